@@ -1,0 +1,48 @@
+#include "base/text.hpp"
+
+#include <array>
+#include <cmath>
+#include <utility>
+
+namespace smaster {
+namespace {
+
+constexpr std::array<std::pair<std::string_view, std::int64_t>, 5> kUnits{
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+
+}  // namespace
+
+std::optional<Millis> parse_duration(std::string_view text) {
+  const auto unit_at = text.find_first_not_of("0123456789.");
+  if (unit_at == 0 || unit_at == std::string_view::npos) return std::nullopt;
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + unit_at, number);
+  if (error != std::errc{} || end != text.data() + unit_at) return std::nullopt;
+  for (const auto& [unit, factor] : kUnits) {
+    if (text.substr(unit_at) != unit) continue;
+    const double ms = std::round(number * static_cast<double>(factor));
+    constexpr double kLongest = 1000.0 * 365 * 86'400'000;  // a thousand years: past any use, far from overflow
+    if (ms > kLongest) return std::nullopt;
+    return Millis{static_cast<std::int64_t>(ms)};
+  }
+  return std::nullopt;
+}
+
+std::string format_duration(Millis duration) {
+  const auto ms = duration.count();
+  for (const auto& [unit, factor] : kUnits) {
+    // "24h" reads better than "1d" and "90s" than a fraction: the largest unit that divides it, days from two on.
+    if (ms != 0 && ms % factor == 0 && !(unit == "d" && ms < 2 * factor)) {
+      return std::to_string(ms / factor).append(unit);
+    }
+  }
+  return std::to_string(ms) + "ms";
+}
+
+std::string_view trim(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+}  // namespace smaster

@@ -1,0 +1,76 @@
+// The words of the field as types, so that an id cannot be passed where a count is meant.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace smaster {
+
+using Millis = std::chrono::milliseconds;
+
+/// A moment in wall-clock time, whole milliseconds since the Unix epoch, as the wire has it.
+using Time = std::chrono::sys_time<Millis>;
+
+/// A moment on the monotonic clock, for timeouts.
+using Instant = std::chrono::steady_clock::time_point;
+
+[[nodiscard]] constexpr Time from_unix_ms(std::int64_t ms) { return Time{Millis{ms}}; }
+[[nodiscard]] constexpr std::int64_t to_unix_ms(Time time) { return time.time_since_epoch().count(); }
+
+/// Which of Discord's shards a bot is: 0 … count − 1; the negative values are commands on the wire (WIRE.md).
+struct ShardId {
+  std::int32_t value = -1;
+  auto operator<=>(const ShardId&) const = default;
+  [[nodiscard]] constexpr bool bound() const { return value >= 0; }
+};
+inline constexpr ShardId kNoShard{-1};  ///< none; in an `update`: shut the bot down
+
+/// How many shards the bot is split into; −1 = unknown or none.
+struct ShardCount {
+  std::int32_t value = -1;
+  auto operator<=>(const ShardCount&) const = default;
+  [[nodiscard]] constexpr bool known() const { return value >= 0; }
+};
+inline constexpr ShardCount kNoCount{-1};
+
+/// The name a shard proves with its key: three or more letters a–z.
+class ShardName {
+ public:
+  /// Longest name accepted; names are generated with 3 letters, and existing registries have no long ones.
+  static constexpr std::size_t kMaxLength = 64;
+
+  /// The name in `text`, or nothing when it is not `[a-z]{3,}` or too long.
+  [[nodiscard]] static std::optional<ShardName> parse(std::string_view text) {
+    if (text.size() < 3 || text.size() > kMaxLength) return std::nullopt;
+    for (const char c : text) {
+      if (c < 'a' || c > 'z') return std::nullopt;
+    }
+    return ShardName(std::string(text));
+  }
+
+  [[nodiscard]] const std::string& str() const { return text_; }
+  bool operator==(const ShardName&) const = default;
+  /// Shorter names first, then alphabetical: the order in which they are generated.
+  std::strong_ordering operator<=>(const ShardName& other) const {
+    if (auto by_length = text_.size() <=> other.text_.size(); by_length != 0) return by_length;
+    return text_.compare(other.text_) <=> 0;
+  }
+
+ private:
+  explicit ShardName(std::string text) : text_(std::move(text)) {}
+  std::string text_;
+};
+
+}  // namespace smaster
+
+template <>
+struct std::hash<smaster::ShardName> {
+  std::size_t operator()(const smaster::ShardName& name) const noexcept {
+    return std::hash<std::string>{}(name.str());
+  }
+};

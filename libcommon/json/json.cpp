@@ -1,0 +1,242 @@
+#include "json/json.hpp"
+
+#include <boost/json/basic_parser_impl.hpp>
+#include <boost/json/parse.hpp>
+#include <boost/json/serialize.hpp>
+#include <charconv>
+#include <cmath>
+#include <limits>
+
+#include "base/text.hpp"
+
+namespace smaster::json {
+namespace {
+
+bj::parse_options options() {
+  bj::parse_options opt;
+  opt.max_depth = kMaxDepth;
+  return opt;
+}
+
+/// A SAX handler that keeps nothing: parsing with it only validates.
+struct Nothing {
+  using error_code = boost::system::error_code;
+  static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
+  static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
+  using View = bj::string_view;
+  bool on_document_begin(error_code&) { return true; }
+  bool on_document_end(error_code&) { return true; }
+  bool on_object_begin(error_code&) { return true; }
+  bool on_object_end(std::size_t, error_code&) { return true; }
+  bool on_array_begin(error_code&) { return true; }
+  bool on_array_end(std::size_t, error_code&) { return true; }
+  bool on_key_part(View, std::size_t, error_code&) { return true; }
+  bool on_key(View, std::size_t, error_code&) { return true; }
+  bool on_string_part(View, std::size_t, error_code&) { return true; }
+  bool on_string(View, std::size_t, error_code&) { return true; }
+  bool on_number_part(View, error_code&) { return true; }
+  bool on_int64(std::int64_t, View, error_code&) { return true; }
+  bool on_uint64(std::uint64_t, View, error_code&) { return true; }
+  bool on_double(double, View, error_code&) { return true; }
+  bool on_bool(bool, error_code&) { return true; }
+  bool on_null(error_code&) { return true; }
+  bool on_comment_part(View, error_code&) { return true; }
+  bool on_comment(View, error_code&) { return true; }
+};
+
+bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
+
+/// The end of the value that starts at `at` in JSON already known to be valid.
+std::size_t value_end(std::string_view text, std::size_t at) {
+  int depth = 0;
+  while (at < text.size()) {
+    const char c = text[at];
+    if (c == '"') {
+      for (++at; text[at] != '"'; ++at) {
+        if (text[at] == '\\') ++at;
+      }
+      ++at;
+      if (depth == 0) return at;
+    } else if (c == '[' || c == '{') {
+      ++depth;
+      ++at;
+    } else if (c == ']' || c == '}') {
+      if (depth == 0) return at;
+      ++at;
+      if (--depth == 0) return at;
+    } else if (depth == 0 && (c == ',' || is_space(c))) {
+      return at;
+    } else {
+      ++at;
+    }
+  }
+  return at;
+}
+
+template <class Strong>
+void read_strong(const bj::object& object, std::string_view key, Strong& out) {
+  std::int64_t raw = out.value;
+  read(object, key, raw);
+  if (raw >= std::numeric_limits<std::int32_t>::min() && raw <= std::numeric_limits<std::int32_t>::max()) {
+    out.value = static_cast<std::int32_t>(raw);
+  }
+}
+
+}  // namespace
+
+Result<bj::value> parse(std::string_view text) {
+  boost::system::error_code error;
+  bj::value value = bj::parse(text, error, {}, options());
+  if (error) return fail(ErrorKind::bad_data, "not valid JSON: " + error.message());
+  return value;
+}
+
+bool valid(std::string_view text) {
+  bj::basic_parser<Nothing> parser(options());
+  boost::system::error_code error;
+  const auto used = parser.write_some(false, text.data(), text.size(), error);
+  return !error && used == text.size();
+}
+
+Result<std::vector<std::string_view>> split_array(std::string_view text) {
+  text = trim(text);
+  if (text.empty() || text.front() != '[' || text.back() != ']' || !valid(text)) {
+    return fail(ErrorKind::bad_data, "not a JSON array");
+  }
+  std::vector<std::string_view> elements;
+  std::size_t at = 1;
+  while (true) {
+    while (is_space(text[at]) || text[at] == ',') ++at;
+    if (at == text.size() - 1) return elements;
+    const auto end = value_end(text, at);
+    elements.push_back(text.substr(at, end - at));
+    at = end;
+  }
+}
+
+std::string quote(std::string_view text) {
+  // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are replaced.
+  std::string clean;
+  clean.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const auto lead = static_cast<unsigned char>(text[i]);
+    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
+    bool good = lead < 0x80 || (lead >= 0xC2 && lead <= 0xF4 && i + length <= text.size());
+    for (std::size_t k = 1; good && k < length; ++k) good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
+    if (good && length > 2) {
+      const auto second = static_cast<unsigned char>(text[i + 1]);
+      // Overlong forms, surrogates and code points past U+10FFFF (RFC 3629, 4).
+      good = !(lead == 0xE0 && second < 0xA0) && !(lead == 0xED && second > 0x9F) &&
+             !(lead == 0xF0 && second < 0x90) && !(lead == 0xF4 && second > 0x8F);
+    }
+    if (good) {
+      clean.append(text.substr(i, length));
+      i += length;
+    } else {
+      clean.append("\xEF\xBF\xBD");
+      ++i;
+    }
+  }
+  return bj::serialize(bj::string_view(clean));
+}
+
+std::optional<std::string> unquote(std::string_view text) {
+  if (text.empty() || text.front() != '"') return std::nullopt;
+  auto value = parse(text);
+  if (!value || !value->is_string()) return std::nullopt;
+  return std::string(value->get_string());
+}
+
+void read(const bj::object& object, std::string_view key, bool& out) {
+  if (const auto* v = object.if_contains(key); v != nullptr && v->is_bool()) out = v->get_bool();
+}
+
+void read(const bj::object& object, std::string_view key, std::string& out) {
+  if (const auto* v = object.if_contains(key); v != nullptr && v->is_string()) out = v->get_string().c_str();
+}
+
+void read(const bj::object& object, std::string_view key, double& out) {
+  const auto* v = object.if_contains(key);
+  if (v != nullptr && v->is_number()) out = v->to_number<double>();
+}
+
+void read(const bj::object& object, std::string_view key, std::int64_t& out) {
+  const auto* v = object.if_contains(key);
+  if (v == nullptr || !v->is_number()) return;
+  if (v->is_int64()) {
+    out = v->get_int64();
+    return;
+  }
+  // JavaScript has only doubles: 1e3 and 1700000000000.5 are whole or nearly whole numbers to it.
+  const double d = v->to_number<double>();
+  constexpr double kLimit = 9.0e18;
+  if (std::isfinite(d) && std::abs(d) < kLimit) out = static_cast<std::int64_t>(d);
+}
+
+void read(const bj::object& object, std::string_view key, Time& out) {
+  std::int64_t ms = to_unix_ms(out);
+  read(object, key, ms);
+  out = from_unix_ms(ms);
+}
+
+void read(const bj::object& object, std::string_view key, ShardId& out) { read_strong(object, key, out); }
+void read(const bj::object& object, std::string_view key, ShardCount& out) { read_strong(object, key, out); }
+
+void read_number_or_text(const bj::object& object, std::string_view key, double& out) {
+  read(object, key, out);
+  std::string text;
+  read(object, key, text);
+  const auto digits = trim(text);
+  double value = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+  if (!digits.empty() && error == std::errc{} && std::isfinite(value) &&
+      end == digits.data() + digits.size()) {
+    out = value;
+  }
+}
+
+std::string number(double value) {
+  if (!std::isfinite(value)) return "null";
+  char buffer[64];
+  // Between 1e-6 and 1e21 JavaScript prints digits, outside it an exponent (ECMA-262, Number::toString).
+  const double size = std::abs(value);
+  const bool plain = value == 0 || (size >= 1e-6 && size < 1e21);
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value,
+                                          plain ? std::chars_format::fixed : std::chars_format::scientific);
+  return error == std::errc{} ? std::string(buffer, end) : "null";
+}
+
+std::string serialize(const bj::value& value) {
+  switch (value.kind()) {
+    case bj::kind::double_:
+      return number(value.get_double());
+    case bj::kind::array: {
+      std::string out = "[";
+      for (const auto& element : value.get_array()) {
+        if (out.size() > 1) out += ',';
+        out += serialize(element);
+      }
+      return out + ']';
+    }
+    case bj::kind::object: {
+      std::string out = "{";
+      for (const auto& [key, element] : value.get_object()) {
+        if (out.size() > 1) out += ',';
+        out += quote(key) + ':' + serialize(element);
+      }
+      return out + '}';
+    }
+    case bj::kind::string:
+      return quote(value.get_string());
+    case bj::kind::null:
+    case bj::kind::bool_:
+    case bj::kind::int64:
+    case bj::kind::uint64:
+      break;
+  }
+  return bj::serialize(value);
+}
+
+}  // namespace smaster::json

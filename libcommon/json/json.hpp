@@ -1,0 +1,57 @@
+// JSON as text and as values. Text that only passes through is never rebuilt: numbers keep their digits and keys
+// their order. Knows nothing of what the JSON means.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+
+namespace smaster::json {
+
+namespace bj = boost::json;
+
+/// How deeply arrays and objects may nest in anything we read.
+inline constexpr std::size_t kMaxDepth = 512;
+
+/// The value `text` holds; bad_data with the offset when it is not exactly one JSON value.
+[[nodiscard]] Result<bj::value> parse(std::string_view text);
+
+/// Whether `text` is exactly one JSON value.
+[[nodiscard]] bool valid(std::string_view text);
+
+/// The elements of the array `text`, as views into it; nothing is unescaped or converted. bad_data when `text` is
+/// not exactly one valid JSON array.
+[[nodiscard]] Result<std::vector<std::string_view>> split_array(std::string_view text);
+
+/// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is valid.
+[[nodiscard]] std::string quote(std::string_view text);
+
+/// The string that the JSON `text` holds, or nothing when it is not a string.
+[[nodiscard]] std::optional<std::string> unquote(std::string_view text);
+
+/// Sets `out` from the field `key` when it is there and of the right JSON type; else `out` keeps its value
+/// (WIRE.md: clients send fields of any type).
+void read(const bj::object& object, std::string_view key, bool& out);
+void read(const bj::object& object, std::string_view key, std::string& out);
+void read(const bj::object& object, std::string_view key, double& out);
+void read(const bj::object& object, std::string_view key, std::int64_t& out);
+void read(const bj::object& object, std::string_view key, Time& out);
+void read(const bj::object& object, std::string_view key, ShardId& out);
+void read(const bj::object& object, std::string_view key, ShardCount& out);
+
+/// Reads a size that some shards send as a number and others as text.
+void read_number_or_text(const bj::object& object, std::string_view key, double& out);
+
+/// `value` as the shortest text that JavaScript would also print: "0.25", not "2.5E-1"; non-finite → "null".
+[[nodiscard]] std::string number(double value);
+
+/// The value as JSON text in which whole doubles print as integers and others as `number` does.
+[[nodiscard]] std::string serialize(const bj::value& value);
+
+}  // namespace smaster::json

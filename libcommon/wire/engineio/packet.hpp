@@ -1,0 +1,63 @@
+// Engine.IO 4 packets and their two encodings: one websocket frame, or a polling body of several joined by 0x1E.
+// Source: the Engine.IO protocol, revision 4, as WIRE.md fixes it. Bytes in, values out; no session here.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace smaster::engineio {
+
+enum class PacketType : char {
+  open = '0',
+  close = '1',
+  ping = '2',
+  pong = '3',
+  message = '4',
+  upgrade = '5',
+  noop = '6',
+};
+
+/// Joins packets in a polling body.
+inline constexpr char kSeparator = '\x1e';
+
+/// A packet on its way out, in its websocket form: text with the type character in front, or a binary message's
+/// bytes alone. Shared, because a broadcast is encoded once for every session.
+struct Frame {
+  bool binary = false;
+  std::shared_ptr<const std::string> data;
+};
+
+[[nodiscard]] Frame text_frame(PacketType type, std::string_view data = {});
+[[nodiscard]] Frame binary_frame(std::string data);
+
+/// A packet as received; `data` views the input, or `decoded` where base64 had to be undone.
+struct Packet {
+  PacketType type = PacketType::noop;
+  bool binary = false;
+  std::string_view data;
+};
+
+/// One text frame or one polling segment without base64: its type and the rest. bad_data for an unknown type.
+[[nodiscard]] Result<Packet> decode_text(std::string_view text);
+
+/// One segment of a polling body, which may be `b` + base64; a binary message's bytes are kept in `storage`.
+[[nodiscard]] Result<Packet> decode_segment(std::string_view segment, std::string& storage);
+
+/// Takes the first segment off a polling body; nothing when all are taken. An empty body has one, empty, segment.
+class PayloadReader {
+ public:
+  explicit PayloadReader(std::string_view body) : rest_(body) {}
+  [[nodiscard]] std::optional<std::string_view> next();
+
+ private:
+  std::optional<std::string_view> rest_;
+};
+
+/// Appends a frame to a polling body.
+void append_to_payload(std::string& body, const Frame& frame);
+
+}  // namespace smaster::engineio

@@ -1,0 +1,234 @@
+#include "wire/engineio/session.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace smaster::engineio {
+
+std::string_view to_string(CloseReason reason) {
+  switch (reason) {
+    case CloseReason::transport_close:
+      return "transport close";
+    case CloseReason::transport_error:
+      return "transport error";
+    case CloseReason::ping_timeout:
+      return "ping timeout";
+    case CloseReason::parse_error:
+      return "parse error";
+    case CloseReason::client_close:
+      return "client closed";
+    case CloseReason::server_close:
+      return "server closed";
+    case CloseReason::too_slow:
+      return "client reads too slowly";
+  }
+  return "unknown";
+}
+
+Session::Session(const Options& options, Transport transport, SessionSink& sink, Instant now)
+    : options_(options), sink_(sink), transport_(transport), ping_deadline_(now + options.ping_interval) {}
+
+Frame Session::handshake(std::string_view sid) const {
+  std::string json = R"({"sid":")";
+  json.append(sid);
+  json += transport_ == Transport::polling ? R"(","upgrades":["websocket"],"pingInterval":)"
+                                           : R"(","upgrades":[],"pingInterval":)";
+  json += std::to_string(options_.ping_interval.count()) + R"(,"pingTimeout":)" +
+          std::to_string(options_.ping_timeout.count()) + R"(,"maxPayload":)" +
+          std::to_string(options_.max_payload) + '}';
+  return text_frame(PacketType::open, json);
+}
+
+Session::Answer Session::poll(std::string& body) {
+  if (transport_ != Transport::polling || phase_ == Phase::ended) return Answer::refused;
+  if (poll_waiting_) {
+    answer_waiting_poll(text_frame(PacketType::close));
+    end(CloseReason::transport_error);
+    return Answer::refused;
+  }
+  if (phase_ == Phase::closing) {
+    queue_.push_back(text_frame(PacketType::close));
+    body = take_payload();
+    end(CloseReason::server_close);
+    return Answer::ok;
+  }
+  // During an upgrade a poll must not wait: the client finishes it before it sends `5`.
+  if (queue_.empty() && probe_ == Probe::answered) queue_.push_back(text_frame(PacketType::noop));
+  if (queue_.empty()) {
+    poll_waiting_ = true;
+    return Answer::waiting;
+  }
+  body = take_payload();
+  return Answer::ok;
+}
+
+void Session::poll_cancelled() {
+  if (!poll_waiting_) return;
+  poll_waiting_ = false;
+  end(CloseReason::transport_close);
+}
+
+Session::Answer Session::post(std::string_view body, Instant now) {
+  if (transport_ != Transport::polling || phase_ != Phase::open) return Answer::refused;
+  PayloadReader reader(body);
+  std::string decoded;
+  while (const auto segment = reader.next()) {
+    const auto packet = decode_segment(*segment, decoded);
+    if (!packet) {
+      end(CloseReason::parse_error);
+      return Answer::refused;
+    }
+    receive(*packet, now);
+    // A packet may have closed the session properly (`1`, or the layer above); that is no fault of this request.
+    if (phase_ != Phase::open) return Answer::ok;
+  }
+  return Answer::ok;
+}
+
+bool Session::probe_opened(Instant now) {
+  if (transport_ != Transport::polling || phase_ != Phase::open || probe_ != Probe::none) return false;
+  probe_ = Probe::opened;
+  upgrade_deadline_ = now + options_.upgrade_timeout;
+  return true;
+}
+
+void Session::probe_frame(bool binary, std::string_view data) {
+  if (probe_ == Probe::opened && !binary && data == "2probe") {
+    probe_ = Probe::answered;
+    sink_.send_frame(Channel::probe, text_frame(PacketType::pong, "probe"));
+    if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::noop));
+    return;
+  }
+  if (probe_ != Probe::answered || binary || data != "5" || phase_ != Phase::open) {
+    sink_.close_channel(Channel::probe);
+    probe_ = Probe::none;
+    return;
+  }
+  if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::noop));
+  probe_ = Probe::none;
+  transport_ = Transport::websocket;
+  sink_.upgraded();
+  for (const auto& frame : std::exchange(queue_, {})) sink_.send_frame(Channel::main, frame);
+  queued_bytes_ = 0;
+}
+
+void Session::probe_closed() { probe_ = Probe::none; }
+
+void Session::frame(bool binary, std::string_view data, Instant now) {
+  if (phase_ != Phase::open) return;
+  if (binary) {
+    receive({PacketType::message, true, data}, now);
+    return;
+  }
+  const auto packet = decode_text(data);
+  if (!packet) {
+    end(CloseReason::parse_error);
+    return;
+  }
+  receive(*packet, now);
+}
+
+void Session::closed_by_transport(CloseReason reason) { end(reason); }
+
+void Session::receive(const Packet& packet, Instant now) {
+  switch (packet.type) {
+    case PacketType::message:
+      sink_.deliver(packet.binary, packet.data);
+      return;
+    case PacketType::pong:
+      // One pong for one ping: an unasked pong must not push the next ping away for ever.
+      if (awaiting_pong_) {
+        awaiting_pong_ = false;
+        ping_deadline_ = now + options_.ping_interval;
+      }
+      return;
+    case PacketType::close:
+      if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::noop));
+      end(CloseReason::client_close);
+      return;
+    case PacketType::noop:
+      return;
+    case PacketType::open:
+    case PacketType::ping:
+    case PacketType::upgrade:
+      break;  // never the client's to send in revision 4
+  }
+  end(CloseReason::parse_error);
+}
+
+void Session::send(const Frame& frame) {
+  if (phase_ != Phase::open) return;
+  if (transport_ == Transport::websocket) {
+    sink_.send_frame(Channel::main, frame);
+    return;
+  }
+  queue_.push_back(frame);
+  queued_bytes_ += frame.data->size();
+  if (queued_bytes_ > options_.max_queued) {
+    end(CloseReason::too_slow);
+    return;
+  }
+  flush_to_poll();
+}
+
+void Session::flush_to_poll() {
+  if (!poll_waiting_ || queue_.empty()) return;
+  poll_waiting_ = false;
+  sink_.answer_poll(take_payload());
+}
+
+void Session::answer_waiting_poll(const Frame& packet) {
+  queue_.push_back(packet);
+  flush_to_poll();
+}
+
+std::string Session::take_payload() {
+  std::string body;
+  for (const auto& frame : queue_) append_to_payload(body, frame);
+  queue_.clear();
+  queued_bytes_ = 0;
+  return body;
+}
+
+void Session::close() {
+  if (phase_ != Phase::open) return;
+  // A polling client with no poll waiting learns of it at its next one.
+  if (transport_ == Transport::polling && !poll_waiting_) {
+    phase_ = Phase::closing;
+    return;
+  }
+  if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::close));
+  end(CloseReason::server_close);
+}
+
+void Session::end(CloseReason reason) {
+  if (phase_ == Phase::ended) return;
+  phase_ = Phase::ended;
+  if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::close));
+  if (probe_ != Probe::none) sink_.close_channel(Channel::probe);
+  if (transport_ == Transport::websocket) sink_.close_channel(Channel::main);
+  sink_.ended(reason);
+}
+
+Instant Session::deadline() const {
+  return probe_ == Probe::none ? ping_deadline_ : std::min(ping_deadline_, upgrade_deadline_);
+}
+
+void Session::tick(Instant now) {
+  if (phase_ == Phase::ended) return;
+  if (probe_ != Probe::none && now >= upgrade_deadline_) {
+    sink_.close_channel(Channel::probe);
+    probe_ = Probe::none;
+  }
+  if (now < ping_deadline_) return;
+  if (awaiting_pong_ || phase_ == Phase::closing) {
+    end(phase_ == Phase::closing ? CloseReason::server_close : CloseReason::ping_timeout);
+    return;
+  }
+  // Armed before sending: the sink may answer at once.
+  awaiting_pong_ = true;
+  ping_deadline_ = now + options_.ping_timeout;
+  send(text_frame(PacketType::ping));
+}
+
+}  // namespace smaster::engineio

@@ -216,7 +216,7 @@ std::string serialize(const bj::value& value) {
       std::string out = "[";
       for (const auto& element : value.get_array()) {
         if (out.size() > 1) out += ',';
-        out += serialize(element);
+        out += json::serialize(element);
       }
       return out + ']';
     }
@@ -224,7 +224,7 @@ std::string serialize(const bj::value& value) {
       std::string out = "{";
       for (const auto& [key, element] : value.get_object()) {
         if (out.size() > 1) out += ',';
-        out += quote(key) + ':' + serialize(element);
+        out += quote(key) + ':' + json::serialize(element);
       }
       return out + '}';
     }

@@ -2,10 +2,10 @@
 // Knows no sockets, clocks or HTTP: the transport calls it and obeys it. Source: WIRE.md, "Engine.IO protocol 4".
 #pragma once
 
-#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.hpp"
 #include "wire/engineio/packet.hpp"
@@ -115,7 +115,7 @@ class Session {
   bool awaiting_pong_ = false;
   Instant ping_deadline_;     ///< the next ping, or the latest moment for its pong
   Instant upgrade_deadline_;  ///< meaningful while a probe is open
-  std::deque<Frame> queue_;   ///< polling only: what the next poll will carry
+  std::vector<Frame> queue_;  ///< polling only: what the next poll will carry
   std::size_t queued_bytes_ = 0;
 };
 

@@ -1,0 +1,109 @@
+#include "crypto/keys.hpp"
+
+#include <botan/base64.h>
+#include <botan/data_src.h>
+#include <botan/pk_keys.h>
+#include <botan/pkcs8.h>
+#include <botan/pubkey.h>
+#include <botan/rsa.h>
+#include <botan/system_rng.h>
+#include <botan/x509_key.h>
+
+#include <algorithm>
+#include <exception>
+#include <vector>
+
+namespace smaster::crypto {
+namespace {
+
+/// Botan's name for RSASSA-PKCS1-v1_5 with SHA-256.
+constexpr const char* kScheme = "EMSA3(SHA-256)";
+
+const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+
+std::unique_ptr<Botan::Public_Key> load_public(std::string_view pem) {
+  Botan::DataSource_Memory source{std::string(pem)};
+  std::unique_ptr<Botan::Public_Key> key(Botan::X509::load_key(source));
+  if (key != nullptr && key->algo_name() != "RSA") key.reset();
+  return key;
+}
+
+}  // namespace
+
+struct Signer::Key {
+  std::unique_ptr<Botan::Private_Key> value;
+};
+
+Signer::Signer(std::unique_ptr<Key> key, std::string public_pem)
+    : key_(std::move(key)), public_pem_(std::move(public_pem)) {}
+Signer::Signer(Signer&&) noexcept = default;
+Signer& Signer::operator=(Signer&&) noexcept = default;
+Signer::~Signer() = default;
+
+Result<KeyPair> generate_key_pair(unsigned bits) {
+  if (bits < 2048 || bits > 16384) {
+    return fail(ErrorKind::usage, "an RSA key has 2048 to 16384 bits, not " + std::to_string(bits));
+  }
+  try {
+    const Botan::RSA_PrivateKey key(Botan::system_rng(), bits);
+    return KeyPair{Botan::PKCS8::PEM_encode(key), Botan::X509::PEM_encode(key)};
+  } catch (const std::exception& e) {
+    return fail(ErrorKind::internal, std::string("cannot make an RSA key: ") + e.what());
+  }
+}
+
+Result<Signer> Signer::load(std::string_view private_pem) {
+  try {
+    Botan::DataSource_Memory source{std::string(private_pem)};
+    auto key = Botan::PKCS8::load_key(source);
+    if (key == nullptr || key->algo_name() != "RSA") return fail(ErrorKind::bad_data, "not an RSA private key");
+    auto public_pem = Botan::X509::PEM_encode(*key);
+    return Signer(std::make_unique<Key>(Key{std::move(key)}), std::move(public_pem));
+  } catch (const std::exception& e) {
+    return fail(ErrorKind::bad_data, std::string("not an unencrypted PKCS#8 PEM private key: ") + e.what());
+  }
+}
+
+std::string Signer::sign(std::string_view text) const {
+  Botan::PK_Signer signer(*key_->value, Botan::system_rng(), kScheme);
+  return Botan::base64_encode(signer.sign_message(bytes(text), text.size(), Botan::system_rng()));
+}
+
+bool verify(std::string_view public_pem, std::string_view text, std::string_view signature) {
+  try {
+    const auto key = load_public(public_pem);
+    if (key == nullptr) return false;
+    const auto raw = Botan::base64_decode(signature.data(), signature.size(), false);
+    Botan::PK_Verifier verifier(*key, kScheme);
+    return verifier.verify_message(bytes(text), text.size(), raw.data(), raw.size());
+  } catch (const std::exception&) {
+    return false;
+  }
+}
+
+Result<void> check_public_key(std::string_view public_pem) {
+  try {
+    if (load_public(public_pem) != nullptr) return {};
+  } catch (const std::exception&) {
+    // Said below, in words that fit whatever was wrong with it.
+  }
+  return fail(ErrorKind::bad_data, "not an RSA public key in PEM (SPKI) form");
+}
+
+std::string random_token(std::size_t size) {
+  std::vector<std::uint8_t> raw(size);
+  Botan::system_rng().randomize(raw.data(), raw.size());
+  auto text = Botan::base64_encode(raw.data(), raw.size());
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.resize(text.find_last_not_of('=') + 1);
+  return text;
+}
+
+std::uint64_t random_number() {
+  std::uint64_t value = 0;
+  Botan::system_rng().randomize(reinterpret_cast<std::uint8_t*>(&value), sizeof value);
+  return value;
+}
+
+}  // namespace smaster::crypto

@@ -1,0 +1,69 @@
+// What the network asks of the program above it, and what it offers it. No policy and no transport here.
+#pragma once
+
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/types.hpp"
+#include "net/asio.hpp"
+#include "wire/engineio/session.hpp"
+
+namespace smaster::net {
+
+using Request = boost::beast::http::request<boost::beast::http::string_body>;
+using Response = boost::beast::http::response<boost::beast::http::string_body>;
+
+/// A session as the layer above sees it: somewhere to send to.
+class Link {
+ public:
+  virtual ~Link() = default;
+  virtual void send_frame(const engineio::Frame& frame) = 0;
+  virtual void close_session() = 0;
+};
+
+/// What lives on top of one Engine.IO session.
+class Upper {
+ public:
+  virtual ~Upper() = default;
+  /// The session is open; `link` lives until after `closed`.
+  virtual void opened(Link& link, Instant now) = 0;
+  virtual void receive(bool binary, std::string_view data) = 0;
+  /// The session is over; nothing follows.
+  virtual void closed(engineio::CloseReason reason) = 0;
+  /// When tick must be called, if ever.
+  [[nodiscard]] virtual std::optional<Instant> deadline() const { return std::nullopt; }
+  virtual void tick(Instant) {}
+};
+
+/// The request that asks for a new session, as far as admission looks at it.
+struct HandshakeRequest {
+  asio::ip::address peer;       ///< the other end of the connection, maybe a proxy
+  std::string forwarded_for;    ///< X-Forwarded-For, all of them joined by commas
+  std::optional<std::string> authorization;
+};
+
+/// Why a handshake is refused. Its body is Engine.IO's, `{"code":4,"message":"…"}`.
+struct Refusal {
+  unsigned status = 403;
+  std::string message = "Forbidden";
+  std::optional<std::chrono::seconds> retry_after;
+};
+
+using Admission = std::variant<Refusal, std::unique_ptr<Upper>>;
+
+/// The program that is served.
+class Application {
+ public:
+  virtual ~Application() = default;
+  /// Decides on a handshake; may take its time.
+  virtual Task<Admission> admit(HandshakeRequest request) = 0;
+  /// Answers a request outside the Engine.IO prefix.
+  virtual Response answer(const Request& request) = 0;
+};
+
+}  // namespace smaster::net

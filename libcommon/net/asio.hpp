@@ -1,0 +1,43 @@
+// The Asio types this program uses, with one concrete executor so that nothing is type-erased on the hot path.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/basic_socket_acceptor.hpp>
+#include <boost/asio/basic_stream_socket.hpp>
+#include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <chrono>
+#include <type_traits>
+#include <utility>
+
+namespace smaster::net {
+
+namespace asio = boost::asio;
+using tcp = asio::ip::tcp;
+
+using Executor = asio::io_context::executor_type;
+using Socket = asio::basic_stream_socket<tcp, Executor>;
+using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
+using LocalSocket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
+using LocalAcceptor = asio::basic_socket_acceptor<asio::local::stream_protocol, Executor>;
+using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+
+template <class T = void>
+using Task = asio::awaitable<T, Executor>;
+inline constexpr asio::use_awaitable_t<Executor> use_task{};
+
+/// Runs `work` on the pool and comes back to the calling coroutine's thread with what it returned.
+template <class Work>
+Task<std::invoke_result_t<Work>> run_in(asio::thread_pool& pool, Work work) {
+  co_return co_await asio::co_spawn(
+      pool, [work = std::move(work)]() mutable -> asio::awaitable<std::invoke_result_t<Work>> { co_return work(); },
+      use_task);
+}
+
+}  // namespace smaster::net

@@ -1,0 +1,80 @@
+// Engine.IO 4 over HTTP: the endpoint's requests, the table of sessions, and the one timer that drives them all.
+// Source: WIRE.md, "Engine.IO protocol 4". Who may open a session is the application's to say.
+#pragma once
+
+#include <memory>
+#include <queue>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/application.hpp"
+#include "net/engine_session.hpp"
+
+namespace smaster::net {
+
+struct EngineOptions {
+  engineio::Options engine;
+  std::string path = "/socket.io/";  ///< every URL whose path starts with it is ours
+  std::string cors_origin;           ///< Access-Control-Allow-Origin, none when empty
+};
+
+class EngineServer {
+ public:
+  EngineServer(asio::io_context& context, EngineOptions options, Application& application);
+
+  /// What becomes of a request.
+  struct Poll {
+    std::shared_ptr<EngineSession> session;
+  };
+  struct Upgrade {
+    std::shared_ptr<EngineSession> session;  ///< none: `upper` opens a new one
+    std::unique_ptr<Upper> upper;
+  };
+  using Outcome = std::variant<Response, Poll, Upgrade>;
+
+  [[nodiscard]] bool owns(std::string_view target) const;
+  /// Handles a request for a URL of ours. A Poll waits for packets; an Upgrade becomes a websocket.
+  Task<Outcome> handle(const Request& request, const asio::ip::address& peer);
+  /// The upgraded connection of `upgrade` is `link`.
+  void adopt(Upgrade upgrade, std::shared_ptr<WebSocketLink> link);
+  /// The answer to a poll.
+  [[nodiscard]] Response poll_response(const Request& request, std::string body) const;
+  /// An error of Engine.IO's: its status and its JSON.
+  [[nodiscard]] Response error(const Request& request, unsigned status, int code, std::string_view message) const;
+
+  /// Ends every session in an orderly way.
+  void close_all();
+
+  [[nodiscard]] const EngineOptions& options() const { return options_; }
+  [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
+  /// Handshakes refused and accepted since the start.
+  void schedule(const std::shared_ptr<EngineSession>& session);
+  void forget(const std::string& sid) { sessions_.erase(sid); }
+
+ private:
+  struct Due {
+    Instant when;
+    std::weak_ptr<EngineSession> session;
+    bool operator>(const Due& other) const { return when > other.when; }
+  };
+
+  Task<Outcome> handshake(const Request& request, const asio::ip::address& peer, bool websocket);
+  Outcome in_session(const Request& request, const std::shared_ptr<EngineSession>& session, bool websocket);
+  std::shared_ptr<EngineSession> create(engineio::Transport transport, std::unique_ptr<Upper> upper);
+  [[nodiscard]] Response respond(const Request& request, unsigned status, std::string_view type,
+                                 std::string body) const;
+  void arm();
+  void run_due();
+
+  EngineOptions options_;
+  Application& application_;
+  Timer timer_;
+  Instant armed_ = Instant::max();
+  std::unordered_map<std::string, std::shared_ptr<EngineSession>> sessions_;
+  // An entry a session, looked at when it is due; a deadline that has moved later by then is pushed again, so that a
+  // pong costs no work on the heap.
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+};
+
+}  // namespace smaster::net

@@ -1,0 +1,225 @@
+#include "net/http_listener.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/ip/address.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <utility>
+
+namespace smaster::net {
+namespace {
+
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+constexpr std::uint32_t kMaxHeader = 16 * 1024;  ///< bytes of request line and headers
+constexpr std::chrono::seconds kIdleTimeout{75};  ///< between a kept-alive connection's requests
+constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a whole request, or to take an answer
+constexpr std::chrono::seconds kAcceptPause{1};  ///< after an accept that failed for lack of descriptors
+
+}  // namespace
+
+/// One accepted connection, from its first request until it closes or becomes a websocket.
+class HttpListener::Connection {
+ public:
+  Connection(Socket socket, EngineServer& engine, Application& application)
+      : stream_(std::move(socket)), engine_(engine), application_(application) {}
+
+  Task<> run() {
+    boost::system::error_code error;
+    const auto remote = stream_.socket().remote_endpoint(error);
+    if (error) co_return;
+    stream_.socket().set_option(tcp::no_delay(true), error);
+    while (co_await serve_one(remote.address())) {
+    }
+    if (!stream_.socket().is_open()) co_return;
+    stream_.socket().shutdown(Socket::shutdown_send, error);
+  }
+
+  void drop() {
+    boost::system::error_code ignored;
+    stream_.socket().close(ignored);
+  }
+
+ private:
+  /// Reads and answers one request; false when the connection is done with.
+  Task<bool> serve_one(const asio::ip::address& peer) {
+    boost::system::error_code error;
+    http::request_parser<http::string_body> parser;
+    parser.header_limit(kMaxHeader);
+    parser.body_limit(engine_.options().engine.max_payload);
+
+    stream_.expires_after(buffer_.size() > 0 ? kRequestTimeout : kIdleTimeout);
+    co_await http::async_read_header(stream_, buffer_, parser, asio::redirect_error(use_task, error));
+    if (!error) {
+      stream_.expires_after(kRequestTimeout);
+      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
+        http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
+        co_await http::async_write(stream_, go_on, asio::redirect_error(use_task, error));
+      }
+      if (!error) co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(use_task, error));
+    }
+    if (error) {
+      co_await refuse(parser.get(), error);
+      co_return false;
+    }
+    const Request request = parser.release();
+    if (!engine_.owns({request.target().data(), request.target().size()})) {
+      co_return co_await write(application_.answer(request));
+    }
+    stream_.expires_never();
+    auto outcome = co_await engine_.handle(request, peer);
+    if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
+    if (auto* poll = std::get_if<EngineServer::Poll>(&outcome)) co_return co_await wait(request, *poll->session);
+    co_await upgrade(request, std::get<EngineServer::Upgrade>(std::move(outcome)));
+    co_return false;
+  }
+
+  /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
+  Task<> refuse(const Request& request, boost::system::error_code error) {
+    const auto status = error == http::error::body_limit     ? http::status::payload_too_large
+                        : error == http::error::header_limit ? http::status::request_header_fields_too_large
+                        : error.category() == make_error_code(http::error::bad_method).category() &&
+                                error != http::error::end_of_stream && error != http::error::partial_message
+                            ? http::status::bad_request
+                            : http::status::unknown;
+    if (status == http::status::unknown) co_return;
+    Response response(status, 11);
+    response.keep_alive(false);
+    response.body() = std::string(http::obsolete_reason(status)) + '\n';
+    response.prepare_payload();
+    co_await write(std::move(response));
+    (void)request;
+    // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
+    char rest[4096];
+    std::size_t drained = 0;
+    stream_.expires_after(std::chrono::seconds(1));
+    boost::system::error_code done;
+    stream_.socket().shutdown(Socket::shutdown_send, done);
+    while (!done && drained < (256u << 10)) {
+      drained += co_await stream_.async_read_some(asio::buffer(rest), asio::redirect_error(use_task, done));
+    }
+  }
+
+  Task<bool> write(Response response) {
+    boost::system::error_code error;
+    stream_.expires_after(kRequestTimeout);
+    const bool keep = response.keep_alive();
+    co_await http::async_write(stream_, response, asio::redirect_error(use_task, error));
+    co_return keep && !error;
+  }
+
+  Task<bool> wait(const Request& request, EngineSession& session) {
+    const auto alive = session.shared_from_this();
+    WaitingPoll poll(stream_.get_executor());
+    std::string body;
+    switch (session.poll(poll, body)) {
+      case engineio::Session::Answer::ok:
+        co_return co_await write(engine_.poll_response(request, std::move(body)));
+      case engineio::Session::Answer::refused:
+        co_return co_await write(engine_.error(request, 400, 3, "Bad request"));
+      case engineio::Session::Answer::waiting:
+        break;
+    }
+    // Woken by the session's answer, or by the client going away: a waiting client has nothing to say.
+    bool gone = false;
+    stream_.socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
+      if (error == asio::error::operation_aborted) return;
+      gone = peer_closed();
+      if (gone) poll.wake.cancel();
+    });
+    boost::system::error_code woken;
+    poll.wake.expires_at(Timer::time_point::max());
+    co_await poll.wake.async_wait(asio::redirect_error(use_task, woken));
+    if (!poll.body) {
+      session.poll_gone();
+      co_return false;
+    }
+    // The watch must not outlive what it points to: cancel it and let its handler run first.
+    stream_.socket().cancel(woken);
+    co_await asio::post(stream_.get_executor(), use_task);
+    co_return co_await write(engine_.poll_response(request, *std::move(poll.body)));
+  }
+
+  [[nodiscard]] bool peer_closed() {
+    char byte = 0;
+    boost::system::error_code error;
+    stream_.socket().non_blocking(true, error);
+    stream_.socket().receive(asio::buffer(&byte, 1), Socket::message_peek, error);
+    return error && error != asio::error::would_block;
+  }
+
+  Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
+    const auto& limits = engine_.options().engine;
+    auto link = std::make_shared<WebSocketLink>(stream_.release_socket(), limits.max_payload, limits.max_queued);
+    if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
+  }
+
+  beast::basic_stream<tcp, Executor> stream_;
+  beast::flat_buffer buffer_;
+  EngineServer& engine_;
+  Application& application_;
+};
+
+HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Application& application)
+    : engine_(engine),
+      application_(application),
+      acceptor_(context.get_executor()),
+      pause_(context.get_executor()) {}
+
+HttpListener::~HttpListener() { stop(); }
+
+Result<void> HttpListener::listen(const std::string& address, std::uint16_t port) {
+  boost::system::error_code error;
+  const auto ip = asio::ip::make_address(address, error);
+  if (error) return fail(ErrorKind::bad_config, "server.address: \"" + address + "\" is not an IP address");
+  const tcp::endpoint endpoint(ip, port);
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.set_option(Acceptor::reuse_address(true), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) {
+    return fail(ErrorKind::cannot_create,
+                "cannot listen on " + address + ":" + std::to_string(port) + ": " + error.message());
+  }
+  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  return {};
+}
+
+tcp::endpoint HttpListener::endpoint() const {
+  boost::system::error_code error;
+  return acceptor_.local_endpoint(error);
+}
+
+Task<> HttpListener::accept_loop() {
+  bool complained = false;
+  while (acceptor_.is_open()) {
+    boost::system::error_code error;
+    Socket socket = co_await acceptor_.async_accept(asio::redirect_error(use_task, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      if (!std::exchange(complained, true)) spdlog::error("cannot accept connections: {}", error.message());
+      pause_.expires_after(kAcceptPause);
+      co_await pause_.async_wait(asio::redirect_error(use_task, error));
+      continue;
+    }
+    complained = false;
+    auto connection = std::make_shared<Connection>(std::move(socket), engine_, application_);
+    connections_.insert(connection);
+    asio::co_spawn(acceptor_.get_executor(), connection->run(),
+                   [this, connection](std::exception_ptr) { connections_.erase(connection); });
+  }
+}
+
+void HttpListener::stop() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  pause_.cancel();
+  for (const auto& connection : connections_) connection->drop();
+}
+
+}  // namespace smaster::net

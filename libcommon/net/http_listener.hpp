@@ -1,0 +1,39 @@
+// Accepts connections, reads their HTTP requests within limits, and hands each to the Engine.IO endpoint or to the
+// application. Knows no paths but the endpoint's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+#include "base/result.hpp"
+#include "net/application.hpp"
+#include "net/engine_server.hpp"
+
+namespace smaster::net {
+
+class HttpListener {
+ public:
+  HttpListener(asio::io_context& context, EngineServer& engine, Application& application);
+  ~HttpListener();
+  HttpListener(const HttpListener&) = delete;
+  HttpListener& operator=(const HttpListener&) = delete;
+
+  /// Binds and listens; port 0 takes a free one. unavailable when the address cannot be bound.
+  [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port);
+  [[nodiscard]] tcp::endpoint endpoint() const;
+  /// Accepts no more and drops the connections that are not websockets.
+  void stop();
+
+ private:
+  class Connection;
+  Task<> accept_loop();
+
+  EngineServer& engine_;
+  Application& application_;
+  Acceptor acceptor_;
+  Timer pause_;  ///< waits when the process has no descriptors left
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+};
+
+}  // namespace smaster::net

@@ -1,0 +1,114 @@
+#include "net/websocket_link.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/websocket.hpp>
+#include <utility>
+
+namespace smaster::net {
+namespace {
+
+namespace beast = boost::beast;
+namespace websocket = beast::websocket;
+
+/// Above this an idle connection's read buffer is given back.
+constexpr std::size_t kKeepBuffer = 4096;
+/// How long the upgrade's answer or a close may take.
+constexpr std::chrono::seconds kHandshakeTimeout{10};
+
+}  // namespace
+
+WebSocketLink::WebSocketLink(Socket socket, std::size_t max_payload, std::size_t max_queued)
+    : stream_(std::move(socket)), max_queued_(max_queued) {
+  stream_.read_message_max(max_payload);
+  stream_.auto_fragment(false);
+  stream_.set_option(websocket::stream_base::timeout{kHandshakeTimeout, websocket::stream_base::none(), false});
+}
+
+Task<bool> WebSocketLink::accept(const Request& request) {
+  boost::system::error_code error;
+  co_await stream_.async_accept(request, asio::redirect_error(use_task, error));
+  co_return !error;
+}
+
+void WebSocketLink::start(std::weak_ptr<WebSocketOwner> owner) {
+  owner_ = std::move(owner);
+  read();
+}
+
+void WebSocketLink::read() {
+  stream_.async_read(buffer_, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+    if (error) {
+      self->report(error == websocket::error::closed ? engineio::CloseReason::transport_close
+                                                     : engineio::CloseReason::transport_error);
+      return;
+    }
+    // After our close the peer's remaining frames are read only to find its own close.
+    const auto owner = self->closing_ ? nullptr : self->owner_.lock();
+    if (owner) {
+      const auto data = self->buffer_.cdata();
+      owner->websocket_frame(*self, self->stream_.got_binary(), {static_cast<const char*>(data.data()), data.size()});
+    }
+    self->buffer_.consume(self->buffer_.size());
+    if (self->buffer_.capacity() > kKeepBuffer) self->buffer_ = {};
+    self->read();
+  });
+}
+
+void WebSocketLink::send(const engineio::Frame& frame) {
+  if (closing_) return;
+  queued_bytes_ += frame.data->size();
+  if (queued_bytes_ > max_queued_) {
+    // Not from inside the caller: it is in the middle of using its session.
+    asio::post(stream_.get_executor(), [self = shared_from_this()] {
+      self->report(engineio::CloseReason::too_slow);
+      self->abort();
+    });
+    return;
+  }
+  queue_.push_back(frame);
+  if (queue_.size() == 1) write();
+}
+
+void WebSocketLink::write() {
+  const auto& frame = queue_.front();
+  stream_.binary(frame.binary);
+  stream_.async_write(asio::buffer(*frame.data), [self = shared_from_this()](boost::system::error_code error,
+                                                                            std::size_t) {
+    if (error) {
+      self->queue_.clear();
+      self->report(engineio::CloseReason::transport_error);
+      return;
+    }
+    self->queued_bytes_ -= self->queue_.front().data->size();
+    self->queue_.pop_front();
+    if (!self->queue_.empty()) {
+      self->write();
+    } else if (self->closing_) {
+      self->finish_close();
+    }
+  });
+}
+
+void WebSocketLink::close() {
+  if (std::exchange(closing_, true)) return;
+  if (queue_.empty()) finish_close();
+}
+
+void WebSocketLink::finish_close() {
+  stream_.async_close(websocket::close_code::normal,
+                      [self = shared_from_this()](boost::system::error_code) { self->abort(); });
+}
+
+void WebSocketLink::abort() {
+  closing_ = true;
+  boost::system::error_code ignored;
+  stream_.next_layer().close(ignored);
+}
+
+void WebSocketLink::report(engineio::CloseReason reason) {
+  const bool heard = std::exchange(closing_, true);
+  const auto owner = std::exchange(owner_, {}).lock();
+  if (owner && !heard) owner->websocket_closed(*this, reason);
+}
+
+}  // namespace smaster::net

@@ -1,0 +1,58 @@
+// One websocket of a session: frames in, frames out in order, a bounded queue between. A thin shell around Beast.
+#pragma once
+
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/stream.hpp>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string_view>
+
+#include "net/application.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::net {
+
+class WebSocketLink;
+
+/// Who hears of a websocket's frames and of its end.
+class WebSocketOwner {
+ public:
+  virtual ~WebSocketOwner() = default;
+  virtual void websocket_frame(WebSocketLink& link, bool binary, std::string_view data) = 0;
+  /// Called once, when the peer, an error or a full queue ended it.
+  virtual void websocket_closed(WebSocketLink& link, engineio::CloseReason reason) = 0;
+};
+
+class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
+ public:
+  /// `max_queued`: bytes that may wait for a peer that does not read; then the connection is cut.
+  WebSocketLink(Socket socket, std::size_t max_payload, std::size_t max_queued);
+
+  /// Answers the upgrade request; false when that fails.
+  Task<bool> accept(const Request& request);
+  /// Starts to read for `owner`, which is kept alive only while a frame is handed to it.
+  void start(std::weak_ptr<WebSocketOwner> owner);
+  void send(const engineio::Frame& frame);
+  /// Closes after what was sent; nothing is read any more and the owner hears nothing more.
+  void close();
+  /// Drops the connection at once.
+  void abort();
+
+ private:
+  void read();
+  void write();
+  void finish_close();
+  void report(engineio::CloseReason reason);
+
+  // Deflate is left out: it costs memory a connection, and a compressed frame can hide a bomb.
+  boost::beast::websocket::stream<Socket, false> stream_;
+  boost::beast::flat_buffer buffer_;
+  std::list<engineio::Frame> queue_;  // a list, because an empty one owns no memory
+  std::size_t queued_bytes_ = 0;
+  const std::size_t max_queued_;
+  std::weak_ptr<WebSocketOwner> owner_;
+  bool closing_ = false;
+};
+
+}  // namespace smaster::net

@@ -1,0 +1,90 @@
+// One Socket.IO 5 client over one Engine.IO session, as a state machine: messages and time in, packets and events out
+// through a sink. Knows no transport. Source: WIRE.md, "Socket.IO protocol 5".
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.hpp"
+#include "wire/engineio/packet.hpp"
+#include "wire/socketio/packet.hpp"
+
+namespace smaster::socketio {
+
+/// How long a client may take to join its first namespace; Socket.IO's default.
+inline constexpr Millis kConnectTimeout{45'000};
+
+/// What came with an event or an ack. The views are valid during the call only.
+struct Arguments {
+  std::vector<std::string_view> json;    ///< each one JSON value
+  std::vector<std::string> attachments;  ///< what the placeholders in them stand for
+};
+
+/// What a connection asks of the world. Calls may come from inside any of its methods.
+class ConnectionSink {
+ public:
+  virtual ~ConnectionSink() = default;
+  /// A message for the Engine.IO session.
+  virtual void send_frame(const engineio::Frame& frame) = 0;
+  /// End the Engine.IO session: the client broke the protocol, or took too long.
+  virtual void close_session(std::string_view why) = 0;
+  /// A public id for a namespace's socket; must be unique and hard to guess.
+  [[nodiscard]] virtual std::string new_sid() = 0;
+  /// Whether the namespace exists.
+  [[nodiscard]] virtual bool has_namespace(std::string_view nsp) const = 0;
+  /// A client joined; `auth` is its JSON object, `{}` if it sent none. Its CONNECT has been answered.
+  virtual void connected(std::string_view nsp, std::string_view auth) = 0;
+  virtual void disconnected(std::string_view nsp) = 0;
+  /// An event; `name` is its name without quotes, `ack_id` is set when it wants an answer (Connection::ack).
+  virtual void event(std::string_view nsp, std::string_view name, std::optional<AckId> ack_id,
+                     Arguments arguments) = 0;
+  /// The answer to an emit with this ack id.
+  virtual void acked(std::string_view nsp, AckId ack_id, Arguments arguments) = 0;
+};
+
+/// The state of one client: its namespaces and the packet whose attachments are still on the way.
+class Connection {
+ public:
+  /// `connect_deadline`: when the client must have joined a namespace.
+  Connection(ConnectionSink& sink, Instant connect_deadline) : sink_(sink), connect_deadline_(connect_deadline) {}
+
+  /// A message of the session.
+  void receive(bool binary, std::string_view data);
+
+  /// The frames of an event. `arguments` are JSON values; binary ones are placeholders for `attachments`.
+  static std::vector<engineio::Frame> encode_event(std::string_view nsp, std::string_view name,
+                                                   std::optional<AckId> ack_id,
+                                                   const std::vector<std::string_view>& arguments,
+                                                   const std::vector<std::string>& attachments = {});
+  /// Answers an event that had this ack id.
+  void ack(std::string_view nsp, AckId ack_id, const std::vector<std::string_view>& arguments,
+           const std::vector<std::string>& attachments = {});
+
+  [[nodiscard]] bool joined(std::string_view nsp) const;
+  /// When tick must be called; nothing once a namespace was joined.
+  [[nodiscard]] std::optional<Instant> deadline() const { return connect_deadline_; }
+  void tick(Instant now);
+
+ private:
+  struct Partial {
+    std::string text;
+    std::size_t expected = 0;
+    std::vector<std::string> attachments;
+  };
+
+  void fail(std::string_view why);
+  void connect(const Packet& packet);
+  void dispatch(const Packet& packet, std::vector<std::string> attachments);
+  void complete_partial();
+
+  ConnectionSink& sink_;
+  std::optional<Instant> connect_deadline_;
+  std::vector<std::string> namespaces_;
+  std::optional<Partial> partial_;
+  bool failed_ = false;
+};
+
+}  // namespace smaster::socketio

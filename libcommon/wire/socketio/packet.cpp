@@ -1,0 +1,164 @@
+#include "wire/socketio/packet.hpp"
+
+#include <botan/base64.h>
+
+#include <functional>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+
+namespace smaster::socketio {
+namespace {
+
+Error malformed(const char* what) { return fail(ErrorKind::bad_data, std::string("Socket.IO packet: ") + what); }
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/// Takes the digits at the front of `text`.
+std::string_view take_digits(std::string_view& text) {
+  std::size_t n = 0;
+  while (n < text.size() && is_digit(text[n])) ++n;
+  const auto digits = text.substr(0, n);
+  text.remove_prefix(n);
+  return digits;
+}
+
+bool is_object(std::string_view json) { return !json.empty() && json.front() == '{' && json::valid(json); }
+
+/// Checks and splits the payload as its type demands.
+Result<void> read_payload(Packet& packet) {
+  switch (packet.type) {
+    case PacketType::connect:
+      if (!packet.json.empty() && !is_object(packet.json)) return malformed("CONNECT's payload is not an object");
+      return {};
+    case PacketType::disconnect:
+      if (!packet.json.empty()) return malformed("DISCONNECT has a payload");
+      return {};
+    case PacketType::connect_error:
+      return malformed("CONNECT_ERROR is not for clients to send");
+    case PacketType::event:
+    case PacketType::ack:
+    case PacketType::binary_event:
+    case PacketType::binary_ack:
+      break;
+  }
+  auto elements = json::split_array(packet.json);
+  if (!elements) return malformed("the payload is not a JSON array");
+  packet.arguments = std::move(*elements);
+  if (packet.type == PacketType::ack || packet.type == PacketType::binary_ack) {
+    if (!packet.ack_id) return malformed("ACK without an id");
+    return {};
+  }
+  if (packet.arguments.empty()) return malformed("EVENT with an empty array");
+  const char first = packet.arguments.front().front();
+  if (first != '"' && first != '-' && !is_digit(first)) return malformed("EVENT without a name");
+  return {};
+}
+
+/// Replaces every placeholder object in `value` by what `replace` makes of its number; false stops it all.
+bool walk_placeholders(json::bj::value& value,
+                       const std::function<bool(std::size_t, json::bj::value&)>& replace) {
+  if (value.is_array()) {
+    for (auto& element : value.get_array()) {
+      if (!walk_placeholders(element, replace)) return false;
+    }
+    return true;
+  }
+  if (!value.is_object()) return true;
+  auto& object = value.get_object();
+  const auto* mark = object.if_contains("_placeholder");
+  if (mark != nullptr && mark->is_bool() && mark->get_bool()) {
+    const auto* num = object.if_contains("num");
+    if (num == nullptr || !num->is_int64() || num->get_int64() < 0) return false;
+    return replace(static_cast<std::size_t>(num->get_int64()), value);
+  }
+  for (auto& member : object) {
+    if (!walk_placeholders(member.value(), replace)) return false;
+  }
+  return true;
+}
+
+Result<std::string> replace_placeholders(std::string_view json,
+                                         const std::function<bool(std::size_t, json::bj::value&)>& replace) {
+  auto value = json::parse(json);
+  if (!value) return value.error();
+  if (!walk_placeholders(*value, replace)) return malformed("a placeholder names no attachment");
+  return json::serialize(*value);
+}
+
+}  // namespace
+
+Result<Packet> decode(std::string_view text) {
+  Packet packet;
+  if (text.empty() || text.front() < '0' || text.front() > '6') return malformed("unknown type");
+  packet.type = static_cast<PacketType>(text.front());
+  text.remove_prefix(1);
+
+  if (packet.type == PacketType::binary_event || packet.type == PacketType::binary_ack) {
+    const auto count = parse_int<std::size_t>(take_digits(text));
+    if (!count || *count == 0 || !text.starts_with('-')) return malformed("no number of attachments");
+    if (*count > kMaxAttachments) return malformed("too many attachments");
+    packet.attachments = *count;
+    text.remove_prefix(1);
+  }
+  if (text.starts_with('/')) {
+    const auto comma = text.find(',');
+    packet.nsp = text.substr(0, comma);
+    text.remove_prefix(comma == std::string_view::npos ? text.size() : comma + 1);
+  }
+  if (const auto digits = take_digits(text); !digits.empty()) {
+    packet.ack_id = parse_int<AckId>(digits);
+    if (!packet.ack_id) return malformed("bad ack id");
+  }
+  packet.json = text;
+  if (auto read = read_payload(packet); !read) return read.error();
+  return packet;
+}
+
+std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id, std::string_view json,
+                   std::size_t attachments) {
+  std::string text;
+  text.reserve(json.size() + nsp.size() + 24);
+  text += static_cast<char>(type);
+  if (attachments > 0) {
+    text += std::to_string(attachments);
+    text += '-';
+  }
+  if (nsp != kMainNamespace) {
+    text += nsp;
+    text += ',';
+  }
+  if (ack_id) text += std::to_string(*ack_id);
+  text += json;
+  return text;
+}
+
+std::string join_array(const std::vector<std::string_view>& elements) {
+  std::string text = "[";
+  for (const auto element : elements) {
+    if (text.size() > 1) text += ',';
+    text += element;
+  }
+  text += ']';
+  return text;
+}
+
+Result<std::string> shift_placeholders(std::string_view json, std::size_t count, std::size_t offset) {
+  return replace_placeholders(json, [&](std::size_t num, json::bj::value& value) {
+    if (num >= count) return false;
+    value = json::bj::object{{"_placeholder", true}, {"num", num + offset}};
+    return true;
+  });
+}
+
+Result<std::string> inline_attachments(std::string_view json, const std::vector<std::string>& attachments) {
+  return replace_placeholders(json, [&](std::size_t num, json::bj::value& value) {
+    if (num >= attachments.size()) return false;
+    const auto& data = attachments[num];
+    value = json::bj::object{
+        {"base64", Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(data.data()), data.size())}};
+    return true;
+  });
+}
+
+}  // namespace smaster::socketio

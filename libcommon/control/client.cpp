@@ -1,0 +1,148 @@
+#include "control/client.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <cstdlib>
+
+#include "base/text.hpp"
+#include "control/stream.hpp"
+#include "json/json.hpp"
+
+namespace smaster::control {
+namespace {
+
+namespace asio = net::asio;
+namespace http = boost::beast::http;
+using Stream = boost::beast::basic_stream<asio::local::stream_protocol, net::Executor>;
+
+Error from_body(const std::string& body, unsigned status) {
+  std::string sentence = "the server answered with HTTP status " + std::to_string(status);
+  std::string kind;
+  if (const auto value = json::parse(body); value && value->is_object()) {
+    json::read(value->get_object(), "error", sentence);
+    json::read(value->get_object(), "kind", kind);
+  }
+  return fail(from_word(kind), sentence);
+}
+
+/// One request and its answer; `take` gets the body received so far and may remove what it has used.
+class Exchange {
+ public:
+  Exchange(std::filesystem::path socket, Millis timeout) : path_(std::move(socket)), timeout_(timeout) {}
+
+  Result<void> run(http::request<http::string_body> request, const std::function<bool(std::string&)>& take) {
+    asio::io_context context(1);
+    Result<void> result;
+    asio::co_spawn(context, talk(context, std::move(request), take, result), [](std::exception_ptr) {});
+    context.run();
+    return result;
+  }
+
+ private:
+  net::Task<> talk(asio::io_context& context, http::request<http::string_body> request,
+                   const std::function<bool(std::string&)>& take, Result<void>& result) {
+    Stream stream(context.get_executor());
+    boost::system::error_code error;
+    stream.expires_after(timeout_);
+    if (path_.string().size() >= 108) {
+      result = fail(ErrorKind::unavailable, "the control socket's path is too long: " + path_.string());
+      co_return;
+    }
+    co_await stream.async_connect(asio::local::stream_protocol::endpoint(path_.string()),
+                                  asio::redirect_error(net::use_task, error));
+    if (error) {
+      result = connect_error(error);
+      co_return;
+    }
+    request.prepare_payload();
+    co_await http::async_write(stream, request, asio::redirect_error(net::use_task, error));
+    boost::beast::flat_buffer buffer;
+    http::response_parser<http::string_body> parser;
+    parser.body_limit(boost::none);
+    if (!error) co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(net::use_task, error));
+    const bool good = !error && parser.get().result() == http::status::ok;
+    while (!error && !parser.is_done()) {
+      stream.expires_after(timeout_);
+      co_await http::async_read_some(stream, buffer, parser, asio::redirect_error(net::use_task, error));
+      if (!error && good && !take(parser.get().body())) co_return;
+    }
+    if (error) {
+      result = talk_error(error);
+    } else if (!good) {
+      result = from_body(parser.get().body(), parser.get().result_int());
+    }
+  }
+
+  [[nodiscard]] Error connect_error(boost::system::error_code error) const {
+    if (error == asio::error::access_denied) {
+      return fail(ErrorKind::not_permitted, "no permission to use the control socket " + path_.string());
+    }
+    return fail(ErrorKind::unavailable, "no server answers on the control socket " + path_.string() + " (" +
+                                            error.message() + "); is \"smaster serve\" running, and with this socket?");
+  }
+
+  [[nodiscard]] Error talk_error(boost::system::error_code error) const {
+    if (error == boost::beast::error::timeout) {
+      return fail(ErrorKind::timed_out, "the server on " + path_.string() + " has not answered for " +
+                                            format_duration(timeout_) + "; try again, or give a longer --timeout");
+    }
+    return fail(ErrorKind::unavailable, "the server on " + path_.string() + " went away before it had answered (" +
+                                            error.message() + ')');
+  }
+
+  std::filesystem::path path_;
+  Millis timeout_;
+};
+
+http::request<http::string_body> make_request(std::string_view method, std::string_view target, std::string body) {
+  http::request<http::string_body> request(http::string_to_verb({method.data(), method.size()}),
+                                           {target.data(), target.size()}, 11);
+  request.set(http::field::host, "smaster");
+  request.keep_alive(false);
+  if (!body.empty()) request.set(http::field::content_type, "application/json");
+  request.body() = std::move(body);
+  return request;
+}
+
+}  // namespace
+
+std::filesystem::path default_socket() {
+  // NOLINTBEGIN(concurrency-mt-unsafe): tools read their environment before any thread starts
+  if (const char* path = std::getenv("SMASTER_SOCKET"); path != nullptr && *path != '\0') return path;
+  if (const char* folder = std::getenv("XDG_RUNTIME_DIR"); folder != nullptr && *folder != '\0') {
+    return std::filesystem::path(folder) / "smaster/control.sock";
+  }
+  // NOLINTEND(concurrency-mt-unsafe)
+  return "/run/smaster/control.sock";
+}
+
+Result<std::string> Client::request(std::string_view method, std::string_view target, std::string body) const {
+  std::string answer;
+  const auto result =
+      Exchange(socket_, timeout_).run(make_request(method, target, std::move(body)), [&](std::string& received) {
+        answer.append(received);
+        received.clear();
+        return true;
+      });
+  if (!result) return result.error();
+  return answer;
+}
+
+Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,
+                            const std::function<bool(std::string_view line)>& on_line) const {
+  std::size_t searched = 0;
+  return Exchange(socket_, timeout_).run(make_request(method, target, std::move(body)), [&](std::string& received) {
+    std::size_t begin = 0;
+    for (auto end = received.find('\n', searched); end != std::string::npos; end = received.find('\n', begin)) {
+      if (!on_line(std::string_view(received).substr(begin, end - begin))) return false;
+      begin = end + 1;
+    }
+    received.erase(0, begin);
+    searched = received.size();
+    return true;
+  });
+}
+
+}  // namespace smaster::control

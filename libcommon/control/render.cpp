@@ -1,0 +1,325 @@
+#include "control/render.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <cmath>
+#include <ctime>
+#include <vector>
+
+#include "json/json.hpp"
+
+namespace smaster::control {
+namespace {
+
+namespace bj = boost::json;
+
+/// A column of a shard's line: its name in CSV and Prometheus, and where its value is.
+struct Column {
+  std::string_view name;
+  std::string_view key;
+  bool in_stats;  ///< in the last status, not in the registry's row
+};
+
+constexpr Column kShardColumns[] = {
+    {"id", "id", false},
+    {"state", "state", false},
+    {"is_master", "isMaster", false},
+    {"connected", "connected", false},
+    {"address", "address", false},
+    {"goal_shard_id", "goalShardId", false},
+    {"goal_shard_count", "goalShardCount", false},
+    {"current_shard_id", "currentShardId", false},
+    {"current_shard_count", "currentShardCount", false},
+    {"created_time", "createdTime", false},
+    {"boot_time", "bootTime", false},
+    {"stop_time", "stopTime", false},
+    {"last_seen", "lastSeen", false},
+    {"last_heartbeat", "lastHeartbeat", false},
+    {"start_time", "startTime", true},
+    {"message_count_delta", "messageCountDelta", true},
+    {"message_count_total", "messageCountTotal", true},
+    {"mem_heap_used", "memHeapUsed", true},
+    {"mem_heap_total", "memHeapTotal", true},
+    {"mem_rss", "memRSS", true},
+    {"mem_external", "memExternal", true},
+    {"cpu_load", "cpuLoad", true},
+    {"ping", "ping", true},
+    {"storage_used_total", "storageUsedTotal", true},
+    {"storage_used_users", "storageUsedUsers", true},
+};
+
+constexpr std::string_view kSampleColumns[] = {
+    "id",           "timestamp",         "startTime",         "goalShardId",      "currentShardId",   "goalShardCount",
+    "currentShardCount", "timeDelta",    "messageCountDelta", "messageCountTotal", "memHeapUsed",     "memHeapTotal",
+    "memRSS",       "memExternal",       "cpuLoad",           "ping",             "storageUsedTotal", "storageUsedUsers"};
+
+double number(const bj::value* value) {
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+
+double mean(const bj::value* value) {
+  if (value == nullptr || !value->is_array() || value->get_array().empty()) return 0;
+  double sum = 0;
+  for (const auto& element : value->get_array()) sum += number(&element);
+  return sum / static_cast<double>(value->get_array().size());
+}
+
+const bj::value* field(const bj::object& shard, const Column& column) {
+  if (!column.in_stats) return shard.if_contains(column.key);
+  const auto* stats = shard.if_contains("stats");
+  return stats != nullptr && stats->is_object() ? stats->get_object().if_contains(column.key) : nullptr;
+}
+
+std::string csv_cell(const bj::value* value) {
+  if (value == nullptr || value->is_null()) return "";
+  if (value->is_array()) return json::number(mean(value));
+  if (!value->is_string()) return json::serialize(*value);
+  const std::string_view text = value->get_string();
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  std::string quoted = "\"";
+  for (const char c : text) {
+    if (c == '"') quoted += '"';
+    quoted += c;
+  }
+  return quoted + '"';
+}
+
+std::string bytes(double value) {
+  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (std::abs(value) >= 1024 && unit + 1 < std::size(units)) {
+    value /= 1024;
+    ++unit;
+  }
+  return unit == 0 ? fmt::format("{:.0f} {}", value, units[unit]) : fmt::format("{:.1f} {}", value, units[unit]);
+}
+
+std::string ago(double ms, std::int64_t now_ms) {
+  if (ms <= 0) return "never";
+  const auto seconds = std::max<std::int64_t>(0, (now_ms - static_cast<std::int64_t>(ms)) / 1000);
+  if (seconds < 120) return fmt::format("{} s ago", seconds);
+  if (seconds < 7200) return fmt::format("{} min ago", seconds / 60);
+  if (seconds < 172'800) return fmt::format("{} h ago", seconds / 3600);
+  return fmt::format("{} d ago", seconds / 86'400);
+}
+
+std::string duration(double ms) {
+  const auto seconds = static_cast<std::int64_t>(ms / 1000);
+  if (seconds < 60) return fmt::format("{} s", seconds);
+  if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
+  return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
+}
+
+/// Rows as columns wide enough for their longest cell; the last one is not padded.
+std::string align(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
+
+/// A text without line breaks and quotes, as a Prometheus label's value.
+std::string label(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\\' || c == '"') out += '\\';
+    out += c == '\n' ? ' ' : c;
+  }
+  return out;
+}
+
+void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+  out += fmt::format("# HELP smaster_{} {}\n# TYPE smaster_{} {}\n", name, help, name, type);
+}
+
+struct Gauge {
+  std::string_view name;
+  std::string_view key;
+  std::string_view help;
+  bool in_stats;
+  double scale;
+};
+
+constexpr Gauge kShardGauges[] = {
+    {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", false, 1},
+    {"shard_connected", "connected", "Whether the shard is connected.", false, 1},
+    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", false, 1e-3},
+    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.", true, 1},
+    {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", true, 1},
+    {"shard_resident_memory_bytes", "memRSS", "Resident memory.", true, 1},
+    {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", true, 1},
+    {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", true, 1e-3},
+    {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", true, 1},
+};
+
+struct Total {
+  std::string_view name;
+  std::string_view key;
+  std::string_view help;
+};
+
+constexpr Total kTotals[] = {
+    {"shards_goal", "goal", "Shards that there should be; -1 while unknown."},
+    {"shards_current", "current", "Shards that are connected."},
+    {"shards_known", "known", "Shards that have a config."},
+    {"shards_registered", "registered", "Shards that have ever connected."},
+    {"shards_configured", "configured", "Shards that run the id they should."},
+    {"clients", "clients", "Connections with a session."},
+};
+
+template <class Keep>
+void each_sample(const bj::object& history, Keep keep) {
+  for (const auto& [name, samples] : history) {
+    for (const auto& sample : samples.as_array()) keep(std::string_view(name), sample.as_object());
+  }
+}
+
+std::string clock_time(double ms) {
+  const auto seconds = static_cast<std::time_t>(ms / 1000);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
+}
+
+}  // namespace
+
+std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
+  std::string out = fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n\n",
+                                number(stats.if_contains("goal")), number(stats.if_contains("current")),
+                                number(stats.if_contains("configured")), number(stats.if_contains("registered")),
+                                number(stats.if_contains("known")), number(stats.if_contains("clients")),
+                                duration(number(stats.if_contains("uptime_ms"))));
+  std::vector<const bj::object*> shards;
+  for (const auto& shard : shards_of(stats)) shards.push_back(&shard.as_object());
+  // By id; the master and those without one come last.
+  std::stable_sort(shards.begin(), shards.end(), [](const bj::object* a, const bj::object* b) {
+    const auto rank = [](const bj::object& s) {
+      const auto id = number(s.if_contains("goalShardId"));
+      return s.at("isMaster").as_bool() ? 2e9 : id < 0 ? 1e9 : id;
+    };
+    return rank(*a) < rank(*b);
+  });
+  std::vector<std::vector<std::string>> rows{
+      {"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "ADDRESS"}};
+  for (const auto* shard : shards) {
+    const auto id = number(shard->if_contains("goalShardId"));
+    const bj::value* const last = shard->if_contains("stats");
+    const bj::object* const status = last != nullptr && last->is_object() ? &last->get_object() : nullptr;
+    const auto of = [&](std::string_view key) { return status == nullptr ? nullptr : status->if_contains(key); };
+    const bj::value& address = shard->at("address");
+    rows.push_back({shard->at("isMaster").as_bool() ? "master" : id < 0 ? "-" : fmt::format("{}", id),
+                    std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
+                    ago(number(shard->if_contains("lastSeen")), now_ms),
+                    status == nullptr ? "-" : fmt::format("{:.0f} ms", number(of("ping"))),
+                    status == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
+                    status == nullptr ? "-" : bytes(number(of("memRSS"))),
+                    status == nullptr ? "-" : fmt::format("{:.0f}", number(of("messageCountTotal"))),
+                    address.is_string() ? std::string(address.get_string()) : "-"});
+  }
+  return out + align(rows);
+}
+
+std::string stats_as_ndjson(const bj::object& stats) {
+  std::string out;
+  for (const auto& shard : shards_of(stats)) out += json::serialize(shard) + '\n';
+  return out;
+}
+
+std::string stats_as_csv(const bj::object& stats) {
+  std::string out;
+  for (const auto& column : kShardColumns) out.append(out.empty() ? "" : ",").append(column.name);
+  out += "\r\n";
+  for (const auto& shard : shards_of(stats)) {
+    std::string line;
+    for (const auto& column : kShardColumns) {
+      if (&column != kShardColumns) line += ',';
+      line += csv_cell(field(shard.as_object(), column));
+    }
+    out += line + "\r\n";
+  }
+  return out;
+}
+
+std::string stats_as_prometheus(const bj::object& stats) {
+  std::string out;
+  for (const auto& total : kTotals) {
+    metric(out, total.name, "gauge", total.help);
+    out += fmt::format("smaster_{} {}\n", total.name, number(stats.if_contains(total.key)));
+  }
+  metric(out, "uptime_seconds", "gauge", "Time since the server started.");
+  out += fmt::format("smaster_uptime_seconds {}\n", number(stats.if_contains("uptime_ms")) / 1000);
+  for (const auto& gauge : kShardGauges) {
+    metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
+    for (const auto& value : shards_of(stats)) {
+      const auto& shard = value.as_object();
+      const auto* found = field(shard, {gauge.name, gauge.key, gauge.in_stats});
+      if (found == nullptr || found->is_null()) continue;
+      const double plain = found->is_bool() ? (found->get_bool() ? 1 : 0)
+                           : found->is_array() ? mean(found)
+                                               : number(found);
+      out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard.at("id").as_string()),
+                         plain * gauge.scale);
+    }
+  }
+  return out;
+}
+
+std::string history_as_table(const bj::object& history) {
+  std::vector<std::vector<std::string>> rows{{"TIME", "NAME", "SHARD", "PING", "CPU", "MEMORY", "MESSAGES"}};
+  each_sample(history, [&](std::string_view name, const bj::object& sample) {
+    const auto of = [&](std::string_view key) { return number(sample.if_contains(key)); };
+    rows.push_back({clock_time(of("timestamp")), std::string(name), fmt::format("{}", of("currentShardId")),
+                    fmt::format("{:.0f} ms", of("ping")),
+                    fmt::format("{:.0f} %", 100 * mean(sample.if_contains("cpuLoad"))), bytes(of("memRSS")),
+                    fmt::format("{:.0f}", of("messageCountTotal"))});
+  });
+  return align(rows);
+}
+
+std::string history_as_ndjson(const bj::object& history) {
+  std::string out;
+  each_sample(history, [&](std::string_view, const bj::object& sample) { out += json::serialize(sample) + '\n'; });
+  return out;
+}
+
+std::string history_as_csv(const bj::object& history) {
+  std::string out;
+  for (const auto column : kSampleColumns) out.append(out.empty() ? "" : ",").append(column);
+  out += "\r\n";
+  each_sample(history, [&](std::string_view, const bj::object& sample) {
+    std::string line;
+    for (const auto& column : kSampleColumns) {
+      if (&column != kSampleColumns) line += ',';
+      line += csv_cell(sample.if_contains(column));
+    }
+    out += line + "\r\n";
+  });
+  return out;
+}
+
+void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
+  bj::array kept;
+  for (auto& shard : stats.at("shards").as_array()) {
+    const auto& object = shard.as_object();
+    if (!object.at("isMaster").as_bool() && ids.contains(object.at("goalShardId").to_number<std::int64_t>())) {
+      kept.push_back(std::move(shard));
+    }
+  }
+  stats["shards"] = std::move(kept);
+}
+
+}  // namespace smaster::control

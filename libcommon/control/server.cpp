@@ -1,0 +1,246 @@
+#include "control/server.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/json/object.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <utility>
+
+#include "base/file.hpp"
+#include "json/json.hpp"
+
+namespace smaster::control {
+namespace {
+
+namespace asio = net::asio;
+namespace http = boost::beast::http;
+
+/// Room for the registry of a very large installation; only this user can send it.
+constexpr std::uint64_t kMaxBody = 512ull << 20;
+constexpr std::chrono::seconds kAcceptPause{1};
+
+struct Word {
+  ErrorKind kind;
+  std::string_view word;
+  unsigned status;
+};
+constexpr std::array<Word, 9> kWords{{{ErrorKind::usage, "usage", 400},
+                                      {ErrorKind::bad_data, "bad_data", 400},
+                                      {ErrorKind::not_found, "not_found", 404},
+                                      {ErrorKind::unavailable, "unavailable", 503},
+                                      {ErrorKind::cannot_create, "cannot_create", 500},
+                                      {ErrorKind::timed_out, "timed_out", 504},
+                                      {ErrorKind::not_permitted, "not_permitted", 403},
+                                      {ErrorKind::bad_config, "bad_config", 400},
+                                      {ErrorKind::internal, "internal", 500}}};
+
+bool may_use(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == ::geteuid() || peer.uid == 0;
+}
+
+Call to_call(http::request<http::string_body> request) {
+  Call call{std::string(request.method_string()), "", {}, std::move(request.body())};
+  if (const auto url = boost::urls::parse_origin_form(request.target())) {
+    call.path = url->path();
+    for (const auto& parameter : url->params()) call.query.emplace(parameter.key, parameter.value);
+  }
+  return call;
+}
+
+}  // namespace
+
+std::string_view to_word(ErrorKind kind) {
+  for (const auto& entry : kWords) {
+    if (entry.kind == kind) return entry.word;
+  }
+  return "internal";
+}
+
+ErrorKind from_word(std::string_view word) {
+  for (const auto& entry : kWords) {
+    if (entry.word == word) return entry.kind;
+  }
+  return ErrorKind::internal;
+}
+
+Reply error_reply(const Error& error) {
+  unsigned status = 500;
+  for (const auto& entry : kWords) {
+    if (entry.kind == error.kind) status = entry.status;
+  }
+  return {status, json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
+}
+
+/// One client of the control socket.
+class ControlServer::Connection {
+ public:
+  Connection(net::LocalSocket socket, const Handler& handler) : socket_(std::move(socket)), handler_(handler) {}
+
+  net::Task<> run() {
+    if (!may_use(socket_.native_handle())) {
+      co_await reply(error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")), 11, false);
+      co_return;
+    }
+    bool keep = true;
+    while (keep) {
+      boost::system::error_code error;
+      http::request_parser<http::string_body> parser;
+      parser.body_limit(kMaxBody);
+      co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+      if (error) co_return;
+      keep = parser.get().keep_alive();
+      const auto version = parser.get().version();
+      auto answer = co_await handler_(to_call(parser.release()));
+      if (auto* whole = std::get_if<Reply>(&answer)) {
+        keep = co_await reply(std::move(*whole), version, keep);
+      } else {
+        keep = co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
+      }
+    }
+  }
+
+  void drop() {
+    boost::system::error_code ignored;
+    socket_.close(ignored);
+  }
+
+ private:
+  net::Task<bool> reply(Reply reply, unsigned version, bool keep) {
+    http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
+    response.set(http::field::content_type, reply.type);
+    response.keep_alive(keep);
+    response.body() = std::move(reply.body);
+    response.prepare_payload();
+    boost::system::error_code error;
+    co_await http::async_write(socket_, response, asio::redirect_error(net::use_task, error));
+    co_return !error && keep;
+  }
+
+  net::Task<bool> stream(LineStream& lines) {
+    boost::system::error_code error;
+    http::response<http::empty_body> header(http::status::ok, 11);
+    header.set(http::field::content_type, "application/x-ndjson");
+    header.chunked(true);
+    http::response_serializer<http::empty_body> serializer(header);
+    co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
+
+    // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the rules.
+    bool watching = true;
+    socket_.async_wait(net::LocalSocket::wait_read, [&](boost::system::error_code waited) {
+      watching = false;
+      if (waited) return;
+      lines.gone_ = true;
+      lines.wake_.cancel();
+    });
+    while (!error && !lines.gone_) {
+      if (lines.lines_.empty()) {
+        if (lines.finished_) break;
+        boost::system::error_code woken;
+        lines.wake_.expires_at(net::Timer::time_point::max());
+        co_await lines.wake_.async_wait(asio::redirect_error(net::use_task, woken));
+        continue;
+      }
+      auto line = std::move(lines.lines_.front());
+      lines.lines_.pop_front();
+      line += '\n';
+      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(line)),
+                                 asio::redirect_error(net::use_task, error));
+    }
+    const bool whole = !error && !lines.gone_;
+    if (whole) {
+      co_await asio::async_write(socket_, http::make_chunk_last(), asio::redirect_error(net::use_task, error));
+    } else {
+      lines.gone_ = true;
+      lines.lines_.clear();
+      if (lines.on_gone) lines.on_gone();
+    }
+    boost::system::error_code ignored;
+    socket_.cancel(ignored);
+    while (watching) co_await asio::post(socket_.get_executor(), net::use_task);
+    lines.on_gone = nullptr;
+    co_return whole;
+  }
+
+  net::LocalSocket socket_;
+  boost::beast::flat_buffer buffer_;
+  const Handler& handler_;
+};
+
+ControlServer::ControlServer(asio::io_context& context, Handler handler)
+    : handler_(std::move(handler)), acceptor_(context.get_executor()), pause_(context.get_executor()) {}
+
+ControlServer::~ControlServer() { stop(); }
+
+Result<void> ControlServer::listen(const std::filesystem::path& path) {
+  const auto text = path.string();
+  if (text.size() >= sizeof(sockaddr_un::sun_path)) {
+    return fail(ErrorKind::cannot_create, "the control socket's path is too long (" + std::to_string(text.size()) +
+                                              " of at most " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
+                                              " bytes): " + text);
+  }
+  if (path.has_parent_path()) {
+    if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
+  }
+  const asio::local::stream_protocol::endpoint endpoint(text);
+  std::error_code ignored;
+  if (std::filesystem::is_socket(path, ignored)) {
+    net::LocalSocket probe(acceptor_.get_executor());
+    boost::system::error_code refused;
+    probe.connect(endpoint, refused);
+    if (!refused) return fail(ErrorKind::cannot_create, "another server answers on the control socket " + text);
+    std::filesystem::remove(path, ignored);
+  }
+  boost::system::error_code error;
+  acceptor_.open(endpoint.protocol(), error);
+  const mode_t before = ::umask(0177);  // the socket must not be open to others even for a moment
+  if (!error) acceptor_.bind(endpoint, error);
+  ::umask(before);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail(ErrorKind::cannot_create, "cannot make the control socket " + text + ": " + error.message());
+  path_ = path;
+  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  return {};
+}
+
+net::Task<> ControlServer::accept_loop() {
+  while (acceptor_.is_open()) {
+    boost::system::error_code error;
+    auto socket = co_await acceptor_.async_accept(asio::redirect_error(net::use_task, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      pause_.expires_after(kAcceptPause);
+      co_await pause_.async_wait(asio::redirect_error(net::use_task, error));
+      continue;
+    }
+    auto connection = std::make_shared<Connection>(std::move(socket), handler_);
+    connections_.insert(connection);
+    asio::co_spawn(acceptor_.get_executor(), connection->run(),
+                   [this, connection](std::exception_ptr failure) {
+                     if (failure) spdlog::error("a control request failed in a way that should not happen");
+                     connections_.erase(connection);
+                   });
+  }
+}
+
+void ControlServer::stop() {
+  boost::system::error_code ignored;
+  acceptor_.close(ignored);
+  pause_.cancel();
+  if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
+  for (const auto& connection : connections_) connection->drop();
+}
+
+}  // namespace smaster::control

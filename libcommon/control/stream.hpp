@@ -1,0 +1,63 @@
+// A control request's parts: what was asked, and what is answered, at once or line by line.
+#pragma once
+
+#include <boost/beast/http/verb.hpp>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+
+#include "base/result.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::control {
+
+struct Call {
+  std::string method;
+  std::string path;  ///< without the query
+  std::multimap<std::string, std::string> query;
+  std::string body;
+};
+
+/// An answer in one piece.
+struct Reply {
+  unsigned status = 200;
+  std::string body;
+  std::string type = "application/json";
+};
+
+/// An answer that comes line by line (NDJSON). The handler keeps it and pushes; the connection writes.
+class LineStream {
+ public:
+  explicit LineStream(const net::Executor& executor) : wake_(executor) {}
+  /// Queues a line, without its newline.
+  void push(std::string line) {
+    if (gone_) return;
+    lines_.push_back(std::move(line));
+    wake_.cancel();
+  }
+  void finish() {
+    finished_ = true;
+    wake_.cancel();
+  }
+  /// Called once when the reader goes away before the end.
+  std::function<void()> on_gone;
+
+ private:
+  friend class ControlServer;
+  net::Timer wake_;
+  std::deque<std::string> lines_;
+  bool finished_ = false;
+  bool gone_ = false;
+};
+
+using Answer = std::variant<Reply, std::shared_ptr<LineStream>>;
+
+/// The words for kinds of errors in `{"error":"…","kind":"…"}`, and their HTTP statuses.
+[[nodiscard]] std::string_view to_word(ErrorKind kind);
+[[nodiscard]] ErrorKind from_word(std::string_view word);
+[[nodiscard]] Reply error_reply(const Error& error);
+
+}  // namespace smaster::control

@@ -1,0 +1,37 @@
+#include "fleet/attempts.hpp"
+
+#include <iterator>
+
+namespace smaster::fleet {
+namespace {
+
+/// Attempts remembered a key: more than any sensible limit, so memory stays bounded under attack.
+constexpr std::size_t kMaxRemembered = 1000;
+
+void drop_old(std::deque<Instant>& times, Millis window, Instant now) {
+  while (!times.empty() && times.front() + window <= now) times.pop_front();
+}
+
+}  // namespace
+
+bool Attempts::exhausted(const std::string& key, std::size_t limit, Millis window, Instant now) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) return limit == 0;
+  drop_old(found->second, window, now);
+  return found->second.size() >= limit;
+}
+
+void Attempts::count(const std::string& key, Instant now) {
+  auto& times = by_key_[key];
+  times.push_back(now);
+  if (times.size() > kMaxRemembered) times.pop_front();
+}
+
+void Attempts::prune(Millis window, Instant now) {
+  for (auto at = by_key_.begin(); at != by_key_.end();) {
+    drop_old(at->second, window, now);
+    at = at->second.empty() ? by_key_.erase(at) : std::next(at);
+  }
+}
+
+}  // namespace smaster::fleet

@@ -1,0 +1,51 @@
+#include "fleet/heartbeats.hpp"
+
+#include <algorithm>
+
+namespace smaster::fleet {
+namespace {
+
+/// Questions are bundled up to this: a timer a shard would cost more than it spreads.
+constexpr Millis kShortestTick{20};
+
+double intervals(Instant from, Instant to, Millis interval) {
+  return std::chrono::duration<double>(to - from) / std::chrono::duration<double>(interval);
+}
+
+}  // namespace
+
+std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool disperse) {
+  if (ring_.empty() || !counted_) {
+    counted_ = now;
+    credit_ = 0;
+    return {};
+  }
+  const auto size = static_cast<double>(ring_.size());
+  const double passed = intervals(*counted_, now, interval);
+  if (!disperse) {
+    if (passed < 1) return {};
+    counted_ = now;
+    return {ring_.begin(), ring_.end()};
+  }
+  // After a pause (the process was stopped) nobody is asked twice.
+  credit_ = std::min(credit_ + passed * size, size);
+  counted_ = now;
+  std::vector<ShardName> shards;
+  for (; credit_ >= 1; credit_ -= 1) {
+    auto at = last_ ? ring_.upper_bound(*last_) : ring_.begin();
+    if (at == ring_.end()) at = ring_.begin();
+    last_ = *at;
+    shards.push_back(*at);
+  }
+  return shards;
+}
+
+std::optional<Instant> HeartbeatRing::next(Instant now, Millis interval, bool disperse) const {
+  if (ring_.empty()) return std::nullopt;
+  const auto from = counted_.value_or(now);
+  const double share = disperse ? (1 - credit_) / static_cast<double>(ring_.size()) : 1;
+  const auto wait = std::chrono::duration_cast<Instant::duration>(std::chrono::duration<double>(interval) * share);
+  return std::max(from + wait, now + kShortestTick);
+}
+
+}  // namespace smaster::fleet

@@ -1,0 +1,76 @@
+// What is known of one shard for good (ShardInfo), and what it last said of itself (ShardStatus). Source: WIRE.md,
+// "The shard protocol". Fields a client sends in the wrong type keep their old value.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace smaster::fleet {
+
+/// "Never" for moments: the wire has 0 or −1 for it.
+inline constexpr Time kNever{};
+
+/// The registry's row for a shard. Saved as it is; `id` and `key` never change.
+struct ShardInfo {
+  explicit ShardInfo(ShardName id_) : id(std::move(id_)) {}
+
+  ShardName id;
+  std::string key;  ///< public key, SPKI PEM
+  bool is_master = false;
+  Time last_seen = kNever;       ///< the last message from it
+  Time last_heartbeat = kNever;  ///< the last status that counts as a sign of life
+  Time created_time = kNever;
+  Time boot_time = kNever;  ///< when it was last given an id to run
+  Time stop_time = kNever;  ///< when its id was last taken away
+  ShardId goal_shard_id;
+  ShardId current_shard_id;
+  ShardCount goal_shard_count;
+  ShardCount current_shard_count;
+
+  /// Whether it ever connected.
+  [[nodiscard]] bool registered() const { return last_seen > kNever; }
+  bool operator==(const ShardInfo&) const = default;
+};
+
+/// A heartbeat's content. Sizes in bytes, ping in milliseconds, CPU load 0 … 1 a core.
+struct ShardStatus {
+  std::string id;
+  bool is_master = false;
+  Time start_time = kNever;
+  Time stop_time = kNever;
+  ShardId goal_shard_id;
+  ShardId current_shard_id;
+  ShardCount goal_shard_count;
+  ShardCount current_shard_count;
+  Time timestamp = kNever;
+  double time_delta = 0;  ///< milliseconds since its last status
+  double message_count_delta = 0;
+  double message_count_total = 0;
+  double mem_heap_used = 0;
+  double mem_heap_total = 0;
+  double mem_rss = 0;
+  double mem_external = 0;
+  std::vector<double> cpu_load;
+  std::string cpus = "[]";  ///< as it came: a JSON array of {model, speed, times}
+  double ping = 0;
+  double storage_used_total = 0;
+  double storage_used_users = 0;
+};
+
+void read(const boost::json::object& from, ShardInfo& info);
+[[nodiscard]] boost::json::object to_json(const ShardInfo& info);
+
+void read(const boost::json::object& from, ShardStatus& status);
+[[nodiscard]] boost::json::object to_json(const ShardStatus& status);
+
+/// One sample of history: a status in a compact form of its own, without `id`, `isMaster` and `cpus`, whose raw
+/// counters nobody draws. About 60 bytes.
+[[nodiscard]] std::string pack(const ShardStatus& status);
+/// The status that was packed; bad bytes give what could be read before them.
+[[nodiscard]] ShardStatus unpack(std::string_view packed);
+
+}  // namespace smaster::fleet

@@ -1,0 +1,90 @@
+#include "server/admission.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "server/clock.hpp"
+#include "server/core.hpp"
+#include "server/shard_session.hpp"
+
+namespace smaster::server {
+
+Admission::Admission(Core& core) : core_(core) { settings_changed(); }
+
+void Admission::settings_changed() {
+  trusted_.clear();
+  for (const auto& entry : core_.settings.trusted_proxies) {
+    if (auto network = net::parse_network(entry)) trusted_.push_back(*network);
+  }
+}
+
+net::Refusal Admission::refuse(const std::string& address, std::string_view why) {
+  attempts_.count(address, std::chrono::steady_clock::now());
+  spdlog::warn("handshake refused: {} (address {})", why, address);
+  return {};
+}
+
+net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
+  const auto& settings = core_.settings;
+  const auto address = net::limit_key(net::client_address(request.peer, request.forwarded_for, trusted_));
+  const auto instant = std::chrono::steady_clock::now();
+  if (attempts_.size() > prune_at_) {
+    attempts_.prune(settings.conn_time, instant);
+    prune_at_ = std::max<std::size_t>(1024, 2 * attempts_.size());
+  }
+  const auto exhausted = [&](const std::string& key) {
+    return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
+  };
+  const net::Refusal too_many{429, "Too many attempts",
+                              std::chrono::ceil<std::chrono::seconds>(settings.conn_time)};
+  if (exhausted(address)) {
+    spdlog::debug("handshake refused: too many attempts (address {})", address);
+    co_return too_many;
+  }
+
+  if (!request.authorization) co_return refuse(address, "no authorization header");
+  const auto header = crypto::parse_authorization(*request.authorization);
+  if (!header) co_return refuse(address, "malformed authorization header: " + header.error().message);
+  const auto seat = address + ' ' + header->name.str();
+  if (exhausted(seat)) {
+    spdlog::warn("handshake refused: shard {} connects too often (address {})", header->name.str(), address);
+    co_return too_many;
+  }
+
+  const auto now = wall_clock();
+  const auto off = header->time - now;
+  if (std::chrono::abs(off) > settings.timestamp_precision) {
+    co_return refuse(address, "shard " + header->name.str() + "'s clock is " +
+                                  format_duration(std::chrono::abs(off)) + (off > Millis{0} ? " ahead" : " behind") +
+                                  ", allowed are " + format_duration(settings.timestamp_precision));
+  }
+  if (used_.contains(header->signed_text)) co_return refuse(address, "a header of " + header->name.str() + " came twice");
+
+  // An unknown name costs the same check, against a key that verifies nothing of theirs, and gets the same answer.
+  const auto* known = core_.fleet.find(header->name);
+  const auto key = known != nullptr ? known->info.key : core_.proof.public_pem();
+  const bool verified = co_await net::run_in(core_.signatures, [&] {
+    return crypto::verify(key, header->signed_text, header->signature);
+  });
+
+  // Anything may have changed meanwhile.
+  known = core_.fleet.find(header->name);
+  if (!verified || known == nullptr || known->info.key != key) {
+    co_return refuse(address, "unknown name or bad signature (\"" + header->name.str() + "\")");
+  }
+  if (!used_.insert(header->signed_text, header->time + settings.timestamp_precision, now)) {
+    co_return refuse(address, "a header of " + header->name.str() + " came twice");
+  }
+  if (known->info.is_master) {
+    const auto* const live = core_.fleet.live_master();
+    if (live != nullptr && live != known) {
+      co_return refuse(address, "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
+    }
+  }
+  attempts_.count(seat, instant);
+  co_return std::make_unique<ShardSession>(core_, header->name, address);
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,29 @@
+// Decides on a shard's handshake before any session exists. Source: WIRE.md and SPEC, "Handshake".
+#pragma once
+
+#include "crypto/authorization.hpp"
+#include "fleet/attempts.hpp"
+#include "net/address.hpp"
+#include "net/application.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class Admission {
+ public:
+  explicit Admission(Core& core);
+  net::Task<net::Admission> decide(net::HandshakeRequest request);
+  void settings_changed();
+
+ private:
+  net::Refusal refuse(const std::string& address, std::string_view why);
+
+  Core& core_;
+  std::vector<net::Network> trusted_;
+  fleet::Attempts attempts_;
+  crypto::UsedHeaders used_;
+  std::size_t prune_at_ = 1024;
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,300 @@
+#include "server/control_api.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "net/engine_server.hpp"
+#include "server/clock.hpp"
+#include "server/core.hpp"
+#include "server/eval.hpp"
+#include "server/registrar.hpp"
+#include "server/respawn.hpp"
+#include "server/stats.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using control::Answer;
+using control::Call;
+using control::LineStream;
+using control::Reply;
+
+constexpr std::int64_t kMaxGenerate = 10'000;
+constexpr Millis kLongestTimeout{24 * 3'600'000};
+
+Reply json_reply(const bj::value& value) { return {200, json::serialize(value)}; }
+Reply usage(std::string sentence) { return control::error_reply(fail(ErrorKind::usage, std::move(sentence))); }
+
+/// The body as an object; none or anything else gives an error.
+Result<bj::object> body_object(const Call& call) {
+  auto value = json::parse(call.body.empty() ? "{}" : call.body);
+  if (!value) return fail(ErrorKind::usage, "the body is " + value.error().message);
+  if (!value->is_object()) return fail(ErrorKind::usage, "the body is not a JSON object");
+  return std::move(value->get_object());
+}
+
+/// The list of shard ids in `shards`; nothing when it is not given.
+Result<std::optional<std::vector<ShardId>>> shard_ids(const bj::object& body) {
+  const auto* field = body.if_contains("shards");
+  if (field == nullptr || field->is_null()) return std::optional<std::vector<ShardId>>{};
+  const auto wrong = fail(ErrorKind::usage, "\"shards\" is not a list of shard ids");
+  if (!field->is_array()) return wrong;
+  std::vector<ShardId> ids;
+  for (const auto& element : field->get_array()) {
+    if (!element.is_int64() || element.get_int64() < 0 || element.get_int64() > INT32_MAX) return wrong;
+    ids.push_back(ShardId{static_cast<std::int32_t>(element.get_int64())});
+  }
+  return std::optional(std::move(ids));
+}
+
+Result<Millis> milliseconds(const bj::object& body, std::string_view key, Millis otherwise) {
+  const auto* field = body.if_contains(key);
+  if (field == nullptr) return otherwise;
+  if (!field->is_int64() || field->get_int64() < 0 || field->get_int64() > kLongestTimeout.count()) {
+    return fail(ErrorKind::usage, "\"" + std::string(key) + "\" is not a number of milliseconds up to a day");
+  }
+  return Millis{field->get_int64()};
+}
+
+bj::value name_value(const std::optional<ShardName>& name) {
+  return name ? bj::value(name->str()) : bj::value(nullptr);
+}
+
+Answer get_stats(ControlContext& context, const Call&) {
+  return json_reply(stats_json(context.core, context.engine.session_count()));
+}
+
+Answer get_server(ControlContext& context, const Call&) {
+  const auto& settings = context.core.settings;
+  return json_reply(bj::object{{"version", SMASTER_VERSION},
+                               {"pid", ::getpid()},
+                               {"address", settings.address},
+                               {"port", context.core.port},
+                               {"path", settings.path},
+                               {"state_dir", settings.state_dir.string()}});
+}
+
+Answer get_history(ControlContext& context, const Call& call) {
+  Time since = wall_clock() - context.core.settings.history_length;
+  if (const auto at = call.query.find("since"); at != call.query.end()) {
+    const auto ms = parse_int<std::int64_t>(at->second);
+    if (!ms) return usage("\"since\" is not a time in unix milliseconds");
+    since = from_unix_ms(*ms);
+  }
+  std::vector<ShardName> names;
+  const auto [first, last] = call.query.equal_range("id");
+  for (auto at = first; at != last; ++at) {
+    auto name = ShardName::parse(at->second);
+    if (!name || context.core.fleet.find(*name) == nullptr) {
+      return control::error_reply(fail(ErrorKind::not_found, "no shard is named \"" + at->second + '"'));
+    }
+    names.push_back(std::move(*name));
+  }
+  return json_reply(history_json(context.core, since, names));
+}
+
+std::string eval_line(const EvalAnswer& answer) {
+  auto json = answer.json;
+  if (!answer.attachments.empty()) {
+    auto inlined = socketio::inline_attachments(json, answer.attachments);
+    json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
+  }
+  // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
+  return R"({"shard":)" + std::to_string(answer.shard.value) + R"(,"name":)" +
+         json::serialize(name_value(answer.name)) +
+         (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
+}
+
+Answer post_eval(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  const auto* script = body->if_contains("script");
+  if (script == nullptr || !script->is_string()) return usage("\"script\" is missing or not a text");
+  auto ids = shard_ids(*body);
+  const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
+  if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
+  if (const auto* guild = body->if_contains("guild"); guild != nullptr) {
+    const auto snowflake = guild->is_string() ? parse_int<std::uint64_t>(std::string_view(guild->get_string()))
+                                              : std::nullopt;
+    const auto goal = context.core.fleet.goal().value;
+    if (!snowflake || goal < 1) return usage("\"guild\" is not a guild id as text, or there are no shards");
+    // Discord: a guild lives on shard (guild id >> 22) mod shard count.
+    const auto owner = (*snowflake >> 22) % static_cast<std::uint64_t>(goal);
+    *ids = std::vector{ShardId{static_cast<std::int32_t>(owner)}};
+  }
+
+  struct Counts {
+    std::int64_t answered = 0, failed = 0;
+    bj::array missing;
+  };
+  const auto targets = *ids ? **ids : all_ids(context.core);
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  auto counts = std::make_shared<Counts>();
+  const auto eval = Eval::start(
+      context.core, std::string(script->get_string()), targets, *timeout,
+      [lines, counts](const EvalAnswer& answer) {
+        if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
+        if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;
+        if (answer.kind == EvalAnswer::Kind::missing) counts->missing.push_back(answer.shard.value);
+        lines->push(eval_line(answer));
+      },
+      [lines, counts] {
+        lines->push(json::serialize(bj::object{{"end", {{"answered", counts->answered},
+                                                        {"failed", counts->failed},
+                                                        {"missing", std::move(counts->missing)}}}}));
+        lines->finish();
+      });
+  lines->on_gone = [eval] { eval->cancel(); };
+  return lines;
+}
+
+Answer post_respawn(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  auto ids = shard_ids(*body);
+  const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
+  const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
+  bool wait = false;
+  json::read(*body, "wait", wait);
+  if (!ids || !delay || !timeout) {
+    return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
+  }
+
+  const auto targets = respawn_targets(context.core, ids->value_or(std::vector<ShardId>{}));
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  auto watch = std::make_shared<RespawnWatch>(context.core, targets);
+  respawn(context.core, targets, *delay);
+  std::int64_t turn = 0;
+  std::map<ShardName, ShardId> by_name;
+  for (const auto& target : targets) {
+    bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};
+    if (target.connected) {
+      line["state"] = "sent";
+      line["delay_ms"] = turn++ * delay->count();
+      by_name.emplace(*target.name, target.id);
+    } else {
+      line["state"] = "missing";
+      line["error"] = target.name ? "not connected" : "no shard has this id";
+    }
+    lines->push(json::serialize(line));
+  }
+  if (!wait) {
+    lines->finish();
+    return lines;
+  }
+  watch->run(
+      *delay, *timeout,
+      [lines, by_name](const ShardName& name, Millis after) {
+        lines->push(json::serialize(bj::object{
+            {"shard", by_name.at(name).value}, {"name", name.str()}, {"state", "back"}, {"after_ms", after.count()}}));
+      },
+      [lines, by_name](const std::vector<ShardName>& late) {
+        for (const auto& name : late) {
+          lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                                 {"name", name.str()},
+                                                 {"state", "late"},
+                                                 {"error", "not back in time"}}));
+        }
+        lines->finish();
+      });
+  lines->on_gone = [watch] { watch->cancel(); };
+  return lines;
+}
+
+/// Makes configs until `left` is used up; several of these run side by side.
+net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines, std::shared_ptr<std::int64_t> left,
+                          bool master, Deliver deliver, std::shared_ptr<int> workers) {
+  while (*left > 0) {
+    --*left;
+    const auto made = co_await registrar.generate(master, deliver);
+    if (!made) {
+      *left = 0;  // the next one would fail as well
+      lines->push(control::error_reply(made.error()).body);
+      break;
+    }
+    bj::object line{{"name", made->name.str()}};
+    if (deliver == Deliver::file) {
+      line["path"] = made->path.string();
+    } else {
+      line["config"] = *json::parse(made->config);
+    }
+    lines->push(json::serialize(line));
+  }
+  if (--*workers == 0) lines->finish();
+}
+
+Answer post_genconfig(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  bool master = false;
+  bool as_text = false;
+  std::int64_t count = 1;
+  json::read(*body, "master", master);
+  json::read(*body, "inline", as_text);
+  json::read(*body, "count", count);
+  if (count < 1 || count > kMaxGenerate) return usage("\"count\" is from 1 to " + std::to_string(kMaxGenerate));
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  const auto left = std::make_shared<std::int64_t>(count);
+  const auto workers = std::make_shared<int>(2);  // as many as the pool for slow work has threads
+  // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
+  lines->on_gone = [left] { *left = 0; };
+  for (int i = 0; i < 2; ++i) {
+    net::asio::co_spawn(context.core.context,
+                        generate_some(context.registrar, lines, left, master,
+                                      as_text ? Deliver::text : Deliver::file, workers),
+                        net::asio::detached);
+  }
+  return lines;
+}
+
+net::Task<Answer> post_import(ControlContext context, Call call) {
+  const auto imported = co_await context.registrar.import(std::move(call.body));
+  if (!imported) co_return control::error_reply(imported.error());
+  co_return json_reply(bj::object{{"added", imported->added}, {"unchanged", imported->unchanged}});
+}
+
+Answer post_stop(ControlContext& context, const Call&) {
+  spdlog::info("stop requested");
+  net::asio::post(context.core.context, context.stop);
+  return json_reply(bj::object{{"stopping", true}});
+}
+
+/// A request that is answered without waiting, or with lines.
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  Answer (*handle)(ControlContext&, const Call&);
+};
+
+constexpr Route kRoutes[] = {
+    {"GET", "/v1/stats", get_stats},       {"GET", "/v1/server", get_server},
+    {"GET", "/v1/history", get_history},   {"POST", "/v1/eval", post_eval},
+    {"POST", "/v1/respawn", post_respawn}, {"POST", "/v1/genconfig", post_genconfig},
+    {"POST", "/v1/stop", post_stop},
+};
+
+}  // namespace
+
+net::Task<Answer> handle_control(ControlContext context, Call call) {
+  if (call.path == "/v1/shards/import" && call.method == "POST") {
+    co_return co_await post_import(context, std::move(call));
+  }
+  bool known_path = call.path == "/v1/shards/import";
+  for (const auto& route : kRoutes) {
+    if (route.path != call.path) continue;
+    if (route.method == call.method) co_return route.handle(context, call);
+    known_path = true;
+  }
+  if (known_path) co_return Reply{405, R"({"error":"this path takes another method","kind":"usage"})"};
+  co_return control::error_reply(fail(ErrorKind::not_found, "the control API has no " + call.path));
+}
+
+}  // namespace smaster::server

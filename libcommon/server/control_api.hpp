@@ -1,0 +1,28 @@
+// The control API's requests, one table: what `/v1/…` answers. Documented in man 7 smaster-control.
+#pragma once
+
+#include <functional>
+
+#include "control/stream.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::net {
+class EngineServer;
+}
+
+namespace smaster::server {
+
+class Core;
+class Registrar;
+
+/// What requests work on.
+struct ControlContext {
+  Core& core;
+  Registrar& registrar;
+  net::EngineServer& engine;
+  std::function<void()> stop;
+};
+
+net::Task<control::Answer> handle_control(ControlContext context, control::Call call);
+
+}  // namespace smaster::server

@@ -1,0 +1,31 @@
+// What the parts of the server share. Everything in it belongs to the one thread that runs the context.
+#pragma once
+
+#include "net/asio.hpp"
+#include "net/engine_server.hpp"
+#include "server/fleet.hpp"
+#include "server/master_proof.hpp"
+#include "server/settings.hpp"
+
+namespace smaster::server {
+
+class Core {
+ public:
+  Core(net::asio::io_context& context_, Settings settings_, store::Store& store, crypto::Signer signer)
+      : context(context_),
+        settings(std::move(settings_)),
+        started(std::chrono::steady_clock::now()),
+        proof(context_, signatures, std::move(signer)),
+        fleet(context_, settings, store) {}
+
+  net::asio::io_context& context;
+  Settings settings;
+  const Instant started;
+  net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
+  net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
+  MasterProof proof;
+  Fleet fleet;
+  std::uint16_t port = 0;  ///< where shards connect, once listening
+};
+
+}  // namespace smaster::server

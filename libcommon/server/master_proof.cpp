@@ -1,0 +1,32 @@
+#include "server/master_proof.hpp"
+
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+constexpr std::chrono::seconds kShared{1};
+
+}  // namespace
+
+void MasterProof::get(std::function<void(const Proof&)> then) {
+  if (!proof_.text.empty() && std::chrono::steady_clock::now() < made_ + kShared) {
+    then(proof_);
+    return;
+  }
+  waiting_.push_back(std::move(then));
+  // Owned by the context: it ends by itself within milliseconds, and this object outlives the context's run.
+  if (waiting_.size() == 1) net::asio::co_spawn(context_, sign(), net::asio::detached);
+}
+
+net::Task<> MasterProof::sign() {
+  const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+  made_ = std::chrono::steady_clock::now();
+  auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
+  auto signature = co_await net::run_in(pool_, [this, text] { return signer_.sign(text); });
+  proof_ = {std::move(signature), std::move(text)};
+  for (const auto& then : std::exchange(waiting_, {})) then(proof_);
+}
+
+}  // namespace smaster::server

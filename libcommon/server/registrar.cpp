@@ -1,0 +1,142 @@
+#include "server/registrar.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <boost/json/serialize.hpp>
+#include <utility>
+
+#include "base/file.hpp"
+#include "crypto/keys.hpp"
+#include "fleet/names.hpp"
+#include "json/json.hpp"
+#include "server/clock.hpp"
+#include "server/core.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// The shards of a knownShards.json; every key is parsed, equal ones once. Runs in a pool.
+Result<std::vector<fleet::ShardInfo>> read_known_shards(const std::string& text) {
+  const auto value = json::parse(text);
+  if (!value) return value.error();
+  if (!value->is_object()) return fail(ErrorKind::bad_data, "not a knownShards.json: it is not an object of shards");
+  std::vector<fleet::ShardInfo> shards;
+  std::unordered_set<std::string> good_keys;
+  for (const auto& [name_text, row] : value->get_object()) {
+    const auto quoted = "shard \"" + std::string(name_text).substr(0, 80) + "\": ";
+    const auto name = ShardName::parse({name_text.data(), name_text.size()});
+    if (!name) return fail(ErrorKind::bad_data, quoted + "its name is not three or more letters a-z");
+    if (!row.is_object()) return fail(ErrorKind::bad_data, quoted + "not an object");
+    fleet::ShardInfo info(*name);
+    fleet::read(row.get_object(), info);
+    std::string id = name->str();
+    json::read(row.get_object(), "id", id);
+    if (id != name->str()) return fail(ErrorKind::bad_data, quoted + "its id is \"" + id.substr(0, 80) + '"');
+    if (!good_keys.contains(info.key)) {
+      if (const auto good = crypto::check_public_key(info.key); !good) {
+        return fail(ErrorKind::bad_data, quoted + "its key is " + good.error().message);
+      }
+      good_keys.insert(info.key);
+    }
+    shards.push_back(std::move(info));
+  }
+  return shards;
+}
+
+}  // namespace
+
+std::filesystem::path Registrar::config_path(const ShardName& name) const {
+  return core_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
+}
+
+ShardName Registrar::reserve_name(Deliver deliver) {
+  auto name = fleet::generate_name(
+      [&](const ShardName& candidate) {
+        if (core_.fleet.find(candidate) != nullptr || reserved_.contains(candidate)) return true;
+        // A file of that name may hold the only copy of some other installation's key.
+        std::error_code ignored;
+        return deliver == Deliver::file && std::filesystem::exists(config_path(candidate), ignored);
+      },
+      crypto::random_number());
+  reserved_.insert(name);
+  return name;
+}
+
+std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
+                                   const std::string& private_pem) const {
+  const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
+  return boost::json::serialize(boost::json::object{
+      {"host",
+       {{"protocol", remote.protocol},
+        {"host", remote.host},
+        {"port", remote.port != 0 ? remote.port : core_.port},
+        {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
+      {"pubKey", public_pem},
+      {"privKey", private_pem},
+      {"masterPubKey", core_.proof.public_pem()},
+      {"id", name.str()},
+      {"signAlgorithm", "RSA-SHA256"}});
+}
+
+net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
+  const auto name = reserve_name(deliver);
+  struct Release {
+    Registrar& registrar;
+    const ShardName& name;
+    ~Release() { registrar.reserved_.erase(name); }
+  } const release{*this, name};
+
+  const auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
+  if (!keys) co_return keys.error();
+  NewShard made{name, {}, config_text(name, master, keys->public_pem, keys->private_pem)};
+  if (deliver == Deliver::file) {
+    made.path = config_path(name);
+    const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
+      if (auto folder = make_private_folder(made.path.parent_path()); !folder) return folder;
+      return write_file(made.path, made.config + '\n', 0600, IfExists::refuse);
+    });
+    if (!written) co_return written.error();
+    made.config.clear();
+  }
+  fleet::ShardInfo info(name);
+  info.key = keys->public_pem;
+  info.is_master = master;
+  info.created_time = wall_clock();
+  std::vector<fleet::ShardInfo> infos(1, std::move(info));
+  const auto added = co_await core_.fleet.add(std::move(infos));
+  if (!added) {
+    if (!made.path.empty()) ::unlink(made.path.c_str());
+    co_return added.error();
+  }
+  spdlog::info("registered {} {}{}{}", master ? "master shard" : "shard", name.str(), made.path.empty() ? "" : ", config in ",
+               made.path.string());
+  co_return made;
+}
+
+net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shards) {
+  auto shards = co_await net::run_in(core_.slow_work, [&] { return read_known_shards(known_shards); });
+  if (!shards) co_return shards.error();
+  Imported imported;
+  std::vector<fleet::ShardInfo> fresh;
+  for (auto& info : *shards) {
+    const auto* const known = core_.fleet.find(info.id);
+    if (known == nullptr && !reserved_.contains(info.id)) {
+      fresh.push_back(std::move(info));
+    } else if (known != nullptr && known->info.key == info.key) {
+      ++imported.unchanged;
+    } else {
+      co_return fail(ErrorKind::bad_data,
+                     "shard \"" + info.id.str() + "\" is known already, with another key; nothing was imported");
+    }
+  }
+  imported.added = fresh.size();
+  if (!fresh.empty()) {
+    if (auto added = co_await core_.fleet.add(std::move(fresh)); !added) co_return added.error();
+  }
+  spdlog::info("imported {} shards, {} were known already", imported.added, imported.unchanged);
+  co_return imported;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,55 @@
+// New shards: their names, keys and config files; and whole registries taken over from an existing installation.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+/// Where a new shard's config goes: the only place that ever holds its private key.
+enum class Deliver {
+  file,  ///< `<state_dir>/shards/shard_<name>_config.json`, 0600
+  text,  ///< to the caller alone; nothing is written here
+};
+
+/// A shard that is registered now.
+struct NewShard {
+  ShardName name;
+  std::filesystem::path path;  ///< empty for Deliver::text
+  std::string config;          ///< JSON; empty for Deliver::file
+};
+
+class Registrar {
+ public:
+  explicit Registrar(Core& core) : core_(core) {}
+
+  /// Makes a key pair in the pool and registers a new shard under a new name. On disk when it returns; on an error
+  /// nothing is left behind.
+  net::Task<Result<NewShard>> generate(bool master, Deliver deliver);
+
+  struct Imported {
+    std::size_t added = 0;
+    std::size_t unchanged = 0;  ///< known already, with the same key
+  };
+  /// Takes over a knownShards.json, all of it or nothing. bad_data names the shard that does not fit.
+  net::Task<Result<Imported>> import(std::string known_shards);
+
+ private:
+  [[nodiscard]] ShardName reserve_name(Deliver deliver);
+  [[nodiscard]] std::filesystem::path config_path(const ShardName& name) const;
+  [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,
+                                        const std::string& private_pem) const;
+
+  Core& core_;
+  std::unordered_set<ShardName> reserved_;  ///< names being generated now
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,64 @@
+// Respawning shards: each is told its delay, so that they restart one by one; and watching until each is back.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/types.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+/// A shard to respawn.
+struct RespawnTarget {
+  ShardId id;
+  std::optional<ShardName> name;  ///< none when no shard has the id
+  bool connected = false;
+};
+
+/// Who has these ids (all of the goal that shards have, when none are named), in order of id.
+[[nodiscard]] std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId>& ids = {});
+
+/// Tells the connected ones to respawn, the nth after n × `delay`.
+void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay);
+
+/// Watches shards that were told to respawn until each runs again: it has reported another start time, or that it
+/// stopped and started, or has reconnected, and then the id it should have.
+class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
+ public:
+  using OnBack = std::function<void(const ShardName&, Millis after)>;
+  /// Called once: with the shards that were not back in time.
+  using OnEnd = std::function<void(const std::vector<ShardName>&)>;
+
+  /// Call before `respawn`: what is true now is what must change.
+  RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets);
+  void run(Millis delay, Millis timeout, OnBack on_back, OnEnd on_end);
+  void cancel();
+
+ private:
+  struct Before {
+    Time start_time;
+    Instant told;
+    bool stopped = false;  ///< has reported that it runs nothing
+  };
+
+  void look();
+  [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;
+
+  Core& core_;
+  net::Timer timer_;
+  Instant begun_;
+  Instant deadline_;
+  Instant next_nudge_;
+  std::map<ShardName, Before> waiting_;
+  OnBack on_back_;
+  OnEnd on_end_;
+};
+
+}  // namespace smaster::server

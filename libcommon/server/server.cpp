@@ -1,0 +1,256 @@
+#include "server/server.hpp"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <utility>
+
+#include "base/file.hpp"
+#include "control/render.hpp"
+#include "control/server.hpp"
+#include "json/json.hpp"
+#include "net/http_listener.hpp"
+#include "server/admission.hpp"
+#include "server/control_api.hpp"
+#include "server/core.hpp"
+#include "server/registrar.hpp"
+#include "server/stats.hpp"
+#include "store/store.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace asio = net::asio;
+namespace http = boost::beast::http;
+
+/// How long clients get to take our close before the process ends.
+constexpr std::chrono::seconds kCloseGrace{2};
+constexpr std::chrono::seconds kGenerateRetry{5};
+
+/// Holds the state folder against a second server; the lock goes with the process, however it ends.
+Result<int> lock_folder(const std::filesystem::path& folder) {
+  const auto path = (folder / "lock").string();
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) return fail(ErrorKind::cannot_create, "cannot open " + path + ": " + std::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return fail(ErrorKind::cannot_create, "another server uses the state folder " + folder.string() +
+                                              "; stop it, or give this one another state_dir");
+  }
+  return fd;
+}
+
+/// The server's own key pair, made on the first start.
+Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
+  const auto private_path = folder / "shardMaster.priv";
+  auto text = read_file(private_path);
+  if (!text && text.error().kind == ErrorKind::not_found) {
+    spdlog::info("first start: making the master's key pair, this takes a few seconds");
+    auto keys = crypto::generate_key_pair();
+    if (!keys) return keys.error();
+    if (auto written = write_file(private_path, keys->private_pem, 0600, IfExists::refuse); !written) {
+      return written.error();
+    }
+    text = std::move(keys->private_pem);
+  }
+  if (!text) return text.error();
+  auto signer = crypto::Signer::load(*text);
+  if (!signer) return fail(signer.error().kind, private_path.string() + ": " + signer.error().message);
+  // The public half is derived, so a lost or stale file mends itself.
+  if (auto written = write_file(folder / "shardMaster.pub", signer->public_pem(), 0644, IfExists::replace); !written) {
+    return written.error();
+  }
+  return signer;
+}
+
+/// As many descriptors as we may have: every shard needs one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+class Server final : public net::Application {
+ public:
+  Server(ServeOptions options, std::unique_ptr<store::Store> store, crypto::Signer signer)
+      : reload_(std::move(options.reload)),
+        store_(std::move(store)),
+        core_(context_, std::move(options.settings), *store_, std::move(signer)),
+        admission_(core_),
+        registrar_(core_),
+        engine_(context_, engine_options(core_.settings), *this),
+        listener_(context_, engine_, *this),
+        control_(context_, [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
+        signals_(context_, SIGINT, SIGTERM),
+        hangup_(context_, SIGHUP),
+        grace_(context_.get_executor()) {}
+
+  Result<void> run() {
+    if (auto loaded = core_.fleet.load(); !loaded) return loaded;
+    if (auto listening = listener_.listen(core_.settings.address, core_.settings.port); !listening) return listening;
+    core_.port = listener_.endpoint().port();
+    if (auto listening = control_.listen(core_.settings.control_socket); !listening) return listening;
+
+    core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
+    core_.fleet.start();
+    wait_for_signals();
+    spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address, core_.port,
+                 core_.settings.path, core_.settings.control_socket.string(), core_.settings.state_dir.string());
+    ::sd_notify(0, "READY=1");
+    context_.run();
+    // What still runs in the pools must end before what it refers to goes.
+    core_.signatures.join();
+    core_.slow_work.stop();
+    core_.slow_work.join();
+    spdlog::info("stopped");
+    return {};
+  }
+
+  net::Task<net::Admission> admit(net::HandshakeRequest request) override {
+    return admission_.decide(std::move(request));
+  }
+
+  net::Response answer(const net::Request& request) override {
+    const auto path = std::string_view(request.target().data(), request.target().size());
+    const auto plain = path.substr(0, path.find('?'));
+    net::Response response(http::status::not_implemented, request.version());
+    response.keep_alive(request.keep_alive());
+    response.set(http::field::content_type, "text/plain; charset=utf-8");
+    response.body() = "501: Not Implemented\n";
+    if (request.method() == http::verb::get && (plain == "/healthz" || plain == "/readyz")) {
+      response.result(http::status::ok);
+      response.body() = "ok\n";
+    } else if (request.method() == http::verb::get && plain == "/metrics") {
+      response.result(http::status::ok);
+      response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
+      response.body() = control::stats_as_prometheus(stats_json(core_, engine_.session_count()));
+    }
+    response.prepare_payload();
+    return response;
+  }
+
+ private:
+  static net::EngineOptions engine_options(const Settings& settings) {
+    net::EngineOptions options;
+    options.path = settings.path;
+    options.engine.max_payload = settings.max_payload;
+    return options;
+  }
+
+  ControlContext control_context() {
+    return {core_, registrar_, engine_, [this] { stop("asked over the control socket"); }};
+  }
+
+  net::Task<> generate(fleet::Generate what) {
+    const auto made = co_await registrar_.generate(what == fleet::Generate::master, Deliver::file);
+    if (made) co_return;
+    spdlog::error("cannot make a config for a new shard: {}; trying again in {} s", made.error().message,
+                  kGenerateRetry.count());
+    net::Timer pause(context_.get_executor(), kGenerateRetry);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+
+  void wait_for_signals() {
+    signals_.async_wait([this](boost::system::error_code error, int signal) {
+      if (!error) stop(signal == SIGINT ? "interrupted" : "terminated");
+    });
+    wait_for_hangup();
+  }
+
+  void wait_for_hangup() {
+    hangup_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      reload();
+      wait_for_hangup();
+    });
+  }
+
+  void reload() {
+    auto fresh = reload_();
+    if (!fresh) {
+      spdlog::error("{}; the old settings stay", fresh.error().message);
+      return;
+    }
+    auto& now = core_.settings;
+    if (fresh->address != now.address || fresh->port != now.port || fresh->path != now.path ||
+        fresh->state_dir != now.state_dir || fresh->control_socket != now.control_socket ||
+        fresh->max_payload != now.max_payload) {
+      spdlog::warn("address, port, path, state_dir, control_socket and max_payload change only with a restart");
+      fresh->address = now.address;
+      fresh->port = now.port;
+      fresh->path = now.path;
+      fresh->state_dir = now.state_dir;
+      fresh->control_socket = now.control_socket;
+      fresh->max_payload = now.max_payload;
+    }
+    now = std::move(*fresh);
+    admission_.settings_changed();
+    core_.fleet.settings_changed();
+    spdlog::info("settings reloaded, the goal is {} shards", now.count.value);
+  }
+
+  void stop(std::string_view why) {
+    if (std::exchange(stopping_, true)) return;
+    spdlog::info("stopping: {}", why);
+    ::sd_notify(0, "STOPPING=1");
+    asio::co_spawn(context_, finish(), asio::detached);
+  }
+
+  net::Task<> finish() {
+    engine_.close_all();
+    listener_.stop();
+    co_await core_.fleet.finish();
+    grace_.expires_after(closing_now() ? kCloseGrace : std::chrono::seconds(0));
+    boost::system::error_code ignored;
+    // The control client that asked for the stop gets its answer first.
+    co_await asio::post(context_, net::use_task);
+    co_await grace_.async_wait(asio::redirect_error(net::use_task, ignored));
+    control_.stop();
+    context_.stop();
+  }
+
+  [[nodiscard]] bool closing_now() const { return engine_.session_count() > 0; }
+
+  asio::io_context context_{1};
+  std::function<Result<Settings>()> reload_;
+  std::unique_ptr<store::Store> store_;
+  Core core_;
+  Admission admission_;
+  Registrar registrar_;
+  net::EngineServer engine_;
+  net::HttpListener listener_;
+  control::ControlServer control_;
+  asio::signal_set signals_;
+  asio::signal_set hangup_;
+  net::Timer grace_;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+Result<void> serve(ServeOptions options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_descriptor_limit();
+  const auto& folder = options.settings.state_dir;
+  if (auto made = make_private_folder(folder); !made) return made;
+  const auto lock = lock_folder(folder);
+  if (!lock) return lock.error();
+  auto signer = load_keys(folder);
+  if (!signer) return signer.error();
+  auto store = store::open_sqlite(folder / "smaster.db");
+  if (!store) return store.error();
+  Server server(std::move(options), std::move(*store), std::move(*signer));
+  return server.run();
+}
+
+}  // namespace smaster::server

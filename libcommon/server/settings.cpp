@@ -1,0 +1,236 @@
+#include "server/settings.hpp"
+
+#include <boost/asio/ip/network_v4.hpp>
+#include <boost/asio/ip/network_v6.hpp>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <map>
+#include <toml++/toml.h>
+
+#include "base/text.hpp"
+#include "net/address.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// Sets one setting from a node; the sentence says what the key takes when the node does not fit.
+using Set = std::function<std::optional<std::string>(const toml::node&)>;
+using Table = std::map<std::string_view, Set>;
+
+Set text(std::string& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_string()) return "takes a text";
+    out = node.as_string()->get();
+    return std::nullopt;
+  };
+}
+
+Set path(std::filesystem::path& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_string() || node.as_string()->get().empty()) return "takes a path";
+    out = node.as_string()->get();
+    return std::nullopt;
+  };
+}
+
+Set yes_no(bool& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_boolean()) return "takes true or false";
+    out = node.as_boolean()->get();
+    return std::nullopt;
+  };
+}
+
+template <class Int>
+Set number(Int& out, std::int64_t least, std::int64_t most) {
+  return [&out, least, most](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_integer() || node.as_integer()->get() < least || node.as_integer()->get() > most) {
+      return "takes a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+    }
+    out = static_cast<Int>(node.as_integer()->get());
+    return std::nullopt;
+  };
+}
+
+Set duration(Millis& out, Millis least) {
+  return [&out, least](const toml::node& node) -> std::optional<std::string> {
+    const auto value = node.is_string() ? parse_duration(node.as_string()->get()) : std::nullopt;
+    if (!value || *value < least) {
+      return "takes a duration such as \"30s\" or \"5m\", at least " + format_duration(least);
+    }
+    out = *value;
+    return std::nullopt;
+  };
+}
+
+Set texts(std::vector<std::string>& out, std::function<std::optional<std::string>(const std::string&)> check = {}) {
+  return [&out, check](const toml::node& node) -> std::optional<std::string> {
+    const auto* array = node.as_array();
+    if (array == nullptr) return "takes a list of texts";
+    std::vector<std::string> values;
+    for (const auto& element : *array) {
+      if (!element.is_string()) return "takes a list of texts";
+      values.push_back(element.as_string()->get());
+      if (check) {
+        if (auto wrong = check(values.back())) return wrong;
+      }
+    }
+    out = std::move(values);
+    return std::nullopt;
+  };
+}
+
+Set one_of(std::string& out, std::vector<std::string> choices) {
+  return [&out, choices](const toml::node& node) -> std::optional<std::string> {
+    std::string sentence = "takes one of";
+    for (const auto& choice : choices) {
+      if (node.is_string() && node.as_string()->get() == choice) {
+        out = choice;
+        return std::nullopt;
+      }
+      sentence += " \"" + choice + '"';
+    }
+    return sentence;
+  };
+}
+
+Set update_style(UpdateStyle& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    for (const auto style : {UpdateStyle::pull, UpdateStyle::push, UpdateStyle::event}) {
+      if (node.is_string() && node.as_string()->get() == to_string(style)) {
+        out = style;
+        return std::nullopt;
+      }
+    }
+    return R"(takes one of "pull" "push" "event")";
+  };
+}
+
+Set url_path(std::string& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    const auto* value = node.as_string();
+    if (value == nullptr || !value->get().starts_with('/') || !value->get().ends_with('/')) {
+      return "takes a path that begins and ends with \"/\"";
+    }
+    out = value->get();
+    return std::nullopt;
+  };
+}
+
+Table remote(RemoteHost& host) {
+  return {{"host", text(host.host)},
+          {"port", number(host.port, 1, 65535)},
+          {"protocol", one_of(host.protocol, {"http:", "https:"})},
+          {"path", url_path(host.path)}};
+}
+
+std::map<std::string_view, Table> sections(Settings& s) {
+  constexpr std::int64_t kMaxShards = 100'000;
+  return {
+      {"server",
+       {{"address", text(s.address)},
+        {"port", number(s.port, 0, 65535)},
+        {"path", url_path(s.path)},
+        {"state_dir", path(s.state_dir)},
+        {"control_socket", path(s.control_socket)},
+        {"trusted_proxies", texts(s.trusted_proxies,
+                                  [](const std::string& entry) -> std::optional<std::string> {
+                                    if (net::parse_network(entry)) return std::nullopt;
+                                    return "takes addresses and networks such as \"10.0.0.0/8\", not \"" + entry + '"';
+                                  })}}},
+      {"shards",
+       {{"count", number(s.count.value, 0, kMaxShards)},
+        {"bot_name", text(s.bot_name)},
+        {"node_args", texts(s.node_args)},
+        {"bot_args", texts(s.bot_args)},
+        {"respawn_delay", duration(s.respawn_delay, Millis{0})},
+        {"timestamp_precision", duration(s.timestamp_precision, Millis{1000})},
+        {"auto_generate", yes_no(s.auto_generate)}}},
+      {"limits",
+       {{"conn_count", number(s.conn_count, 1, 1'000'000)},
+        {"conn_time", duration(s.conn_time, Millis{1})},
+        {"max_payload", number(s.max_payload, 1024, 1 << 30)}}},
+      {"heartbeat",
+       {{"update_style", update_style(s.update_style)},
+        {"interval", duration(s.interval, Millis{100})},
+        {"disperse", yes_no(s.disperse)},
+        {"use_message_stats", yes_no(s.use_message_stats)},
+        {"request_reboot_after", duration(s.request_reboot_after, Millis{1000})},
+        {"expect_reboot_after", duration(s.expect_reboot_after, Millis{1000})},
+        {"assume_dead_after", duration(s.assume_dead_after, Millis{1000})},
+        {"history_length", duration(s.history_length, Millis{0})}}},
+      {"remote_host", remote(s.remote_host)},
+      {"master_host", remote(s.master_host)},
+  };
+}
+
+Error at(const std::string& source, const toml::source_position& where, const std::string& what) {
+  return fail(ErrorKind::bad_config,
+              source + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + what);
+}
+
+template <class Map>
+std::string known(const Map& map) {
+  std::string list;
+  for (const auto& [key, value] : map) list.append(list.empty() ? "" : ", ").append(key);
+  return list;
+}
+
+}  // namespace
+
+std::string_view to_string(UpdateStyle style) {
+  switch (style) {
+    case UpdateStyle::pull:
+      return "pull";
+    case UpdateStyle::push:
+      return "push";
+    case UpdateStyle::event:
+      return "event";
+  }
+  return "pull";
+}
+
+Result<Settings> parse_settings(std::string_view text, const std::string& source, Settings settings) {
+  toml::table root;
+  try {
+    root = toml::parse(text, source);
+  } catch (const toml::parse_error& e) {
+    return at(source, e.source().begin, std::string(e.description()));
+  }
+  const auto known_sections = sections(settings);
+  for (const auto& [section_key, section_node] : root) {
+    const auto section = known_sections.find(section_key.str());
+    if (section == known_sections.end()) {
+      return at(source, section_key.source().begin,
+                "unknown section \"" + std::string(section_key.str()) + "\"; there are " + known(known_sections));
+    }
+    const auto* table = section_node.as_table();
+    if (table == nullptr) {
+      return at(source, section_node.source().begin, std::string(section_key.str()) + " is a section, [" +
+                                                         std::string(section_key.str()) + ']');
+    }
+    for (const auto& [key, node] : *table) {
+      const auto name = std::string(section_key.str()) + '.' + std::string(key.str());
+      const auto setting = section->second.find(key.str());
+      if (setting == section->second.end()) {
+        return at(source, key.source().begin, "unknown setting " + name + "; [" + std::string(section_key.str()) +
+                                                  "] takes " + known(section->second));
+      }
+      if (const auto wrong = setting->second(node)) return at(source, node.source().begin, name + ' ' + *wrong);
+    }
+  }
+  return settings;
+}
+
+std::filesystem::path default_state_dir() {
+  const auto variable = [](const char* name) -> std::filesystem::path {
+    const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): read before any thread starts
+    return value == nullptr ? "" : value;
+  };
+  if (const auto state = variable("XDG_STATE_HOME"); state.is_absolute()) return state / "smaster";
+  if (const auto home = variable("HOME"); home.is_absolute()) return home / ".local/state/smaster";
+  return "/var/lib/smaster";
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,64 @@
+// The server's settings: defaults, the TOML file over them. What is wrong in a file is said with line and column.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+
+namespace smaster::server {
+
+enum class UpdateStyle { pull, push, event };
+[[nodiscard]] std::string_view to_string(UpdateStyle style);
+
+/// Where shards are told to connect.
+struct RemoteHost {
+  std::string protocol;  ///< "http:" or "https:"
+  std::string host;
+  std::uint16_t port = 0;  ///< 0: the server's own
+  std::string path;        ///< empty: the server's own
+};
+
+struct Settings {
+  // [server]
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 8024;
+  std::string path = "/socket.io/";
+  std::filesystem::path state_dir;       ///< default: $XDG_STATE_HOME/smaster
+  std::filesystem::path control_socket;  ///< default: as the tools look for it
+  std::vector<std::string> trusted_proxies;  ///< addresses and networks
+  // [shards]
+  ShardCount count{1};
+  std::string bot_name = "release";
+  std::vector<std::string> node_args;
+  std::vector<std::string> bot_args;
+  Millis respawn_delay{5'000};
+  Millis timestamp_precision{300'000};
+  bool auto_generate = true;
+  // [limits]
+  std::uint32_t conn_count = 5;
+  Millis conn_time{10'000};
+  std::uint32_t max_payload = 1'000'000;
+  // [heartbeat]
+  UpdateStyle update_style = UpdateStyle::pull;
+  Millis interval{30'000};
+  bool disperse = true;
+  bool use_message_stats = true;
+  Millis request_reboot_after{120'000};
+  Millis expect_reboot_after{180'000};
+  Millis assume_dead_after{300'000};
+  Millis history_length{86'400'000};
+  // [remote_host], [master_host]
+  RemoteHost remote_host{"http:", "127.0.0.1", 0, ""};
+  RemoteHost master_host{"http:", "127.0.0.1", 0, ""};
+};
+
+/// Reads TOML text over `defaults`. bad_config names `source`, line, column, the key and what it takes.
+[[nodiscard]] Result<Settings> parse_settings(std::string_view toml, const std::string& source, Settings defaults);
+
+/// $XDG_STATE_HOME/smaster, else ~/.local/state/smaster, else /var/lib/smaster.
+[[nodiscard]] std::filesystem::path default_state_dir();
+
+}  // namespace smaster::server

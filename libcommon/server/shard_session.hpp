@@ -1,0 +1,65 @@
+// One shard's connection: its events and what it is asked. Events that mean more than bookkeeping are in files of
+// their own.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "net/socketio_upper.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class ShardSession final : public net::SocketIoUpper {
+ public:
+  /// What comes of a request: its arguments, or nothing when the connection ended first.
+  using Answer = std::function<void(const socketio::Arguments*)>;
+
+  ShardSession(Core& core, ShardName name, std::string address);
+  ~ShardSession() override;
+
+  [[nodiscard]] const ShardName& name() const { return name_; }
+  [[nodiscard]] const std::string& address() const { return address_; }
+  [[nodiscard]] Instant since() const { return since_; }
+
+  /// Sends an event; `arguments` are JSON.
+  void emit(std::string_view event, const std::vector<std::string_view>& arguments);
+  /// Sends an event that wants an answer; `answer` is called at most once. Returns what `forget` takes.
+  socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments, Answer answer);
+  /// No longer interested in the answer.
+  void forget(socketio::AckId id) { pending_.erase(id); }
+  void close() { link().close_session(); }
+
+  // net::Upper
+  void opened(net::Link& link, Instant now) override;
+  void receive(bool binary, std::string_view data) override;
+  void closed(engineio::CloseReason reason) override;
+
+  // socketio::ConnectionSink
+  [[nodiscard]] bool has_namespace(std::string_view nsp) const override { return nsp == socketio::kMainNamespace; }
+  void connected(std::string_view nsp, std::string_view auth) override;
+  void disconnected(std::string_view nsp) override;
+  void event(std::string_view nsp, std::string_view name, std::optional<socketio::AckId> ack_id,
+             socketio::Arguments arguments) override;
+  void acked(std::string_view nsp, socketio::AckId ack_id, socketio::Arguments arguments) override;
+
+ private:
+  void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
+              const std::vector<std::string>& attachments = {});
+  void on_broadcast_eval(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_respawn_all(std::optional<socketio::AckId> ack_id);
+
+  Core& core_;
+  ShardName name_;
+  std::string address_;
+  Instant since_{};
+  bool open_ = false;
+  socketio::AckId next_id_ = 0;
+  std::unordered_map<socketio::AckId, Answer> pending_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for answers that come after this object
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,20 @@
+// The fleet in figures, as JSON; every output format is made from it.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+/// {goal, current, known, registered, configured, clients, uptime_ms, shards:[ShardInfo + state, connected, address,
+/// stats]}. `clients`: connections with a session.
+[[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
+
+/// {name: [ShardStatus, …], …} of the samples later than `since`; all shards when none are named.
+[[nodiscard]] boost::json::object history_json(Core& core, Time since, const std::vector<ShardName>& names);
+
+}  // namespace smaster::server

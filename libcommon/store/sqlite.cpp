@@ -1,0 +1,203 @@
+#include <soci/soci.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <sys/stat.h>
+
+#include <exception>
+#include <string>
+
+#include "store/store.hpp"
+
+namespace smaster::store {
+namespace {
+
+/// Bumped when the tables change; `migrate` brings older files up.
+constexpr int kSchemaVersion = 1;
+
+/// A shard's row in the types that SOCI binds.
+struct Row {
+  std::string name;
+  std::string key;
+  int is_master = 0;
+  long long last_seen = 0, last_heartbeat = 0, created = 0, boot = 0, stop = 0;
+  int goal_id = -1, current_id = -1, goal_count = -1, current_count = -1;
+
+  void set(const fleet::ShardInfo& info) {
+    name = info.id.str();
+    key = info.key;
+    is_master = info.is_master ? 1 : 0;
+    last_seen = to_unix_ms(info.last_seen);
+    last_heartbeat = to_unix_ms(info.last_heartbeat);
+    created = to_unix_ms(info.created_time);
+    boot = to_unix_ms(info.boot_time);
+    stop = to_unix_ms(info.stop_time);
+    goal_id = info.goal_shard_id.value;
+    current_id = info.current_shard_id.value;
+    goal_count = info.goal_shard_count.value;
+    current_count = info.current_shard_count.value;
+  }
+
+  [[nodiscard]] std::optional<fleet::ShardInfo> get() const {
+    auto id = ShardName::parse(name);
+    if (!id) return std::nullopt;
+    fleet::ShardInfo info(std::move(*id));
+    info.key = key;
+    info.is_master = is_master != 0;
+    info.last_seen = from_unix_ms(last_seen);
+    info.last_heartbeat = from_unix_ms(last_heartbeat);
+    info.created_time = from_unix_ms(created);
+    info.boot_time = from_unix_ms(boot);
+    info.stop_time = from_unix_ms(stop);
+    info.goal_shard_id.value = goal_id;
+    info.current_shard_id.value = current_id;
+    info.goal_shard_count.value = goal_count;
+    info.current_shard_count.value = current_count;
+    return info;
+  }
+};
+
+class SqliteStore final : public Store {
+ public:
+  explicit SqliteStore(const std::filesystem::path& file)
+      : file_(file), sql_(soci::sqlite3, "dbname=\"" + file.string() + "\" timeout=5") {
+    // With a write-ahead log, FULL makes every commit durable and readers never wait.
+    std::string mode;
+    sql_ << "PRAGMA journal_mode=WAL", soci::into(mode);
+    sql_ << "PRAGMA synchronous=FULL";
+    migrate();
+  }
+
+  Result<std::vector<fleet::ShardInfo>> load_registry() override {
+    return guard<std::vector<fleet::ShardInfo>>("read the registry", [&] {
+      std::vector<fleet::ShardInfo> shards;
+      Row r;
+      soci::statement select =
+          (sql_.prepare << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
+                           "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count "
+                           "FROM shards",
+           soci::into(r.name), soci::into(r.key), soci::into(r.is_master), soci::into(r.last_seen),
+           soci::into(r.last_heartbeat), soci::into(r.created), soci::into(r.boot), soci::into(r.stop),
+           soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count), soci::into(r.current_count));
+      select.execute();
+      while (select.fetch()) {
+        if (auto info = r.get()) shards.push_back(std::move(*info));
+      }
+      return shards;
+    });
+  }
+
+  Result<void> save(const std::vector<fleet::ShardInfo>& shards) override {
+    return guard<void>("write the registry", [&] {
+      soci::transaction transaction(sql_);
+      Row r;
+      soci::statement insert =
+          (sql_.prepare << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
+                           ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count)",
+           soci::use(r.name), soci::use(r.key), soci::use(r.is_master), soci::use(r.last_seen),
+           soci::use(r.last_heartbeat), soci::use(r.created), soci::use(r.boot), soci::use(r.stop),
+           soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count), soci::use(r.current_count));
+      for (const auto& shard : shards) {
+        r.set(shard);
+        insert.execute(true);
+      }
+      transaction.commit();
+    });
+  }
+
+  Result<std::vector<fleet::Sample>> load_history(Time since) override {
+    return guard<std::vector<fleet::Sample>>("read the history", [&] {
+      std::vector<fleet::Sample> samples;
+      std::string name;
+      long long at = 0;
+      const long long from = to_unix_ms(since);
+      soci::blob packed(sql_);
+      soci::statement select =
+          (sql_.prepare << "SELECT shard, at, packed FROM history WHERE at > :since", soci::into(name),
+           soci::into(at), soci::into(packed), soci::use(from));
+      select.execute();
+      while (select.fetch()) {
+        auto shard = ShardName::parse(name);
+        if (!shard) continue;
+        std::string bytes(packed.get_len(), '\0');
+        if (!bytes.empty()) packed.read(0, bytes.data(), bytes.size());
+        samples.push_back({std::move(*shard), from_unix_ms(at), std::move(bytes)});
+      }
+      return samples;
+    });
+  }
+
+  Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) override {
+    return guard<void>("write the history", [&] {
+      soci::transaction transaction(sql_);
+      std::string name;
+      long long at = 0;
+      soci::blob packed(sql_);
+      soci::statement insert = (sql_.prepare << "INSERT OR REPLACE INTO history VALUES (:shard, :at, :packed)",
+                                soci::use(name), soci::use(at), soci::use(packed));
+      for (const auto& sample : samples) {
+        name = sample.shard.str();
+        at = to_unix_ms(sample.at);
+        packed.trim(0);
+        packed.append(sample.packed.data(), sample.packed.size());
+        insert.execute(true);
+      }
+      const long long before = to_unix_ms(oldest);
+      sql_ << "DELETE FROM history WHERE at < :before", soci::use(before);
+      transaction.commit();
+    });
+  }
+
+ private:
+  void migrate() {
+    int version = 0;
+    sql_ << "PRAGMA user_version", soci::into(version);
+    if (version > kSchemaVersion) {
+      throw soci::soci_error("it was written by a newer version of smaster (schema " + std::to_string(version) +
+                             ", this one knows " + std::to_string(kSchemaVersion) + ")");
+    }
+    if (version == kSchemaVersion) return;
+    soci::transaction transaction(sql_);
+    sql_ << "CREATE TABLE shards (name TEXT PRIMARY KEY, key TEXT NOT NULL, is_master INTEGER NOT NULL, "
+            "last_seen INTEGER NOT NULL, last_heartbeat INTEGER NOT NULL, created_time INTEGER NOT NULL, "
+            "boot_time INTEGER NOT NULL, stop_time INTEGER NOT NULL, goal_shard_id INTEGER NOT NULL, "
+            "current_shard_id INTEGER NOT NULL, goal_shard_count INTEGER NOT NULL, "
+            "current_shard_count INTEGER NOT NULL)";
+    sql_ << "CREATE TABLE history (shard TEXT NOT NULL, at INTEGER NOT NULL, packed BLOB NOT NULL, "
+            "PRIMARY KEY (at, shard)) WITHOUT ROWID";
+    sql_ << "PRAGMA user_version = 1";
+    transaction.commit();
+  }
+
+  /// SOCI reports by exceptions; here they become values.
+  template <class T, class Work>
+  Result<T> guard(const char* what, Work work) {
+    try {
+      if constexpr (std::is_void_v<T>) {
+        work();
+        return {};
+      } else {
+        return work();
+      }
+    } catch (const std::exception& e) {
+      return fail(ErrorKind::cannot_create, std::string("cannot ") + what + " in " + file_.string() + ": " + e.what());
+    }
+  }
+
+  std::filesystem::path file_;
+  soci::session sql_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file) {
+  const mode_t before = ::umask(0077);  // the file and its log must never be readable by others, not even briefly
+  try {
+    auto store = std::make_unique<SqliteStore>(file);
+    ::umask(before);
+    return std::unique_ptr<Store>(std::move(store));
+  } catch (const std::exception& e) {
+    ::umask(before);
+    return fail(ErrorKind::cannot_create, "cannot open the store " + file.string() + ": " + e.what());
+  }
+}
+
+}  // namespace smaster::store

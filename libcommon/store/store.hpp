@@ -1,0 +1,34 @@
+// Where the registry and the history are kept for good. Implementations may block; they are called from one thread
+// at a time, never from the one that owns the state.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "base/result.hpp"
+#include "fleet/history.hpp"
+#include "fleet/shard_info.hpp"
+
+namespace smaster::store {
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  [[nodiscard]] virtual Result<std::vector<fleet::ShardInfo>> load_registry() = 0;
+  /// Adds or replaces these shards, all or none; on disk when it returns.
+  [[nodiscard]] virtual Result<void> save(const std::vector<fleet::ShardInfo>& shards) = 0;
+
+  /// The samples later than `since`, in no particular order.
+  [[nodiscard]] virtual Result<std::vector<fleet::Sample>> load_history(Time since) = 0;
+  /// Adds samples and drops those from before `oldest`.
+  [[nodiscard]] virtual Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) = 0;
+};
+
+/// The embedded store: one SQLite file, made with mode 0600 when it is missing. bad_data when the file is of a newer
+/// version of this program, cannot_create when it cannot be opened.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file);
+
+}  // namespace smaster::store

@@ -1,0 +1,135 @@
+// smaster eval: runs a script on every shard and prints each answer as it comes.
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <iostream>
+#include <map>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+namespace bj = boost::json;
+
+enum class Format { lines, list, raw };
+
+/// What came back, and how the tool ends because of it.
+struct Outcome {
+  std::multimap<std::int64_t, std::string> lines;  ///< for Format::list, in order of shard
+  std::optional<bj::object> end;
+  std::string wrong;  ///< "3 (abc): sentence" a line
+};
+
+/// The member of a line, as the text it has there; the line is the server's own, so its form is known.
+std::string_view member_text(std::string_view line, std::string_view key) {
+  const auto at = line.find(key);
+  return at == std::string_view::npos ? std::string_view{} : line.substr(at + key.size(), line.size() - at - key.size() - 1);
+}
+
+void take_line(std::string_view line, Format format, Outcome& outcome) {
+  if (line.starts_with(R"({"end":)")) {
+    if (auto value = json::parse(line)) outcome.end = value->as_object().at("end").as_object();
+    return;
+  }
+  // Only the head of a line is looked at: a result of many megabytes is passed on, not taken apart.
+  const auto head_end = line.find(R"(,"result":)") < line.find(R"(,"error":)") ? line.find(R"(,"result":)")
+                                                                                : line.find(R"(,"error":)");
+  const bool failed = line.substr(head_end).starts_with(R"(,"error":)");
+  const auto head = json::parse(std::string(line.substr(0, head_end)) + '}');
+  std::int64_t shard = -1;
+  std::string name = "no shard";
+  if (head && head->is_object()) {
+    json::read(head->get_object(), "shard", shard);
+    json::read(head->get_object(), "name", name);
+  }
+  if (failed) {
+    const auto error = member_text(line, R"(,"error":)");
+    outcome.wrong += "shard " + std::to_string(shard) + " (" + name + "): " +
+                     json::unquote(error).value_or(std::string(error.substr(0, 300))) + '\n';
+  }
+  switch (format) {
+    case Format::lines:
+      tools::print(std::string(line) + '\n');
+      return;
+    case Format::list:
+      outcome.lines.emplace(shard, std::string(line));
+      return;
+    case Format::raw:
+      if (!failed) {
+        const auto result = member_text(line, R"(,"result":)");
+        tools::print(json::unquote(result).value_or(std::string(result)) + '\n');
+      }
+      return;
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("eval", "Run a script on every shard and print each answer as it comes",
+                   "  smaster eval 'this.guilds.cache.size'\n  smaster eval --shard 0-3 --raw - < script.js");
+  std::string script;
+  std::vector<std::string> shards;
+  std::string guild;
+  bool ndjson = false;
+  bool as_list = false;
+  bool raw = false;
+  Millis wait{15'000};
+  tool.app.add_option("SCRIPT", script, "The script, or - to read it from stdin")->required();
+  tool.app.add_option("--shard", shards, "Only these shard ids: 3, 0-15 or 0-15,20")
+      ->type_name("ID")
+      ->take_all()
+      ->expected(1)
+      ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
+  tool.app.add_option("--guild", guild, "Only the shard that this guild lives on")->type_name("ID")->excludes("--shard");
+  auto* const lines_flag = tool.app.add_flag("--ndjson", ndjson, "One JSON object a line, as each answers (the default)");
+  auto* const list_flag = tool.app.add_flag("--json", as_list, "One JSON list, in order of shard, at the end");
+  auto* const raw_flag = tool.app.add_flag("--raw", raw, "Only the results, texts without quotes");
+  list_flag->excludes(lines_flag)->excludes(raw_flag);
+  raw_flag->excludes(lines_flag);
+  tool.add_client_flags(wait);
+
+  return tool.run(argc, argv, [&] {
+    if (script == "-") {
+      auto input = tools::read_input(script);
+      if (!input) return tool.report(input.error());
+      script = std::move(*input);
+    }
+    bj::object request{{"script", script}, {"timeout_ms", tool.timeout.count()}};
+    if (!shards.empty()) {
+      const auto ids = tools::parse_ids(shards);
+      request["shards"] = bj::array(ids.begin(), ids.end());
+    }
+    if (!guild.empty()) {
+      if (!parse_int<std::uint64_t>(guild)) {
+        return tool.report(fail(ErrorKind::usage, "--guild takes a guild's id, not " + guild));
+      }
+      request["guild"] = guild;
+    }
+    const auto format = raw ? Format::raw : as_list ? Format::list : Format::lines;
+    Outcome outcome;
+    // The server ends an eval at its timeout; beyond that it is the server that is silent.
+    constexpr Millis kGrace{5'000};
+    const auto done = control::Client(tool.socket, tool.timeout + kGrace)
+                          .stream("POST", "/v1/eval", json::serialize(request), [&](std::string_view line) {
+                            take_line(line, format, outcome);
+                            return true;
+                          });
+    if (format == Format::list) {
+      std::string list;
+      for (const auto& [shard, line] : outcome.lines) list.append(list.empty() ? "[" : ",\n ").append(line);
+      tools::print(list.empty() ? "[]\n" : list + "]\n");
+    }
+    if (!done) return tool.report(done.error());
+    if (!outcome.end) return tool.report(fail(ErrorKind::unavailable, "the server ended the answer too early"));
+    const auto answered = outcome.end->at("answered").to_number<std::int64_t>();
+    if (outcome.wrong.empty() && answered > 0) return static_cast<int>(tools::kDone);
+    std::cerr << outcome.wrong << "smaster eval: " << answered << " answered, "
+              << outcome.end->at("failed").to_number<std::int64_t>() << " failed, "
+              << outcome.end->at("missing").as_array().size() << " missing\n";
+    return static_cast<int>(tools::kPartly);
+  });
+}

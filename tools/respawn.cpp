@@ -1,0 +1,95 @@
+// smaster respawn: restarts shards one by one.
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <iostream>
+
+#include "json/json.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+namespace bj = boost::json;
+
+/// A line for people: "shard 3 (abc) is back after 2.1 s".
+std::string sentence(const bj::object& line) {
+  std::int64_t shard = -1;
+  std::int64_t delay = 0;
+  std::int64_t after = 0;
+  std::string name = "no shard";
+  std::string state;
+  std::string error;
+  json::read(line, "shard", shard);
+  json::read(line, "name", name);
+  json::read(line, "state", state);
+  json::read(line, "delay_ms", delay);
+  json::read(line, "after_ms", after);
+  json::read(line, "error", error);
+  const auto who = "shard " + std::to_string(shard) + " (" + name + ") ";
+  const auto seconds = [](std::int64_t ms) {
+    return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
+  };
+  if (state == "sent") return who + (delay == 0 ? "respawns now" : "respawns in " + seconds(delay));
+  if (state == "back") return who + "is back after " + seconds(after);
+  return who + "failed: " + error;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("respawn", "Restart shards one by one",
+                   "  smaster respawn --wait\n  smaster respawn --shard 3 --shard 8 --delay 10s");
+  std::vector<std::string> shards;
+  bool wait = false;
+  bool as_json = false;
+  Millis delay{-1};
+  tool.app.add_option("--shard", shards, "Only these shard ids: 3, 0-15 or 0-15,20")
+      ->type_name("ID")
+      ->take_all()
+      ->expected(1)
+      ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
+  tool.app.add_flag("--wait", wait, "Wait until each is back, and say so as it happens");
+  tools::add_duration(tool.app, "--delay", delay, "Pause between two of them (default: shards.respawn_delay)")
+      ->default_str("");
+  tool.app.add_flag("--json", as_json, "One JSON object a line");
+  tool.add_client_flags(Millis{120'000});
+
+  return tool.run(argc, argv, [&] {
+    bj::object request{{"wait", wait}, {"timeout_ms", tool.timeout.count()}};
+    if (delay >= Millis{0}) request["delay_ms"] = delay.count();
+    const auto ids = tools::parse_ids(shards);
+    if (!shards.empty()) request["shards"] = bj::array(ids.begin(), ids.end());
+
+    std::int64_t sent = 0;
+    std::int64_t missing = 0;
+    std::int64_t back = 0;
+    std::int64_t late = 0;
+    // Between two lines there may be the whole queue of delays; the server itself ends the wait.
+    const auto silence = wait ? tool.timeout + Millis{24 * 3'600'000} : tool.timeout;
+    const auto done = control::Client(tool.socket, silence)
+                          .stream("POST", "/v1/respawn", json::serialize(request), [&](std::string_view text) {
+                            const auto value = json::parse(text);
+                            if (!value || !value->is_object()) return true;
+                            std::string state;
+                            json::read(value->get_object(), "state", state);
+                            sent += state == "sent" ? 1 : 0;
+                            missing += state == "missing" ? 1 : 0;
+                            back += state == "back" ? 1 : 0;
+                            late += state == "late" ? 1 : 0;
+                            const auto line = as_json ? std::string(text) : sentence(value->get_object());
+                            tools::print(line + (state == "back" && !as_json ? " (" + std::to_string(back) + " of " +
+                                                                                   std::to_string(sent) + ")\n"
+                                                                             : "\n"));
+                            return true;
+                          });
+    if (!done) return tool.report(done.error());
+    if (sent + missing == 0) return tool.report(fail(ErrorKind::timed_out, "no shard has an id yet; try again"));
+    if (late > 0) {
+      return tool.report(fail(ErrorKind::timed_out, std::to_string(late) + " of " + std::to_string(sent) +
+                                                        " shards were not back in time"));
+    }
+    if (missing > 0) std::cerr << "smaster respawn: " << missing << " shards could not be told\n";
+    return static_cast<int>(missing > 0 ? tools::kPartly : tools::kDone);
+  });
+}

@@ -1,0 +1,76 @@
+// smaster serve: the server, in the foreground.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include "base/file.hpp"
+#include "server/server.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+
+/// What the command line says; it beats the file.
+struct Flags {
+  std::string config;
+  std::optional<std::uint16_t> port;
+  std::optional<std::string> address;
+  std::optional<std::string> path;
+  std::string socket;
+};
+
+Result<server::Settings> read_settings(const Flags& flags) {
+  server::Settings defaults;
+  defaults.state_dir = server::default_state_dir();
+  defaults.control_socket = control::default_socket();
+  auto settings = Result<server::Settings>(std::move(defaults));
+  if (!flags.config.empty()) {
+    const auto text = read_file(flags.config);
+    if (!text) return fail(ErrorKind::bad_config, text.error().message);
+    settings = server::parse_settings(*text, flags.config, std::move(*settings));
+  }
+  if (!settings) return settings;
+  if (flags.port) settings->port = *flags.port;
+  if (flags.address) settings->address = *flags.address;
+  if (flags.path) settings->path = *flags.path;
+  if (!flags.socket.empty()) settings->control_socket = flags.socket;
+  return settings;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("serve", "Run the server in the foreground",
+                   "  smaster serve --config /etc/smaster/smaster.toml\n  smaster serve --port 9000 --socket ./control.sock");
+  Flags flags;
+  std::string level = "info";
+  tool.app.add_option("--config", flags.config, "Settings in TOML, see smaster.toml(5); read again on SIGHUP")->type_name("FILE");
+  tool.app.add_option("--port", flags.port, "Port for shards; 0 takes a free one (default: 8024)")->type_name("PORT");
+  tool.app.add_option("--address", flags.address, "IP address for shards (default: 127.0.0.1)")->type_name("IP");
+  tool.app.add_option("--path", flags.path, "Prefix of the URLs that shards connect to (default: /socket.io/)")
+      ->type_name("PATH")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return text.starts_with('/') && text.ends_with('/') ? "" : "takes a path that begins and ends with /";
+          },
+          ""));
+  tool.app.add_option("--socket", flags.socket, "The control socket to make (default: $SMASTER_SOCKET or the usual place)")
+      ->type_name("PATH");
+  tool.app.add_option("--log-level", level, "How much to log")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+
+  return tool.run(argc, argv, [&] {
+    auto logger = spdlog::stderr_color_mt("smaster");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+    logger->set_level(spdlog::level::from_str(level));
+    spdlog::set_default_logger(std::move(logger));
+
+    auto settings = read_settings(flags);
+    if (!settings) return tool.report(settings.error());
+    server::ServeOptions options{std::move(*settings), [&flags] { return read_settings(flags); }};
+    const auto served = server::serve(std::move(options));
+    return served ? static_cast<int>(tools::kDone) : tool.report(served.error());
+  });
+}

@@ -1,0 +1,108 @@
+// The dispatcher: `smaster NAME …` runs `smaster-NAME` from its libexec folder, else from PATH, as git does.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "smaster-";
+constexpr int kUsage = 64;
+
+/// Where our own commands are: beside an installed `bin/`, or, in a build tree, beside this program.
+std::vector<fs::path> own_folders() {
+  std::error_code error;
+  const auto here = fs::read_symlink("/proc/self/exe", error).parent_path();
+  return {here.parent_path() / "libexec/smaster", here};
+}
+
+std::vector<fs::path> path_folders() {
+  std::vector<fs::path> folders;
+  const char* const variable = std::getenv("PATH");
+  std::string_view rest = variable == nullptr ? "" : variable;
+  while (!rest.empty()) {
+    const auto colon = rest.find(':');
+    if (colon != 0) folders.emplace_back(rest.substr(0, colon));
+    if (colon == std::string_view::npos) break;
+    rest.remove_prefix(colon + 1);
+  }
+  return folders;
+}
+
+bool runnable(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
+}
+
+std::set<std::string> commands_in(const std::vector<fs::path>& folders) {
+  std::set<std::string> names;
+  for (const auto& folder : folders) {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(folder, error)) {
+      const auto name = entry.path().filename().string();
+      if (name.starts_with(kPrefix) && runnable(entry.path())) names.insert(name.substr(kPrefix.size()));
+    }
+  }
+  return names;
+}
+
+int run(const std::string& name, char** argv) {
+  if (name.find('/') == std::string::npos) {
+    auto folders = own_folders();
+    for (auto& folder : path_folders()) folders.push_back(std::move(folder));
+    for (const auto& folder : folders) {
+      const auto program = folder / (std::string(kPrefix) + name);
+      if (!runnable(program)) continue;
+      ::execv(program.c_str(), argv);
+      std::cerr << "smaster: cannot run " << program.string() << ": " << std::strerror(errno) << '\n';
+      return 126;
+    }
+  }
+  std::cerr << "smaster: there is no command \"" << name << "\"; \"smaster help\" lists them\n";
+  return kUsage;
+}
+
+void list(std::ostream& out) {
+  out << "smaster runs a fleet of Discord bot shards.\n\nUsage: smaster COMMAND [ARGUMENT …]\n\nCommands:\n ";
+  const auto own = commands_in(own_folders());
+  for (const auto& name : own) out << ' ' << name;
+  auto others = commands_in(path_folders());
+  for (const auto& name : own) others.erase(name);
+  if (!others.empty()) out << "\n\nFrom PATH:\n ";
+  for (const auto& name : others) out << ' ' << name;
+  out << "\n\n\"smaster COMMAND --help\" tells what a command takes.\n";
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string first = argc > 1 ? argv[1] : "";
+  if (first.empty()) {
+    list(std::cerr);
+    return kUsage;
+  }
+  if (first == "--version") {
+    std::cout << "smaster " << SMASTER_VERSION << '\n';
+    return 0;
+  }
+  if (first == "help" || first == "--help" || first == "-h") {
+    if (first != "help" || argc < 3) {
+      list(std::cout);
+      return 0;
+    }
+    std::string help = "--help";
+    std::vector<char*> arguments{argv[2], help.data(), nullptr};
+    return run(argv[2], arguments.data());
+  }
+  return run(first, argv + 1);
+}

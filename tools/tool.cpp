@@ -1,0 +1,163 @@
+#include "tool.hpp"
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <iterator>
+
+#include "base/file.hpp"
+#include "base/text.hpp"
+
+namespace smaster::tools {
+namespace {
+
+constexpr std::int64_t kMaxRange = 1'000'000;
+
+/// One part of an id list; false when it is no id and no range.
+bool parse_part(std::string_view part, std::int64_t& first, std::int64_t& last) {
+  const auto dash = part.find('-');
+  const auto low = parse_int<std::int32_t>(part.substr(0, dash));
+  const auto high = dash == std::string_view::npos ? low : parse_int<std::int32_t>(part.substr(dash + 1));
+  if (!low || !high || *low < 0 || *high < *low || *high - *low > kMaxRange) return false;
+  first = *low;
+  last = *high;
+  return true;
+}
+
+/// Calls `take` with each part between commas; false as soon as it says so.
+bool each_part(std::string_view text, const std::function<bool(std::string_view)>& take) {
+  while (true) {
+    const auto comma = text.find(',');
+    if (!take(text.substr(0, comma))) return false;
+    if (comma == std::string_view::npos) return true;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+}  // namespace
+
+int exit_code(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::usage:
+      return kUsage;
+    case ErrorKind::bad_data:
+      return kBadData;
+    case ErrorKind::not_found:
+      return kUsage;
+    case ErrorKind::unavailable:
+      return kUnavailable;
+    case ErrorKind::cannot_create:
+      return kCannotCreate;
+    case ErrorKind::timed_out:
+      return kTimedOut;
+    case ErrorKind::not_permitted:
+      return kNotPermitted;
+    case ErrorKind::bad_config:
+      return kBadConfig;
+    case ErrorKind::internal:
+      return kInternal;
+  }
+  return kInternal;
+}
+
+CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out, const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          flag, [&out](const std::string& text) { out = *parse_duration(text); }, help)
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return parse_duration(text) ? std::string() : "takes a duration such as 30s, 5m or 250ms, not " + text;
+          },
+          ""))
+      ->type_name("DURATION")
+      ->default_str(format_duration(out));
+}
+
+Tool::Tool(const std::string& name, const std::string& summary, const std::string& examples)
+    : app(summary, "smaster " + name), name_(name) {
+  app.set_version_flag("--version", std::string("smaster ") + SMASTER_VERSION, "Print the version and exit");
+  app.set_help_flag("-h,--help", "Print this help and exit");
+  app.footer("\nExamples:\n" + examples);
+  app.get_formatter()->column_width(34);
+}
+
+void Tool::add_client_flags(Millis default_timeout) {
+  timeout = default_timeout;
+  app.add_option("--socket", socket, "The server's control socket (default: $SMASTER_SOCKET or the usual place)")
+      ->type_name("PATH");
+  (void)add_duration(app, "--timeout", timeout, "How long to wait for the server");
+}
+
+int Tool::run(int argc, char** argv, const std::function<int()>& work) {
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp&) {
+    print(app.help());
+    return kDone;
+  } catch (const CLI::CallForVersion& version) {
+    print(std::string(version.what()) + '\n');
+    return kDone;
+  } catch (const CLI::ParseError& wrong) {
+    std::cerr << "smaster " << name_ << ": " << wrong.what() << "\nsee \"smaster " << name_ << " --help\"\n";
+    return kUsage;
+  }
+  if (socket.empty()) socket = control::default_socket().string();
+  try {
+    return work();
+  } catch (const std::exception& e) {
+    return report(fail(ErrorKind::internal, e.what()));
+  }
+}
+
+int Tool::report(const Error& error) const {
+  std::cerr << "smaster " << name_ << ": " << error.message << '\n';
+  return exit_code(error.kind);
+}
+
+void print(std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      if (errno == EPIPE) std::_Exit(kDone);  // the reader has seen enough
+      std::cerr << "cannot write to stdout: " << std::strerror(errno) << '\n';
+      std::_Exit(kCannotCreate);
+    }
+    text.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+Result<std::string> read_input(const std::string& path) {
+  if (path != "-") {
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored)) return fail(ErrorKind::bad_data, path + " is a folder");
+    return read_file(path);
+  }
+  return std::string(std::istreambuf_iterator<char>(std::cin), {});
+}
+
+std::string check_ids(const std::string& text) {
+  const bool good = each_part(text, [](std::string_view part) {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    return parse_part(part, first, last);
+  });
+  return good ? "" : "takes shard ids such as 3, 0-15 or 0-15,20, not " + text;
+}
+
+std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts) {
+  std::vector<std::int64_t> ids;
+  for (const auto& text : texts) {
+    each_part(text, [&](std::string_view part) {
+      std::int64_t first = 0;
+      std::int64_t last = -1;
+      if (!parse_part(part, first, last)) return false;
+      for (auto id = first; id <= last; ++id) ids.push_back(id);
+      return true;
+    });
+  }
+  return ids;
+}
+
+}  // namespace smaster::tools

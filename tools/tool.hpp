@@ -1,0 +1,66 @@
+// What every command shares: its common flags, how errors become sentences and exit codes, and output.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "control/client.hpp"
+
+namespace smaster::tools {
+
+/// Exit codes, after sysexits.h.
+enum ExitCode : int {
+  kDone = 0,
+  kPartly = 1,
+  kUsage = 64,
+  kBadData = 65,
+  kUnavailable = 69,
+  kInternal = 70,
+  kCannotCreate = 73,
+  kTimedOut = 75,
+  kNotPermitted = 77,
+  kBadConfig = 78,
+};
+
+[[nodiscard]] int exit_code(ErrorKind kind);
+
+/// Checks a duration such as "30s" for CLI11 and turns it into milliseconds.
+[[nodiscard]] CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out, const std::string& help);
+
+/// A command: its flags, its work.
+class Tool {
+ public:
+  /// `name`: as in `smaster NAME`. `summary`: one line saying what it does. `examples`: two, for the end of --help.
+  Tool(const std::string& name, const std::string& summary, const std::string& examples);
+
+  CLI::App app;
+  /// Adds --socket and --timeout, for commands that talk to the server.
+  void add_client_flags(Millis timeout);
+  [[nodiscard]] control::Client client() const { return {socket, timeout}; }
+  std::string socket;
+  Millis timeout{};
+
+  /// Parses, runs `work`, and turns what it returns, or throws, into the exit code.
+  int run(int argc, char** argv, const std::function<int()>& work);
+  /// Says what went wrong, on stderr, and returns its exit code.
+  int report(const Error& error) const;
+
+ private:
+  std::string name_;
+};
+
+/// Writes data to stdout; ends the process quietly when nobody reads it any more.
+void print(std::string_view text);
+
+/// The whole of a file, or of stdin for "-".
+[[nodiscard]] Result<std::string> read_input(const std::string& path);
+
+/// "3", "0-15" or "0-15,20" as shard ids.
+[[nodiscard]] std::string check_ids(const std::string& text);
+[[nodiscard]] std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts);
+
+}  // namespace smaster::tools

@@ -26,7 +26,21 @@ struct Outcome {
 /// The member of a line, as the text it has there; the line is the server's own, so its form is known.
 std::string_view member_text(std::string_view line, std::string_view key) {
   const auto at = line.find(key);
-  return at == std::string_view::npos ? std::string_view{} : line.substr(at + key.size(), line.size() - at - key.size() - 1);
+  return at == std::string_view::npos ? std::string_view{}
+                                      : line.substr(at + key.size(), line.size() - at - key.size() - 1);
+}
+
+/// An error as one line: "TypeError: sentence", or whatever it is, shortened.
+std::string brief(std::string_view error) {
+  const auto value = json::parse(error);
+  if (value && value->is_string()) return std::string(value->get_string());
+  std::string name = "Error";
+  std::string message;
+  if (value && value->is_object()) {
+    json::read(value->get_object(), "name", name);
+    json::read(value->get_object(), "message", message);
+  }
+  return message.empty() ? std::string(error.substr(0, 300)) : name + ": " + message;
 }
 
 void take_line(std::string_view line, Format format, Outcome& outcome) {
@@ -36,7 +50,7 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
   }
   // Only the head of a line is looked at: a result of many megabytes is passed on, not taken apart.
   const auto head_end = line.find(R"(,"result":)") < line.find(R"(,"error":)") ? line.find(R"(,"result":)")
-                                                                                : line.find(R"(,"error":)");
+                                                                               : line.find(R"(,"error":)");
   const bool failed = line.substr(head_end).starts_with(R"(,"error":)");
   const auto head = json::parse(std::string(line.substr(0, head_end)) + '}');
   std::int64_t shard = -1;
@@ -46,9 +60,8 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
     json::read(head->get_object(), "name", name);
   }
   if (failed) {
-    const auto error = member_text(line, R"(,"error":)");
-    outcome.wrong += "shard " + std::to_string(shard) + " (" + name + "): " +
-                     json::unquote(error).value_or(std::string(error.substr(0, 300))) + '\n';
+    outcome.wrong += "shard " + std::to_string(shard) + " (" + name +
+                     "): " + brief(member_text(line, R"(,"error":)")) + '\n';
   }
   switch (format) {
     case Format::lines:
@@ -84,9 +97,13 @@ int main(int argc, char** argv) {
       ->take_all()
       ->expected(1)
       ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
-  tool.app.add_option("--guild", guild, "Only the shard that this guild lives on")->type_name("ID")->excludes("--shard");
-  auto* const lines_flag = tool.app.add_flag("--ndjson", ndjson, "One JSON object a line, as each answers (the default)");
-  auto* const list_flag = tool.app.add_flag("--json", as_list, "One JSON list, in order of shard, at the end");
+  tool.app.add_option("--guild", guild, "Only the shard that this guild lives on")
+      ->type_name("ID")
+      ->excludes("--shard");
+  auto* const lines_flag =
+      tool.app.add_flag("--ndjson", ndjson, "One JSON object a line, as each answers (the default)");
+  auto* const list_flag =
+      tool.app.add_flag("--json", as_list, "One JSON list, in order of shard, at the end");
   auto* const raw_flag = tool.app.add_flag("--raw", raw, "Only the results, texts without quotes");
   list_flag->excludes(lines_flag)->excludes(raw_flag);
   raw_flag->excludes(lines_flag);
@@ -124,7 +141,8 @@ int main(int argc, char** argv) {
       tools::print(list.empty() ? "[]\n" : list + "]\n");
     }
     if (!done) return tool.report(done.error());
-    if (!outcome.end) return tool.report(fail(ErrorKind::unavailable, "the server ended the answer too early"));
+    if (!outcome.end)
+      return tool.report(fail(ErrorKind::unavailable, "the server ended the answer too early"));
     const auto answered = outcome.end->at("answered").to_number<std::int64_t>();
     if (outcome.wrong.empty() && answered > 0) return static_cast<int>(tools::kDone);
     std::cerr << outcome.wrong << "smaster eval: " << answered << " answered, "

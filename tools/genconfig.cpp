@@ -25,7 +25,8 @@ Result<std::string> deliver(const bj::object& line, const std::string& out) {
   const auto path = std::filesystem::path(out) / ("shard_" + name + "_config.json");
   if (auto written = write_file(path, config, 0600, IfExists::refuse); !written) {
     // The key exists nowhere else: the shard is registered but nobody can ever be it.
-    return fail(written.error().kind, written.error().message + "; shard " + name + " is registered without a config");
+    return fail(written.error().kind,
+                written.error().message + "; shard " + name + " is registered without a config");
   }
   return path.string() + '\n';
 }
@@ -40,8 +41,13 @@ int main(int argc, char** argv) {
   std::int64_t count = 1;
   std::string out;
   tool.app.add_flag("--master", master, "For the master shard, which is not on Discord");
-  tool.app.add_option("--count", count, "How many")->type_name("N")->check(CLI::Range(1, 10'000))->capture_default_str();
-  tool.app.add_option("--out", out, "Folder to write to, or - for stdout (default: the server's <state_dir>/shards)")
+  tool.app.add_option("--count", count, "How many")
+      ->type_name("N")
+      ->check(CLI::Range(1, 10'000))
+      ->capture_default_str();
+  tool.app
+      .add_option("--out", out,
+                  "Folder to write to, or - for stdout (default: the server's <state_dir>/shards)")
       ->type_name("DIR|-");
   tool.app.add_flag("--json", as_json, "Print a JSON list of {name, path} or {name, config}");
   tool.add_client_flags(Millis{60'000});
@@ -55,8 +61,8 @@ int main(int argc, char** argv) {
     bj::array list;
     std::int64_t made = 0;
     const bool progress = count > 1 && ::isatty(STDERR_FILENO) == 1;
-    const auto done = tool.client().stream(
-        "POST", "/v1/genconfig", json::serialize(request), [&](std::string_view text) {
+    const auto done =
+        tool.client().stream("POST", "/v1/genconfig", json::serialize(request), [&](std::string_view text) {
           const auto value = json::parse(text);
           if (!value || !value->is_object()) {
             failed = fail(ErrorKind::internal, "the server sent a line that is no object");

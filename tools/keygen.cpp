@@ -11,7 +11,9 @@ int main(int argc, char** argv) {
   std::string name = "shardMaster";
   unsigned bits = crypto::kKeyBits;
   bool force = false;
-  tool.app.add_option("--out", folder, "Folder to write to, made if missing")->type_name("DIR")->capture_default_str();
+  tool.app.add_option("--out", folder, "Folder to write to, made if missing")
+      ->type_name("DIR")
+      ->capture_default_str();
   tool.app.add_option("--name", name, "Name of the two files")->type_name("NAME")->capture_default_str();
   tool.app.add_option("--bits", bits, "Length of the key; shards use 4096")
       ->type_name("BITS")
@@ -29,8 +31,8 @@ int main(int argc, char** argv) {
       for (const auto& path : {private_path, public_path}) {
         std::error_code ignored;
         if (std::filesystem::exists(std::filesystem::symlink_status(path, ignored))) {
-          return tool.report(
-              fail(ErrorKind::cannot_create, path.string() + " exists; move it away, or overwrite it with --force"));
+          return tool.report(fail(ErrorKind::cannot_create,
+                                  path.string() + " exists; move it away, or overwrite it with --force"));
         }
       }
     }

@@ -67,24 +67,26 @@ int main(int argc, char** argv) {
     std::int64_t late = 0;
     // Between two lines there may be the whole queue of delays; the server itself ends the wait.
     const auto silence = wait ? tool.timeout + Millis{24 * 3'600'000} : tool.timeout;
-    const auto done = control::Client(tool.socket, silence)
-                          .stream("POST", "/v1/respawn", json::serialize(request), [&](std::string_view text) {
-                            const auto value = json::parse(text);
-                            if (!value || !value->is_object()) return true;
-                            std::string state;
-                            json::read(value->get_object(), "state", state);
-                            sent += state == "sent" ? 1 : 0;
-                            missing += state == "missing" ? 1 : 0;
-                            back += state == "back" ? 1 : 0;
-                            late += state == "late" ? 1 : 0;
-                            const auto line = as_json ? std::string(text) : sentence(value->get_object());
-                            tools::print(line + (state == "back" && !as_json ? " (" + std::to_string(back) + " of " +
-                                                                                   std::to_string(sent) + ")\n"
-                                                                             : "\n"));
-                            return true;
-                          });
+    const auto done =
+        control::Client(tool.socket, silence)
+            .stream("POST", "/v1/respawn", json::serialize(request), [&](std::string_view text) {
+              const auto value = json::parse(text);
+              if (!value || !value->is_object()) return true;
+              std::string state;
+              json::read(value->get_object(), "state", state);
+              sent += state == "sent" ? 1 : 0;
+              missing += state == "missing" ? 1 : 0;
+              back += state == "back" ? 1 : 0;
+              late += state == "late" ? 1 : 0;
+              const auto line = as_json ? std::string(text) : sentence(value->get_object());
+              tools::print(line + (state == "back" && !as_json
+                                       ? " (" + std::to_string(back) + " of " + std::to_string(sent) + ")\n"
+                                       : "\n"));
+              return true;
+            });
     if (!done) return tool.report(done.error());
-    if (sent + missing == 0) return tool.report(fail(ErrorKind::timed_out, "no shard has an id yet; try again"));
+    if (sent + missing == 0)
+      return tool.report(fail(ErrorKind::timed_out, "no shard has an id yet; try again"));
     if (late > 0) {
       return tool.report(fail(ErrorKind::timed_out, std::to_string(late) + " of " + std::to_string(sent) +
                                                         " shards were not back in time"));

@@ -41,20 +41,29 @@ Result<server::Settings> read_settings(const Flags& flags) {
 
 int main(int argc, char** argv) {
   tools::Tool tool("serve", "Run the server in the foreground",
-                   "  smaster serve --config /etc/smaster/smaster.toml\n  smaster serve --port 9000 --socket ./control.sock");
+                   "  smaster serve --config /etc/smaster/smaster.toml\n  smaster serve --port 9000 --socket "
+                   "./control.sock");
   Flags flags;
   std::string level = "info";
-  tool.app.add_option("--config", flags.config, "Settings in TOML, see smaster.toml(5); read again on SIGHUP")->type_name("FILE");
-  tool.app.add_option("--port", flags.port, "Port for shards; 0 takes a free one (default: 8024)")->type_name("PORT");
-  tool.app.add_option("--address", flags.address, "IP address for shards (default: 127.0.0.1)")->type_name("IP");
-  tool.app.add_option("--path", flags.path, "Prefix of the URLs that shards connect to (default: /socket.io/)")
+  tool.app
+      .add_option("--config", flags.config, "Settings in TOML, see smaster.toml(5); read again on SIGHUP")
+      ->type_name("FILE");
+  tool.app.add_option("--port", flags.port, "Port for shards; 0 takes a free one (default: 8024)")
+      ->type_name("PORT");
+  tool.app.add_option("--address", flags.address, "IP address for shards (default: 127.0.0.1)")
+      ->type_name("IP");
+  tool.app
+      .add_option("--path", flags.path, "Prefix of the URLs that shards connect to (default: /socket.io/)")
       ->type_name("PATH")
       ->check(CLI::Validator(
           [](std::string& text) {
-            return text.starts_with('/') && text.ends_with('/') ? "" : "takes a path that begins and ends with /";
+            return text.starts_with('/') && text.ends_with('/') ? ""
+                                                                : "takes a path that begins and ends with /";
           },
           ""));
-  tool.app.add_option("--socket", flags.socket, "The control socket to make (default: $SMASTER_SOCKET or the usual place)")
+  tool.app
+      .add_option("--socket", flags.socket,
+                  "The control socket to make (default: $SMASTER_SOCKET or the usual place)")
       ->type_name("PATH");
   tool.app.add_option("--log-level", level, "How much to log")
       ->type_name("LEVEL")

@@ -13,7 +13,8 @@ Result<bj::array> fetch_shards(const control::Client& client) {
   const auto body = client.request("GET", "/v1/stats");
   if (!body) return body.error();
   const auto stats = json::parse(*body);
-  if (!stats || !stats->is_object()) return fail(ErrorKind::internal, "the server's answer is no JSON object");
+  if (!stats || !stats->is_object())
+    return fail(ErrorKind::internal, "the server's answer is no JSON object");
   return stats->get_object().at("shards").as_array();
 }
 
@@ -30,7 +31,8 @@ int main(int argc, char** argv) {
   auto* const list = tool.app.add_subcommand("list", "Print the names, one a line");
   auto* const show = tool.app.add_subcommand("show", "Print one shard's registry row and state as JSON");
   show->add_option("NAME", name, "The shard's name")->required();
-  auto* const import = tool.app.add_subcommand("import", "Take over the shards of a knownShards.json, all or none");
+  auto* const import =
+      tool.app.add_subcommand("import", "Take over the shards of a knownShards.json, all or none");
   import->add_option("FILE", file, "The file, or - for stdin")->required();
   tool.app.add_flag("--json", as_json, "Print JSON");
   tool.add_client_flags(Millis{60'000});

@@ -26,7 +26,8 @@ Result<bj::object> fetch(const control::Client& client, const std::string& targe
   const auto body = client.request("GET", target);
   if (!body) return body.error();
   auto value = json::parse(*body);
-  if (!value || !value->is_object()) return fail(ErrorKind::internal, "the server's answer is no JSON object");
+  if (!value || !value->is_object())
+    return fail(ErrorKind::internal, "the server's answer is no JSON object");
   return std::move(value->get_object());
 }
 
@@ -74,7 +75,8 @@ void pause_for(double seconds) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  tools::Tool tool("stats", "Show the fleet in figures", "  smaster stats --watch\n  smaster stats --json | jq .configured");
+  tools::Tool tool("stats", "Show the fleet in figures",
+                   "  smaster stats --watch\n  smaster stats --json | jq .configured");
   std::vector<std::string> shards;
   bool history = false;
   Millis since{24 * 3'600'000};
@@ -85,25 +87,27 @@ int main(int argc, char** argv) {
       ->take_all()
       ->expected(1)
       ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
-  auto* const history_flag = tool.app.add_flag("--history", history, "The statuses of the past instead of the present");
+  auto* const history_flag =
+      tool.app.add_flag("--history", history, "The statuses of the past instead of the present");
   tools::add_duration(tool.app, "--since", since, "How far back the history goes")->needs(history_flag);
   std::vector<CLI::Option*> formats;
-  for (const auto& [flag, value, help] :
-       std::initializer_list<std::tuple<const char*, Format, const char*>>{
+  for (const auto& [flag, value, help] : std::initializer_list<std::tuple<const char*, Format, const char*>>{
            {"--json", Format::json, "One JSON object"},
            {"--ndjson", Format::ndjson, "One JSON object a line, one line a shard"},
            {"--csv", Format::csv, "CSV with a header"},
            {"--prometheus", Format::prometheus, "Prometheus text format"}}) {
-    auto* const option = tool.app.add_flag_callback(flag, [&format, chosen = value] { format = chosen; }, help);
+    auto* const option = tool.app.add_flag_callback(
+        flag, [&format, chosen = value] { format = chosen; }, help);
     for (auto* const other : formats) option->excludes(other);
     formats.push_back(option);
   }
   formats.back()->excludes(history_flag);
-  auto* const watch_option = tool.app.add_option("--watch", watch, "Again and again, every 2 seconds or as many as given")
-                                 ->type_name("[SECONDS]")
-                                 ->expected(0, 1)
-                                 ->default_str("2")
-                                 ->check(CLI::Range(0.1, 86'400.0));
+  auto* const watch_option =
+      tool.app.add_option("--watch", watch, "Again and again, every 2 seconds or as many as given")
+          ->type_name("[SECONDS]")
+          ->expected(0, 1)
+          ->default_str("2")
+          ->check(CLI::Range(0.1, 86'400.0));
   tool.add_client_flags(Millis{10'000});
 
   return tool.run(argc, argv, [&] {

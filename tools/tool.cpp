@@ -67,7 +67,8 @@ CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out, c
           flag, [&out](const std::string& text) { out = *parse_duration(text); }, help)
       ->check(CLI::Validator(
           [](std::string& text) {
-            return parse_duration(text) ? std::string() : "takes a duration such as 30s, 5m or 250ms, not " + text;
+            return parse_duration(text) ? std::string()
+                                        : "takes a duration such as 30s, 5m or 250ms, not " + text;
           },
           ""))
       ->type_name("DURATION")
@@ -84,7 +85,8 @@ Tool::Tool(const std::string& name, const std::string& summary, const std::strin
 
 void Tool::add_client_flags(Millis default_timeout) {
   timeout = default_timeout;
-  app.add_option("--socket", socket, "The server's control socket (default: $SMASTER_SOCKET or the usual place)")
+  app.add_option("--socket", socket,
+                 "The server's control socket (default: $SMASTER_SOCKET or the usual place)")
       ->type_name("PATH");
   (void)add_duration(app, "--timeout", timeout, "How long to wait for the server");
 }

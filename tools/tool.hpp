@@ -29,12 +29,14 @@ enum ExitCode : int {
 [[nodiscard]] int exit_code(ErrorKind kind);
 
 /// Checks a duration such as "30s" for CLI11 and turns it into milliseconds.
-[[nodiscard]] CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out, const std::string& help);
+[[nodiscard]] CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out,
+                                        const std::string& help);
 
 /// A command: its flags, its work.
 class Tool {
  public:
-  /// `name`: as in `smaster NAME`. `summary`: one line saying what it does. `examples`: two, for the end of --help.
+  /// `name`: as in `smaster NAME`. `summary`: one line saying what it does. `examples`: two, for the end of
+  /// --help.
   Tool(const std::string& name, const std::string& summary, const std::string& examples);
 
   CLI::App app;

@@ -60,7 +60,8 @@ Result<std::string> read_file(const std::filesystem::path& path) {
   return data;
 }
 
-Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode, IfExists if_exists) {
+Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
+                        IfExists if_exists) {
   const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   std::string temporary = path.string() + ".XXXXXX";
   const Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));

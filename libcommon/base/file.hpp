@@ -17,12 +17,13 @@ namespace smaster {
 /// What to do when the target exists already.
 enum class IfExists { replace, refuse };
 
-/// Writes beside the target under a temporary name with `mode`, syncs, then renames; the folder is synced too.
-/// cannot_create says which step failed.
+/// Writes beside the target under a temporary name with `mode`, syncs, then renames; the folder is synced
+/// too. cannot_create says which step failed.
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
                                       IfExists if_exists);
 
-/// Makes the folder and its missing parents, itself with mode 0700; refuses one that exists and is not a folder.
+/// Makes the folder and its missing parents, itself with mode 0700; refuses one that exists and is not a
+/// folder.
 [[nodiscard]] Result<void> make_private_folder(const std::filesystem::path& path);
 
 }  // namespace smaster

@@ -36,6 +36,8 @@ struct Error {
 template <class T>
 using Result = boost::system::result<T, Error>;
 
-[[nodiscard]] inline Error fail(ErrorKind kind, std::string message) { return Error{kind, std::move(message)}; }
+[[nodiscard]] inline Error fail(ErrorKind kind, std::string message) {
+  return Error{kind, std::move(message)};
+}
 
 }  // namespace smaster

@@ -21,7 +21,8 @@ std::optional<Millis> parse_duration(std::string_view text) {
   for (const auto& [unit, factor] : kUnits) {
     if (text.substr(unit_at) != unit) continue;
     const double ms = std::round(number * static_cast<double>(factor));
-    constexpr double kLongest = 1000.0 * 365 * 86'400'000;  // a thousand years: past any use, far from overflow
+    constexpr double kLongest =
+        1000.0 * 365 * 86'400'000;  // a thousand years: past any use, far from overflow
     if (ms > kLongest) return std::nullopt;
     return Millis{static_cast<std::int64_t>(ms)};
   }
@@ -31,7 +32,8 @@ std::optional<Millis> parse_duration(std::string_view text) {
 std::string format_duration(Millis duration) {
   const auto ms = duration.count();
   for (const auto& [unit, factor] : kUnits) {
-    // "24h" reads better than "1d" and "90s" than a fraction: the largest unit that divides it, days from two on.
+    // "24h" reads better than "1d" and "90s" than a fraction: the largest unit that divides it, days from two
+    // on.
     if (ms != 0 && ms % factor == 0 && !(unit == "d" && ms < 2 * factor)) {
       return std::to_string(ms / factor).append(unit);
     }

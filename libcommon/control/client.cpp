@@ -61,7 +61,8 @@ class Exchange {
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(boost::none);
-    if (!error) co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(net::use_task, error));
+    if (!error)
+      co_await http::async_read_header(stream, buffer, parser, asio::redirect_error(net::use_task, error));
     const bool good = !error && parser.get().result() == http::status::ok;
     while (!error && !parser.is_done()) {
       stream.expires_after(timeout_);
@@ -80,23 +81,26 @@ class Exchange {
       return fail(ErrorKind::not_permitted, "no permission to use the control socket " + path_.string());
     }
     return fail(ErrorKind::unavailable, "no server answers on the control socket " + path_.string() + " (" +
-                                            error.message() + "); is \"smaster serve\" running, and with this socket?");
+                                            error.message() +
+                                            "); is \"smaster serve\" running, and with this socket?");
   }
 
   [[nodiscard]] Error talk_error(boost::system::error_code error) const {
     if (error == boost::beast::error::timeout) {
       return fail(ErrorKind::timed_out, "the server on " + path_.string() + " has not answered for " +
-                                            format_duration(timeout_) + "; try again, or give a longer --timeout");
+                                            format_duration(timeout_) +
+                                            "; try again, or give a longer --timeout");
     }
-    return fail(ErrorKind::unavailable, "the server on " + path_.string() + " went away before it had answered (" +
-                                            error.message() + ')');
+    return fail(ErrorKind::unavailable, "the server on " + path_.string() +
+                                            " went away before it had answered (" + error.message() + ')');
   }
 
   std::filesystem::path path_;
   Millis timeout_;
 };
 
-http::request<http::string_body> make_request(std::string_view method, std::string_view target, std::string body) {
+http::request<http::string_body> make_request(std::string_view method, std::string_view target,
+                                              std::string body) {
   http::request<http::string_body> request(http::string_to_verb({method.data(), method.size()}),
                                            {target.data(), target.size()}, 11);
   request.set(http::field::host, "smaster");
@@ -118,14 +122,15 @@ std::filesystem::path default_socket() {
   return "/run/smaster/control.sock";
 }
 
-Result<std::string> Client::request(std::string_view method, std::string_view target, std::string body) const {
+Result<std::string> Client::request(std::string_view method, std::string_view target,
+                                    std::string body) const {
   std::string answer;
-  const auto result =
-      Exchange(socket_, timeout_).run(make_request(method, target, std::move(body)), [&](std::string& received) {
-        answer.append(received);
-        received.clear();
-        return true;
-      });
+  const auto result = Exchange(socket_, timeout_)
+                          .run(make_request(method, target, std::move(body)), [&](std::string& received) {
+                            answer.append(received);
+                            received.clear();
+                            return true;
+                          });
   if (!result) return result.error();
   return answer;
 }
@@ -133,16 +138,18 @@ Result<std::string> Client::request(std::string_view method, std::string_view ta
 Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,
                             const std::function<bool(std::string_view line)>& on_line) const {
   std::size_t searched = 0;
-  return Exchange(socket_, timeout_).run(make_request(method, target, std::move(body)), [&](std::string& received) {
-    std::size_t begin = 0;
-    for (auto end = received.find('\n', searched); end != std::string::npos; end = received.find('\n', begin)) {
-      if (!on_line(std::string_view(received).substr(begin, end - begin))) return false;
-      begin = end + 1;
-    }
-    received.erase(0, begin);
-    searched = received.size();
-    return true;
-  });
+  return Exchange(socket_, timeout_)
+      .run(make_request(method, target, std::move(body)), [&](std::string& received) {
+        std::size_t begin = 0;
+        for (auto end = received.find('\n', searched); end != std::string::npos;
+             end = received.find('\n', begin)) {
+          if (!on_line(std::string_view(received).substr(begin, end - begin))) return false;
+          begin = end + 1;
+        }
+        received.erase(0, begin);
+        searched = received.size();
+        return true;
+      });
 }
 
 }  // namespace smaster::control

@@ -12,8 +12,8 @@
 
 namespace smaster::control {
 
-/// Where the server listens when nobody says otherwise: $SMASTER_SOCKET, else $XDG_RUNTIME_DIR/smaster/control.sock,
-/// else /run/smaster/control.sock.
+/// Where the server listens when nobody says otherwise: $SMASTER_SOCKET, else
+/// $XDG_RUNTIME_DIR/smaster/control.sock, else /run/smaster/control.sock.
 [[nodiscard]] std::filesystem::path default_socket();
 
 class Client {
@@ -21,11 +21,12 @@ class Client {
   /// `timeout`: how long the server may stay silent.
   Client(std::filesystem::path socket, Millis timeout) : socket_(std::move(socket)), timeout_(timeout) {}
 
-  /// Sends a request and returns its answer's body. unavailable when no server answers on the socket, timed_out when
-  /// it is silent, else what the server said.
+  /// Sends a request and returns its answer's body. unavailable when no server answers on the socket,
+  /// timed_out when it is silent, else what the server said.
   [[nodiscard]] Result<std::string> request(std::string_view method, std::string_view target,
                                             std::string body = {}) const;
-  /// The same for an answer in lines; each is handed on as it comes. `on_line` returns false to stop listening.
+  /// The same for an answer in lines; each is handed on as it comes. `on_line` returns false to stop
+  /// listening.
   [[nodiscard]] Result<void> stream(std::string_view method, std::string_view target, std::string body,
                                     const std::function<bool(std::string_view line)>& on_line) const;
 

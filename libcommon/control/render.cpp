@@ -50,10 +50,24 @@ constexpr Column kShardColumns[] = {
     {"storage_used_users", "storageUsedUsers", true},
 };
 
-constexpr std::string_view kSampleColumns[] = {
-    "id",           "timestamp",         "startTime",         "goalShardId",      "currentShardId",   "goalShardCount",
-    "currentShardCount", "timeDelta",    "messageCountDelta", "messageCountTotal", "memHeapUsed",     "memHeapTotal",
-    "memRSS",       "memExternal",       "cpuLoad",           "ping",             "storageUsedTotal", "storageUsedUsers"};
+constexpr std::string_view kSampleColumns[] = {"id",
+                                               "timestamp",
+                                               "startTime",
+                                               "goalShardId",
+                                               "currentShardId",
+                                               "goalShardCount",
+                                               "currentShardCount",
+                                               "timeDelta",
+                                               "messageCountDelta",
+                                               "messageCountTotal",
+                                               "memHeapUsed",
+                                               "memHeapTotal",
+                                               "memRSS",
+                                               "memExternal",
+                                               "cpuLoad",
+                                               "ping",
+                                               "storageUsedTotal",
+                                               "storageUsedUsers"};
 
 double number(const bj::value* value) {
   return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
@@ -93,7 +107,8 @@ std::string bytes(double value) {
     value /= 1024;
     ++unit;
   }
-  return unit == 0 ? fmt::format("{:.0f} {}", value, units[unit]) : fmt::format("{:.1f} {}", value, units[unit]);
+  return unit == 0 ? fmt::format("{:.0f} {}", value, units[unit])
+                   : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
 std::string ago(double ms, std::int64_t now_ms) {
@@ -198,11 +213,12 @@ std::string clock_time(double ms) {
 }  // namespace
 
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
-  std::string out = fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n\n",
-                                number(stats.if_contains("goal")), number(stats.if_contains("current")),
-                                number(stats.if_contains("configured")), number(stats.if_contains("registered")),
-                                number(stats.if_contains("known")), number(stats.if_contains("clients")),
-                                duration(number(stats.if_contains("uptime_ms"))));
+  std::string out =
+      fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n\n",
+                  number(stats.if_contains("goal")), number(stats.if_contains("current")),
+                  number(stats.if_contains("configured")), number(stats.if_contains("registered")),
+                  number(stats.if_contains("known")), number(stats.if_contains("clients")),
+                  duration(number(stats.if_contains("uptime_ms"))));
   std::vector<const bj::object*> shards;
   for (const auto& shard : shards_of(stats)) shards.push_back(&shard.as_object());
   // By id; the master and those without one come last.
@@ -219,9 +235,13 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
     const auto id = number(shard->if_contains("goalShardId"));
     const bj::value* const last = shard->if_contains("stats");
     const bj::object* const status = last != nullptr && last->is_object() ? &last->get_object() : nullptr;
-    const auto of = [&](std::string_view key) { return status == nullptr ? nullptr : status->if_contains(key); };
+    const auto of = [&](std::string_view key) {
+      return status == nullptr ? nullptr : status->if_contains(key);
+    };
     const bj::value& address = shard->at("address");
-    rows.push_back({shard->at("isMaster").as_bool() ? "master" : id < 0 ? "-" : fmt::format("{}", id),
+    rows.push_back({shard->at("isMaster").as_bool() ? "master"
+                    : id < 0                        ? "-"
+                                                    : fmt::format("{}", id),
                     std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
                     ago(number(shard->if_contains("lastSeen")), now_ms),
                     status == nullptr ? "-" : fmt::format("{:.0f} ms", number(of("ping"))),
@@ -268,7 +288,7 @@ std::string stats_as_prometheus(const bj::object& stats) {
       const auto& shard = value.as_object();
       const auto* found = field(shard, {gauge.name, gauge.key, gauge.in_stats});
       if (found == nullptr || found->is_null()) continue;
-      const double plain = found->is_bool() ? (found->get_bool() ? 1 : 0)
+      const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);
       out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard.at("id").as_string()),
@@ -292,7 +312,8 @@ std::string history_as_table(const bj::object& history) {
 
 std::string history_as_ndjson(const bj::object& history) {
   std::string out;
-  each_sample(history, [&](std::string_view, const bj::object& sample) { out += json::serialize(sample) + '\n'; });
+  each_sample(history,
+              [&](std::string_view, const bj::object& sample) { out += json::serialize(sample) + '\n'; });
   return out;
 }
 
@@ -315,7 +336,8 @@ void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
   bj::array kept;
   for (auto& shard : stats.at("shards").as_array()) {
     const auto& object = shard.as_object();
-    if (!object.at("isMaster").as_bool() && ids.contains(object.at("goalShardId").to_number<std::int64_t>())) {
+    if (!object.at("isMaster").as_bool() &&
+        ids.contains(object.at("goalShardId").to_number<std::int64_t>())) {
       kept.push_back(std::move(shard));
     }
   }

@@ -7,7 +7,8 @@
 
 namespace smaster::control {
 
-/// A table for people: a line of totals, then the shards in order of id. `now_ms`: what "ago" is counted from.
+/// A table for people: a line of totals, then the shards in order of id. `now_ms`: what "ago" is counted
+/// from.
 [[nodiscard]] std::string stats_as_table(const boost::json::object& stats, std::int64_t now_ms);
 /// One shard a line.
 [[nodiscard]] std::string stats_as_ndjson(const boost::json::object& stats);

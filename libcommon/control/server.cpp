@@ -81,17 +81,21 @@ Reply error_reply(const Error& error) {
   for (const auto& entry : kWords) {
     if (entry.kind == error.kind) status = entry.status;
   }
-  return {status, json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
+  return {status,
+          json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
 }
 
 /// One client of the control socket.
 class ControlServer::Connection {
  public:
-  Connection(net::LocalSocket socket, const Handler& handler) : socket_(std::move(socket)), handler_(handler) {}
+  Connection(net::LocalSocket socket, const Handler& handler)
+      : socket_(std::move(socket)), handler_(handler) {}
 
   net::Task<> run() {
     if (!may_use(socket_.native_handle())) {
-      co_await reply(error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")), 11, false);
+      co_await reply(
+          error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")), 11,
+          false);
       co_return;
     }
     bool keep = true;
@@ -137,7 +141,8 @@ class ControlServer::Connection {
     http::response_serializer<http::empty_body> serializer(header);
     co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
 
-    // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the rules.
+    // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
+    // rules.
     bool watching = true;
     socket_.async_wait(net::LocalSocket::wait_read, [&](boost::system::error_code waited) {
       watching = false;
@@ -161,7 +166,8 @@ class ControlServer::Connection {
     }
     const bool whole = !error && !lines.gone_;
     if (whole) {
-      co_await asio::async_write(socket_, http::make_chunk_last(), asio::redirect_error(net::use_task, error));
+      co_await asio::async_write(socket_, http::make_chunk_last(),
+                                 asio::redirect_error(net::use_task, error));
     } else {
       lines.gone_ = true;
       lines.lines_.clear();
@@ -187,9 +193,9 @@ ControlServer::~ControlServer() { stop(); }
 Result<void> ControlServer::listen(const std::filesystem::path& path) {
   const auto text = path.string();
   if (text.size() >= sizeof(sockaddr_un::sun_path)) {
-    return fail(ErrorKind::cannot_create, "the control socket's path is too long (" + std::to_string(text.size()) +
-                                              " of at most " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) +
-                                              " bytes): " + text);
+    return fail(ErrorKind::cannot_create,
+                "the control socket's path is too long (" + std::to_string(text.size()) + " of at most " +
+                    std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes): " + text);
   }
   if (path.has_parent_path()) {
     if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
@@ -200,7 +206,8 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
     net::LocalSocket probe(acceptor_.get_executor());
     boost::system::error_code refused;
     probe.connect(endpoint, refused);
-    if (!refused) return fail(ErrorKind::cannot_create, "another server answers on the control socket " + text);
+    if (!refused)
+      return fail(ErrorKind::cannot_create, "another server answers on the control socket " + text);
     std::filesystem::remove(path, ignored);
   }
   boost::system::error_code error;
@@ -209,7 +216,8 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
   if (!error) acceptor_.bind(endpoint, error);
   ::umask(before);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-  if (error) return fail(ErrorKind::cannot_create, "cannot make the control socket " + text + ": " + error.message());
+  if (error)
+    return fail(ErrorKind::cannot_create, "cannot make the control socket " + text + ": " + error.message());
   path_ = path;
   asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
   return {};

@@ -19,7 +19,8 @@ class ControlServer {
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
-  /// Binds the socket (0600), making its folder (0700) when it is missing; replaces a socket that nobody answers on.
+  /// Binds the socket (0600), making its folder (0700) when it is missing; replaces a socket that nobody
+  /// answers on.
   [[nodiscard]] Result<void> listen(const std::filesystem::path& path);
   void stop();
 

@@ -12,8 +12,8 @@ constexpr std::size_t kMaxSignature = 2800;
 
 bool is_base64(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
-           c == '=';
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+           c == '/' || c == '=';
   });
 }
 
@@ -22,7 +22,8 @@ bool is_base64(std::string_view text) {
 Result<Authorization> parse_authorization(std::string_view header) {
   const auto first = header.find(',');
   const auto second = first == std::string_view::npos ? first : header.find(',', first + 1);
-  if (second == std::string_view::npos) return fail(ErrorKind::bad_data, "not of the form name,signature,time");
+  if (second == std::string_view::npos)
+    return fail(ErrorKind::bad_data, "not of the form name,signature,time");
 
   auto name = ShardName::parse(header.substr(0, first));
   const auto signature = header.substr(first + 1, second - first - 1);
@@ -33,7 +34,8 @@ Result<Authorization> parse_authorization(std::string_view header) {
     return fail(ErrorKind::bad_data, "the signature is not base64");
   }
   if (!time || *time < 0) return fail(ErrorKind::bad_data, "the time is not in unix milliseconds");
-  return Authorization{*name, std::string(signature), from_unix_ms(*time), name->str() + std::string(time_text)};
+  return Authorization{*name, std::string(signature), from_unix_ms(*time),
+                       name->str() + std::string(time_text)};
 }
 
 bool UsedHeaders::insert(std::string signed_text, Time until, Time now) {

@@ -1,5 +1,5 @@
-// The `authorization` header of a shard's handshake request, as text and as parts, and the memory of the headers
-// already used. Source: WIRE.md, "The shard protocol". No clock and no key here.
+// The `authorization` header of a shard's handshake request, as text and as parts, and the memory of the
+// headers already used. Source: WIRE.md, "The shard protocol". No clock and no key here.
 #pragma once
 
 #include <deque>
@@ -20,12 +20,13 @@ struct Authorization {
   std::string signed_text;  ///< `<shard name><unix time>`, exactly as the header spelled it
 };
 
-/// bad_data when a part is missing, the name is no shard name, the signature is not base64 of a sensible length, or
-/// the time is not a whole number of milliseconds.
+/// bad_data when a part is missing, the name is no shard name, the signature is not base64 of a sensible
+/// length, or the time is not a whole number of milliseconds.
 [[nodiscard]] Result<Authorization> parse_authorization(std::string_view header);
 
-/// Remembers what was signed in accepted headers for as long as their time would still be accepted, so that a header
-/// works once. It keys on the signed text, because one signature can be spelled in base64 in many ways.
+/// Remembers what was signed in accepted headers for as long as their time would still be accepted, so that a
+/// header works once. It keys on the signed text, because one signature can be spelled in base64 in many
+/// ways.
 class UsedHeaders {
  public:
   [[nodiscard]] bool contains(const std::string& signed_text) const { return used_.contains(signed_text); }

@@ -19,7 +19,9 @@ namespace {
 /// Botan's name for RSASSA-PKCS1-v1_5 with SHA-256.
 constexpr const char* kScheme = "EMSA3(SHA-256)";
 
-const std::uint8_t* bytes(std::string_view text) { return reinterpret_cast<const std::uint8_t*>(text.data()); }
+const std::uint8_t* bytes(std::string_view text) {
+  return reinterpret_cast<const std::uint8_t*>(text.data());
+}
 
 std::unique_ptr<Botan::Public_Key> load_public(std::string_view pem) {
   Botan::DataSource_Memory source{std::string(pem)};
@@ -56,7 +58,8 @@ Result<Signer> Signer::load(std::string_view private_pem) {
   try {
     Botan::DataSource_Memory source{std::string(private_pem)};
     auto key = Botan::PKCS8::load_key(source);
-    if (key == nullptr || key->algo_name() != "RSA") return fail(ErrorKind::bad_data, "not an RSA private key");
+    if (key == nullptr || key->algo_name() != "RSA")
+      return fail(ErrorKind::bad_data, "not an RSA private key");
     auto public_pem = Botan::X509::PEM_encode(*key);
     return Signer(std::make_unique<Key>(Key{std::move(key)}), std::move(public_pem));
   } catch (const std::exception& e) {

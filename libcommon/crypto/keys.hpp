@@ -1,5 +1,5 @@
-// RSA keys and signatures as the shard protocol has them: PEM text in, PEM and base64 text out. Source: WIRE.md,
-// "The shard protocol" (RSASSA-PKCS1-v1_5 with SHA-256). Knows nothing of shards or files.
+// RSA keys and signatures as the shard protocol has them: PEM text in, PEM and base64 text out. Source:
+// WIRE.md, "The shard protocol" (RSASSA-PKCS1-v1_5 with SHA-256). Knows nothing of shards or files.
 #pragma once
 
 #include <memory>
@@ -43,8 +43,8 @@ class Signer {
   std::string public_pem_;
 };
 
-/// Whether `signature` (base64) over `text` was made with the private half of `public_pem`. A key or signature that
-/// does not parse verifies nothing. 0.15 ms at 4096 bits.
+/// Whether `signature` (base64) over `text` was made with the private half of `public_pem`. A key or
+/// signature that does not parse verifies nothing. 0.15 ms at 4096 bits.
 [[nodiscard]] bool verify(std::string_view public_pem, std::string_view text, std::string_view signature);
 
 /// bad_data when the text is not an RSA public key in SPKI PEM.

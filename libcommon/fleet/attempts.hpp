@@ -9,9 +9,9 @@
 
 namespace smaster::fleet {
 
-/// Counts attempts by key within a sliding window. Attempts that fail count against their address; ones that prove
-/// themselves count only against that shard at that address. So a host's hundred shards may all come back at once, while
-/// guessing, and one shard in a reconnect loop, are held up.
+/// Counts attempts by key within a sliding window. Attempts that fail count against their address; ones that
+/// prove themselves count only against that shard at that address. So a host's hundred shards may all come
+/// back at once, while guessing, and one shard in a reconnect loop, are held up.
 class Attempts {
  public:
   [[nodiscard]] bool exhausted(const std::string& key, std::size_t limit, Millis window, Instant now);

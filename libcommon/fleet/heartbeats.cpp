@@ -44,7 +44,8 @@ std::optional<Instant> HeartbeatRing::next(Instant now, Millis interval, bool di
   if (ring_.empty()) return std::nullopt;
   const auto from = counted_.value_or(now);
   const double share = disperse ? (1 - credit_) / static_cast<double>(ring_.size()) : 1;
-  const auto wait = std::chrono::duration_cast<Instant::duration>(std::chrono::duration<double>(interval) * share);
+  const auto wait =
+      std::chrono::duration_cast<Instant::duration>(std::chrono::duration<double>(interval) * share);
   return std::max(from + wait, now + kShortestTick);
 }
 

@@ -1,5 +1,5 @@
-// Who is asked for a status when: a ring of connected shards, gone round once an interval, so that the questions leave
-// evenly. Pure: time comes in.
+// Who is asked for a status when: a ring of connected shards, gone round once an interval, so that the
+// questions leave evenly. Pure: time comes in.
 #pragma once
 
 #include <cstddef>
@@ -24,7 +24,7 @@ class HeartbeatRing {
 
  private:
   std::set<ShardName> ring_;
-  std::optional<ShardName> last_;  ///< the ring goes on behind it
+  std::optional<ShardName> last_;   ///< the ring goes on behind it
   std::optional<Instant> counted_;  ///< up to when `credit_` was counted
   double credit_ = 0;               ///< shards that may be asked; below one between calls
 };

@@ -29,7 +29,8 @@ void History::restore(Sample sample) {
 std::vector<Sample> History::take_unsaved() { return std::exchange(unsaved_, {}); }
 
 void History::put_back(std::vector<Sample> samples) {
-  samples.insert(samples.end(), std::make_move_iterator(unsaved_.begin()), std::make_move_iterator(unsaved_.end()));
+  samples.insert(samples.end(), std::make_move_iterator(unsaved_.begin()),
+                 std::make_move_iterator(unsaved_.end()));
   if (samples.size() > kMaxUnsaved) {
     samples.erase(samples.begin(), samples.end() - static_cast<std::ptrdiff_t>(kMaxUnsaved));
   }

@@ -1,4 +1,5 @@
-// The statuses of the last hours, in memory, packed. Knows no disk: what is new is handed out for whoever writes.
+// The statuses of the last hours, in memory, packed. Knows no disk: what is new is handed out for whoever
+// writes.
 #pragma once
 
 #include <deque>

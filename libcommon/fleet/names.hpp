@@ -9,6 +9,7 @@
 namespace smaster::fleet {
 
 /// A name that `taken` denies, of the shortest length that has one free; `random` picks where to look first.
-[[nodiscard]] ShardName generate_name(const std::function<bool(const ShardName&)>& taken, std::uint64_t random);
+[[nodiscard]] ShardName generate_name(const std::function<bool(const ShardName&)>& taken,
+                                      std::uint64_t random);
 
 }  // namespace smaster::fleet

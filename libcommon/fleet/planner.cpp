@@ -35,13 +35,15 @@ class Ids {
 
 Generate missing_config(const std::vector<Member>& members, const PlanSettings& settings) {
   if (!settings.auto_generate) return Generate::nothing;
-  const auto shards = std::count_if(members.begin(), members.end(), [](const Member& m) { return !m.info->is_master; });
+  const auto shards =
+      std::count_if(members.begin(), members.end(), [](const Member& m) { return !m.info->is_master; });
   if (shards < settings.goal.value) return Generate::shard;
   return shards == static_cast<std::ptrdiff_t>(members.size()) ? Generate::master : Generate::nothing;
 }
 
 void assign(Plan& plan, const ShardInfo& info, ShardId id, ShardCount count) {
-  if (info.goal_shard_id != id || info.goal_shard_count != count) plan.assignments.push_back({info.id, id, count});
+  if (info.goal_shard_id != id || info.goal_shard_count != count)
+    plan.assignments.push_back({info.id, id, count});
 }
 
 }  // namespace
@@ -53,8 +55,8 @@ Plan plan(const std::vector<Member>& members, const PlanSettings& settings) {
   if (!settings.goal.known()) return plan;
   plan.generate = missing_config(members, settings);
 
-  // Whoever has an id of the goal keeps it, connected or not: a shard that vanishes and returns runs the same id.
-  // Those of the right count come first, so that an old generation never takes an id from the new one.
+  // Whoever has an id of the goal keeps it, connected or not: a shard that vanishes and returns runs the same
+  // id. Those of the right count come first, so that an old generation never takes an id from the new one.
   Ids ids(settings.goal);
   std::vector<const Member*> without;
   std::vector<const Member*> old_count;

@@ -1,5 +1,6 @@
-// The planner: a pure function from what is known of the fleet to what must be done about it. No clock, no sockets.
-// Source: SPEC, "Planner". The rules for dead shards, duplicates and paced resharding have their place in `plan`.
+// The planner: a pure function from what is known of the fleet to what must be done about it. No clock, no
+// sockets. Source: SPEC, "Planner". The rules for dead shards, duplicates and paced resharding have their
+// place in `plan`.
 #pragma once
 
 #include <cstdint>
@@ -38,8 +39,8 @@ struct Plan {
   Generate generate = Generate::nothing;
 };
 
-/// The id that the master shard is told: it is not on Discord, but −1 would shut its bot down. 1000, as the original
-/// has it, or the first id beyond the goal for fleets larger than that.
+/// The id that the master shard is told: it is not on Discord, but −1 would shut its bot down. 1000, as the
+/// original has it, or the first id beyond the goal for fleets larger than that.
 [[nodiscard]] ShardId master_id(ShardCount goal);
 
 /// What must change. `members` is ordered by name, which makes the plan deterministic.

@@ -1,5 +1,5 @@
-// What is known of one shard for good (ShardInfo), and what it last said of itself (ShardStatus). Source: WIRE.md,
-// "The shard protocol". Fields a client sends in the wrong type keep their old value.
+// What is known of one shard for good (ShardInfo), and what it last said of itself (ShardStatus). Source:
+// WIRE.md, "The shard protocol". Fields a client sends in the wrong type keep their old value.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -67,8 +67,8 @@ void read(const boost::json::object& from, ShardInfo& info);
 void read(const boost::json::object& from, ShardStatus& status);
 [[nodiscard]] boost::json::object to_json(const ShardStatus& status);
 
-/// One sample of history: a status in a compact form of its own, without `id`, `isMaster` and `cpus`, whose raw
-/// counters nobody draws. About 60 bytes.
+/// One sample of history: a status in a compact form of its own, without `id`, `isMaster` and `cpus`, whose
+/// raw counters nobody draws. About 60 bytes.
 [[nodiscard]] std::string pack(const ShardStatus& status);
 /// The status that was packed; bad bytes give what could be read before them.
 [[nodiscard]] ShardStatus unpack(std::string_view packed);

@@ -117,14 +117,16 @@ Result<std::vector<std::string_view>> split_array(std::string_view text) {
 }
 
 std::string quote(std::string_view text) {
-  // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are replaced.
+  // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are
+  // replaced.
   std::string clean;
   clean.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
     const auto lead = static_cast<unsigned char>(text[i]);
     const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
     bool good = lead < 0x80 || (lead >= 0xC2 && lead <= 0xF4 && i + length <= text.size());
-    for (std::size_t k = 1; good && k < length; ++k) good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
+    for (std::size_t k = 1; good && k < length; ++k)
+      good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
     if (good && length > 2) {
       const auto second = static_cast<unsigned char>(text[i + 1]);
       // Overlong forms, surrogates and code points past U+10FFFF (RFC 3629, 4).

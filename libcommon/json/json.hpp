@@ -1,5 +1,5 @@
-// JSON as text and as values. Text that only passes through is never rebuilt: numbers keep their digits and keys
-// their order. Knows nothing of what the JSON means.
+// JSON as text and as values. Text that only passes through is never rebuilt: numbers keep their digits and
+// keys their order. Knows nothing of what the JSON means.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -25,11 +25,12 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// Whether `text` is exactly one JSON value.
 [[nodiscard]] bool valid(std::string_view text);
 
-/// The elements of the array `text`, as views into it; nothing is unescaped or converted. bad_data when `text` is
-/// not exactly one valid JSON array.
+/// The elements of the array `text`, as views into it; nothing is unescaped or converted. bad_data when
+/// `text` is not exactly one valid JSON array.
 [[nodiscard]] Result<std::vector<std::string_view>> split_array(std::string_view text);
 
-/// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is valid.
+/// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is
+/// valid.
 [[nodiscard]] std::string quote(std::string_view text);
 
 /// The string that the JSON `text` holds, or nothing when it is not a string.

@@ -34,21 +34,25 @@ std::optional<Network> parse_network(std::string_view text) {
   const auto address = ip::make_address(std::string(text.substr(0, slash)), error);
   if (error) return std::nullopt;
   const unsigned short longest = address.is_v4() ? 32 : 128;
-  const auto prefix =
-      slash == std::string_view::npos ? longest : parse_int<unsigned short>(text.substr(slash + 1)).value_or(999);
+  const auto prefix = slash == std::string_view::npos
+                          ? longest
+                          : parse_int<unsigned short>(text.substr(slash + 1)).value_or(999);
   if (prefix > longest) return std::nullopt;
   if (address.is_v4()) return ip::network_v4(address.to_v4(), prefix);
   return ip::network_v6(address.to_v6(), prefix);
 }
 
-Address client_address(const Address& peer, std::string_view forwarded_for, const std::vector<Network>& trusted) {
+Address client_address(const Address& peer, std::string_view forwarded_for,
+                       const std::vector<Network>& trusted) {
   auto client = plain(peer);
   const auto is_trusted = [&](const Address& address) {
-    return std::any_of(trusted.begin(), trusted.end(), [&](const Network& n) { return contains(n, address); });
+    return std::any_of(trusted.begin(), trusted.end(),
+                       [&](const Network& n) { return contains(n, address); });
   };
   while (!forwarded_for.empty() && is_trusted(client)) {
     const auto comma = forwarded_for.rfind(',');
-    const auto entry = trim(comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1));
+    const auto entry =
+        trim(comma == std::string_view::npos ? forwarded_for : forwarded_for.substr(comma + 1));
     forwarded_for = comma == std::string_view::npos ? std::string_view{} : forwarded_for.substr(0, comma);
     boost::system::error_code error;
     const auto next = ip::make_address(std::string(entry), error);

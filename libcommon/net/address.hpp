@@ -18,12 +18,13 @@ using Network = std::variant<boost::asio::ip::network_v4, boost::asio::ip::netwo
 /// "10.0.0.0/8", "fd00::/8", or one address.
 [[nodiscard]] std::optional<Network> parse_network(std::string_view text);
 
-/// The client behind `peer`: while the nearest hop is trusted, the next entry of X-Forwarded-For from the right
-/// (it alone was written by that hop). Entries that are no addresses end the walk.
+/// The client behind `peer`: while the nearest hop is trusted, the next entry of X-Forwarded-For from the
+/// right (it alone was written by that hop). Entries that are no addresses end the walk.
 [[nodiscard]] Address client_address(const Address& peer, std::string_view forwarded_for,
                                      const std::vector<Network>& trusted);
 
-/// What attempts are counted by: the IPv4 address, or the /64 of an IPv6 one, since a host has a whole /64 to itself.
+/// What attempts are counted by: the IPv4 address, or the /64 of an IPv6 one, since a host has a whole /64 to
+/// itself.
 [[nodiscard]] std::string limit_key(const Address& address);
 
 }  // namespace smaster::net

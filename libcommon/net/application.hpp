@@ -42,8 +42,8 @@ class Upper {
 
 /// The request that asks for a new session, as far as admission looks at it.
 struct HandshakeRequest {
-  asio::ip::address peer;       ///< the other end of the connection, maybe a proxy
-  std::string forwarded_for;    ///< X-Forwarded-For, all of them joined by commas
+  asio::ip::address peer;     ///< the other end of the connection, maybe a proxy
+  std::string forwarded_for;  ///< X-Forwarded-For, all of them joined by commas
   std::optional<std::string> authorization;
 };
 

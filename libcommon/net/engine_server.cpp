@@ -92,7 +92,8 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
   auto admission = co_await application_.admit(std::move(handshake));
   if (const auto* refusal = std::get_if<Refusal>(&admission)) {
     auto response = error(request, refusal->status, kForbidden, refusal->message);
-    if (refusal->retry_after) response.set(http::field::retry_after, std::to_string(refusal->retry_after->count()));
+    if (refusal->retry_after)
+      response.set(http::field::retry_after, std::to_string(refusal->retry_after->count()));
     co_return response;
   }
   auto upper = std::get<std::unique_ptr<Upper>>(std::move(admission));
@@ -102,7 +103,8 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
 }
 
 EngineServer::Outcome EngineServer::in_session(const Request& request,
-                                               const std::shared_ptr<EngineSession>& session, bool websocket) {
+                                               const std::shared_ptr<EngineSession>& session,
+                                               bool websocket) {
   if (websocket) {
     if (boost::beast::websocket::is_upgrade(request)) return Upgrade{session, nullptr};
     return error(request, 400, kBadRequest, "Bad request");
@@ -117,10 +119,11 @@ EngineServer::Outcome EngineServer::in_session(const Request& request,
   return error(request, 400, kBadRequest, "Bad request");
 }
 
-std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transport, std::unique_ptr<Upper> upper) {
+std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transport,
+                                                    std::unique_ptr<Upper> upper) {
   const auto now = std::chrono::steady_clock::now();
-  auto session =
-      std::make_shared<EngineSession>(*this, crypto::random_token(kSidBytes), transport, std::move(upper), now);
+  auto session = std::make_shared<EngineSession>(*this, crypto::random_token(kSidBytes), transport,
+                                                 std::move(upper), now);
   sessions_.emplace(session->sid(), session);
   session->open(now);
   schedule(session);
@@ -155,7 +158,8 @@ Response EngineServer::poll_response(const Request& request, std::string body) c
   return respond(request, 200, "text/plain; charset=UTF-8", std::move(body));
 }
 
-Response EngineServer::error(const Request& request, unsigned status, int code, std::string_view message) const {
+Response EngineServer::error(const Request& request, unsigned status, int code,
+                             std::string_view message) const {
   return respond(request, status, "application/json",
                  R"({"code":)" + std::to_string(code) + R"(,"message":)" + json::quote(message) + '}');
 }

@@ -1,5 +1,5 @@
-// Engine.IO 4 over HTTP: the endpoint's requests, the table of sessions, and the one timer that drives them all.
-// Source: WIRE.md, "Engine.IO protocol 4". Who may open a session is the application's to say.
+// Engine.IO 4 over HTTP: the endpoint's requests, the table of sessions, and the one timer that drives them
+// all. Source: WIRE.md, "Engine.IO protocol 4". Who may open a session is the application's to say.
 #pragma once
 
 #include <memory>
@@ -41,7 +41,8 @@ class EngineServer {
   /// The answer to a poll.
   [[nodiscard]] Response poll_response(const Request& request, std::string body) const;
   /// An error of Engine.IO's: its status and its JSON.
-  [[nodiscard]] Response error(const Request& request, unsigned status, int code, std::string_view message) const;
+  [[nodiscard]] Response error(const Request& request, unsigned status, int code,
+                               std::string_view message) const;
 
   /// Ends every session in an orderly way.
   void close_all();
@@ -72,8 +73,8 @@ class EngineServer {
   Timer timer_;
   Instant armed_ = Instant::max();
   std::unordered_map<std::string, std::shared_ptr<EngineSession>> sessions_;
-  // An entry a session, looked at when it is due; a deadline that has moved later by then is pushed again, so that a
-  // pong costs no work on the heap.
+  // An entry a session, looked at when it is due; a deadline that has moved later by then is pushed again, so
+  // that a pong costs no work on the heap.
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
 };
 

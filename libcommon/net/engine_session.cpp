@@ -58,7 +58,8 @@ void EngineSession::tick(Instant now) {
 
 void EngineSession::deliver(bool binary, std::string_view data) {
   upper_->receive(binary, data);
-  if (!session_.ended()) server_.schedule(shared_from_this());  // the layer above may want an earlier tick now
+  if (!session_.ended())
+    server_.schedule(shared_from_this());  // the layer above may want an earlier tick now
 }
 
 void EngineSession::answer_poll(std::string body) {

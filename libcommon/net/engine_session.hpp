@@ -24,8 +24,8 @@ class EngineSession final : public engineio::SessionSink,
                             public WebSocketOwner,
                             public std::enable_shared_from_this<EngineSession> {
  public:
-  EngineSession(EngineServer& server, std::string sid, engineio::Transport transport, std::unique_ptr<Upper> upper,
-                Instant now);
+  EngineSession(EngineServer& server, std::string sid, engineio::Transport transport,
+                std::unique_ptr<Upper> upper, Instant now);
 
   /// A websocket that opens the session, or one that carries its sid and may upgrade it.
   void attach_main(std::shared_ptr<WebSocketLink> link);

@@ -16,10 +16,10 @@ namespace {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-constexpr std::uint32_t kMaxHeader = 16 * 1024;  ///< bytes of request line and headers
-constexpr std::chrono::seconds kIdleTimeout{75};  ///< between a kept-alive connection's requests
+constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line and headers
+constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a whole request, or to take an answer
-constexpr std::chrono::seconds kAcceptPause{1};  ///< after an accept that failed for lack of descriptors
+constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
 
 }  // namespace
 
@@ -74,7 +74,8 @@ class HttpListener::Connection {
     stream_.expires_never();
     auto outcome = co_await engine_.handle(request, peer);
     if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
-    if (auto* poll = std::get_if<EngineServer::Poll>(&outcome)) co_return co_await wait(request, *poll->session);
+    if (auto* poll = std::get_if<EngineServer::Poll>(&outcome))
+      co_return co_await wait(request, *poll->session);
     co_await upgrade(request, std::get<EngineServer::Upgrade>(std::move(outcome)));
     co_return false;
   }
@@ -155,7 +156,8 @@ class HttpListener::Connection {
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
     const auto& limits = engine_.options().engine;
-    auto link = std::make_shared<WebSocketLink>(stream_.release_socket(), limits.max_payload, limits.max_queued);
+    auto link =
+        std::make_shared<WebSocketLink>(stream_.release_socket(), limits.max_payload, limits.max_queued);
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
   }
 

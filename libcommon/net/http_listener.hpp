@@ -1,5 +1,5 @@
-// Accepts connections, reads their HTTP requests within limits, and hands each to the Engine.IO endpoint or to the
-// application. Knows no paths but the endpoint's.
+// Accepts connections, reads their HTTP requests within limits, and hands each to the Engine.IO endpoint or
+// to the application. Knows no paths but the endpoint's.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// Socket.IO on top of an Engine.IO session: joins the two state machines. What the events mean is a subclass's.
+// Socket.IO on top of an Engine.IO session: joins the two state machines. What the events mean is a
+// subclass's.
 #pragma once
 
 #include <spdlog/spdlog.h>

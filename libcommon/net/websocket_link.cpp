@@ -21,7 +21,8 @@ WebSocketLink::WebSocketLink(Socket socket, std::size_t max_payload, std::size_t
     : stream_(std::move(socket)), max_queued_(max_queued) {
   stream_.read_message_max(max_payload);
   stream_.auto_fragment(false);
-  stream_.set_option(websocket::stream_base::timeout{kHandshakeTimeout, websocket::stream_base::none(), false});
+  stream_.set_option(
+      websocket::stream_base::timeout{kHandshakeTimeout, websocket::stream_base::none(), false});
 }
 
 Task<bool> WebSocketLink::accept(const Request& request) {
@@ -46,7 +47,8 @@ void WebSocketLink::read() {
     const auto owner = self->closing_ ? nullptr : self->owner_.lock();
     if (owner) {
       const auto data = self->buffer_.cdata();
-      owner->websocket_frame(*self, self->stream_.got_binary(), {static_cast<const char*>(data.data()), data.size()});
+      owner->websocket_frame(*self, self->stream_.got_binary(),
+                             {static_cast<const char*>(data.data()), data.size()});
     }
     self->buffer_.consume(self->buffer_.size());
     if (self->buffer_.capacity() > kKeepBuffer) self->buffer_ = {};
@@ -72,21 +74,21 @@ void WebSocketLink::send(const engineio::Frame& frame) {
 void WebSocketLink::write() {
   const auto& frame = queue_.front();
   stream_.binary(frame.binary);
-  stream_.async_write(asio::buffer(*frame.data), [self = shared_from_this()](boost::system::error_code error,
-                                                                            std::size_t) {
-    if (error) {
-      self->queue_.clear();
-      self->report(engineio::CloseReason::transport_error);
-      return;
-    }
-    self->queued_bytes_ -= self->queue_.front().data->size();
-    self->queue_.pop_front();
-    if (!self->queue_.empty()) {
-      self->write();
-    } else if (self->closing_) {
-      self->finish_close();
-    }
-  });
+  stream_.async_write(asio::buffer(*frame.data),
+                      [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+                        if (error) {
+                          self->queue_.clear();
+                          self->report(engineio::CloseReason::transport_error);
+                          return;
+                        }
+                        self->queued_bytes_ -= self->queue_.front().data->size();
+                        self->queue_.pop_front();
+                        if (!self->queue_.empty()) {
+                          self->write();
+                        } else if (self->closing_) {
+                          self->finish_close();
+                        }
+                      });
 }
 
 void WebSocketLink::close() {

@@ -1,4 +1,5 @@
-// One websocket of a session: frames in, frames out in order, a bounded queue between. A thin shell around Beast.
+// One websocket of a session: frames in, frames out in order, a bounded queue between. A thin shell around
+// Beast.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>

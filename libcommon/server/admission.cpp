@@ -57,17 +57,19 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto off = header->time - now;
   if (std::chrono::abs(off) > settings.timestamp_precision) {
     co_return refuse(address, "shard " + header->name.str() + "'s clock is " +
-                                  format_duration(std::chrono::abs(off)) + (off > Millis{0} ? " ahead" : " behind") +
-                                  ", allowed are " + format_duration(settings.timestamp_precision));
+                                  format_duration(std::chrono::abs(off)) +
+                                  (off > Millis{0} ? " ahead" : " behind") + ", allowed are " +
+                                  format_duration(settings.timestamp_precision));
   }
-  if (used_.contains(header->signed_text)) co_return refuse(address, "a header of " + header->name.str() + " came twice");
+  if (used_.contains(header->signed_text))
+    co_return refuse(address, "a header of " + header->name.str() + " came twice");
 
-  // An unknown name costs the same check, against a key that verifies nothing of theirs, and gets the same answer.
+  // An unknown name costs the same check, against a key that verifies nothing of theirs, and gets the same
+  // answer.
   const auto* known = core_.fleet.find(header->name);
   const auto key = known != nullptr ? known->info.key : core_.proof.public_pem();
-  const bool verified = co_await net::run_in(core_.signatures, [&] {
-    return crypto::verify(key, header->signed_text, header->signature);
-  });
+  const bool verified = co_await net::run_in(
+      core_.signatures, [&] { return crypto::verify(key, header->signed_text, header->signature); });
 
   // Anything may have changed meanwhile.
   known = core_.fleet.find(header->name);
@@ -80,7 +82,8 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (known->info.is_master) {
     const auto* const live = core_.fleet.live_master();
     if (live != nullptr && live != known) {
-      co_return refuse(address, "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
+      co_return refuse(address,
+                       "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
     }
   }
   attempts_.count(seat, instant);

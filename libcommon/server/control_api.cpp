@@ -31,7 +31,9 @@ constexpr std::int64_t kMaxGenerate = 10'000;
 constexpr Millis kLongestTimeout{24 * 3'600'000};
 
 Reply json_reply(const bj::value& value) { return {200, json::serialize(value)}; }
-Reply usage(std::string sentence) { return control::error_reply(fail(ErrorKind::usage, std::move(sentence))); }
+Reply usage(std::string sentence) {
+  return control::error_reply(fail(ErrorKind::usage, std::move(sentence)));
+}
 
 /// The body as an object; none or anything else gives an error.
 Result<bj::object> body_object(const Call& call) {
@@ -122,8 +124,8 @@ Answer post_eval(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
   if (const auto* guild = body->if_contains("guild"); guild != nullptr) {
-    const auto snowflake = guild->is_string() ? parse_int<std::uint64_t>(std::string_view(guild->get_string()))
-                                              : std::nullopt;
+    const auto snowflake =
+        guild->is_string() ? parse_int<std::uint64_t>(std::string_view(guild->get_string())) : std::nullopt;
     const auto goal = context.core.fleet.goal().value;
     if (!snowflake || goal < 1) return usage("\"guild\" is not a guild id as text, or there are no shards");
     // Discord: a guild lives on shard (guild id >> 22) mod shard count.
@@ -147,9 +149,10 @@ Answer post_eval(ControlContext& context, const Call& call) {
         lines->push(eval_line(answer));
       },
       [lines, counts] {
-        lines->push(json::serialize(bj::object{{"end", {{"answered", counts->answered},
-                                                        {"failed", counts->failed},
-                                                        {"missing", std::move(counts->missing)}}}}));
+        lines->push(json::serialize(bj::object{{"end",
+                                                {{"answered", counts->answered},
+                                                 {"failed", counts->failed},
+                                                 {"missing", std::move(counts->missing)}}}}));
         lines->finish();
       });
   lines->on_gone = [eval] { eval->cancel(); };
@@ -193,8 +196,10 @@ Answer post_respawn(ControlContext& context, const Call& call) {
   watch->run(
       *delay, *timeout,
       [lines, by_name](const ShardName& name, Millis after) {
-        lines->push(json::serialize(bj::object{
-            {"shard", by_name.at(name).value}, {"name", name.str()}, {"state", "back"}, {"after_ms", after.count()}}));
+        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                               {"name", name.str()},
+                                               {"state", "back"},
+                                               {"after_ms", after.count()}}));
       },
       [lines, by_name](const std::vector<ShardName>& late) {
         for (const auto& name : late) {
@@ -210,8 +215,9 @@ Answer post_respawn(ControlContext& context, const Call& call) {
 }
 
 /// Makes configs until `left` is used up; several of these run side by side.
-net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines, std::shared_ptr<std::int64_t> left,
-                          bool master, Deliver deliver, std::shared_ptr<int> workers) {
+net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
+                          std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
+                          std::shared_ptr<int> workers) {
   while (*left > 0) {
     --*left;
     const auto made = co_await registrar.generate(master, deliver);
@@ -240,7 +246,8 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   json::read(*body, "master", master);
   json::read(*body, "inline", as_text);
   json::read(*body, "count", count);
-  if (count < 1 || count > kMaxGenerate) return usage("\"count\" is from 1 to " + std::to_string(kMaxGenerate));
+  if (count < 1 || count > kMaxGenerate)
+    return usage("\"count\" is from 1 to " + std::to_string(kMaxGenerate));
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   const auto left = std::make_shared<std::int64_t>(count);
   const auto workers = std::make_shared<int>(2);  // as many as the pool for slow work has threads

@@ -26,7 +26,8 @@ std::shared_ptr<Eval> Eval::start(Core& core, const std::string& script, const s
   auto eval = std::make_shared<Eval>(core);
   eval->on_answer_ = std::move(on_answer);
   eval->on_end_ = std::move(on_end);
-  net::asio::post(core.context, [eval, quoted = json::quote(script), ids, timeout] { eval->ask(quoted, ids, timeout); });
+  net::asio::post(core.context,
+                  [eval, quoted = json::quote(script), ids, timeout] { eval->ask(quoted, ids, timeout); });
   return eval;
 }
 
@@ -36,7 +37,8 @@ void Eval::ask(const std::string& quoted_script, const std::vector<ShardId>& ids
   std::map<ShardId, Shard*> by_id;
   for (auto& [name, shard] : core_.fleet.shards()) {
     const auto& info = shard.info;
-    if (!info.is_master && info.goal_shard_count == core_.fleet.goal()) by_id.emplace(info.goal_shard_id, &shard);
+    if (!info.is_master && info.goal_shard_count == core_.fleet.goal())
+      by_id.emplace(info.goal_shard_id, &shard);
   }
   for (const auto id : ids) {
     const auto found = by_id.find(id);
@@ -46,9 +48,11 @@ void Eval::ask(const std::string& quoted_script, const std::vector<ShardId>& ids
       missing(id, shard.info.id, "not connected");
     } else {
       auto& waiting = waiting_.emplace(id, Waiting{shard.info.id}).first->second;
-      waiting.ack_id = shard.session->request(
-          "evalRequest", {quoted_script},
-          [self = shared_from_this(), id](const socketio::Arguments* arguments) { self->answered(id, arguments); });
+      waiting.ack_id =
+          shard.session->request("evalRequest", {quoted_script},
+                                 [self = shared_from_this(), id](const socketio::Arguments* arguments) {
+                                   self->answered(id, arguments);
+                                 });
     }
   }
   timer_.expires_after(timeout);
@@ -123,7 +127,8 @@ void broadcast_eval(Core& core, const std::string& script, std::function<void(co
     const auto& info = shard.info;
     if (info.is_master || !info.registered()) continue;
     ++registered;
-    if (info.goal_shard_id.bound() && info.goal_shard_count == core.fleet.goal()) ids.push_back(info.goal_shard_id);
+    if (info.goal_shard_id.bound() && info.goal_shard_count == core.fleet.goal())
+      ids.push_back(info.goal_shard_id);
   }
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
@@ -134,9 +139,10 @@ void broadcast_eval(Core& core, const std::string& script, std::function<void(co
 
   const auto on_answer = [gathered](const EvalAnswer& answer) {
     auto& attachments = gathered->result.attachments;
-    // A packet carries only so many attachments; what does not fit, and what an error brings, travels as text.
+    // A packet carries only so many attachments; what does not fit, and what an error brings, travels as
+    // text.
     const bool fits = attachments.size() + answer.attachments.size() <= socketio::kMaxAttachments;
-    auto text = answer.attachments.empty()                           ? Result<std::string>(answer.json)
+    auto text = answer.attachments.empty() ? Result<std::string>(answer.json)
                 : fits && answer.kind == EvalAnswer::Kind::result
                     ? socketio::shift_placeholders(answer.json, answer.attachments.size(), attachments.size())
                     : socketio::inline_attachments(answer.json, answer.attachments);
@@ -155,8 +161,8 @@ void broadcast_eval(Core& core, const std::string& script, std::function<void(co
     if (asked == 0) {
       result.error = R"("No Shards")";
     } else if (result.error == "null" && gathered->missing > 0) {
-      result.error = json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing) + "/" +
-                                 std::to_string(asked) + ")");
+      result.error = json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing) +
+                                 "/" + std::to_string(asked) + ")");
     }
     result.results = socketio::join_array({gathered->slots.begin(), gathered->slots.end()});
     then(result);

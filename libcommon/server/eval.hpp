@@ -1,5 +1,5 @@
-// An eval from its start to its last answer: one answer from each shard, or the reason why there is none, and then an
-// end, always, exactly once.
+// An eval from its start to its last answer: one answer from each shard, or the reason why there is none, and
+// then an end, always, exactly once.
 #pragma once
 
 #include <functional>
@@ -34,7 +34,8 @@ class Eval : public std::enable_shared_from_this<Eval> {
   using OnAnswer = std::function<void(const EvalAnswer&)>;
   using OnEnd = std::function<void()>;
 
-  /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from inside `start`.
+  /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from inside
+  /// `start`.
   static std::shared_ptr<Eval> start(Core& core, const std::string& script, const std::vector<ShardId>& ids,
                                      Millis timeout, OnAnswer on_answer, OnEnd on_end);
   explicit Eval(Core& core);

@@ -143,7 +143,8 @@ void Fleet::status(Shard& shard, std::string_view text) {
   shard.status_at = instant;
   auto& info = shard.info;
   seen(shard);
-  // Without messages a bot is as good as gone, if messages are what we go by; one that runs nothing has none to count.
+  // Without messages a bot is as good as gone, if messages are what we go by; one that runs nothing has none
+  // to count.
   if (!settings_.use_message_stats || status.message_count_delta > 0 || !status.current_shard_id.bound()) {
     info.last_heartbeat = now;
   }
@@ -158,7 +159,8 @@ void Fleet::status(Shard& shard, std::string_view text) {
   } else if (instant >= shard.corrected + shard.correction_pause) {
     // A shard that never learns is told ever more rarely, up to once an interval.
     shard.corrected = instant;
-    shard.correction_pause = std::min(std::max(shard.correction_pause * 2, kFirstCorrectionPause), settings_.interval);
+    shard.correction_pause =
+        std::min(std::max(shard.correction_pause * 2, kFirstCorrectionPause), settings_.interval);
     spdlog::info("shard {} reports id {} of {}, it has {} of {}; corrected", info.id.str(),
                  status.goal_shard_id.value, status.goal_shard_count.value, info.goal_shard_id.value,
                  info.goal_shard_count.value);
@@ -207,7 +209,8 @@ void Fleet::apply(const std::vector<fleet::Assign>& assignments) {
   const auto now = wall_clock();
   for (const auto& assignment : assignments) {
     auto& shard = *find(assignment.shard);
-    spdlog::info("shard {} gets id {} of {}", assignment.shard.str(), assignment.id.value, assignment.count.value);
+    spdlog::info("shard {} gets id {} of {}", assignment.shard.str(), assignment.id.value,
+                 assignment.count.value);
     shard.info.goal_shard_id = assignment.id;
     shard.info.goal_shard_count = assignment.count;
     (assignment.id.bound() ? shard.info.boot_time : shard.info.stop_time) = now;

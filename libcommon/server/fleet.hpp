@@ -1,5 +1,5 @@
-// The fleet as the server holds it: every known shard, its connection, its last status. Applies the planner's plans,
-// saves before it tells, and asks for heartbeats. Runs on the one thread that owns the state.
+// The fleet as the server holds it: every known shard, its connection, its last status. Applies the planner's
+// plans, saves before it tells, and asks for heartbeats. Runs on the one thread that owns the state.
 #pragma once
 
 #include <functional>
@@ -28,11 +28,11 @@ struct Shard {
   fleet::ShardInfo info;
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
   ShardSession* session = nullptr;             ///< its live connection
-  bool joined = false;                         ///< the connection has joined the namespace and heard our proof
-  bool dirty = false;                          ///< to be saved with the next flush
-  bool told = true;                            ///< has been sent its present id
-  unsigned saving = 0;                         ///< saves under way that it must not hear of before they are done
-  Instant status_at{};                         ///< when `status` came
+  bool joined = false;        ///< the connection has joined the namespace and heard our proof
+  bool dirty = false;         ///< to be saved with the next flush
+  bool told = true;           ///< has been sent its present id
+  unsigned saving = 0;        ///< saves under way that it must not hear of before they are done
+  Instant status_at{};        ///< when `status` came
   Millis correction_pause{};  ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
 };

@@ -24,7 +24,7 @@ net::Task<> MasterProof::sign() {
   const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
   made_ = std::chrono::steady_clock::now();
   auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
-  auto signature = co_await net::run_in(pool_, [this, text] { return signer_.sign(text); });
+  auto signature = co_await net::run_in(pool_, [&] { return signer_.sign(text); });
   proof_ = {std::move(signature), std::move(text)};
   for (const auto& then : std::exchange(waiting_, {})) then(proof_);
 }

@@ -1,5 +1,6 @@
-// The server's proof of who it is, `masterVerification`: signed at most once a second and shared by all shards that
-// connect meanwhile, because one RSA-4096 signature costs 5 ms and a storm brings ten thousand shards.
+// The server's proof of who it is, `masterVerification`: signed at most once a second and shared by all
+// shards that connect meanwhile, because one RSA-4096 signature costs 5 ms and a storm brings ten thousand
+// shards.
 #pragma once
 
 #include <functional>

@@ -21,7 +21,8 @@ namespace {
 Result<std::vector<fleet::ShardInfo>> read_known_shards(const std::string& text) {
   const auto value = json::parse(text);
   if (!value) return value.error();
-  if (!value->is_object()) return fail(ErrorKind::bad_data, "not a knownShards.json: it is not an object of shards");
+  if (!value->is_object())
+    return fail(ErrorKind::bad_data, "not a knownShards.json: it is not an object of shards");
   std::vector<fleet::ShardInfo> shards;
   std::unordered_set<std::string> good_keys;
   for (const auto& [name_text, row] : value->get_object()) {
@@ -67,17 +68,17 @@ ShardName Registrar::reserve_name(Deliver deliver) {
 std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
                                    const std::string& private_pem) const {
   const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
-  return boost::json::serialize(boost::json::object{
-      {"host",
-       {{"protocol", remote.protocol},
-        {"host", remote.host},
-        {"port", remote.port != 0 ? remote.port : core_.port},
-        {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
-      {"pubKey", public_pem},
-      {"privKey", private_pem},
-      {"masterPubKey", core_.proof.public_pem()},
-      {"id", name.str()},
-      {"signAlgorithm", "RSA-SHA256"}});
+  return boost::json::serialize(
+      boost::json::object{{"host",
+                           {{"protocol", remote.protocol},
+                            {"host", remote.host},
+                            {"port", remote.port != 0 ? remote.port : core_.port},
+                            {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
+                          {"pubKey", public_pem},
+                          {"privKey", private_pem},
+                          {"masterPubKey", core_.proof.public_pem()},
+                          {"id", name.str()},
+                          {"signAlgorithm", "RSA-SHA256"}});
 }
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
@@ -110,8 +111,8 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
     if (!made.path.empty()) ::unlink(made.path.c_str());
     co_return added.error();
   }
-  spdlog::info("registered {} {}{}{}", master ? "master shard" : "shard", name.str(), made.path.empty() ? "" : ", config in ",
-               made.path.string());
+  spdlog::info("registered {} {}{}{}", master ? "master shard" : "shard", name.str(),
+               made.path.empty() ? "" : ", config in ", made.path.string());
   co_return made;
 }
 
@@ -127,8 +128,8 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
     } else if (known != nullptr && known->info.key == info.key) {
       ++imported.unchanged;
     } else {
-      co_return fail(ErrorKind::bad_data,
-                     "shard \"" + info.id.str() + "\" is known already, with another key; nothing was imported");
+      co_return fail(ErrorKind::bad_data, "shard \"" + info.id.str() +
+                                              "\" is known already, with another key; nothing was imported");
     }
   }
   imported.added = fresh.size();

@@ -1,4 +1,5 @@
-// New shards: their names, keys and config files; and whole registries taken over from an existing installation.
+// New shards: their names, keys and config files; and whole registries taken over from an existing
+// installation.
 #pragma once
 
 #include <filesystem>
@@ -31,8 +32,8 @@ class Registrar {
  public:
   explicit Registrar(Core& core) : core_(core) {}
 
-  /// Makes a key pair in the pool and registers a new shard under a new name. On disk when it returns; on an error
-  /// nothing is left behind.
+  /// Makes a key pair in the pool and registers a new shard under a new name. On disk when it returns; on an
+  /// error nothing is left behind.
   net::Task<Result<NewShard>> generate(bool master, Deliver deliver);
 
   struct Imported {

@@ -52,7 +52,8 @@ RespawnWatch::RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets
   for (const auto& target : targets) {
     if (!target.connected) continue;
     const auto& shard = *core_.fleet.find(*target.name);
-    waiting_.emplace(*target.name, Before{shard.status ? shard.status->start_time : fleet::kNever, begun_, false});
+    waiting_.emplace(*target.name,
+                     Before{shard.status ? shard.status->start_time : fleet::kNever, begun_, false});
   }
 }
 
@@ -72,7 +73,8 @@ bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   const bool running =
       info.current_shard_id == info.goal_shard_id && info.current_shard_count == info.goal_shard_count;
   if (!running) before.stopped = true;
-  const bool reconnected = shard->session->since() > before.told && shard->status_at > shard->session->since();
+  const bool reconnected =
+      shard->session->since() > before.told && shard->status_at > shard->session->since();
   return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
 }
 

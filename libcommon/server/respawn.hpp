@@ -1,4 +1,5 @@
-// Respawning shards: each is told its delay, so that they restart one by one; and watching until each is back.
+// Respawning shards: each is told its delay, so that they restart one by one; and watching until each is
+// back.
 #pragma once
 
 #include <functional>
@@ -28,8 +29,8 @@ struct RespawnTarget {
 /// Tells the connected ones to respawn, the nth after n × `delay`.
 void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay);
 
-/// Watches shards that were told to respawn until each runs again: it has reported another start time, or that it
-/// stopped and started, or has reconnected, and then the id it should have.
+/// Watches shards that were told to respawn until each runs again: it has reported another start time, or
+/// that it stopped and started, or has reconnected, and then the id it should have.
 class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
  public:
   using OnBack = std::function<void(const ShardName&, Millis after)>;

@@ -65,7 +65,8 @@ Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
   auto signer = crypto::Signer::load(*text);
   if (!signer) return fail(signer.error().kind, private_path.string() + ": " + signer.error().message);
   // The public half is derived, so a lost or stale file mends itself.
-  if (auto written = write_file(folder / "shardMaster.pub", signer->public_pem(), 0644, IfExists::replace); !written) {
+  if (auto written = write_file(folder / "shardMaster.pub", signer->public_pem(), 0644, IfExists::replace);
+      !written) {
     return written.error();
   }
   return signer;
@@ -89,22 +90,25 @@ class Server final : public net::Application {
         registrar_(core_),
         engine_(context_, engine_options(core_.settings), *this),
         listener_(context_, engine_, *this),
-        control_(context_, [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
+        control_(context_,
+                 [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
         grace_(context_.get_executor()) {}
 
   Result<void> run() {
     if (auto loaded = core_.fleet.load(); !loaded) return loaded;
-    if (auto listening = listener_.listen(core_.settings.address, core_.settings.port); !listening) return listening;
+    if (auto listening = listener_.listen(core_.settings.address, core_.settings.port); !listening)
+      return listening;
     core_.port = listener_.endpoint().port();
     if (auto listening = control_.listen(core_.settings.control_socket); !listening) return listening;
 
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.start();
     wait_for_signals();
-    spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address, core_.port,
-                 core_.settings.path, core_.settings.control_socket.string(), core_.settings.state_dir.string());
+    spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address,
+                 core_.port, core_.settings.path, core_.settings.control_socket.string(),
+                 core_.settings.state_dir.string());
     ::sd_notify(0, "READY=1");
     context_.run();
     // What still runs in the pools must end before what it refers to goes.
@@ -185,7 +189,8 @@ class Server final : public net::Application {
     if (fresh->address != now.address || fresh->port != now.port || fresh->path != now.path ||
         fresh->state_dir != now.state_dir || fresh->control_socket != now.control_socket ||
         fresh->max_payload != now.max_payload) {
-      spdlog::warn("address, port, path, state_dir, control_socket and max_payload change only with a restart");
+      spdlog::warn(
+          "address, port, path, state_dir, control_socket and max_payload change only with a restart");
       fresh->address = now.address;
       fresh->port = now.port;
       fresh->path = now.path;

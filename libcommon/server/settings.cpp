@@ -1,12 +1,12 @@
 #include "server/settings.hpp"
 
+#include <toml++/toml.h>
 #include <boost/asio/ip/network_v4.hpp>
 #include <boost/asio/ip/network_v6.hpp>
 #include <cstdlib>
 #include <functional>
 #include <limits>
 #include <map>
-#include <toml++/toml.h>
 
 #include "base/text.hpp"
 #include "net/address.hpp"
@@ -64,7 +64,8 @@ Set duration(Millis& out, Millis least) {
   };
 }
 
-Set texts(std::vector<std::string>& out, std::function<std::optional<std::string>(const std::string&)> check = {}) {
+Set texts(std::vector<std::string>& out,
+          std::function<std::optional<std::string>(const std::string&)> check = {}) {
   return [&out, check](const toml::node& node) -> std::optional<std::string> {
     const auto* array = node.as_array();
     if (array == nullptr) return "takes a list of texts";
@@ -137,7 +138,8 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"trusted_proxies", texts(s.trusted_proxies,
                                   [](const std::string& entry) -> std::optional<std::string> {
                                     if (net::parse_network(entry)) return std::nullopt;
-                                    return "takes addresses and networks such as \"10.0.0.0/8\", not \"" + entry + '"';
+                                    return "takes addresses and networks such as \"10.0.0.0/8\", not \"" +
+                                           entry + '"';
                                   })}}},
       {"shards",
        {{"count", number(s.count.value, 0, kMaxShards)},
@@ -202,22 +204,25 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
   for (const auto& [section_key, section_node] : root) {
     const auto section = known_sections.find(section_key.str());
     if (section == known_sections.end()) {
-      return at(source, section_key.source().begin,
-                "unknown section \"" + std::string(section_key.str()) + "\"; there are " + known(known_sections));
+      return at(
+          source, section_key.source().begin,
+          "unknown section \"" + std::string(section_key.str()) + "\"; there are " + known(known_sections));
     }
     const auto* table = section_node.as_table();
     if (table == nullptr) {
-      return at(source, section_node.source().begin, std::string(section_key.str()) + " is a section, [" +
-                                                         std::string(section_key.str()) + ']');
+      return at(source, section_node.source().begin,
+                std::string(section_key.str()) + " is a section, [" + std::string(section_key.str()) + ']');
     }
     for (const auto& [key, node] : *table) {
       const auto name = std::string(section_key.str()) + '.' + std::string(key.str());
       const auto setting = section->second.find(key.str());
       if (setting == section->second.end()) {
-        return at(source, key.source().begin, "unknown setting " + name + "; [" + std::string(section_key.str()) +
-                                                  "] takes " + known(section->second));
+        return at(source, key.source().begin,
+                  "unknown setting " + name + "; [" + std::string(section_key.str()) + "] takes " +
+                      known(section->second));
       }
-      if (const auto wrong = setting->second(node)) return at(source, node.source().begin, name + ' ' + *wrong);
+      if (const auto wrong = setting->second(node))
+        return at(source, node.source().begin, name + ' ' + *wrong);
     }
   }
   return settings;

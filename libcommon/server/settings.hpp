@@ -1,4 +1,5 @@
-// The server's settings: defaults, the TOML file over them. What is wrong in a file is said with line and column.
+// The server's settings: defaults, the TOML file over them. What is wrong in a file is said with line and
+// column.
 #pragma once
 
 #include <filesystem>
@@ -26,8 +27,8 @@ struct Settings {
   std::string address = "127.0.0.1";
   std::uint16_t port = 8024;
   std::string path = "/socket.io/";
-  std::filesystem::path state_dir;       ///< default: $XDG_STATE_HOME/smaster
-  std::filesystem::path control_socket;  ///< default: as the tools look for it
+  std::filesystem::path state_dir;           ///< default: $XDG_STATE_HOME/smaster
+  std::filesystem::path control_socket;      ///< default: as the tools look for it
   std::vector<std::string> trusted_proxies;  ///< addresses and networks
   // [shards]
   ShardCount count{1};
@@ -56,7 +57,8 @@ struct Settings {
 };
 
 /// Reads TOML text over `defaults`. bad_config names `source`, line, column, the key and what it takes.
-[[nodiscard]] Result<Settings> parse_settings(std::string_view toml, const std::string& source, Settings defaults);
+[[nodiscard]] Result<Settings> parse_settings(std::string_view toml, const std::string& source,
+                                              Settings defaults);
 
 /// $XDG_STATE_HOME/smaster, else ~/.local/state/smaster, else /var/lib/smaster.
 [[nodiscard]] std::filesystem::path default_state_dir();

@@ -12,7 +12,10 @@
 namespace smaster::server {
 
 ShardSession::ShardSession(Core& core, ShardName name, std::string address)
-    : SocketIoUpper(socketio::kConnectTimeout), core_(core), name_(std::move(name)), address_(std::move(address)) {}
+    : SocketIoUpper(socketio::kConnectTimeout),
+      core_(core),
+      name_(std::move(name)),
+      address_(std::move(address)) {}
 
 ShardSession::~ShardSession() { *alive_ = false; }
 
@@ -56,7 +59,8 @@ socketio::AckId ShardSession::request(std::string_view event, const std::vector<
                                       Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
-  for (const auto& frame : socketio::Connection::encode_event(socketio::kMainNamespace, event, id, arguments)) {
+  for (const auto& frame :
+       socketio::Connection::encode_event(socketio::kMainNamespace, event, id, arguments)) {
     send_frame(frame);
   }
   return id;
@@ -89,12 +93,14 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   } else if (name == "respawnAll") {
     on_respawn_all(ack_id);
   } else {
-    spdlog::warn("shard {} sent the event \"{}\", which this server does not know", name_.str(), name.substr(0, 64));
+    spdlog::warn("shard {} sent the event \"{}\", which this server does not know", name_.str(),
+                 name.substr(0, 64));
     if (ack_id) answer(*ack_id, {R"("this master does not support that event")"});
   }
 }
 
-void ShardSession::on_broadcast_eval(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+void ShardSession::on_broadcast_eval(std::optional<socketio::AckId> ack_id,
+                                     const socketio::Arguments& arguments) {
   const auto script = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   if (!script) {
     if (ack_id) answer(*ack_id, {R"("broadcastEval takes a script as text")"});

@@ -1,5 +1,5 @@
-// One shard's connection: its events and what it is asked. Events that mean more than bookkeeping are in files of
-// their own.
+// One shard's connection: its events and what it is asked. Events that mean more than bookkeeping are in
+// files of their own.
 #pragma once
 
 #include <functional>
@@ -28,7 +28,8 @@ class ShardSession final : public net::SocketIoUpper {
   /// Sends an event; `arguments` are JSON.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments);
   /// Sends an event that wants an answer; `answer` is called at most once. Returns what `forget` takes.
-  socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments, Answer answer);
+  socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments,
+                          Answer answer);
   /// No longer interested in the answer.
   void forget(socketio::AckId id) { pending_.erase(id); }
   void close() { link().close_session(); }
@@ -39,7 +40,9 @@ class ShardSession final : public net::SocketIoUpper {
   void closed(engineio::CloseReason reason) override;
 
   // socketio::ConnectionSink
-  [[nodiscard]] bool has_namespace(std::string_view nsp) const override { return nsp == socketio::kMainNamespace; }
+  [[nodiscard]] bool has_namespace(std::string_view nsp) const override {
+    return nsp == socketio::kMainNamespace;
+  }
   void connected(std::string_view nsp, std::string_view auth) override;
   void disconnected(std::string_view nsp) override;
   void event(std::string_view nsp, std::string_view name, std::optional<socketio::AckId> ack_id,

@@ -31,9 +31,8 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     shards.push_back(std::move(row));
   }
   const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
-  return {{"goal", core.fleet.goal().value}, {"current", current},
-          {"known", known},                  {"registered", registered},
-          {"configured", configured},        {"clients", clients},
+  return {{"goal", core.fleet.goal().value}, {"current", current},         {"known", known},
+          {"registered", registered},        {"configured", configured},   {"clients", clients},
           {"uptime_ms", uptime.count()},     {"shards", std::move(shards)}};
 }
 

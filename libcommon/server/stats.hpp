@@ -10,8 +10,8 @@ namespace smaster::server {
 
 class Core;
 
-/// {goal, current, known, registered, configured, clients, uptime_ms, shards:[ShardInfo + state, connected, address,
-/// stats]}. `clients`: connections with a session.
+/// {goal, current, known, registered, configured, clients, uptime_ms, shards:[ShardInfo + state, connected,
+/// address, stats]}. `clients`: connections with a session.
 [[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
 
 /// {name: [ShardStatus, …], …} of the samples later than `since`; all shards when none are named.

@@ -71,12 +71,14 @@ class SqliteStore final : public Store {
       std::vector<fleet::ShardInfo> shards;
       Row r;
       soci::statement select =
-          (sql_.prepare << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
-                           "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count "
-                           "FROM shards",
+          (sql_.prepare
+               << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
+                  "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count "
+                  "FROM shards",
            soci::into(r.name), soci::into(r.key), soci::into(r.is_master), soci::into(r.last_seen),
            soci::into(r.last_heartbeat), soci::into(r.created), soci::into(r.boot), soci::into(r.stop),
-           soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count), soci::into(r.current_count));
+           soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count),
+           soci::into(r.current_count));
       select.execute();
       while (select.fetch()) {
         if (auto info = r.get()) shards.push_back(std::move(*info));
@@ -90,11 +92,13 @@ class SqliteStore final : public Store {
       soci::transaction transaction(sql_);
       Row r;
       soci::statement insert =
-          (sql_.prepare << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
-                           ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count)",
+          (sql_.prepare
+               << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
+                  ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count)",
            soci::use(r.name), soci::use(r.key), soci::use(r.is_master), soci::use(r.last_seen),
            soci::use(r.last_heartbeat), soci::use(r.created), soci::use(r.boot), soci::use(r.stop),
-           soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count), soci::use(r.current_count));
+           soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count),
+           soci::use(r.current_count));
       for (const auto& shard : shards) {
         r.set(shard);
         insert.execute(true);
@@ -110,9 +114,8 @@ class SqliteStore final : public Store {
       long long at = 0;
       const long long from = to_unix_ms(since);
       soci::blob packed(sql_);
-      soci::statement select =
-          (sql_.prepare << "SELECT shard, at, packed FROM history WHERE at > :since", soci::into(name),
-           soci::into(at), soci::into(packed), soci::use(from));
+      soci::statement select = (sql_.prepare << "SELECT shard, at, packed FROM history WHERE at > :since",
+                                soci::into(name), soci::into(at), soci::into(packed), soci::use(from));
       select.execute();
       while (select.fetch()) {
         auto shard = ShardName::parse(name);
@@ -131,8 +134,9 @@ class SqliteStore final : public Store {
       std::string name;
       long long at = 0;
       soci::blob packed(sql_);
-      soci::statement insert = (sql_.prepare << "INSERT OR REPLACE INTO history VALUES (:shard, :at, :packed)",
-                                soci::use(name), soci::use(at), soci::use(packed));
+      soci::statement insert =
+          (sql_.prepare << "INSERT OR REPLACE INTO history VALUES (:shard, :at, :packed)", soci::use(name),
+           soci::use(at), soci::use(packed));
       for (const auto& sample : samples) {
         name = sample.shard.str();
         at = to_unix_ms(sample.at);
@@ -151,8 +155,9 @@ class SqliteStore final : public Store {
     int version = 0;
     sql_ << "PRAGMA user_version", soci::into(version);
     if (version > kSchemaVersion) {
-      throw soci::soci_error("it was written by a newer version of smaster (schema " + std::to_string(version) +
-                             ", this one knows " + std::to_string(kSchemaVersion) + ")");
+      throw soci::soci_error("it was written by a newer version of smaster (schema " +
+                             std::to_string(version) + ", this one knows " + std::to_string(kSchemaVersion) +
+                             ")");
     }
     if (version == kSchemaVersion) return;
     soci::transaction transaction(sql_);
@@ -178,7 +183,8 @@ class SqliteStore final : public Store {
         return work();
       }
     } catch (const std::exception& e) {
-      return fail(ErrorKind::cannot_create, std::string("cannot ") + what + " in " + file_.string() + ": " + e.what());
+      return fail(ErrorKind::cannot_create,
+                  std::string("cannot ") + what + " in " + file_.string() + ": " + e.what());
     }
   }
 
@@ -189,7 +195,8 @@ class SqliteStore final : public Store {
 }  // namespace
 
 Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file) {
-  const mode_t before = ::umask(0077);  // the file and its log must never be readable by others, not even briefly
+  const mode_t before =
+      ::umask(0077);  // the file and its log must never be readable by others, not even briefly
   try {
     auto store = std::make_unique<SqliteStore>(file);
     ::umask(before);

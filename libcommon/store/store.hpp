@@ -1,5 +1,5 @@
-// Where the registry and the history are kept for good. Implementations may block; they are called from one thread
-// at a time, never from the one that owns the state.
+// Where the registry and the history are kept for good. Implementations may block; they are called from one
+// thread at a time, never from the one that owns the state.
 #pragma once
 
 #include <filesystem>
@@ -24,11 +24,12 @@ class Store {
   /// The samples later than `since`, in no particular order.
   [[nodiscard]] virtual Result<std::vector<fleet::Sample>> load_history(Time since) = 0;
   /// Adds samples and drops those from before `oldest`.
-  [[nodiscard]] virtual Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) = 0;
+  [[nodiscard]] virtual Result<void> append_history(const std::vector<fleet::Sample>& samples,
+                                                    Time oldest) = 0;
 };
 
-/// The embedded store: one SQLite file, made with mode 0600 when it is missing. bad_data when the file is of a newer
-/// version of this program, cannot_create when it cannot be opened.
+/// The embedded store: one SQLite file, made with mode 0600 when it is missing. bad_data when the file is of
+/// a newer version of this program, cannot_create when it cannot be opened.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file);
 
 }  // namespace smaster::store

@@ -21,6 +21,7 @@ class EngineEcho final : public net::Upper {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return conformance::serve_echo(argc, argv, "/engine.io/",
-                                 []() -> std::unique_ptr<net::Upper> { return std::make_unique<EngineEcho>(); });
+  return conformance::serve_echo(argc, argv, "/engine.io/", []() -> std::unique_ptr<net::Upper> {
+    return std::make_unique<EngineEcho>();
+  });
 }

@@ -1,5 +1,5 @@
-// Answers as the Socket.IO protocol's public suite expects: `auth` on connection to `/` and `/custom`, and in `/`
-// `message-back` to `message` and an ack to `message-with-ack`.
+// Answers as the Socket.IO protocol's public suite expects: `auth` on connection to `/` and `/custom`, and in
+// `/` `message-back` to `message` and an ack to `message-with-ack`.
 #include "conformance/echo_main.hpp"
 #include "net/socketio_upper.hpp"
 
@@ -9,14 +9,16 @@ using namespace smaster;
 using socketio::Connection;
 
 constexpr Millis kConnectTimeout{1000};
-/// Between the answer to a CONNECT and `auth`. The suite's client waits for one message at a time and loses a second
-/// one that arrives in the same read, whichever server it talks to.
+/// Between the answer to a CONNECT and `auth`. The suite's client waits for one message at a time and loses a
+/// second one that arrives in the same read, whichever server it talks to.
 constexpr Millis kAuthDelay{20};
 
 class SocketEcho final : public net::SocketIoUpper {
  public:
   SocketEcho() : SocketIoUpper(kConnectTimeout) {}
-  [[nodiscard]] bool has_namespace(std::string_view nsp) const override { return nsp == "/" || nsp == "/custom"; }
+  [[nodiscard]] bool has_namespace(std::string_view nsp) const override {
+    return nsp == "/" || nsp == "/custom";
+  }
   void connected(std::string_view nsp, std::string_view auth) override {
     auth_due_ = std::chrono::steady_clock::now() + kAuthDelay;
     auths_.push_back(Connection::encode_event(nsp, "auth", std::nullopt, {auth}).front());
@@ -34,8 +36,8 @@ class SocketEcho final : public net::SocketIoUpper {
              socketio::Arguments arguments) override {
     if (nsp != socketio::kMainNamespace) return;
     if (name == "message") {
-      for (const auto& frame :
-           Connection::encode_event(nsp, "message-back", std::nullopt, arguments.json, arguments.attachments)) {
+      for (const auto& frame : Connection::encode_event(nsp, "message-back", std::nullopt, arguments.json,
+                                                        arguments.attachments)) {
         send_frame(frame);
       }
     } else if (name == "message-with-ack" && ack_id) {
@@ -53,6 +55,7 @@ class SocketEcho final : public net::SocketIoUpper {
 }  // namespace
 
 int main(int argc, char** argv) {
-  return conformance::serve_echo(argc, argv, "/socket.io/",
-                                 []() -> std::unique_ptr<net::Upper> { return std::make_unique<SocketEcho>(); });
+  return conformance::serve_echo(argc, argv, "/socket.io/", []() -> std::unique_ptr<net::Upper> {
+    return std::make_unique<SocketEcho>();
+  });
 }

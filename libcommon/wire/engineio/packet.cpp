@@ -28,8 +28,8 @@ Result<Packet> decode_segment(std::string_view segment, std::string& storage) {
   const auto base64 = segment.substr(1);
   try {
     storage.resize(Botan::base64_decode_max_output(base64.size()));
-    const auto size = Botan::base64_decode(reinterpret_cast<std::uint8_t*>(storage.data()),
-                                           std::string(base64), false);
+    const auto size =
+        Botan::base64_decode(reinterpret_cast<std::uint8_t*>(storage.data()), std::string(base64), false);
     storage.resize(size);
   } catch (const std::exception&) {
     return fail(ErrorKind::bad_data, "malformed base64 in an Engine.IO binary packet");

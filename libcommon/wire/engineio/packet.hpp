@@ -1,5 +1,6 @@
-// Engine.IO 4 packets and their two encodings: one websocket frame, or a polling body of several joined by 0x1E.
-// Source: the Engine.IO protocol, revision 4, as WIRE.md fixes it. Bytes in, values out; no session here.
+// Engine.IO 4 packets and their two encodings: one websocket frame, or a polling body of several joined by
+// 0x1E. Source: the Engine.IO protocol, revision 4, as WIRE.md fixes it. Bytes in, values out; no session
+// here.
 #pragma once
 
 #include <memory>
@@ -24,8 +25,8 @@ enum class PacketType : char {
 /// Joins packets in a polling body.
 inline constexpr char kSeparator = '\x1e';
 
-/// A packet on its way out, in its websocket form: text with the type character in front, or a binary message's
-/// bytes alone. Shared, because a broadcast is encoded once for every session.
+/// A packet on its way out, in its websocket form: text with the type character in front, or a binary
+/// message's bytes alone. Shared, because a broadcast is encoded once for every session.
 struct Frame {
   bool binary = false;
   std::shared_ptr<const std::string> data;
@@ -47,7 +48,8 @@ struct Packet {
 /// One segment of a polling body, which may be `b` + base64; a binary message's bytes are kept in `storage`.
 [[nodiscard]] Result<Packet> decode_segment(std::string_view segment, std::string& storage);
 
-/// Takes the first segment off a polling body; nothing when all are taken. An empty body has one, empty, segment.
+/// Takes the first segment off a polling body; nothing when all are taken. An empty body has one, empty,
+/// segment.
 class PayloadReader {
  public:
   explicit PayloadReader(std::string_view body) : rest_(body) {}

@@ -79,7 +79,8 @@ Session::Answer Session::post(std::string_view body, Instant now) {
       return Answer::refused;
     }
     receive(*packet, now);
-    // A packet may have closed the session properly (`1`, or the layer above); that is no fault of this request.
+    // A packet may have closed the session properly (`1`, or the layer above); that is no fault of this
+    // request.
     if (phase_ != Phase::open) return Answer::ok;
   }
   return Answer::ok;

@@ -1,5 +1,6 @@
-// One Engine.IO 4 session as a state machine: transport events and time in, bytes and effects out through a sink.
-// Knows no sockets, clocks or HTTP: the transport calls it and obeys it. Source: WIRE.md, "Engine.IO protocol 4".
+// One Engine.IO 4 session as a state machine: transport events and time in, bytes and effects out through a
+// sink. Knows no sockets, clocks or HTTP: the transport calls it and obeys it. Source: WIRE.md, "Engine.IO
+// protocol 4".
 #pragma once
 
 #include <optional>
@@ -14,11 +15,11 @@ namespace smaster::engineio {
 
 /// The protocol's timing and size settings, told to the client in the handshake.
 struct Options {
-  Millis ping_interval{25'000};      ///< Engine.IO 4 default
-  Millis ping_timeout{20'000};       ///< Engine.IO 4 default
+  Millis ping_interval{25'000};         ///< Engine.IO 4 default
+  Millis ping_timeout{20'000};          ///< Engine.IO 4 default
   std::size_t max_payload = 1'000'000;  ///< bytes in one body or frame from the client; Engine.IO 4 default
-  Millis upgrade_timeout{10'000};    ///< from the second connection to its `5`; engine.io's default
-  std::size_t max_queued = 64u << 20;  ///< bytes waiting for a client that does not read; then it is cut
+  Millis upgrade_timeout{10'000};       ///< from the second connection to its `5`; engine.io's default
+  std::size_t max_queued = 64u << 20;   ///< bytes waiting for a client that does not read; then it is cut
 };
 
 enum class Transport { polling, websocket };

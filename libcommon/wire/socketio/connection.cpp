@@ -8,7 +8,9 @@
 namespace smaster::socketio {
 namespace {
 
-engineio::Frame message(std::string_view packet) { return engineio::text_frame(engineio::PacketType::message, packet); }
+engineio::Frame message(std::string_view packet) {
+  return engineio::text_frame(engineio::PacketType::message, packet);
+}
 
 }  // namespace
 
@@ -61,8 +63,8 @@ void Connection::connect(const Packet& packet) {
   connect_deadline_.reset();
   const std::string nsp(packet.nsp);
   namespaces_.push_back(nsp);
-  sink_.send_frame(
-      message(encode(PacketType::connect, nsp, std::nullopt, R"({"sid":)" + json::quote(sink_.new_sid()) + '}')));
+  sink_.send_frame(message(
+      encode(PacketType::connect, nsp, std::nullopt, R"({"sid":)" + json::quote(sink_.new_sid()) + '}')));
   sink_.connected(nsp, packet.json.empty() ? "{}" : packet.json);
 }
 

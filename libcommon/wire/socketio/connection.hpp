@@ -1,5 +1,5 @@
-// One Socket.IO 5 client over one Engine.IO session, as a state machine: messages and time in, packets and events out
-// through a sink. Knows no transport. Source: WIRE.md, "Socket.IO protocol 5".
+// One Socket.IO 5 client over one Engine.IO session, as a state machine: messages and time in, packets and
+// events out through a sink. Knows no transport. Source: WIRE.md, "Socket.IO protocol 5".
 #pragma once
 
 #include <map>
@@ -49,7 +49,8 @@ class ConnectionSink {
 class Connection {
  public:
   /// `connect_deadline`: when the client must have joined a namespace.
-  Connection(ConnectionSink& sink, Instant connect_deadline) : sink_(sink), connect_deadline_(connect_deadline) {}
+  Connection(ConnectionSink& sink, Instant connect_deadline)
+      : sink_(sink), connect_deadline_(connect_deadline) {}
 
   /// A message of the session.
   void receive(bool binary, std::string_view data);

@@ -10,7 +10,9 @@
 namespace smaster::socketio {
 namespace {
 
-Error malformed(const char* what) { return fail(ErrorKind::bad_data, std::string("Socket.IO packet: ") + what); }
+Error malformed(const char* what) {
+  return fail(ErrorKind::bad_data, std::string("Socket.IO packet: ") + what);
+}
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -29,7 +31,8 @@ bool is_object(std::string_view json) { return !json.empty() && json.front() == 
 Result<void> read_payload(Packet& packet) {
   switch (packet.type) {
     case PacketType::connect:
-      if (!packet.json.empty() && !is_object(packet.json)) return malformed("CONNECT's payload is not an object");
+      if (!packet.json.empty() && !is_object(packet.json))
+        return malformed("CONNECT's payload is not an object");
       return {};
     case PacketType::disconnect:
       if (!packet.json.empty()) return malformed("DISCONNECT has a payload");

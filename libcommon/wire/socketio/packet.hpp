@@ -50,9 +50,10 @@ struct Packet {
 /// `[a,b,…]` from elements that are JSON already.
 [[nodiscard]] std::string join_array(const std::vector<std::string_view>& elements);
 
-/// Adds `offset` to the number of every attachment placeholder in `json`, which is how packets are merged; bad_data
-/// when one names an attachment outside 0 … `count` − 1.
-[[nodiscard]] Result<std::string> shift_placeholders(std::string_view json, std::size_t count, std::size_t offset);
+/// Adds `offset` to the number of every attachment placeholder in `json`, which is how packets are merged;
+/// bad_data when one names an attachment outside 0 … `count` − 1.
+[[nodiscard]] Result<std::string> shift_placeholders(std::string_view json, std::size_t count,
+                                                     std::size_t offset);
 
 /// `json` with every placeholder replaced by `{"base64":"…"}`, for readers that have no attachments.
 [[nodiscard]] Result<std::string> inline_attachments(std::string_view json,

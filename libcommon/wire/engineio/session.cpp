@@ -118,43 +118,44 @@ void Session::probe_closed() { probe_ = Probe::none; }
 void Session::frame(bool binary, std::string_view data, Instant now) {
   if (phase_ != Phase::open) return;
   if (binary) {
-    receive({PacketType::message, true, data}, now);
+    sink_.deliver(true, data);
     return;
   }
   const auto packet = decode_text(data);
-  if (!packet) {
+  if (packet) {
+    receive(*packet, now);
+  } else {
     end(CloseReason::parse_error);
-    return;
   }
-  receive(*packet, now);
 }
 
 void Session::closed_by_transport(CloseReason reason) { end(reason); }
 
-void Session::receive(const Packet& packet, Instant now) {
+bool Session::receive(const Packet& packet, Instant now) {
   switch (packet.type) {
     case PacketType::message:
       sink_.deliver(packet.binary, packet.data);
-      return;
+      return true;
     case PacketType::pong:
       // One pong for one ping: an unasked pong must not push the next ping away for ever.
       if (awaiting_pong_) {
         awaiting_pong_ = false;
         ping_deadline_ = now + options_.ping_interval;
       }
-      return;
+      return true;
     case PacketType::close:
       if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::noop));
       end(CloseReason::client_close);
-      return;
+      return true;
     case PacketType::noop:
-      return;
+      return true;
     case PacketType::open:
     case PacketType::ping:
     case PacketType::upgrade:
       break;  // never the client's to send in revision 4
   }
   end(CloseReason::parse_error);
+  return false;
 }
 
 void Session::send(const Frame& frame) {

@@ -102,7 +102,8 @@ class Session {
   enum class Probe { none, opened, answered };
 
   void end(CloseReason reason);
-  void receive(const Packet& packet, Instant now);
+  /// False when the packet was not the client's to send, which ends the session.
+  bool receive(const Packet& packet, Instant now);
   void flush_to_poll();
   void answer_waiting_poll(const Frame& packet);
   [[nodiscard]] std::string take_payload();

@@ -78,7 +78,7 @@ Session::Answer Session::post(std::string_view body, Instant now) {
       end(CloseReason::parse_error);
       return Answer::refused;
     }
-    receive(*packet, now);
+    if (!receive(*packet, now)) return Answer::refused;
     // A packet may have closed the session properly (`1`, or the layer above); that is no fault of this
     // request.
     if (phase_ != Phase::open) return Answer::ok;

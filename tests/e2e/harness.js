@@ -1,0 +1,186 @@
+// What the end-to-end tests share: a server of their own in a folder of their own, its tools, shards, and waiting for
+// something to become true. Ports are always free ones; nothing sleeps to synchronise.
+import assert from 'node:assert/strict';
+import {execFile, spawn} from 'node:child_process';
+import {generateKeyPairSync} from 'node:crypto';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import http from 'node:http';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {DemoShard} from './shard.js';
+
+export const bin = process.env.SMASTER_BIN;
+assert.ok(bin, 'SMASTER_BIN is the folder of the built programs');
+
+/** How long anything may take before a test fails: generous, since the machine may be busy. */
+const patience = 60_000;
+
+/** Calls `check` until it gives something truthy, which is returned. */
+export async function until(what, check) {
+  const deadline = Date.now() + patience;
+  for (;;) {
+    const value = await check();
+    if (value) return value;
+    if (Date.now() > deadline) throw new Error(`waited too long for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** The next `event` of an emitter, as the array of its arguments. */
+export function next(emitter, event) {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`waited too long for "${event}"`)), patience);
+    emitter.once(event, (...args) => {
+      clearTimeout(timer);
+      resolve(args);
+    });
+  });
+}
+
+/** Runs a command; resolves with {code, stdout, stderr} however it ends. `input` goes to its stdin. */
+export function run(program, args, {input, env, cwd} = {}) {
+  return new Promise((resolve) => {
+    const child = execFile(program, args, {env: {...process.env, ...env}, cwd, maxBuffer: 1 << 30}, (error, stdout, stderr) => {
+      resolve({code: error ? error.code ?? error.signal : 0, stdout, stderr});
+    });
+    child.stdin.on('error', () => {});
+    child.stdin.end(input ?? '');
+  });
+}
+
+let sharedKeys;
+/** One RSA-4096 pair for all the shards of a test file: making one takes seconds. */
+export function keys() {
+  sharedKeys ??= generateKeyPairSync('rsa', {
+    modulusLength: 4096,
+    publicKeyEncoding: {type: 'spki', format: 'pem'},
+    privateKeyEncoding: {type: 'pkcs8', format: 'pem'},
+  });
+  return sharedKeys;
+}
+
+/** "aaa", "aab", …: names for `count` shards. */
+export function names(count) {
+  const letter = (n) => String.fromCharCode(97 + n % 26);
+  return Array.from({length: count}, (_, i) => letter(i / 676) + letter(i / 26) + letter(i));
+}
+
+/** A server in a folder of its own. */
+export class Server {
+  constructor(settings = '') {
+    this.folder = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
+    this.socket = path.join(this.folder, 'control.sock');
+    this.log = '';
+    this.shards = [];
+    this.configure(settings);
+  }
+
+  /** Writes the settings file: these over what every test needs. */
+  configure(settings) {
+    const sections = new Map([['server', `port = ${this.port ?? 0}\nstate_dir = "${this.folder}/state"\n`]]);
+    sections.set('shards', 'auto_generate = false\n');
+    sections.set('heartbeat', 'interval = "500ms"\n');
+    let section;
+    for (const line of settings.split('\n')) {
+      const header = line.match(/^\[(.*)\]$/);
+      if (header) {
+        section = header[1];
+      } else if (section && line.trim()) {
+        const key = line.split('=')[0].trim();
+        const kept = (sections.get(section) ?? '').split('\n').filter((l) => l && l.split('=')[0].trim() !== key);
+        sections.set(section, [...kept, line, ''].join('\n'));
+      }
+    }
+    const text = [...sections].map(([name, lines]) => `[${name}]\n${lines}`).join('\n');
+    writeFileSync(path.join(this.folder, 'smaster.toml'), text);
+  }
+
+  async start(args = []) {
+    this.process = spawn(path.join(bin, 'smaster'), ['serve', '--config', `${this.folder}/smaster.toml`, '--socket', this.socket, ...args]);
+    this.exited = next(this.process, 'exit');
+    this.exited.catch(() => {});
+    const from = this.log.length;
+    this.process.stderr.on('data', (data) => this.log += data);
+    await until('the server to listen', () => {
+      assert.equal(this.process.exitCode, null, `the server ended:\n${this.log}`);
+      return this.log.slice(from).match(/listening on \S+ port (\d+)/);
+    });
+    this.port = Number(this.log.slice(from).match(/listening on \S+ port (\d+)/)[1]);
+    return this;
+  }
+
+  /** Ends it with a signal and waits until it is gone. */
+  async end(signal = 'SIGTERM') {
+    const gone = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
+    this.process.kill(signal);
+    return gone;
+  }
+
+  /** Runs `smaster ARGS` against this server. */
+  tool(args, options = {}) {
+    return run(path.join(bin, 'smaster'), args, {...options, env: {SMASTER_SOCKET: this.socket, ...options.env}});
+  }
+
+  async stats() {
+    const {code, stdout, stderr} = await this.tool(['stats', '--json']);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  }
+
+  /** Registers shards that share one key; returns their configs. */
+  async register(count, {prefix = '', master = false} = {}) {
+    const {publicKey, privateKey} = keys();
+    const known = Object.fromEntries(names(count).map((name) => [prefix + name, {id: prefix + name, key: publicKey, isMaster: master}]));
+    const {code, stderr} = await this.tool(['shards', 'import', '-'], {input: JSON.stringify(known)});
+    assert.equal(code, 0, stderr);
+    const masterPubKey = readFileSync(`${this.folder}/state/shardMaster.pub`, 'utf8');
+    return Object.keys(known).map((id) => ({
+      host: {protocol: 'http:', host: '127.0.0.1', port: this.port, path: '/socket.io/'},
+      pubKey: publicKey, privKey: privateKey, masterPubKey, id, signAlgorithm: 'RSA-SHA256',
+    }));
+  }
+
+  /** A demo shard, closed when the test ends. */
+  shard(config, options) {
+    const shard = new DemoShard(config, options);
+    this.shards.push(shard);
+    return shard;
+  }
+
+  /** Waits until `count` shards run the id they should. */
+  running(count) {
+    return until(`${count} running shards`, async () => {
+      const stats = await this.stats();
+      return stats.configured === count && stats;
+    });
+  }
+
+  async cleanup() {
+    for (const shard of this.shards) shard.close();
+    if (this.process) await this.end('SIGKILL');
+    rmSync(this.folder, {recursive: true, force: true});
+  }
+}
+
+/** Starts a server for a test and takes it away afterwards. */
+export async function serve(t, settings, args) {
+  const server = new Server(settings);
+  t.after(() => server.cleanup());
+  return server.start(args);
+}
+
+/** One HTTP request; resolves with {status, headers, body}. `localAddress` picks the source. */
+export function request(port, target, {method = 'GET', headers = {}, body, localAddress} = {}) {
+  return new Promise((resolve, reject) => {
+    const req = http.request({host: '127.0.0.1', port, path: target, method, headers, localAddress, agent: false}, (res) => {
+      let text = '';
+      res.setEncoding('utf8');
+      res.on('data', (chunk) => text += chunk);
+      res.on('end', () => resolve({status: res.statusCode, headers: res.headers, body: text}));
+    });
+    req.on('error', reject);
+    req.end(body);
+  });
+}
+

@@ -15,8 +15,10 @@ constexpr std::size_t kMaxUnsaved = 200'000;
 void History::add(const ShardName& shard, const ShardStatus& status, Time now, Millis length) {
   auto& entries = shards_[shard];
   while (!entries.empty() && entries.front().at < now - length) entries.pop_front();
-  entries.push_back({now, pack(status)});
-  unsaved_.push_back({shard, now, entries.back().packed});
+  // One sample a millisecond, so that the moment identifies it wherever it is kept.
+  const auto at = entries.empty() ? now : std::max(now, entries.back().at + Millis{1});
+  entries.push_back({at, pack(status)});
+  unsaved_.push_back({shard, at, entries.back().packed});
 }
 
 void History::restore(Sample sample) {

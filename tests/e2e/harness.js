@@ -77,6 +77,7 @@ export class Server {
 
   /** Writes the settings file: these over what every test needs. */
   configure(settings) {
+    this.settings = settings;
     const sections = new Map([['server', `port = ${this.port ?? 0}\nstate_dir = "${this.folder}/state"\n`]]);
     sections.set('shards', 'auto_generate = false\n');
     sections.set('heartbeat', 'interval = "500ms"\n');
@@ -96,6 +97,7 @@ export class Server {
   }
 
   async start(args = []) {
+    this.configure(this.settings); // a restart takes the same port again
     this.process = spawn(path.join(bin, 'smaster'), ['serve', '--config', `${this.folder}/smaster.toml`, '--socket', this.socket, ...args]);
     this.exited = next(this.process, 'exit');
     this.exited.catch(() => {});

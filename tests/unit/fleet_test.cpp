@@ -104,6 +104,15 @@ TEST(History, HandsOutNewSamplesOnceAndTakesThemBack) {
   EXPECT_EQ(history.take_unsaved().size(), 1u);
 }
 
+TEST(History, TwoSamplesInOneMillisecondStayTwo) {
+  History history;
+  history.add(name("abc"), {}, from_unix_ms(5), Millis{1000});
+  history.add(name("abc"), {}, from_unix_ms(5), Millis{1000});
+  const auto samples = history.take_unsaved();
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_NE(samples[0].at, samples[1].at);
+}
+
 TEST(History, RestoredSamplesComeBeforeNewerOnes) {
   History history;
   ShardStatus status;

@@ -162,6 +162,7 @@ export class Server {
     for (const shard of this.shards) shard.close();
     if (this.process) await this.end('SIGKILL');
     rmSync(this.folder, {recursive: true, force: true});
+    assert.doesNotMatch(this.log, /Sanitizer|runtime error|critical/);
   }
 }
 

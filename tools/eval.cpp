@@ -20,7 +20,7 @@ enum class Format { lines, list, raw };
 struct Outcome {
   std::multimap<std::int64_t, std::string> lines;  ///< for Format::list, in order of shard
   std::optional<bj::object> end;
-  std::string wrong;  ///< "3 (abc): sentence" a line
+  std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom: "3 (abc)"
 };
 
 /// The member of a line, as the text it has there; the line is the server's own, so its form is known.
@@ -28,6 +28,16 @@ std::string_view member_text(std::string_view line, std::string_view key) {
   const auto at = line.find(key);
   return at == std::string_view::npos ? std::string_view{}
                                       : line.substr(at + key.size(), line.size() - at - key.size() - 1);
+}
+
+/// Which shards something went wrong with; of many, the first few, so that a whole fleet's trouble is still
+/// readable.
+std::string describe(const std::string& error, const std::vector<std::string>& shards) {
+  constexpr std::size_t kNamed = 8;
+  std::string text = shards.size() == 1 ? "shard " : "shards ";
+  for (std::size_t i = 0; i < std::min(shards.size(), kNamed); ++i) text += (i > 0 ? ", " : "") + shards[i];
+  if (shards.size() > kNamed) text += " and " + std::to_string(shards.size() - kNamed) + " more";
+  return text + ": " + error + '\n';
 }
 
 /// An error as one line: "TypeError: sentence", or whatever it is, shortened.
@@ -60,8 +70,8 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
     json::read(head->get_object(), "name", name);
   }
   if (failed) {
-    outcome.wrong += "shard " + std::to_string(shard) + " (" + name +
-                     "): " + brief(member_text(line, R"(,"error":)")) + '\n';
+    outcome.wrong[brief(member_text(line, R"(,"error":)"))].push_back(std::to_string(shard) + " (" + name +
+                                                                      ")");
   }
   switch (format) {
     case Format::lines:
@@ -145,7 +155,8 @@ int main(int argc, char** argv) {
       return tool.report(fail(ErrorKind::unavailable, "the server ended the answer too early"));
     const auto answered = outcome.end->at("answered").to_number<std::int64_t>();
     if (outcome.wrong.empty() && answered > 0) return static_cast<int>(tools::kDone);
-    std::cerr << outcome.wrong << "smaster eval: " << answered << " answered, "
+    for (const auto& [error, names] : outcome.wrong) std::cerr << describe(error, names);
+    std::cerr << "smaster eval: " << answered << " answered, "
               << outcome.end->at("failed").to_number<std::int64_t>() << " failed, "
               << outcome.end->at("missing").as_array().size() << " missing\n";
     return static_cast<int>(tools::kPartly);

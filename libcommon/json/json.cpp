@@ -75,6 +75,45 @@ std::size_t value_end(std::string_view text, std::size_t at) {
   return at;
 }
 
+/// The UTF-16 unit of the escape `\\uXXXX` at the front of `text`, if there is one.
+std::optional<std::uint32_t> escaped_unit(std::string_view text) {
+  if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return std::nullopt;
+  std::uint32_t unit = 0;
+  const auto [end, error] = std::from_chars(text.data() + 2, text.data() + 6, unit, 16);
+  if (error != std::errc{} || end != text.data() + 6) return std::nullopt;
+  return unit;
+}
+
+/// `text` with every escape of half a surrogate pair replaced by that of U+FFFD, which is as long. JavaScript
+/// writes such escapes for a string that was cut in the middle of a character; Boost.JSON does not take them.
+std::string mend_surrogates(std::string_view text) {
+  std::string mended(text);
+  for (std::size_t at = mended.find('\\'); at != std::string::npos; at = mended.find('\\', at)) {
+    const auto rest = std::string_view(mended).substr(at);
+    const auto unit = escaped_unit(rest);
+    if (!unit || *unit < 0xD800 || *unit > 0xDFFF) {
+      at += 2;
+      continue;
+    }
+    const auto next = rest.size() > 6 ? escaped_unit(rest.substr(6)) : std::nullopt;
+    if (*unit < 0xDC00 && next && *next >= 0xDC00 && *next <= 0xDFFF) {
+      at += 12;
+      continue;
+    }
+    mended.replace(at + 2, 4, "fffd");
+    at += 6;
+  }
+  return mended;
+}
+
+boost::system::error_code validate(std::string_view text) {
+  bj::basic_parser<Nothing> parser(options());
+  boost::system::error_code error;
+  const auto used = parser.write_some(false, text.data(), text.size(), error);
+  if (!error && used != text.size()) error = bj::error::extra_data;
+  return error;
+}
+
 template <class Strong>
 void read_strong(const bj::object& object, std::string_view key, Strong& out) {
   std::int64_t raw = out.value;
@@ -89,16 +128,12 @@ void read_strong(const bj::object& object, std::string_view key, Strong& out) {
 Result<bj::value> parse(std::string_view text) {
   boost::system::error_code error;
   bj::value value = bj::parse(text, error, {}, options());
+  if (error) value = bj::parse(mend_surrogates(text), error, {}, options());
   if (error) return fail(ErrorKind::bad_data, "not valid JSON: " + error.message());
   return value;
 }
 
-bool valid(std::string_view text) {
-  bj::basic_parser<Nothing> parser(options());
-  boost::system::error_code error;
-  const auto used = parser.write_some(false, text.data(), text.size(), error);
-  return !error && used == text.size();
-}
+bool valid(std::string_view text) { return !validate(text) || !validate(mend_surrogates(text)); }
 
 Result<std::vector<std::string_view>> split_array(std::string_view text) {
   text = trim(text);

@@ -34,6 +34,15 @@ void ShardSession::closed(engineio::CloseReason reason) {
   open_ = false;
   spdlog::info("shard {} disconnected: {} (address {})", name_.str(), engineio::to_string(reason), address_);
   core_.fleet.detach(*this);
+  fail_pending();
+}
+
+void ShardSession::close() {
+  link().close_session();
+  fail_pending();
+}
+
+void ShardSession::fail_pending() {
   for (const auto& [id, answer] : std::exchange(pending_, {})) answer(nullptr);
 }
 

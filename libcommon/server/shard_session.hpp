@@ -32,7 +32,8 @@ class ShardSession final : public net::SocketIoUpper {
                           Answer answer);
   /// No longer interested in the answer.
   void forget(socketio::AckId id) { pending_.erase(id); }
-  void close() { link().close_session(); }
+  /// Ends the session; who waits for an answer is told at once, however long the client takes to notice.
+  void close();
 
   // net::Upper
   void opened(net::Link& link, Instant now) override;
@@ -50,6 +51,7 @@ class ShardSession final : public net::SocketIoUpper {
   void acked(std::string_view nsp, socketio::AckId ack_id, socketio::Arguments arguments) override;
 
  private:
+  void fail_pending();
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
   void on_broadcast_eval(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);

@@ -44,6 +44,8 @@ test('eval prints one line a shard; texts, numbers and unicode arrive exactly', 
   assert.deepEqual(ordered.map(({shard, result}) => [shard, result]), [[0, 0], [1, 1], [2, 2]]);
   assert.equal((await server.tool(['eval', 'undefined', '--shard', '0', '--raw'])).stdout, 'null\n');
   assert.equal((await server.tool(['eval', 'Promise.resolve(5)', '--shard', '0', '--raw'])).stdout, '5\n');
+  // Half of a character, as a cut text may end with it, reaches the reader and costs nobody the connection.
+  assert.equal(JSON.parse((await server.tool(['eval', '"😀"[0]', '--shard', '0'])).stdout).result, '\ud83d');
   assert.match((await server.tool(['eval', 'Buffer.from("hi")', '--shard', '0'])).stdout, /"result":\{"base64":"aGk="\}/);
 });
 

@@ -91,6 +91,20 @@ TEST(Json, ArraysAreSplitWithoutBeingRebuilt) {
   EXPECT_TRUE(json::split_array("[]")->empty());
 }
 
+TEST(Json, HalvesOfSurrogatePairsAreTakenAsJavaScriptWritesThem) {
+  for (const char* text : {R"("\ud83d")", R"("\udE00x")", R"("\ud83d\ud83d\ude00")", R"({"a":"x\ud83d"})"}) {
+    EXPECT_TRUE(json::valid(text)) << text;
+    EXPECT_TRUE(json::parse(text)) << text;
+  }
+  EXPECT_EQ(json::unquote(R"("a\ud83db\ud83d\ude00")"),
+            "a\xEF\xBF\xBD"
+            "b\xF0\x9F\x98\x80");
+  EXPECT_EQ(json::split_array(R"(["\ud83d",1])")->front(), R"("\ud83d")")
+      << "what passes through stays as it is";
+  for (const char* text : {R"("\ud83)", R"("\uZZZZ")", R"("\ud83d)", R"(\ud83d)"})
+    EXPECT_FALSE(json::valid(text)) << text;
+}
+
 TEST(Json, NumbersPrintAsJavaScriptPrintsThem) {
   EXPECT_EQ(json::number(0.25), "0.25");
   EXPECT_EQ(json::number(3), "3");

@@ -1,0 +1,2 @@
+// Boost.JSON, compiled with the fuzzers' instrumentation.
+#include <boost/json/src.hpp>

@@ -49,7 +49,7 @@ class EngineServer {
 
   [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
-  /// Handshakes refused and accepted since the start.
+  /// Has the session's deadline looked at when it is due; for when it may have come closer.
   void schedule(const std::shared_ptr<EngineSession>& session);
   void forget(const std::string& sid) { sessions_.erase(sid); }
 

@@ -64,7 +64,7 @@ class HttpListener::Connection {
       if (!error) co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(use_task, error));
     }
     if (error) {
-      co_await refuse(parser.get(), error);
+      co_await refuse(error);
       co_return false;
     }
     const Request request = parser.release();
@@ -81,20 +81,21 @@ class HttpListener::Connection {
   }
 
   /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
-  Task<> refuse(const Request& request, boost::system::error_code error) {
+  Task<> refuse(boost::system::error_code error) {
+    // A peer that has gone, or is too slow, is told nothing; what is left of HTTP's errors is malformed
+    // requests.
+    if (error.category() != make_error_code(http::error::bad_method).category() ||
+        error == http::error::end_of_stream || error == http::error::partial_message) {
+      co_return;
+    }
     const auto status = error == http::error::body_limit     ? http::status::payload_too_large
                         : error == http::error::header_limit ? http::status::request_header_fields_too_large
-                        : error.category() == make_error_code(http::error::bad_method).category() &&
-                                error != http::error::end_of_stream && error != http::error::partial_message
-                            ? http::status::bad_request
-                            : http::status::unknown;
-    if (status == http::status::unknown) co_return;
+                                                             : http::status::bad_request;
     Response response(status, 11);
     response.keep_alive(false);
     response.body() = std::string(http::obsolete_reason(status)) + '\n';
     response.prepare_payload();
     co_await write(std::move(response));
-    (void)request;
     // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
     char rest[4096];
     std::size_t drained = 0;

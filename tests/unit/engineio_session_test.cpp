@@ -225,6 +225,14 @@ TEST_F(EngineIoSession, OurCloseReachesAPollingClientAtItsNextPollAfterWhatWasQu
   EXPECT_EQ(sink_.ends, (std::vector{CloseReason::server_close}));
 }
 
+TEST_F(EngineIoSession, ProbeIsNotAnsweredAfterTheEnd) {
+  ASSERT_TRUE(polling_.probe_opened(at(1)));
+  (void)polling_.post("1", at(2));
+  polling_.probe_frame(false, "2probe");
+  EXPECT_TRUE(sink_.frames.empty());
+  EXPECT_EQ(sink_.closed.front(), Channel::probe);
+}
+
 TEST_F(EngineIoSession, EndIsToldExactlyOnce) {
   polling_.close();
   polling_.poll_cancelled();

@@ -207,7 +207,7 @@ void Session::end(CloseReason reason) {
   if (phase_ == Phase::ended) return;
   phase_ = Phase::ended;
   if (poll_waiting_) answer_waiting_poll(text_frame(PacketType::close));
-  if (probe_ != Probe::none) sink_.close_channel(Channel::probe);
+  if (std::exchange(probe_, Probe::none) != Probe::none) sink_.close_channel(Channel::probe);
   if (transport_ == Transport::websocket) sink_.close_channel(Channel::main);
   sink_.ended(reason);
 }

@@ -186,6 +186,8 @@ Result<void> HttpListener::listen(const std::string& address, std::uint16_t port
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
     return fail(ErrorKind::cannot_create,
                 "cannot listen on " + address + ":" + std::to_string(port) + ": " + error.message());
   }

@@ -58,7 +58,7 @@ class ShardName {
   /// Shorter names first, then alphabetical: the order in which they are generated.
   std::strong_ordering operator<=>(const ShardName& other) const {
     if (auto by_length = text_.size() <=> other.text_.size(); by_length != 0) return by_length;
-    return text_.compare(other.text_) <=> 0;
+    return text_ <=> other.text_;
   }
 
  private:

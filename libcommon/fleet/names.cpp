@@ -14,7 +14,7 @@ ShardName generate_name(const std::function<bool(const ShardName&)>& taken, std:
         letter = static_cast<char>('a' + number % 26);
         number /= 26;
       }
-      const auto name = *ShardName::parse(text);
+      auto name = *ShardName::parse(text);
       if (!taken(name)) return name;
     }
   }

@@ -11,7 +11,7 @@ namespace {
 
 /// Cores a status may list; more are dropped, so that one shard cannot fill the memory with history.
 constexpr std::size_t kMaxCores = 1024;
-constexpr std::size_t kMaxCpusText = 64 * 1024;
+constexpr std::size_t kMaxCpusText = 65'536;
 
 /// Every numeric field of a status in the order in which it is packed: visit(field) for each.
 template <class Status, class Visit>

@@ -65,7 +65,7 @@ Set duration(Millis& out, Millis least) {
 }
 
 Set texts(std::vector<std::string>& out,
-          std::function<std::optional<std::string>(const std::string&)> check = {}) {
+          const std::function<std::optional<std::string>(const std::string&)>& check = {}) {
   return [&out, check](const toml::node& node) -> std::optional<std::string> {
     const auto* array = node.as_array();
     if (array == nullptr) return "takes a list of texts";
@@ -82,7 +82,7 @@ Set texts(std::vector<std::string>& out,
   };
 }
 
-Set one_of(std::string& out, std::vector<std::string> choices) {
+Set one_of(std::string& out, const std::vector<std::string>& choices) {
   return [&out, choices](const toml::node& node) -> std::optional<std::string> {
     std::string sentence = "takes one of";
     for (const auto& choice : choices) {

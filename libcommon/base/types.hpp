@@ -57,7 +57,7 @@ class ShardName {
   bool operator==(const ShardName&) const = default;
   /// Shorter names first, then alphabetical: the order in which they are generated.
   std::strong_ordering operator<=>(const ShardName& other) const {
-    if (auto by_length = text_.size() <=> other.text_.size(); by_length != 0) return by_length;
+    if (auto by_length = text_.size() <=> other.text_.size(); std::is_neq(by_length)) return by_length;
     return text_ <=> other.text_;
   }
 

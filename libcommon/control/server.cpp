@@ -28,6 +28,7 @@ namespace http = boost::beast::http;
 /// Room for the registry of a very large installation; only this user can send it.
 constexpr std::uint64_t kMaxBody = 512ull << 20;
 constexpr std::chrono::seconds kAcceptPause{1};
+constexpr std::size_t kMaxDrained = 65'536;  ///< of a request that is refused unread
 
 struct Word {
   ErrorKind kind;
@@ -93,9 +94,7 @@ class ControlServer::Connection {
 
   net::Task<> run() {
     if (!may_use(socket_.native_handle())) {
-      co_await reply(
-          error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")), 11,
-          false);
+      co_await refuse_user();
       co_return;
     }
     bool keep = true;
@@ -122,6 +121,21 @@ class ControlServer::Connection {
   }
 
  private:
+  net::Task<> refuse_user() {
+    co_await reply(error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")),
+                   11, false);
+    // The request is taken off the socket unread: closed over it, the connection would be reset and the
+    // answer lost.
+    boost::system::error_code error;
+    socket_.shutdown(net::LocalSocket::shutdown_send, error);
+    char rest[4096];
+    std::size_t taken = 0;
+    while (!error && taken < kMaxDrained) {
+      taken +=
+          co_await socket_.async_read_some(asio::buffer(rest), asio::redirect_error(net::use_task, error));
+    }
+  }
+
   net::Task<bool> reply(Reply reply, unsigned version, bool keep) {
     http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
     response.set(http::field::content_type, reply.type);

@@ -38,9 +38,9 @@ export function next(emitter, event) {
 }
 
 /** Runs a command; resolves with {code, stdout, stderr} however it ends. `input` goes to its stdin. */
-export function run(program, args, {input, env, cwd} = {}) {
+export function run(program, args, {input, env, ...rest} = {}) {
   return new Promise((resolve) => {
-    const child = execFile(program, args, {env: {...process.env, ...env}, cwd, maxBuffer: 1 << 30}, (error, stdout, stderr) => {
+    const child = execFile(program, args, {env: {...process.env, ...env}, ...rest, maxBuffer: 1 << 30}, (error, stdout, stderr) => {
       resolve({code: error ? error.code ?? error.signal : 0, stdout, stderr});
     });
     child.stdin.on('error', () => {});

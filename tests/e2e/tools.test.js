@@ -249,6 +249,23 @@ test('no server, a wrong socket, a silent server, a stale socket: each its own e
   assert.equal((await server.tool(['stats'])).code, 0);
 });
 
+test('another user is refused with 77, by the socket\'s rights and, were those loose, by the server', async (t) => {
+  const server = await serve(t);
+  if (process.getuid() !== 0) {
+    // Only root can be somebody else; a socket without rights is at least refused as one.
+    chmodSync(server.socket, 0);
+    assert.equal((await server.tool(['stats'])).code, 77);
+    return;
+  }
+  const other = {uid: 65534, gid: 65534};
+  assert.equal((await server.tool(['stats'], other)).code, 77);
+  chmodSync(server.folder, 0o755);
+  chmodSync(server.socket, 0o666);
+  const {code, stderr} = await server.tool(['stats'], other);
+  assert.equal(code, 77);
+  assert.match(stderr, /belongs to another user/);
+});
+
 test('a server that dies in the middle of an eval is reported', async (t) => {
   const {server, shards} = await fleet(t, 1);
   shards[0].socket.off('evalRequest').on('evalRequest', () => server.process.kill('SIGKILL'));

@@ -102,15 +102,14 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
   co_return poll_response(request, *session->state().handshake(session->sid()).data);
 }
 
-EngineServer::Outcome EngineServer::in_session(const Request& request,
-                                               const std::shared_ptr<EngineSession>& session,
+EngineServer::Outcome EngineServer::in_session(const Request& request, std::shared_ptr<EngineSession> session,
                                                bool websocket) {
   if (websocket) {
-    if (boost::beast::websocket::is_upgrade(request)) return Upgrade{session, nullptr};
+    if (boost::beast::websocket::is_upgrade(request)) return Upgrade{std::move(session), nullptr};
     return error(request, 400, kBadRequest, "Bad request");
   }
   if (session->state().transport() == engineio::Transport::polling) {
-    if (request.method() == http::verb::get) return Poll{session};
+    if (request.method() == http::verb::get) return Poll{std::move(session)};
     if (request.method() == http::verb::post &&
         session->post(request.body(), std::chrono::steady_clock::now()) == engineio::Session::Answer::ok) {
       return respond(request, 200, "text/html", "ok");

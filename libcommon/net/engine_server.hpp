@@ -61,7 +61,8 @@ class EngineServer {
   };
 
   Task<Outcome> handshake(const Request& request, const asio::ip::address& peer, bool websocket);
-  Outcome in_session(const Request& request, const std::shared_ptr<EngineSession>& session, bool websocket);
+  /// `session` by value: the request may end it and so take it out of the table.
+  Outcome in_session(const Request& request, std::shared_ptr<EngineSession> session, bool websocket);
   std::shared_ptr<EngineSession> create(engineio::Transport transport, std::unique_ptr<Upper> upper);
   [[nodiscard]] Response respond(const Request& request, unsigned status, std::string_view type,
                                  std::string body) const;

@@ -38,8 +38,8 @@ void ShardSession::closed(engineio::CloseReason reason) {
 }
 
 void ShardSession::close() {
-  link().close_session();
   fail_pending();
+  link().close_session();  // last: it may end this object
 }
 
 void ShardSession::fail_pending() {

@@ -9,14 +9,22 @@ import WebSocket from 'ws';
 import {bin, next, request, until} from './harness.js';
 
 const servers = [];
+let complaints = '';
 async function echo(name) {
   const child = spawn(path.join(bin, '../tests/conformance', name), ['--port', '0']);
   servers.push(child);
+  child.stderr.on('data', (data) => complaints += data);
   let output = '';
   child.stdout.on('data', (data) => output += data);
   return until(`${name} to listen`, () => Number(output.match(/listening on (\d+)/)?.[1]));
 }
-after(() => servers.forEach((child) => child.kill()));
+after(() => {
+  for (const child of servers) {
+    assert.equal(child.exitCode, null, complaints);
+    child.kill();
+  }
+  assert.equal(complaints, '');
+});
 
 describe('socket.io-client', () => {
   let port;
@@ -148,6 +156,21 @@ describe('Engine.IO', () => {
       const answer = await request(port, `${url}&sid=${sid}`, {method: 'POST', body: '4x'});
       return answer.status === 400;
     });
+  });
+
+  test('sessions that end in the middle of a request are gone, and nothing else is', async () => {
+    for (const body of ['1', '4a\x1e1\x1e4b', 'abc', '0', '']) {
+      const sid = await open();
+      const poll = request(port, `${url}&sid=${sid}`);
+      // The poll may still be on its way when the body arrives; both must be answered.
+      const posted = await request(port, `${url}&sid=${sid}`, {method: 'POST', body});
+      assert.equal(posted.status, body.includes('1') ? 200 : 400, body);
+      assert.ok([200, 400].includes((await poll).status));
+      assert.equal((await request(port, `${url}&sid=${sid}`)).status, 400);
+      // Without a poll that keeps it alive, too.
+      assert.notEqual((await request(port, `${url}&sid=${await open()}`, {method: 'POST', body})).status, 500);
+    }
+    assert.equal((await request(port, url)).status, 200);
   });
 
   test('a body above maxPayload is refused with 413 without being taken in', async () => {

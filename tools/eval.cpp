@@ -23,13 +23,6 @@ struct Outcome {
   std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom: "3 (abc)"
 };
 
-/// The member of a line, as the text it has there; the line is the server's own, so its form is known.
-std::string_view member_text(std::string_view line, std::string_view key) {
-  const auto at = line.find(key);
-  return at == std::string_view::npos ? std::string_view{}
-                                      : line.substr(at + key.size(), line.size() - at - key.size() - 1);
-}
-
 /// Which shards something went wrong with; of many, the first few, so that a whole fleet's trouble is still
 /// readable.
 std::string describe(const std::string& error, const std::vector<std::string>& shards) {
@@ -58,10 +51,12 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
     if (auto value = json::parse(line)) outcome.end = value->as_object().at("end").as_object();
     return;
   }
-  // Only the head of a line is looked at: a result of many megabytes is passed on, not taken apart.
-  const auto head_end = line.find(R"(,"result":)") < line.find(R"(,"error":)") ? line.find(R"(,"result":)")
-                                                                               : line.find(R"(,"error":)");
-  const bool failed = line.substr(head_end).starts_with(R"(,"error":)");
+  // {"shard":N,"name":NAME,"result" or "error":VALUE}: only the head is looked at; a result of many megabytes
+  // is passed on, not searched or taken apart.
+  const auto head_end = line.find(',', line.find(R"(,"name":)") + 1);
+  const auto tail = line.substr(head_end + 1);
+  const bool failed = tail.starts_with(R"("error":)");
+  const auto value = tail.substr(tail.find(':') + 1, tail.size() - tail.find(':') - 2);
   const auto head = json::parse(std::string(line.substr(0, head_end)) + '}');
   std::int64_t shard = -1;
   std::string name = "no shard";
@@ -70,8 +65,7 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
     json::read(head->get_object(), "name", name);
   }
   if (failed) {
-    outcome.wrong[brief(member_text(line, R"(,"error":)"))].push_back(std::to_string(shard) + " (" + name +
-                                                                      ")");
+    outcome.wrong[brief(value)].push_back(std::to_string(shard) + " (" + name + ")");
   }
   switch (format) {
     case Format::lines:
@@ -81,10 +75,7 @@ void take_line(std::string_view line, Format format, Outcome& outcome) {
       outcome.lines.emplace(shard, std::string(line));
       return;
     case Format::raw:
-      if (!failed) {
-        const auto result = member_text(line, R"(,"result":)");
-        tools::print(json::unquote(result).value_or(std::string(result)) + '\n');
-      }
+      if (!failed) tools::print(json::unquote(value).value_or(std::string(value)) + '\n');
       return;
   }
 }
@@ -100,13 +91,8 @@ int main(int argc, char** argv) {
   bool ndjson = false;
   bool as_list = false;
   bool raw = false;
-  Millis wait{15'000};
   tool.app.add_option("SCRIPT", script, "The script, or - to read it from stdin")->required();
-  tool.app.add_option("--shard", shards, "Only these shard ids: 3, 0-15 or 0-15,20")
-      ->type_name("ID")
-      ->take_all()
-      ->expected(1)
-      ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
+  tools::add_shard_flag(tool.app, shards);
   tool.app.add_option("--guild", guild, "Only the shard that this guild lives on")
       ->type_name("ID")
       ->excludes("--shard");
@@ -117,7 +103,7 @@ int main(int argc, char** argv) {
   auto* const raw_flag = tool.app.add_flag("--raw", raw, "Only the results, texts without quotes");
   list_flag->excludes(lines_flag)->excludes(raw_flag);
   raw_flag->excludes(lines_flag);
-  tool.add_client_flags(wait);
+  tool.add_client_flags(Millis{15'000});
 
   return tool.run(argc, argv, [&] {
     if (script == "-") {

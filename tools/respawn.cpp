@@ -44,11 +44,7 @@ int main(int argc, char** argv) {
   bool wait = false;
   bool as_json = false;
   Millis delay{-1};
-  tool.app.add_option("--shard", shards, "Only these shard ids: 3, 0-15 or 0-15,20")
-      ->type_name("ID")
-      ->take_all()
-      ->expected(1)
-      ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
+  tools::add_shard_flag(tool.app, shards);
   tool.app.add_flag("--wait", wait, "Wait until each is back, and say so as it happens");
   tools::add_duration(tool.app, "--delay", delay, "Pause between two of them (default: shards.respawn_delay)")
       ->default_str("");

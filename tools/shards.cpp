@@ -4,23 +4,8 @@
 #include "json/json.hpp"
 #include "tool.hpp"
 
-namespace {
-
-using namespace smaster;
-namespace bj = boost::json;
-
-Result<bj::array> fetch_shards(const control::Client& client) {
-  const auto body = client.request("GET", "/v1/stats");
-  if (!body) return body.error();
-  const auto stats = json::parse(*body);
-  if (!stats || !stats->is_object())
-    return fail(ErrorKind::internal, "the server's answer is no JSON object");
-  return stats->get_object().at("shards").as_array();
-}
-
-}  // namespace
-
 int main(int argc, char** argv) {
+  using namespace smaster;
   tools::Tool tool("shards", "List, show or import the shards that the server knows",
                    "  smaster shards list\n  smaster shards import knownShards.json");
   bool as_json = false;
@@ -52,16 +37,17 @@ int main(int argc, char** argv) {
                                  json::serialize(object.at("unchanged")) + '\n');
       return static_cast<int>(tools::kDone);
     }
-    const auto shards = fetch_shards(client);
-    if (!shards) return tool.report(shards.error());
+    const auto stats = tools::fetch(client, "/v1/stats");
+    if (!stats) return tool.report(stats.error());
+    const auto& shards = stats->at("shards").as_array();
     if (*list) {
-      if (as_json) tools::print(json::serialize(*shards) + '\n');
-      for (const auto& shard : *shards) {
+      if (as_json) tools::print(json::serialize(shards) + '\n');
+      for (const auto& shard : shards) {
         if (!as_json) tools::print(std::string(shard.as_object().at("id").as_string()) + '\n');
       }
       return static_cast<int>(tools::kDone);
     }
-    for (const auto& shard : *shards) {
+    for (const auto& shard : shards) {
       if (std::string_view(shard.as_object().at("id").as_string()) != name) continue;
       tools::print(json::serialize(shard) + '\n');
       return static_cast<int>(tools::kDone);

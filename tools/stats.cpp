@@ -22,15 +22,6 @@ std::int64_t now_ms() {
   return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-Result<bj::object> fetch(const control::Client& client, const std::string& target) {
-  const auto body = client.request("GET", target);
-  if (!body) return body.error();
-  auto value = json::parse(*body);
-  if (!value || !value->is_object())
-    return fail(ErrorKind::internal, "the server's answer is no JSON object");
-  return std::move(value->get_object());
-}
-
 std::string render_stats(const bj::object& stats, Format format) {
   switch (format) {
     case Format::table:
@@ -82,11 +73,7 @@ int main(int argc, char** argv) {
   Millis since{24 * 3'600'000};
   double watch = 0;
   Format format = Format::table;
-  tool.app.add_option("--shard", shards, "Only these shard ids: 3, 0-15 or 0-15,20")
-      ->type_name("ID")
-      ->take_all()
-      ->expected(1)
-      ->check(CLI::Validator([](std::string& text) { return tools::check_ids(text); }, ""));
+  tools::add_shard_flag(tool.app, shards);
   auto* const history_flag =
       tool.app.add_flag("--history", history, "The statuses of the past instead of the present");
   tools::add_duration(tool.app, "--since", since, "How far back the history goes")->needs(history_flag);
@@ -116,7 +103,7 @@ int main(int argc, char** argv) {
     const std::set<std::int64_t> ids(listed.begin(), listed.end());
 
     const auto show = [&]() -> Result<std::string> {
-      auto stats = fetch(client, "/v1/stats");
+      auto stats = tools::fetch(client, "/v1/stats");
       if (!stats) return stats.error();
       if (!shards.empty()) control::keep_shards(*stats, ids);
       if (!history) return render_stats(*stats, format);
@@ -127,7 +114,7 @@ int main(int argc, char** argv) {
           target.append("&id=").append(shard.as_object().at("id").as_string());
         }
       }
-      const auto samples = fetch(client, target);
+      const auto samples = tools::fetch(client, target);
       if (!samples) return samples.error();
       return render_history(*samples, format);
     };

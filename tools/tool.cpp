@@ -8,6 +8,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "json/json.hpp"
 
 namespace smaster::tools {
 namespace {
@@ -33,6 +34,15 @@ bool each_part(std::string_view text, const std::function<bool(std::string_view)
     if (comma == std::string_view::npos) return true;
     text.remove_prefix(comma + 1);
   }
+}
+
+std::string check_ids(const std::string& text) {
+  const bool good = each_part(text, [](std::string_view part) {
+    std::int64_t first = 0;
+    std::int64_t last = 0;
+    return parse_part(part, first, last);
+  });
+  return good ? "" : "takes shard ids such as 3, 0-15 or 0-15,20, not " + text;
 }
 
 }  // namespace
@@ -130,6 +140,15 @@ void print(std::string_view text) {
   }
 }
 
+Result<boost::json::object> fetch(const control::Client& client, const std::string& target) {
+  const auto body = client.request("GET", target);
+  if (!body) return body.error();
+  auto value = json::parse(*body);
+  if (!value || !value->is_object())
+    return fail(ErrorKind::internal, "the server's answer is no JSON object");
+  return std::move(value->get_object());
+}
+
 Result<std::string> read_input(const std::string& path) {
   if (path != "-") {
     std::error_code ignored;
@@ -139,13 +158,12 @@ Result<std::string> read_input(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
-std::string check_ids(const std::string& text) {
-  const bool good = each_part(text, [](std::string_view part) {
-    std::int64_t first = 0;
-    std::int64_t last = 0;
-    return parse_part(part, first, last);
-  });
-  return good ? "" : "takes shard ids such as 3, 0-15 or 0-15,20, not " + text;
+void add_shard_flag(CLI::App& app, std::vector<std::string>& out) {
+  app.add_option("--shard", out, "Only these shard ids: 3, 0-15 or 0-15,20")
+      ->type_name("ID")
+      ->take_all()
+      ->expected(1)
+      ->check(CLI::Validator([](std::string& text) { return check_ids(text); }, ""));
 }
 
 std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <boost/json/object.hpp>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -58,11 +59,14 @@ class Tool {
 /// Writes data to stdout; ends the process quietly when nobody reads it any more.
 void print(std::string_view text);
 
+/// GETs a JSON object from the server.
+[[nodiscard]] Result<boost::json::object> fetch(const control::Client& client, const std::string& target);
+
 /// The whole of a file, or of stdin for "-".
 [[nodiscard]] Result<std::string> read_input(const std::string& path);
 
-/// "3", "0-15" or "0-15,20" as shard ids.
-[[nodiscard]] std::string check_ids(const std::string& text);
+/// Adds --shard, which takes "3", "0-15" or "0-15,20" and may be repeated; parse_ids makes ids of it.
+void add_shard_flag(CLI::App& app, std::vector<std::string>& out);
 [[nodiscard]] std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts);
 
 }  // namespace smaster::tools

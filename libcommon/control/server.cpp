@@ -128,12 +128,7 @@ class ControlServer::Connection {
     // answer lost.
     boost::system::error_code error;
     socket_.shutdown(net::LocalSocket::shutdown_send, error);
-    char rest[4096];
-    std::size_t taken = 0;
-    while (!error && taken < kMaxDrained) {
-      taken +=
-          co_await socket_.async_read_some(asio::buffer(rest), asio::redirect_error(net::use_task, error));
-    }
+    co_await net::drain(socket_, kMaxDrained);
   }
 
   net::Task<bool> reply(Reply reply, unsigned version, bool keep) {

@@ -33,6 +33,10 @@ struct ShardInfo {
 
   /// Whether it ever connected.
   [[nodiscard]] bool registered() const { return last_seen > kNever; }
+  /// Whether it reports the id and count that it was given.
+  [[nodiscard]] bool runs_goal() const {
+    return current_shard_id == goal_shard_id && current_shard_count == goal_shard_count;
+  }
   bool operator==(const ShardInfo&) const = default;
 };
 

@@ -19,7 +19,8 @@ namespace bj = boost::json;
 /// How deeply arrays and objects may nest in anything we read.
 inline constexpr std::size_t kMaxDepth = 512;
 
-/// The value `text` holds; halves of surrogate pairs, which JavaScript can write, become U+FFFD. bad_data with the offset when it is not exactly one JSON value.
+/// The value `text` holds; halves of surrogate pairs, which JavaScript can write, become U+FFFD. bad_data
+/// with the offset when it is not exactly one JSON value.
 [[nodiscard]] Result<bj::value> parse(std::string_view text);
 
 /// Whether `text` is exactly one JSON value.

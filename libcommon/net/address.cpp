@@ -1,7 +1,6 @@
 #include "net/address.hpp"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/text.hpp"
 

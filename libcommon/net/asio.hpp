@@ -6,10 +6,12 @@
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/basic_waitable_timer.hpp>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
@@ -41,6 +43,17 @@ Task<std::invoke_result_t<Work>> run_in(asio::thread_pool& pool, Work work) {
   static_assert(std::is_trivially_destructible_v<Work>);
   auto in_pool = [work]() -> asio::awaitable<std::invoke_result_t<Work>> { co_return work(); };
   co_return co_await asio::co_spawn(pool, in_pool, use_task);
+}
+
+/// Reads and throws away what the peer still sends, up to `most` bytes or its end. A socket closed over
+/// unread data is reset, and an answer just written to it may be lost.
+template <class Stream>
+Task<> drain(Stream& stream, std::size_t most) {
+  char rest[4096];
+  boost::system::error_code error;
+  for (std::size_t taken = 0; !error && taken < most;) {
+    taken += co_await stream.async_read_some(asio::buffer(rest), asio::redirect_error(use_task, error));
+  }
 }
 
 }  // namespace smaster::net

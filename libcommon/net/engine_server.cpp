@@ -68,14 +68,14 @@ Task<EngineServer::Outcome> EngineServer::handle(const Request& request, const a
       co_return error(request, 400, kBadHandshakeMethod, "Bad handshake method");
     }
     if (websocket != boost::beast::websocket::is_upgrade(request)) {
-      co_return error(request, 400, kBadRequest, "Bad request");
+      co_return bad_request(request);
     }
     if (query.eio != "4") co_return error(request, 400, kUnsupportedVersion, "Unsupported protocol version");
     co_return co_await handshake(request, peer, websocket);
   }
   const auto found = sessions_.find(query.sid);
   if (found == sessions_.end()) co_return error(request, 400, kSessionUnknown, "Session ID unknown");
-  if (query.eio != "4") co_return error(request, 400, kBadRequest, "Bad request");
+  if (query.eio != "4") co_return bad_request(request);
   co_return in_session(request, found->second, websocket);
 }
 
@@ -106,7 +106,7 @@ EngineServer::Outcome EngineServer::in_session(const Request& request, std::shar
                                                bool websocket) {
   if (websocket) {
     if (boost::beast::websocket::is_upgrade(request)) return Upgrade{std::move(session), nullptr};
-    return error(request, 400, kBadRequest, "Bad request");
+    return bad_request(request);
   }
   if (session->state().transport() == engineio::Transport::polling) {
     if (request.method() == http::verb::get) return Poll{std::move(session)};
@@ -115,7 +115,7 @@ EngineServer::Outcome EngineServer::in_session(const Request& request, std::shar
       return respond(request, 200, "text/html", "ok");
     }
   }
-  return error(request, 400, kBadRequest, "Bad request");
+  return bad_request(request);
 }
 
 std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transport,
@@ -125,7 +125,7 @@ std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transpor
                                                  std::move(upper), now);
   sessions_.emplace(session->sid(), session);
   session->open(now);
-  schedule(session);
+  schedule(*session);
   return session;
 }
 
@@ -163,16 +163,20 @@ Response EngineServer::error(const Request& request, unsigned status, int code,
                  R"({"code":)" + std::to_string(code) + R"(,"message":)" + json::quote(message) + '}');
 }
 
+Response EngineServer::bad_request(const Request& request) const {
+  return error(request, 400, kBadRequest, "Bad request");
+}
+
 void EngineServer::close_all() {
   const auto sessions = sessions_;  // closing one removes it from the table
   for (const auto& [sid, session] : sessions) session->close_session();
 }
 
-void EngineServer::schedule(const std::shared_ptr<EngineSession>& session) {
-  const auto when = session->deadline();
-  if (when >= session->scheduled) return;
-  session->scheduled = when;
-  due_.push({when, session});
+void EngineServer::schedule(EngineSession& session) {
+  const auto when = session.deadline();
+  if (when >= session.scheduled) return;
+  session.scheduled = when;
+  due_.push({when, session.weak_from_this()});
   if (when < armed_) arm();
 }
 
@@ -192,7 +196,7 @@ void EngineServer::run_due() {
     if (!session || session->state().ended()) continue;
     session->scheduled = Instant::max();
     if (session->deadline() <= now) session->tick(now);
-    if (!session->state().ended()) schedule(session);
+    if (!session->state().ended()) schedule(*session);
   }
   armed_ = Instant::max();
   if (!due_.empty()) arm();

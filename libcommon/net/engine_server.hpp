@@ -44,13 +44,16 @@ class EngineServer {
   [[nodiscard]] Response error(const Request& request, unsigned status, int code,
                                std::string_view message) const;
 
+  /// Engine.IO's answer to a request that does not fit its session.
+  [[nodiscard]] Response bad_request(const Request& request) const;
+
   /// Ends every session in an orderly way.
   void close_all();
 
   [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
   /// Has the session's deadline looked at when it is due; for when it may have come closer.
-  void schedule(const std::shared_ptr<EngineSession>& session);
+  void schedule(EngineSession& session);
   void forget(const std::string& sid) { sessions_.erase(sid); }
 
  private:

@@ -28,7 +28,7 @@ void EngineSession::attach_probe(std::shared_ptr<WebSocketLink> link) {
   }
   probe_ = std::move(link);
   probe_->start(weak_from_this());
-  server_.schedule(shared_from_this());
+  server_.schedule(*this);
 }
 
 engineio::Session::Answer EngineSession::poll(WaitingPoll& poll, std::string& body) {
@@ -58,8 +58,7 @@ void EngineSession::tick(Instant now) {
 
 void EngineSession::deliver(bool binary, std::string_view data) {
   upper_->receive(binary, data);
-  if (!session_.ended())
-    server_.schedule(shared_from_this());  // the layer above may want an earlier tick now
+  if (!session_.ended()) server_.schedule(*this);  // the layer above may want an earlier tick now
 }
 
 void EngineSession::answer_poll(std::string body) {

@@ -19,6 +19,7 @@ namespace http = beast::http;
 constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line and headers
 constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a whole request, or to take an answer
+constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
 constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
 
 }  // namespace
@@ -97,14 +98,9 @@ class HttpListener::Connection {
     response.prepare_payload();
     co_await write(std::move(response));
     // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
-    char rest[4096];
-    std::size_t drained = 0;
     stream_.expires_after(std::chrono::seconds(1));
-    boost::system::error_code done;
-    stream_.socket().shutdown(Socket::shutdown_send, done);
-    while (!done && drained < (256u << 10)) {
-      drained += co_await stream_.async_read_some(asio::buffer(rest), asio::redirect_error(use_task, done));
-    }
+    stream_.socket().shutdown(Socket::shutdown_send, error);
+    co_await drain(stream_, kMaxDrained);
   }
 
   Task<bool> write(Response response) {
@@ -123,7 +119,7 @@ class HttpListener::Connection {
       case engineio::Session::Answer::ok:
         co_return co_await write(engine_.poll_response(request, std::move(body)));
       case engineio::Session::Answer::refused:
-        co_return co_await write(engine_.error(request, 400, 3, "Bad request"));
+        co_return co_await write(engine_.bad_request(request));
       case engineio::Session::Answer::waiting:
         break;
     }

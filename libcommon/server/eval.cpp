@@ -33,13 +33,7 @@ std::shared_ptr<Eval> Eval::start(Core& core, const std::string& script, const s
 
 void Eval::ask(const std::string& quoted_script, const std::vector<ShardId>& ids, Millis timeout) {
   if (!on_end_) return;
-  // Who has which id is looked up once: with_id goes through the whole fleet.
-  std::map<ShardId, Shard*> by_id;
-  for (auto& [name, shard] : core_.fleet.shards()) {
-    const auto& info = shard.info;
-    if (!info.is_master && info.goal_shard_count == core_.fleet.goal())
-      by_id.emplace(info.goal_shard_id, &shard);
-  }
+  const auto by_id = core_.fleet.by_id();
   for (const auto id : ids) {
     const auto found = by_id.find(id);
     if (found == by_id.end()) {
@@ -121,17 +115,14 @@ void broadcast_eval(Core& core, const std::string& script, std::function<void(co
     std::string first_error = "null";
   };
   // As the original does: only ids that registered shards have are asked, and the array is as long as those.
-  std::vector<ShardId> ids;
   std::int32_t registered = 0;
   for (const auto& [name, shard] : core.fleet.shards()) {
-    const auto& info = shard.info;
-    if (info.is_master || !info.registered()) continue;
-    ++registered;
-    if (info.goal_shard_id.bound() && info.goal_shard_count == core.fleet.goal())
-      ids.push_back(info.goal_shard_id);
+    if (!shard.info.is_master && shard.info.registered()) ++registered;
   }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  std::vector<ShardId> ids;
+  for (const auto& [id, shard] : core.fleet.by_id()) {
+    if (shard->info.registered()) ids.push_back(id);
+  }
   auto length = std::max(std::min(registered, core.fleet.goal().value), 0);
   if (!ids.empty()) length = std::max(length, ids.back().value + 1);
   auto gathered = std::make_shared<Gathered>();

@@ -34,9 +34,7 @@ std::string_view state_word(const Shard& shard, const Settings& settings, Time n
   }
   if (now - info.last_seen >= settings.request_reboot_after) return "silent";
   if (!info.goal_shard_id.bound()) return "spare";
-  const bool running =
-      info.current_shard_id == info.goal_shard_id && info.current_shard_count == info.goal_shard_count;
-  return running ? "running" : "starting";
+  return info.runs_goal() ? "running" : "starting";
 }
 
 Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& store)
@@ -75,13 +73,15 @@ Shard* Fleet::find(const ShardName& name) {
   return found == shards_.end() ? nullptr : &found->second;
 }
 
-Shard* Fleet::with_id(ShardId id) {
+std::map<ShardId, Shard*> Fleet::by_id() {
+  std::map<ShardId, Shard*> found;
   for (auto& [name, shard] : shards_) {
-    if (!shard.info.is_master && shard.info.goal_shard_id == id && shard.info.goal_shard_count == goal()) {
-      return &shard;
+    const auto& info = shard.info;
+    if (!info.is_master && info.goal_shard_id.bound() && info.goal_shard_count == goal()) {
+      found.emplace(info.goal_shard_id, &shard);
     }
   }
-  return nullptr;
+  return found;
 }
 
 const Shard* Fleet::live_master() const {

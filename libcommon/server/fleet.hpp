@@ -55,8 +55,8 @@ class Fleet {
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
   [[nodiscard]] fleet::History& history() { return history_; }
   [[nodiscard]] ShardCount goal() const { return settings_.count; }
-  /// The shard that has this id of the present goal, if any.
-  [[nodiscard]] Shard* with_id(ShardId id);
+  /// Who has which id of the present goal, connected or not; the master has none.
+  [[nodiscard]] std::map<ShardId, Shard*> by_id();
   /// A master shard that is connected, if any.
   [[nodiscard]] const Shard* live_master() const;
 

@@ -18,19 +18,15 @@ constexpr Millis kNudgeEvery{1'000};
 }  // namespace
 
 std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId>& ids) {
-  std::map<ShardId, RespawnTarget> found;
-  for (const auto& [name, shard] : core.fleet.shards()) {
-    const auto& info = shard.info;
-    if (info.is_master || !info.goal_shard_id.bound() || info.goal_shard_count != core.fleet.goal()) continue;
-    found.emplace(info.goal_shard_id, RespawnTarget{info.goal_shard_id, name, shard.joined});
-  }
   std::vector<RespawnTarget> targets;
+  const auto by_id = core.fleet.by_id();
   if (ids.empty()) {
-    for (const auto& [id, target] : found) targets.push_back(target);
+    for (const auto& [id, shard] : by_id) targets.push_back({id, shard->info.id, shard->joined});
   }
   for (const auto id : ids) {
-    const auto at = found.find(id);
-    targets.push_back(at == found.end() ? RespawnTarget{id, std::nullopt, false} : at->second);
+    const auto at = by_id.find(id);
+    targets.push_back(at == by_id.end() ? RespawnTarget{id, std::nullopt, false}
+                                        : RespawnTarget{id, at->second->info.id, at->second->joined});
   }
   return targets;
 }
@@ -52,8 +48,7 @@ RespawnWatch::RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets
   for (const auto& target : targets) {
     if (!target.connected) continue;
     const auto& shard = *core_.fleet.find(*target.name);
-    waiting_.emplace(*target.name,
-                     Before{shard.status ? shard.status->start_time : fleet::kNever, begun_, false});
+    waiting_.emplace(*target.name, Before{shard.status ? shard.status->start_time : fleet::kNever, false});
   }
 }
 
@@ -68,13 +63,10 @@ void RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnEnd on_en
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   const auto* const shard = core_.fleet.find(name);
-  if (shard == nullptr || !shard->joined || !shard->status || shard->status_at <= before.told) return false;
-  const auto& info = shard->info;
-  const bool running =
-      info.current_shard_id == info.goal_shard_id && info.current_shard_count == info.goal_shard_count;
+  if (shard == nullptr || !shard->joined || !shard->status || shard->status_at <= begun_) return false;
+  const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
-  const bool reconnected =
-      shard->session->since() > before.told && shard->status_at > shard->session->since();
+  const bool reconnected = shard->session->since() > begun_ && shard->status_at > shard->session->since();
   return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
 }
 

@@ -45,7 +45,6 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
  private:
   struct Before {
     Time start_time;
-    Instant told;
     bool stopped = false;  ///< has reported that it runs nothing
   };
 

@@ -186,17 +186,20 @@ class Server final : public net::Application {
       return;
     }
     auto& now = core_.settings;
-    if (fresh->address != now.address || fresh->port != now.port || fresh->path != now.path ||
-        fresh->state_dir != now.state_dir || fresh->control_socket != now.control_socket ||
-        fresh->max_payload != now.max_payload) {
+    bool refused = false;
+    const auto keep = [&](auto& wanted, const auto& present) {
+      refused = refused || wanted != present;
+      wanted = present;
+    };
+    keep(fresh->address, now.address);
+    keep(fresh->port, now.port);
+    keep(fresh->path, now.path);
+    keep(fresh->state_dir, now.state_dir);
+    keep(fresh->control_socket, now.control_socket);
+    keep(fresh->max_payload, now.max_payload);
+    if (refused) {
       spdlog::warn(
           "address, port, path, state_dir, control_socket and max_payload change only with a restart");
-      fresh->address = now.address;
-      fresh->port = now.port;
-      fresh->path = now.path;
-      fresh->state_dir = now.state_dir;
-      fresh->control_socket = now.control_socket;
-      fresh->max_payload = now.max_payload;
     }
     now = std::move(*fresh);
     admission_.settings_changed();
@@ -215,7 +218,7 @@ class Server final : public net::Application {
     engine_.close_all();
     listener_.stop();
     co_await core_.fleet.finish();
-    grace_.expires_after(closing_now() ? kCloseGrace : std::chrono::seconds(0));
+    grace_.expires_after(engine_.session_count() > 0 ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
     // The control client that asked for the stop gets its answer first.
     co_await asio::post(context_, net::use_task);
@@ -223,8 +226,6 @@ class Server final : public net::Application {
     control_.stop();
     context_.stop();
   }
-
-  [[nodiscard]] bool closing_now() const { return engine_.session_count() > 0; }
 
   asio::io_context context_{1};
   std::function<Result<Settings>()> reload_;

@@ -1,11 +1,8 @@
 #include "server/settings.hpp"
 
 #include <toml++/toml.h>
-#include <boost/asio/ip/network_v4.hpp>
-#include <boost/asio/ip/network_v6.hpp>
 #include <cstdlib>
 #include <functional>
-#include <limits>
 #include <map>
 
 #include "base/text.hpp"

@@ -163,6 +163,7 @@ void add_shard_flag(CLI::App& app, std::vector<std::string>& out) {
       ->type_name("ID")
       ->take_all()
       ->expected(1)
+      ->allow_extra_args(false)
       ->check(CLI::Validator([](std::string& text) { return check_ids(text); }, ""));
 }
 

@@ -19,35 +19,41 @@ namespace bj = boost::json;
 struct Column {
   std::string_view name;
   std::string_view key;
-  bool in_stats;  ///< in the last status, not in the registry's row
+  enum class In { row, stats, bot } in;  ///< the registry's row, the last status, or its `bot`
 };
 
 constexpr Column kShardColumns[] = {
-    {"id", "id", false},
-    {"state", "state", false},
-    {"is_master", "isMaster", false},
-    {"connected", "connected", false},
-    {"address", "address", false},
-    {"goal_shard_id", "goalShardId", false},
-    {"goal_shard_count", "goalShardCount", false},
-    {"current_shard_id", "currentShardId", false},
-    {"current_shard_count", "currentShardCount", false},
-    {"created_time", "createdTime", false},
-    {"boot_time", "bootTime", false},
-    {"stop_time", "stopTime", false},
-    {"last_seen", "lastSeen", false},
-    {"last_heartbeat", "lastHeartbeat", false},
-    {"start_time", "startTime", true},
-    {"message_count_delta", "messageCountDelta", true},
-    {"message_count_total", "messageCountTotal", true},
-    {"mem_heap_used", "memHeapUsed", true},
-    {"mem_heap_total", "memHeapTotal", true},
-    {"mem_rss", "memRSS", true},
-    {"mem_external", "memExternal", true},
-    {"cpu_load", "cpuLoad", true},
-    {"ping", "ping", true},
-    {"storage_used_total", "storageUsedTotal", true},
-    {"storage_used_users", "storageUsedUsers", true},
+    {"id", "id", Column::In::row},
+    {"state", "state", Column::In::row},
+    {"is_master", "isMaster", Column::In::row},
+    {"connected", "connected", Column::In::row},
+    {"address", "address", Column::In::row},
+    {"goal_shard_id", "goalShardId", Column::In::row},
+    {"goal_shard_count", "goalShardCount", Column::In::row},
+    {"current_shard_id", "currentShardId", Column::In::row},
+    {"current_shard_count", "currentShardCount", Column::In::row},
+    {"created_time", "createdTime", Column::In::row},
+    {"boot_time", "bootTime", Column::In::row},
+    {"stop_time", "stopTime", Column::In::row},
+    {"last_seen", "lastSeen", Column::In::row},
+    {"last_heartbeat", "lastHeartbeat", Column::In::row},
+    {"start_time", "startTime", Column::In::stats},
+    {"message_count_delta", "messageCountDelta", Column::In::stats},
+    {"message_count_total", "messageCountTotal", Column::In::stats},
+    {"mem_heap_used", "memHeapUsed", Column::In::stats},
+    {"mem_heap_total", "memHeapTotal", Column::In::stats},
+    {"mem_rss", "memRSS", Column::In::stats},
+    {"mem_external", "memExternal", Column::In::stats},
+    {"cpu_load", "cpuLoad", Column::In::stats},
+    {"ping", "ping", Column::In::stats},
+    {"storage_used_total", "storageUsedTotal", Column::In::stats},
+    {"storage_used_users", "storageUsedUsers", Column::In::stats},
+    {"bot_state", "state", Column::In::bot},
+    {"bot_ready", "ready", Column::In::bot},
+    {"bot_pid", "pid", Column::In::bot},
+    {"bot_deaths", "deaths", Column::In::bot},
+    {"bot_crash_loop", "crashLoop", Column::In::bot},
+    {"bot_last_exit", "lastExit", Column::In::bot},
 };
 
 constexpr std::string_view kSampleColumns[] = {"id",
@@ -80,10 +86,20 @@ double mean(const bj::value* value) {
   return sum / static_cast<double>(value->get_array().size());
 }
 
-const bj::value* field(const bj::object& shard, const Column& column) {
-  if (!column.in_stats) return shard.if_contains(column.key);
-  const auto* stats = shard.if_contains("stats");
-  return stats != nullptr && stats->is_object() ? stats->get_object().if_contains(column.key) : nullptr;
+const bj::object* object_of(const bj::object& from, std::string_view key) {
+  const auto* value = from.if_contains(key);
+  return value != nullptr && value->is_object() ? &value->get_object() : nullptr;
+}
+
+const bj::value* field(const bj::object& shard, std::string_view key, Column::In in) {
+  const auto* object = in == Column::In::row ? &shard : object_of(shard, "stats");
+  if (in == Column::In::bot && object != nullptr) object = object_of(*object, "bot");
+  return object == nullptr ? nullptr : object->if_contains(key);
+}
+
+/// A number as text, or "-" where it is not known, which is −1 or missing.
+std::string known(const bj::value* value, fmt::format_string<double> form) {
+  return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
 }
 
 std::string csv_cell(const bj::value* value) {
@@ -164,20 +180,22 @@ struct Gauge {
   std::string_view name;
   std::string_view key;
   std::string_view help;
-  bool in_stats;
+  Column::In in;
   double scale;
 };
 
 constexpr Gauge kShardGauges[] = {
-    {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", false, 1},
-    {"shard_connected", "connected", "Whether the shard is connected.", false, 1},
-    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", false, 1e-3},
-    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.", true, 1},
-    {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", true, 1},
-    {"shard_resident_memory_bytes", "memRSS", "Resident memory.", true, 1},
-    {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", true, 1},
-    {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", true, 1e-3},
-    {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", true, 1},
+    {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", Column::In::row, 1},
+    {"shard_connected", "connected", "Whether the shard is connected.", Column::In::row, 1},
+    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", Column::In::row, 1e-3},
+    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.", Column::In::stats, 1},
+    {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", Column::In::stats, 1},
+    {"shard_resident_memory_bytes", "memRSS", "Resident memory.", Column::In::stats, 1},
+    {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", Column::In::stats, 1},
+    {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", Column::In::stats, 1e-3},
+    {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", Column::In::stats, 1},
+    {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.", Column::In::bot, 1},
+    {"shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.", Column::In::bot, 1},
 };
 
 struct Total {
@@ -230,24 +248,21 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
     return rank(*a) < rank(*b);
   });
   std::vector<std::vector<std::string>> rows{
-      {"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "ADDRESS"}};
+      {"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "DEATHS", "ADDRESS"}};
   for (const auto* shard : shards) {
     const auto id = number(shard->if_contains("goalShardId"));
-    const bj::value* const last = shard->if_contains("stats");
-    const bj::object* const status = last != nullptr && last->is_object() ? &last->get_object() : nullptr;
-    const auto of = [&](std::string_view key) {
-      return status == nullptr ? nullptr : status->if_contains(key);
-    };
+    const auto of = [&](std::string_view key) { return field(*shard, key, Column::In::stats); };
     const bj::value& address = shard->at("address");
     rows.push_back({shard->at("isMaster").as_bool() ? "master"
                     : id < 0                        ? "-"
                                                     : fmt::format("{}", id),
                     std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
                     ago(number(shard->if_contains("lastSeen")), now_ms),
-                    status == nullptr ? "-" : fmt::format("{:.0f} ms", number(of("ping"))),
-                    status == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
-                    status == nullptr ? "-" : bytes(number(of("memRSS"))),
-                    status == nullptr ? "-" : fmt::format("{:.0f}", number(of("messageCountTotal"))),
+                    known(of("ping"), "{:.0f} ms"),
+                    of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
+                    of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
+                    known(of("messageCountTotal"), "{:.0f}"),
+                    known(field(*shard, "deaths", Column::In::bot), "{:.0f}"),
                     address.is_string() ? std::string(address.get_string()) : "-"});
   }
   return out + align(rows);
@@ -267,7 +282,7 @@ std::string stats_as_csv(const bj::object& stats) {
     std::string line;
     for (const auto& column : kShardColumns) {
       if (&column != kShardColumns) line += ',';
-      line += csv_cell(field(shard.as_object(), column));
+      line += csv_cell(field(shard.as_object(), column.key, column.in));
     }
     out += line + "\r\n";
   }
@@ -286,8 +301,9 @@ std::string stats_as_prometheus(const bj::object& stats) {
     metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
     for (const auto& value : shards_of(stats)) {
       const auto& shard = value.as_object();
-      const auto* found = field(shard, {gauge.name, gauge.key, gauge.in_stats});
+      const auto* found = field(shard, gauge.key, gauge.in);
       if (found == nullptr || found->is_null()) continue;
+      if (gauge.in != Column::In::row && found->is_number() && number(found) < 0) continue;  // not known
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);
@@ -303,9 +319,9 @@ std::string history_as_table(const bj::object& history) {
   each_sample(history, [&](std::string_view name, const bj::object& sample) {
     const auto of = [&](std::string_view key) { return number(sample.if_contains(key)); };
     rows.push_back({clock_time(of("timestamp")), std::string(name), fmt::format("{}", of("currentShardId")),
-                    fmt::format("{:.0f} ms", of("ping")),
+                    known(sample.if_contains("ping"), "{:.0f} ms"),
                     fmt::format("{:.0f} %", 100 * mean(sample.if_contains("cpuLoad"))), bytes(of("memRSS")),
-                    fmt::format("{:.0f}", of("messageCountTotal"))});
+                    known(sample.if_contains("messageCountTotal"), "{:.0f}")});
   });
   return align(rows);
 }

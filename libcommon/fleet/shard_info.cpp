@@ -147,6 +147,10 @@ void read(const boost::json::object& from, ShardStatus& status) {
     auto text = json::serialize(*cpus);
     if (text.size() <= kMaxCpusText) status.cpus = std::move(text);
   }
+  if (const auto* bot = from.if_contains("bot"); bot != nullptr && bot->is_object()) {
+    if (!status.bot) status.bot.emplace();
+    read(bot->get_object(), *status.bot);
+  }
 }
 
 boost::json::object to_json(const ShardStatus& status) {
@@ -171,6 +175,7 @@ boost::json::object to_json(const ShardStatus& status) {
   object["ping"] = status.ping;
   object["storageUsedTotal"] = status.storage_used_total;
   object["storageUsedUsers"] = status.storage_used_users;
+  if (status.bot) object["bot"] = to_json(*status.bot);
   return object;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "fleet/bot_report.hpp"
 
 namespace smaster::fleet {
 
@@ -40,7 +41,8 @@ struct ShardInfo {
   bool operator==(const ShardInfo&) const = default;
 };
 
-/// A heartbeat's content. Sizes in bytes, ping in milliseconds, CPU load 0 … 1 a core.
+/// A heartbeat's content. Sizes in bytes, ping in milliseconds, CPU load 0 … 1 a core; −1 in ping and in counts of
+/// messages: the shard does not know.
 struct ShardStatus {
   std::string id;
   bool is_master = false;
@@ -63,6 +65,7 @@ struct ShardStatus {
   double ping = 0;
   double storage_used_total = 0;
   double storage_used_users = 0;
+  std::optional<BotReport> bot;  ///< only from agents
 };
 
 void read(const boost::json::object& from, ShardInfo& info);

@@ -151,6 +151,26 @@ Result<std::vector<std::string_view>> split_array(std::string_view text) {
   }
 }
 
+Result<std::vector<std::pair<std::string, std::string_view>>> split_object(std::string_view text) {
+  text = trim(text);
+  if (text.empty() || text.front() != '{' || text.back() != '}' || !valid(text)) {
+    return fail(ErrorKind::bad_data, "not a JSON object");
+  }
+  std::vector<std::pair<std::string, std::string_view>> members;
+  std::size_t at = 1;
+  while (true) {
+    while (is_space(text[at]) || text[at] == ',') ++at;
+    if (at == text.size() - 1) return members;
+    auto end = value_end(text, at);
+    auto name = unquote(text.substr(at, end - at)).value_or("");
+    at = text.find(':', end) + 1;
+    while (is_space(text[at])) ++at;
+    end = value_end(text, at);
+    members.emplace_back(std::move(name), text.substr(at, end - at));
+    at = end;
+  }
+}
+
 std::string quote(std::string_view text) {
   // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are
   // replaced.
@@ -177,6 +197,10 @@ std::string quote(std::string_view text) {
     }
   }
   return bj::serialize(bj::string_view(clean));
+}
+
+bool truthy(std::string_view text) {
+  return !text.empty() && text != "null" && text != "false" && text != "\"\"" && text != "0" && text != "-0";
 }
 
 std::optional<std::string> unquote(std::string_view text) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -30,9 +31,17 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// `text` is not exactly one valid JSON array.
 [[nodiscard]] Result<std::vector<std::string_view>> split_array(std::string_view text);
 
+/// The members of the object `text`: names unescaped, values as views into it. bad_data when `text` is not
+/// exactly one valid JSON object.
+[[nodiscard]] Result<std::vector<std::pair<std::string, std::string_view>>> split_object(
+    std::string_view text);
+
 /// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is
 /// valid.
 [[nodiscard]] std::string quote(std::string_view text);
+
+/// Whether JavaScript takes the value for true, which is how shards tell an error from none.
+[[nodiscard]] bool truthy(std::string_view text);
 
 /// The string that the JSON `text` holds, or nothing when it is not a string.
 [[nodiscard]] std::optional<std::string> unquote(std::string_view text);

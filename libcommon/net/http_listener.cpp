@@ -8,6 +8,7 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <ctime>
 #include <utility>
 
 namespace smaster::net {
@@ -21,6 +22,15 @@ constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive c
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a whole request, or to take an answer
 constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
 constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
+
+/// The time as HTTP has it (RFC 9110, 5.6.7): a client whose clock is off can tell by it.
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 }  // namespace
 
@@ -107,6 +117,7 @@ class HttpListener::Connection {
     boost::system::error_code error;
     stream_.expires_after(kRequestTimeout);
     const bool keep = response.keep_alive();
+    response.set(http::field::date, http_date());
     co_await http::async_write(stream_, response, asio::redirect_error(use_task, error));
     co_return keep && !error;
   }
@@ -154,7 +165,7 @@ class HttpListener::Connection {
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
     const auto& limits = engine_.options().engine;
     auto link =
-        std::make_shared<WebSocketLink>(stream_.release_socket(), limits.max_payload, limits.max_queued);
+        std::make_shared<WebSocketLink>(Stream(stream_.release_socket()), limits.max_payload, limits.max_queued);
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
   }
 

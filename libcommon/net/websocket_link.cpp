@@ -17,8 +17,8 @@ constexpr std::chrono::seconds kHandshakeTimeout{10};
 
 }  // namespace
 
-WebSocketLink::WebSocketLink(Socket socket, std::size_t max_payload, std::size_t max_queued)
-    : stream_(std::move(socket)), max_queued_(max_queued) {
+WebSocketLink::WebSocketLink(Stream stream, std::size_t max_payload, std::size_t max_queued)
+    : stream_(std::move(stream)), max_queued_(max_queued) {
   stream_.read_message_max(max_payload);
   stream_.auto_fragment(false);
   stream_.set_option(
@@ -29,6 +29,20 @@ Task<bool> WebSocketLink::accept(const Request& request) {
   boost::system::error_code error;
   co_await stream_.async_accept(request, asio::redirect_error(use_task, error));
   co_return !error;
+}
+
+Task<boost::system::error_code> WebSocketLink::connect(const std::string& host, const std::string& target,
+                                                       const std::string& authorization,
+                                                       WebSocketAnswer& response) {
+  stream_.set_option(websocket::stream_base::decorator([authorization](websocket::request_type& request) {
+    request.set(beast::http::field::authorization, authorization);
+    request.set(beast::http::field::user_agent, "smaster/" SMASTER_VERSION);
+  }));
+  boost::system::error_code error;
+  co_await stream_.async_handshake(response, host, target, asio::redirect_error(use_task, error));
+  // The decorator is no longer needed, and it holds the header.
+  stream_.set_option(websocket::stream_base::decorator([](websocket::request_type&) {}));
+  co_return error;
 }
 
 void WebSocketLink::start(std::weak_ptr<WebSocketOwner> owner) {
@@ -104,7 +118,7 @@ void WebSocketLink::finish_close() {
 void WebSocketLink::abort() {
   closing_ = true;
   boost::system::error_code ignored;
-  stream_.next_layer().close(ignored);
+  stream_.next_layer().socket().close(ignored);
 }
 
 void WebSocketLink::report(engineio::CloseReason reason) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/beast/websocket/stream.hpp>
 #include <functional>
 #include <list>
@@ -11,10 +12,14 @@
 
 #include "net/application.hpp"
 #include "net/asio.hpp"
+#include "net/stream.hpp"
 
 namespace smaster::net {
 
 class WebSocketLink;
+
+/// What a server answers to the request for a websocket.
+using WebSocketAnswer = boost::beast::websocket::response_type;
 
 /// Who hears of a websocket's frames and of its end.
 class WebSocketOwner {
@@ -28,10 +33,13 @@ class WebSocketOwner {
 class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
  public:
   /// `max_queued`: bytes that may wait for a peer that does not read; then the connection is cut.
-  WebSocketLink(Socket socket, std::size_t max_payload, std::size_t max_queued);
+  WebSocketLink(Stream stream, std::size_t max_payload, std::size_t max_queued);
 
   /// Answers the upgrade request; false when that fails.
   Task<bool> accept(const Request& request);
+  /// Asks the server for a websocket. Where that fails, `response` has the server's answer if there was one.
+  Task<boost::system::error_code> connect(const std::string& host, const std::string& target,
+                                          const std::string& authorization, WebSocketAnswer& response);
   /// Starts to read for `owner`, which is kept alive only while a frame is handed to it.
   void start(std::weak_ptr<WebSocketOwner> owner);
   void send(const engineio::Frame& frame);
@@ -47,7 +55,7 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
   void report(engineio::CloseReason reason);
 
   // Deflate is left out: it costs memory a connection, and a compressed frame can hide a bomb.
-  boost::beast::websocket::stream<Socket, false> stream_;
+  boost::beast::websocket::stream<Stream, false> stream_;
   boost::beast::flat_buffer buffer_;
   std::list<engineio::Frame> queue_;  // a list, because an empty one owns no memory
   std::size_t queued_bytes_ = 0;

@@ -14,6 +14,7 @@
 #include "server/clock.hpp"
 #include "server/core.hpp"
 #include "server/eval.hpp"
+#include "server/messages.hpp"
 #include "server/registrar.hpp"
 #include "server/respawn.hpp"
 #include "server/stats.hpp"
@@ -124,13 +125,10 @@ Answer post_eval(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
   if (const auto* guild = body->if_contains("guild"); guild != nullptr) {
-    const auto snowflake =
-        guild->is_string() ? parse_int<std::uint64_t>(std::string_view(guild->get_string())) : std::nullopt;
-    const auto goal = context.core.fleet.goal().value;
-    if (!snowflake || goal < 1) return usage("\"guild\" is not a guild id as text, or there are no shards");
-    // Discord: a guild lives on shard (guild id >> 22) mod shard count.
-    const auto owner = (*snowflake >> 22) % static_cast<std::uint64_t>(goal);
-    *ids = std::vector{ShardId{static_cast<std::int32_t>(owner)}};
+    const auto owner = guild->is_string() ? guild_shard(std::string_view(guild->get_string()), context.core.fleet.goal())
+                                          : std::nullopt;
+    if (!owner) return usage("\"guild\" is not a guild id as text, or there are no shards");
+    *ids = std::vector{*owner};
   }
 
   struct Counts {
@@ -141,7 +139,7 @@ Answer post_eval(ControlContext& context, const Call& call) {
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   auto counts = std::make_shared<Counts>();
   const auto eval = Eval::start(
-      context.core, std::string(script->get_string()), targets, *timeout,
+      context.core, Question::eval(std::string_view(script->get_string())), targets, *timeout,
       [lines, counts](const EvalAnswer& answer) {
         if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
         if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;

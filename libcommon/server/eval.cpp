@@ -10,28 +10,38 @@
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
-namespace {
-
-/// Whether an ack's first argument says that there was no error: JavaScript's falsy values.
-bool no_error(std::string_view json) {
-  return json == "null" || json == "false" || json == "\"\"" || json == "0";
-}
-
-}  // namespace
-
 Eval::Eval(Core& core) : core_(core), timer_(core.context.get_executor()) {}
 
-std::shared_ptr<Eval> Eval::start(Core& core, const std::string& script, const std::vector<ShardId>& ids,
+Question Question::eval(std::string_view script) {
+  auto quoted = json::quote(script);
+  return {"evalRequest", {quoted}, quoted};
+}
+
+Question Question::fetch_prop(std::string_view path) {
+  std::string script = "this";
+  for (std::string_view rest = path; !rest.empty();) {
+    const auto dot = rest.find('.');
+    script += '[' + json::quote(rest.substr(0, dot)) + ']';
+    rest.remove_prefix(dot == std::string_view::npos ? rest.size() : dot + 1);
+  }
+  return {"fetchProp", {json::quote(path)}, json::quote(script)};
+}
+
+Question Question::message(std::string_view data, ShardId from) {
+  return {"message", {std::string(data), std::to_string(from.value)}, std::nullopt};
+}
+
+std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vector<ShardId>& ids,
                                   Millis timeout, OnAnswer on_answer, OnEnd on_end) {
   auto eval = std::make_shared<Eval>(core);
   eval->on_answer_ = std::move(on_answer);
   eval->on_end_ = std::move(on_end);
   net::asio::post(core.context,
-                  [eval, quoted = json::quote(script), ids, timeout] { eval->ask(quoted, ids, timeout); });
+                  [eval, question = std::move(question), ids, timeout] { eval->ask(question, ids, timeout); });
   return eval;
 }
 
-void Eval::ask(const std::string& quoted_script, const std::vector<ShardId>& ids, Millis timeout) {
+void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout) {
   if (!on_end_) return;
   const auto by_id = core_.fleet.by_id();
   for (const auto id : ids) {
@@ -40,12 +50,17 @@ void Eval::ask(const std::string& quoted_script, const std::vector<ShardId>& ids
       missing(id, std::nullopt, "no shard has this id");
     } else if (auto& shard = *found->second; !shard.joined) {
       missing(id, shard.info.id, "not connected");
+    } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
+      missing(id, shard.info.id, "run by no agent, which this needs");
     } else {
       auto& waiting = waiting_.emplace(id, Waiting{shard.info.id}).first->second;
+      const std::vector<std::string_view> arguments =
+          agent ? std::vector<std::string_view>(question.arguments.begin(), question.arguments.end())
+                : std::vector<std::string_view>{*question.script};
       waiting.ack_id =
-          shard.session->request("evalRequest", {quoted_script},
-                                 [self = shared_from_this(), id](const socketio::Arguments* arguments) {
-                                   self->answered(id, arguments);
+          shard.session->request(agent ? question.event : "evalRequest", arguments,
+                                 [self = shared_from_this(), id](const socketio::Arguments* answer) {
+                                   self->answered(id, answer);
                                  });
     }
   }
@@ -64,7 +79,7 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
     missing(id, name, "disconnected before it answered (an answer above [limits] max_payload does that too)");
   } else {
     const auto& values = arguments->json;
-    const bool ok = values.empty() || no_error(values.front());
+    const bool ok = values.empty() || !json::truthy(values.front());
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
     on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, name, std::string(text),
                 arguments->attachments});
@@ -105,60 +120,6 @@ std::vector<ShardId> all_ids(Core& core) {
   std::vector<ShardId> ids;
   for (std::int32_t id = 0; id < core.fleet.goal().value; ++id) ids.push_back(ShardId{id});
   return ids;
-}
-
-void broadcast_eval(Core& core, const std::string& script, std::function<void(const BroadcastResult&)> then) {
-  struct Gathered {
-    BroadcastResult result;
-    std::vector<std::string> slots;
-    std::size_t missing = 0;
-    std::string first_error = "null";
-  };
-  // As the original does: only ids that registered shards have are asked, and the array is as long as those.
-  std::int32_t registered = 0;
-  for (const auto& [name, shard] : core.fleet.shards()) {
-    if (!shard.info.is_master && shard.info.registered()) ++registered;
-  }
-  std::vector<ShardId> ids;
-  for (const auto& [id, shard] : core.fleet.by_id()) {
-    if (shard->info.registered()) ids.push_back(id);
-  }
-  auto length = std::max(std::min(registered, core.fleet.goal().value), 0);
-  if (!ids.empty()) length = std::max(length, ids.back().value + 1);
-  auto gathered = std::make_shared<Gathered>();
-  gathered->slots.assign(static_cast<std::size_t>(length), "null");
-
-  const auto on_answer = [gathered](const EvalAnswer& answer) {
-    auto& attachments = gathered->result.attachments;
-    // A packet carries only so many attachments; what does not fit, and what an error brings, travels as
-    // text.
-    const bool fits = attachments.size() + answer.attachments.size() <= socketio::kMaxAttachments;
-    auto text = answer.attachments.empty() ? Result<std::string>(answer.json)
-                : fits && answer.kind == EvalAnswer::Kind::result
-                    ? socketio::shift_placeholders(answer.json, answer.attachments.size(), attachments.size())
-                    : socketio::inline_attachments(answer.json, answer.attachments);
-    if (answer.kind == EvalAnswer::Kind::missing || !text) {
-      ++gathered->missing;
-    } else if (answer.kind == EvalAnswer::Kind::error) {
-      if (gathered->first_error == "null") gathered->first_error = std::move(*text);
-    } else {
-      gathered->slots[static_cast<std::size_t>(answer.shard.value)] = std::move(*text);
-      if (fits) attachments.insert(attachments.end(), answer.attachments.begin(), answer.attachments.end());
-    }
-  };
-  const auto on_end = [gathered, asked = ids.size(), then = std::move(then)] {
-    auto& result = gathered->result;
-    result.error = gathered->first_error;
-    if (asked == 0) {
-      result.error = R"("No Shards")";
-    } else if (result.error == "null" && gathered->missing > 0) {
-      result.error = json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing) +
-                                 "/" + std::to_string(asked) + ")");
-    }
-    result.results = socketio::join_array({gathered->slots.begin(), gathered->slots.end()});
-    then(result);
-  };
-  Eval::start(core, script, ids, kEvalTimeout, on_answer, on_end);
 }
 
 }  // namespace smaster::server

@@ -29,6 +29,20 @@ struct EvalAnswer {
   std::vector<std::string> attachments;
 };
 
+/// What shards are asked. Agents know more events than WIRE.md's shards, which know only scripts.
+struct Question {
+  std::string event;                   ///< for an agent
+  std::vector<std::string> arguments;  ///< JSON
+  std::optional<std::string> script;   ///< JSON, for other shards; none: they cannot be asked
+
+  /// Run a script.
+  [[nodiscard]] static Question eval(std::string_view script);
+  /// The value at a path of the bot's client, such as "guilds.cache.size".
+  [[nodiscard]] static Question fetch_prop(std::string_view path);
+  /// Another bot's request. `data`: JSON.
+  [[nodiscard]] static Question message(std::string_view data, ShardId from);
+};
+
 class Eval : public std::enable_shared_from_this<Eval> {
  public:
   using OnAnswer = std::function<void(const EvalAnswer&)>;
@@ -36,7 +50,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
   /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from inside
   /// `start`.
-  static std::shared_ptr<Eval> start(Core& core, const std::string& script, const std::vector<ShardId>& ids,
+  static std::shared_ptr<Eval> start(Core& core, Question question, const std::vector<ShardId>& ids,
                                      Millis timeout, OnAnswer on_answer, OnEnd on_end);
   explicit Eval(Core& core);
   /// Nobody listens any more.
@@ -48,7 +62,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
     socketio::AckId ack_id = 0;
   };
 
-  void ask(const std::string& quoted_script, const std::vector<ShardId>& ids, Millis timeout);
+  void ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout);
   void answered(ShardId id, const socketio::Arguments* arguments);
   void missing(ShardId id, std::optional<ShardName> name, std::string_view why);
   void give_up(Millis timeout);
@@ -66,12 +80,18 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
 /// What a shard's broadcastEval is answered with.
 struct BroadcastResult {
-  std::string error;    ///< JSON; null when every shard answered
-  std::string results;  ///< a JSON array indexed by shard id; null where there is no result
+  std::string error = "null";    ///< JSON; null when every shard answered
+  std::string results = "null";  ///< JSON
   std::vector<std::string> attachments;
 };
+using OnBroadcast = std::function<void(const BroadcastResult&)>;
 
-/// Runs a shard's broadcastEval over the ids that shards have.
-void broadcast_eval(Core& core, const std::string& script, std::function<void(const BroadcastResult&)> then);
+/// Runs a shard's broadcastEval over the ids that shards have, as the original master does: the results are an
+/// array indexed by shard id, with null where there is none.
+void broadcast_eval(Core& core, Question question, OnBroadcast then);
+
+/// Asks one shard, or all of the goal, as discord.js' ShardingManager does for its children: the value of the
+/// one, or an array of all; the first error ends it; shards that are missing are an error of discord.js' own.
+void broadcast_as_discord(Core& core, Question question, std::optional<std::int64_t> shard, OnBroadcast then);
 
 }  // namespace smaster::server

@@ -34,6 +34,7 @@ std::string_view state_word(const Shard& shard, const Settings& settings, Time n
   }
   if (now - info.last_seen >= settings.request_reboot_after) return "silent";
   if (!info.goal_shard_id.bound()) return "spare";
+  if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
   return info.runs_goal() ? "running" : "starting";
 }
 
@@ -144,8 +145,8 @@ void Fleet::status(Shard& shard, std::string_view text) {
   auto& info = shard.info;
   seen(shard);
   // Without messages a bot is as good as gone, if messages are what we go by; one that runs nothing has none
-  // to count.
-  if (!settings_.use_message_stats || status.message_count_delta > 0 || !status.current_shard_id.bound()) {
+  // to count, and −1 is from one that cannot.
+  if (!settings_.use_message_stats || status.message_count_delta != 0 || !status.current_shard_id.bound()) {
     info.last_heartbeat = now;
   }
   info.current_shard_id = status.current_shard_id;

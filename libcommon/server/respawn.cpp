@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "json/json.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
 
@@ -43,12 +44,49 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
   }
 }
 
+RollOptions read_roll_options(const boost::json::object& object) {
+  constexpr std::int64_t kLongest = 3'600'000;
+  RollOptions options;
+  const auto read = [&](std::string_view key, Millis& out) {
+    std::int64_t ms = out.count();
+    json::read(object, key, ms);
+    if (ms >= 0 && ms <= kLongest) out = Millis{ms};
+  };
+  read("shardDelay", options.shard_delay);
+  read("timeout", options.timeout);
+  return options;
+}
+
+void roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options) {
+  std::erase_if(targets, [&](RespawnTarget& target) {
+    const auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    target.connected = shard != nullptr && shard->joined;
+    return !target.connected;
+  });
+  if (targets.empty()) return;
+  const std::vector<RespawnTarget> first(1, targets.front());
+  targets.erase(targets.begin());
+  const auto next_at = std::chrono::steady_clock::now() + options.shard_delay;
+  const auto watch = std::make_shared<RespawnWatch>(core, first);
+  respawn(core, first, Millis{0});
+  const auto go_on = [&core, targets = std::move(targets), options, next_at](const std::vector<ShardName>& late) {
+    for (const auto& name : late) spdlog::warn("shard {} is not back in time; the next one's turn", name.str());
+    auto pause = std::make_shared<net::Timer>(core.context.get_executor(), next_at);
+    pause->async_wait([&core, targets, options, pause](boost::system::error_code error) {
+      if (!error) roll(core, targets, options);
+    });
+  };
+  watch->run(Millis{0}, options.timeout, [](const ShardName&, Millis) {}, go_on);
+}
+
 RespawnWatch::RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets)
     : core_(core), timer_(core.context.get_executor()), begun_(std::chrono::steady_clock::now()) {
   for (const auto& target : targets) {
     if (!target.connected) continue;
     const auto& shard = *core_.fleet.find(*target.name);
-    waiting_.emplace(*target.name, Before{shard.status ? shard.status->start_time : fleet::kNever, false});
+    const auto* const status = shard.status.get();
+    waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
+                                          status != nullptr && status->bot && status->bot->ready == true});
   }
 }
 
@@ -66,6 +104,7 @@ bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   if (shard == nullptr || !shard->joined || !shard->status || shard->status_at <= begun_) return false;
   const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
+  if (before.ready && shard->status->bot && shard->status->bot->ready != true) return false;
   const bool reconnected = shard->session->since() > begun_ && shard->status_at > shard->session->since();
   return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
 }

@@ -2,6 +2,7 @@
 // back.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -29,6 +30,16 @@ struct RespawnTarget {
 /// Tells the connected ones to respawn, the nth after n × `delay`.
 void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay);
 
+/// How discord.js' respawnAll goes from shard to shard; its defaults.
+struct RollOptions {
+  Millis shard_delay{5'000};  ///< at least, from one shard's respawn to the next one's
+  Millis timeout{30'000};     ///< how long a shard may take to come back before the next one's turn
+};
+[[nodiscard]] RollOptions read_roll_options(const boost::json::object& options);
+
+/// Respawns one after the other, each when the one before is back. Ends by itself.
+void roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options);
+
 /// Watches shards that were told to respawn until each runs again: it has reported another start time, or
 /// that it stopped and started, or has reconnected, and then the id it should have.
 class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
@@ -46,6 +57,7 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
   struct Before {
     Time start_time;
     bool stopped = false;  ///< has reported that it runs nothing
+    bool ready = false;    ///< was logged in, and can be waited for to be so again
   };
 
   void look();

@@ -2,11 +2,14 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+#include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/text.hpp"
 #include "json/json.hpp"
 #include "server/core.hpp"
-#include "server/eval.hpp"
+#include "server/messages.hpp"
 #include "server/respawn.hpp"
 
 namespace smaster::server {
@@ -46,12 +49,18 @@ void ShardSession::fail_pending() {
   for (const auto& [id, answer] : std::exchange(pending_, {})) answer(nullptr);
 }
 
-void ShardSession::connected(std::string_view, std::string_view) {
-  core_.proof.get([this, alive = alive_](const Proof& proof) {
+void ShardSession::connected(std::string_view, std::string_view auth) {
+  // What an agent says of itself; other shards say nothing.
+  bool only_check = false;
+  if (const auto value = json::parse(auth); value && value->is_object()) {
+    agent_ = value->get_object().contains("agent");
+    json::read(value->get_object(), "check", only_check);
+  }
+  core_.proof.get([this, alive = alive_, only_check](const Proof& proof) {
     if (!*alive || !open_) return;
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
-    spdlog::info("shard {} connected (address {})", name_.str(), address_);
-    core_.fleet.joined(*this);
+    spdlog::info("shard {} connected{} (address {})", name_.str(), only_check ? " to check" : "", address_);
+    if (!only_check) core_.fleet.joined(*this);
   });
 }
 
@@ -59,7 +68,7 @@ void ShardSession::disconnected(std::string_view) { close(); }
 
 void ShardSession::emit(std::string_view event, const std::vector<std::string_view>& arguments) {
   for (const auto& frame :
-       socketio::Connection::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
+       socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
     send_frame(frame);
   }
 }
@@ -69,7 +78,7 @@ socketio::AckId ShardSession::request(std::string_view event, const std::vector<
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
   for (const auto& frame :
-       socketio::Connection::encode_event(socketio::kMainNamespace, event, id, arguments)) {
+       socketio::encode_event(socketio::kMainNamespace, event, id, arguments)) {
     send_frame(frame);
   }
   return id;
@@ -98,9 +107,13 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   }
   core_.fleet.seen(*shard);
   if (name == "broadcastEval") {
-    on_broadcast_eval(ack_id, arguments);
+    on_broadcast(ack_id, arguments, &Question::eval);
+  } else if (name == "fetchClientValues") {
+    on_broadcast(ack_id, arguments, &Question::fetch_prop);
   } else if (name == "respawnAll") {
-    on_respawn_all(ack_id);
+    on_respawn_all(ack_id, arguments);
+  } else if (name == "sendMessage") {
+    on_send_message(ack_id, arguments);
   } else {
     spdlog::warn("shard {} sent the event \"{}\", which this server does not know", name_.str(),
                  name.substr(0, 64));
@@ -108,23 +121,52 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   }
 }
 
-void ShardSession::on_broadcast_eval(std::optional<socketio::AckId> ack_id,
-                                     const socketio::Arguments& arguments) {
-  const auto script = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
-  if (!script) {
-    if (ack_id) answer(*ack_id, {R"("broadcastEval takes a script as text")"});
-    return;
-  }
-  broadcast_eval(core_, *script, [this, alive = alive_, ack_id](const BroadcastResult& result) {
+OnBroadcast ShardSession::answer_with_result(std::optional<socketio::AckId> ack_id) {
+  return [this, alive = alive_, ack_id](const BroadcastResult& result) {
     if (!*alive || !open_ || !ack_id) return;
     answer(*ack_id, {result.error, result.results}, result.attachments);
-  });
+  };
 }
 
-void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id) {
+/// broadcastEval and fetchClientValues. A second argument comes from agents: `{"shard":3}` or `{"all":true}`, to be
+/// answered as discord.js would.
+void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
+                                Question (*question)(std::string_view)) {
+  const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
+  if (!text) {
+    if (ack_id) answer(*ack_id, {R"("the first argument is not a text")"});
+    return;
+  }
+  if (arguments.json.size() < 2) return broadcast_eval(core_, question(*text), answer_with_result(ack_id));
+  std::optional<std::int64_t> shard;
+  const auto options = json::parse(arguments.json[1]);
+  if (options && options->is_object() && options->get_object().contains("shard")) {
+    json::read(options->get_object(), "shard", shard.emplace(-1));
+  }
+  broadcast_as_discord(core_, question(*text), shard, answer_with_result(ack_id));
+}
+
+void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
   spdlog::info("shard {} asks to respawn all", name_.str());
-  respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
+  const auto options = arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
+  if (options && options->is_object()) {
+    roll(core_, respawn_targets(core_), read_roll_options(options->get_object()));
+  } else {
+    respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
+  }
   if (ack_id) answer(*ack_id, {});
+}
+
+void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+  if (arguments.json.size() < 2 || !arguments.attachments.empty()) {
+    if (ack_id) answer(*ack_id, {R"("sendMessage takes an address, data and a timeout or null")"});
+    return;
+  }
+  constexpr std::int64_t kLongest = 3'600'000;
+  const auto ms = arguments.json.size() < 3 ? std::nullopt : parse_int<std::int64_t>(arguments.json[2]);
+  const auto timeout = ms ? std::optional(Millis{std::clamp<std::int64_t>(*ms, 1, kLongest)}) : std::nullopt;
+  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal_shard_id, timeout,
+               answer_with_result(ack_id));
 }
 
 }  // namespace smaster::server

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "net/socketio_upper.hpp"
+#include "server/eval.hpp"
 
 namespace smaster::server {
 
@@ -24,6 +25,8 @@ class ShardSession final : public net::SocketIoUpper {
   [[nodiscard]] const ShardName& name() const { return name_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] Instant since() const { return since_; }
+  /// Whether an agent speaks, which knows more events than WIRE.md's shards.
+  [[nodiscard]] bool is_agent() const { return agent_; }
 
   /// Sends an event; `arguments` are JSON.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments);
@@ -54,14 +57,18 @@ class ShardSession final : public net::SocketIoUpper {
   void fail_pending();
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
-  void on_broadcast_eval(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_respawn_all(std::optional<socketio::AckId> ack_id);
+  [[nodiscard]] OnBroadcast answer_with_result(std::optional<socketio::AckId> ack_id);
+  void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
+                    Question (*question)(std::string_view));
+  void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
 
   Core& core_;
   ShardName name_;
   std::string address_;
   Instant since_{};
   bool open_ = false;
+  bool agent_ = false;
   socketio::AckId next_id_ = 0;
   std::unordered_map<socketio::AckId, Answer> pending_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for answers that come after this object

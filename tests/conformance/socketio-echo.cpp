@@ -21,7 +21,7 @@ class SocketEcho final : public net::SocketIoUpper {
   }
   void connected(std::string_view nsp, std::string_view auth) override {
     auth_due_ = std::chrono::steady_clock::now() + kAuthDelay;
-    auths_.push_back(Connection::encode_event(nsp, "auth", std::nullopt, {auth}).front());
+    auths_.push_back(socketio::encode_event(nsp, "auth", std::nullopt, {auth}).front());
   }
   [[nodiscard]] std::optional<Instant> deadline() const override {
     return auths_.empty() ? SocketIoUpper::deadline() : auth_due_;
@@ -36,7 +36,7 @@ class SocketEcho final : public net::SocketIoUpper {
              socketio::Arguments arguments) override {
     if (nsp != socketio::kMainNamespace) return;
     if (name == "message") {
-      for (const auto& frame : Connection::encode_event(nsp, "message-back", std::nullopt, arguments.json,
+      for (const auto& frame : socketio::encode_event(nsp, "message-back", std::nullopt, arguments.json,
                                                         arguments.attachments)) {
         send_frame(frame);
       }

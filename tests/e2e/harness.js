@@ -3,14 +3,26 @@
 import assert from 'node:assert/strict';
 import {execFile, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
+import {fileURLToPath} from 'node:url';
 import {DemoShard} from './shard.js';
 
 export const bin = process.env.SMASTER_BIN;
 assert.ok(bin, 'SMASTER_BIN is the folder of the built programs');
+
+const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url)), 'bots');
+
+/** Whether a process runs; a zombie does not. */
+export function alive(pid) {
+  try {
+    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+  } catch {
+    return false;
+  }
+}
 
 /** How long anything may take before a test fails: generous, since the machine may be busy. */
 const patience = 60_000;
@@ -72,6 +84,7 @@ export class Server {
     this.socket = path.join(this.folder, 'control.sock');
     this.log = '';
     this.shards = [];
+    this.agents = [];
     this.configure(settings);
   }
 
@@ -124,6 +137,23 @@ export class Server {
     return run(path.join(bin, 'smaster'), args, {...options, env: {SMASTER_SOCKET: this.socket, ...options.env}});
   }
 
+  get botLog() {
+    return path.join(this.folder, 'bots.log');
+  }
+
+  /** What the bots have written of themselves: one entry a start. No id may ever have run twice at once. */
+  bots() {
+    const entries = existsSync(this.botLog) ? readFileSync(this.botLog, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
+    for (const entry of entries) assert.deepEqual(entry.twice, [], `shard ${entry.id} ran twice at once`);
+    return entries;
+  }
+
+  /** Runs a script in shards' bots; gives their lines, by shard. */
+  async evaluate(script, flags = []) {
+    const {stdout} = await this.tool(['eval', script, '--ndjson', ...flags]);
+    return stdout.trim().split('\n').map(JSON.parse).sort((a, b) => a.shard - b.shard);
+  }
+
   async stats() {
     const {code, stdout, stderr} = await this.tool(['stats', '--json']);
     assert.equal(code, 0, stderr);
@@ -150,6 +180,13 @@ export class Server {
     return shard;
   }
 
+  /** An agent for these configs, stopped when the test ends. `command` is the bot, or a file of ./bots. */
+  agent(configs, command, options) {
+    const agent = new Agent(this, configs, command, options);
+    this.agents.push(agent);
+    return agent;
+  }
+
   /** Waits until `count` shards run the id they should. */
   running(count) {
     return until(`${count} running shards`, async () => {
@@ -160,9 +197,50 @@ export class Server {
 
   async cleanup() {
     for (const shard of this.shards) shard.close();
+    await Promise.all(this.agents.map((agent) => agent.end('SIGTERM')));
     if (this.process) await this.end('SIGKILL');
     rmSync(this.folder, {recursive: true, force: true});
     assert.doesNotMatch(this.log, /Sanitizer|runtime error|critical/);
+  }
+}
+
+/** A running `smaster agent`. */
+export class Agent {
+  constructor(server, configs, command, {flags = [], env = {}} = {}) {
+    this.server = server;
+    this.configs = configs;
+    this.command = Array.isArray(command) ? command : [process.execPath, path.join(bots, command)];
+    this.flags = flags;
+    this.env = env;
+    this.log = '';
+    this.output = '';
+    this.start();
+  }
+
+  start() {
+    const files = this.configs.map((config) => {
+      const file = path.join(this.server.folder, `shard_${config.id}_config.json`);
+      writeFileSync(file, JSON.stringify(config), {mode: 0o600});
+      return ['--config', file];
+    });
+    this.process = spawn(path.join(bin, 'smaster'), ['agent', ...files.flat(), '--grace', '5s', ...this.flags, '--', ...this.command],
+      {env: {...process.env, BOT_LOG: this.server.botLog, ...this.env}});
+    this.process.stderr.on('data', (data) => this.log += data);
+    this.process.stdout.on('data', (data) => this.output += data);
+    return this;
+  }
+
+  /** Ends it with a signal and waits until it is gone. */
+  async end(signal = 'SIGTERM') {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
+    const gone = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
+    this.process.kill(signal);
+    return gone;
+  }
+
+  /** Waits until its log matches. */
+  says(pattern) {
+    return until(`the agent to say ${pattern}; it said:\n${this.log}`, () => this.log.match(pattern));
   }
 }
 

@@ -143,7 +143,7 @@ TEST_F(SocketIoConnection, AckWithAttachmentsIsABinaryAck) {
 }
 
 TEST_F(SocketIoConnection, EventNamesAreQuotedAsJson) {
-  const auto frames = Connection::encode_event("/", "a\"b", 3, {"1"});
+  const auto frames = encode_event("/", "a\"b", 3, {"1"});
   EXPECT_EQ(*frames.front().data, R"(423["a\"b",1])");
 }
 

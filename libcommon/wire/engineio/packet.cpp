@@ -59,4 +59,8 @@ void append_to_payload(std::string& body, const Frame& frame) {
   body += Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(frame.data->data()), frame.data->size());
 }
 
+std::size_t payload_size(const Frame& frame) {
+  return frame.binary ? 1 + Botan::base64_encode_max_output(frame.data->size()) : frame.data->size();
+}
+
 }  // namespace smaster::engineio

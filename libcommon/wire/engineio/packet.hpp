@@ -62,4 +62,7 @@ class PayloadReader {
 /// Appends a frame to a polling body.
 void append_to_payload(std::string& body, const Frame& frame);
 
+/// Bytes that the frame takes in a polling body, without a separator.
+[[nodiscard]] std::size_t payload_size(const Frame& frame);
+
 }  // namespace smaster::engineio

@@ -20,37 +20,19 @@ bool Connection::joined(std::string_view nsp) const {
 
 void Connection::fail(std::string_view why) {
   failed_ = true;
-  partial_.reset();
   sink_.close_session(why);
 }
 
 void Connection::receive(bool binary, std::string_view data) {
   if (failed_) return;
-  if (binary) {
-    if (!partial_) return fail("a binary message that belongs to no packet");
-    partial_->attachments.emplace_back(data);
-    if (partial_->attachments.size() == partial_->expected) complete_partial();
-    return;
-  }
-  if (partial_) return fail("a packet came before the last one's attachments");
-  const auto packet = decode(data);
-  if (!packet) return fail(packet.error().message);
-
-  if (packet->type == PacketType::connect) return connect(*packet);
-  if (!joined(packet->nsp)) return fail("a packet for a namespace that was not joined");
-  if (packet->attachments > 0) {
-    if (!shift_placeholders(packet->json, packet->attachments, 0)) {
-      return fail("a placeholder names no attachment");
-    }
-    partial_ = Partial{std::string(data), packet->attachments, {}};
-    return;
-  }
-  dispatch(*packet, {});
-}
-
-void Connection::complete_partial() {
-  const auto partial = *std::exchange(partial_, std::nullopt);
-  dispatch(*decode(partial.text), partial.attachments);
+  auto whole = assembler_.receive(binary, data);
+  if (!whole) return fail(whole.error().message);
+  if (!*whole) return;
+  const auto& packet = (*whole)->packet;
+  if (packet.type == PacketType::connect) return connect(packet);
+  if (packet.type == PacketType::connect_error) return fail("CONNECT_ERROR is not for clients to send");
+  if (!joined(packet.nsp)) return fail("a packet for a namespace that was not joined");
+  dispatch(packet, std::move((*whole)->attachments));
 }
 
 void Connection::connect(const Packet& packet) {
@@ -77,8 +59,7 @@ void Connection::dispatch(const Packet& packet, std::vector<std::string> attachm
     case PacketType::event:
     case PacketType::binary_event: {
       Arguments arguments{packet.arguments, std::move(attachments)};
-      const auto name = json::unquote(arguments.json.front()).value_or(std::string(arguments.json.front()));
-      arguments.json.erase(arguments.json.begin());
+      const auto name = take_event_name(arguments.json);
       sink_.event(packet.nsp, name, packet.ack_id, std::move(arguments));
       return;
     }
@@ -88,29 +69,13 @@ void Connection::dispatch(const Packet& packet, std::vector<std::string> attachm
       return;
     case PacketType::connect:
     case PacketType::connect_error:
-      return;  // connect() and decode() have dealt with them
+      return;  // receive() has dealt with them
   }
-}
-
-std::vector<engineio::Frame> Connection::encode_event(std::string_view nsp, std::string_view name,
-                                                      std::optional<AckId> ack_id,
-                                                      const std::vector<std::string_view>& arguments,
-                                                      const std::vector<std::string>& attachments) {
-  const auto quoted = json::quote(name);
-  std::vector<std::string_view> elements{quoted};
-  elements.insert(elements.end(), arguments.begin(), arguments.end());
-  const auto type = attachments.empty() ? PacketType::event : PacketType::binary_event;
-  std::vector<engineio::Frame> frames{
-      message(encode(type, nsp, ack_id, join_array(elements), attachments.size()))};
-  for (const auto& attachment : attachments) frames.push_back(engineio::binary_frame(attachment));
-  return frames;
 }
 
 void Connection::ack(std::string_view nsp, AckId ack_id, const std::vector<std::string_view>& arguments,
                      const std::vector<std::string>& attachments) {
-  const auto type = attachments.empty() ? PacketType::ack : PacketType::binary_ack;
-  sink_.send_frame(message(encode(type, nsp, ack_id, join_array(arguments), attachments.size())));
-  for (const auto& attachment : attachments) sink_.send_frame(engineio::binary_frame(attachment));
+  for (const auto& frame : encode_ack(nsp, ack_id, arguments, attachments)) sink_.send_frame(frame);
 }
 
 void Connection::tick(Instant now) {

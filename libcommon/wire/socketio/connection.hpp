@@ -10,18 +10,13 @@
 
 #include "base/types.hpp"
 #include "wire/engineio/packet.hpp"
+#include "wire/socketio/assembler.hpp"
 #include "wire/socketio/packet.hpp"
 
 namespace smaster::socketio {
 
 /// How long a client may take to join its first namespace; Socket.IO's default.
 inline constexpr Millis kConnectTimeout{45'000};
-
-/// What came with an event or an ack. The views are valid during the call only.
-struct Arguments {
-  std::vector<std::string_view> json;    ///< each one JSON value
-  std::vector<std::string> attachments;  ///< what the placeholders in them stand for
-};
 
 /// What a connection asks of the world. Calls may come from inside any of its methods.
 class ConnectionSink {
@@ -45,7 +40,7 @@ class ConnectionSink {
   virtual void acked(std::string_view nsp, AckId ack_id, Arguments arguments) = 0;
 };
 
-/// The state of one client: its namespaces and the packet whose attachments are still on the way.
+/// The state of one client as the server sees it: its namespaces, and the packet that is still on its way.
 class Connection {
  public:
   /// `connect_deadline`: when the client must have joined a namespace.
@@ -55,11 +50,6 @@ class Connection {
   /// A message of the session.
   void receive(bool binary, std::string_view data);
 
-  /// The frames of an event. `arguments` are JSON values; binary ones are placeholders for `attachments`.
-  static std::vector<engineio::Frame> encode_event(std::string_view nsp, std::string_view name,
-                                                   std::optional<AckId> ack_id,
-                                                   const std::vector<std::string_view>& arguments,
-                                                   const std::vector<std::string>& attachments = {});
   /// Answers an event that had this ack id.
   void ack(std::string_view nsp, AckId ack_id, const std::vector<std::string_view>& arguments,
            const std::vector<std::string>& attachments = {});
@@ -70,21 +60,14 @@ class Connection {
   void tick(Instant now);
 
  private:
-  struct Partial {
-    std::string text;
-    std::size_t expected = 0;
-    std::vector<std::string> attachments;
-  };
-
   void fail(std::string_view why);
   void connect(const Packet& packet);
   void dispatch(const Packet& packet, std::vector<std::string> attachments);
-  void complete_partial();
 
   ConnectionSink& sink_;
   std::optional<Instant> connect_deadline_;
   std::vector<std::string> namespaces_;
-  std::optional<Partial> partial_;
+  Assembler assembler_;
   bool failed_ = false;
 };
 

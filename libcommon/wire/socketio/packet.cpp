@@ -31,14 +31,13 @@ bool is_object(std::string_view json) { return !json.empty() && json.front() == 
 Result<void> read_payload(Packet& packet) {
   switch (packet.type) {
     case PacketType::connect:
+    case PacketType::connect_error:
       if (!packet.json.empty() && !is_object(packet.json))
         return malformed("CONNECT's payload is not an object");
       return {};
     case PacketType::disconnect:
       if (!packet.json.empty()) return malformed("DISCONNECT has a payload");
       return {};
-    case PacketType::connect_error:
-      return malformed("CONNECT_ERROR is not for clients to send");
     case PacketType::event:
     case PacketType::ack:
     case PacketType::binary_event:

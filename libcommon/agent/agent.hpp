@@ -1,0 +1,156 @@
+// One shard of the master's, run here: obeys its master, keeps the bot process as it is told, carries between
+// the two, and reports. One file a subject: this one is the master's orders and the bot's life; what the bot asks
+// for is in agent_requests.cpp, files are in agent_files.cpp.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/bot_life.hpp"
+#include "agent/bot_process.hpp"
+#include "agent/channel.hpp"
+#include "agent/requests.hpp"
+#include "agent/statuses.hpp"
+#include "agent/storage_gauge.hpp"
+#include "agent/uplink.hpp"
+#include "files/folder.hpp"
+
+namespace smaster::agent {
+
+/// What all agents of a process have in common.
+struct AgentOptions {
+  std::vector<std::string> command;      ///< the bot's program and its arguments
+  std::vector<std::string> environment;  ///< NAME=VALUE, what the bot gets besides its shard
+  bool prefix = false;                   ///< mark each line of the bot's output with the shard
+  Millis grace{30'000};                  ///< from SIGTERM to SIGKILL
+  LifeOptions life;
+  std::string ca_file;                      ///< more certificate authorities, PEM
+  std::optional<std::filesystem::path> project_dir;
+};
+
+/// What agents of one process share.
+struct Shared {
+  net::asio::io_context& context;
+  net::asio::thread_pool& pool;  ///< one thread: files change in the order in which they were asked for
+  const AgentOptions& options;
+  std::shared_ptr<net::asio::ssl::context> tls;
+  const files::Folder* project = nullptr;  ///< none: no files
+  const StorageGauge& storage;
+};
+
+class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
+ public:
+  /// `lock`: a descriptor that keeps other agents from using the same config.
+  Agent(Shared& shared, ShardConfig config, int lock);
+
+  void start();
+  /// Stops the bot, tells the master, leaves; then calls `on_finished`. A second time: kills the bot.
+  void stop();
+  std::function<void()> on_finished;
+
+  // UplinkOwner
+  void uplink_up(Millis ahead) override;
+  void uplink_down(const std::string& why, std::optional<Millis> ahead) override;
+  void uplink_event(std::string_view name, std::optional<socketio::AckId> ack_id,
+                    socketio::Arguments arguments) override;
+
+  // BotOwner
+  void bot_line(std::string_view line) override { channel_->receive(line); }
+  void bot_hung_up() override;
+  void bot_exited(const std::string& how) override;
+
+  // ChannelSink
+  void to_bot(std::string line) override;
+  void bot_state(BotState state) override;
+  void bot_request(Request request, std::string reply) override;
+
+ private:
+  /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone, say
+  /// nothing.
+  using Answer = std::function<void(const Outcome&)>;
+  [[nodiscard]] Answer answer_to_master(std::optional<socketio::AckId> ack_id);
+  [[nodiscard]] Answer answer_to_bot(std::string reply);
+
+  // The master's orders.
+  void on_update(const socketio::Arguments& arguments);
+  void on_respawn(const socketio::Arguments& arguments);
+  void ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask);
+  void on_write_file(socketio::Arguments arguments, Answer answer);
+  void on_get_file(const socketio::Arguments& arguments, Answer answer);
+  net::Task<> write_file(std::string name, std::optional<std::string> data, std::optional<Time> mtime,
+                         Answer answer);
+  net::Task<> send_file(std::string name, Answer answer);
+
+  // The bot's life.
+  void obey(BotLife::Order order);
+  void start_bot();
+  [[nodiscard]] BotCommand bot_command(const Role& role) const;
+  void arm_life();
+  void arm_master_watch();
+  void arm_channel_watch();
+  void leave();
+
+  // Statuses.
+  void send_status();
+  void ask_figures();
+  void take_figures(const Outcome& outcome);
+  void arm_status();
+  [[nodiscard]] fleet::BotReport bot_report() const;
+  [[nodiscard]] std::string tag() const;
+
+  // The bot's requests.
+  void on_bot(request::Eval eval, std::string reply);
+  void on_bot(request::FetchProp fetch, std::string reply);
+  void on_bot(request::RespawnAll respawn, std::string reply);
+  void on_bot(request::Sql sql, std::string reply);
+  void on_bot(request::WriteFile file, std::string reply);
+  void on_bot(request::GetFile file, std::string reply);
+  void on_bot(request::Reboot reboot, std::string reply);
+  void on_bot(request::Message message, std::string reply);
+  net::Task<> finish_get_file(Outcome outcome, Answer answer);
+
+  Shared& shared_;
+  const ShardConfig config_;
+  const int lock_;
+  Uplink uplink_;
+  Requests requests_;
+  BotLife life_;
+  std::shared_ptr<BotProcess> bot_;
+  std::optional<Channel> channel_;
+  Statuses statuses_;
+
+  // What the master said last.
+  bool is_master_ = false;
+  std::string bot_name_;
+  std::vector<std::string> node_args_;
+  std::vector<std::string> bot_args_;
+  bool asks_for_statuses_ = true;  ///< update style pull: every update is a question
+  Millis interval_{30'000};
+  Millis assume_dead_after_{300'000};
+
+  // The bot of now, and the last one.
+  unsigned bot_generation_ = 0;
+  std::optional<bool> ready_;
+  bool hung_up_ = false;
+  Time start_time_ = fleet::kNever;
+  Time stop_time_ = fleet::kNever;
+  std::string last_exit_;
+  std::size_t stats_script_ = 0;  ///< which of kStatsScripts it understands; past the last: none
+  bool asking_figures_ = false;
+  std::optional<boost::json::object> figures_;
+
+  net::Timer life_timer_;
+  net::Timer master_watch_;
+  net::Timer channel_watch_;
+  net::Timer status_timer_;
+  net::Timer figures_timer_;
+  net::Timer respawn_timer_;
+  net::Timer kill_timer_;
+  bool leaving_ = false;
+  bool left_ = false;
+};
+
+}  // namespace smaster::agent

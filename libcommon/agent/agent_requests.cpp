@@ -1,0 +1,85 @@
+// What a bot asks of its agent: passed on to the master, which answers or has others answer.
+#include <boost/asio/detached.hpp>
+#include <utility>
+
+#include "agent/agent.hpp"
+#include "json/json.hpp"
+
+namespace smaster::agent {
+namespace {
+
+/// The master gives its shards 15 s for an eval and then answers, whatever came.
+constexpr Millis kEvalPatience{30'000};
+constexpr Millis kSqlPatience{300'000};
+constexpr Millis kMessagePatience{15'000};
+/// What the master's answer may take beyond the time that it gives others.
+constexpr Millis kMargin{5'000};
+
+std::string whom(const std::optional<std::int64_t>& shard) {
+  return shard ? R"({"shard":)" + std::to_string(*shard) + '}' : R"({"all":true})";
+}
+
+}  // namespace
+
+void Agent::bot_request(Request request, std::string reply) {
+  std::visit([&](auto& wanted) { on_bot(std::move(wanted), std::move(reply)); }, request);
+}
+
+Agent::Answer Agent::answer_to_bot(std::string reply) {
+  return [this, reply = std::move(reply), generation = bot_generation_](const Outcome& outcome) {
+    if (bot_ && generation == bot_generation_) channel_->reply(reply, outcome);
+  };
+}
+
+void Agent::on_bot(request::Eval eval, std::string reply) {
+  requests_.send({"broadcastEval",
+                  {json::quote(eval.script), whom(eval.shard)},
+                  {},
+                  kEvalPatience,
+                  answer_to_bot(std::move(reply))});
+}
+
+void Agent::on_bot(request::FetchProp fetch, std::string reply) {
+  requests_.send({"fetchClientValues",
+                  {json::quote(fetch.prop), whom(fetch.shard)},
+                  {},
+                  kEvalPatience,
+                  answer_to_bot(std::move(reply))});
+}
+
+void Agent::on_bot(request::RespawnAll respawn, std::string) {
+  uplink_.emit("respawnAll", {respawn.options_json});
+}
+
+void Agent::on_bot(request::Sql sql, std::string reply) {
+  requests_.send_or_keep({"sendSQL", {json::quote(sql.query)}, {}, kSqlPatience, answer_to_bot(std::move(reply))});
+}
+
+void Agent::on_bot(request::Reboot reboot, std::string) { uplink_.emit("reboot", {json::quote(reboot.text)}); }
+
+void Agent::on_bot(request::Message message, std::string reply) {
+  const auto timeout = message.timeout.value_or(kMessagePatience);
+  requests_.send({"sendMessage",
+                  {message.to_json.empty() ? "null" : std::move(message.to_json), std::move(message.data_json),
+                   message.wants_reply ? std::to_string(timeout.count()) : "null"},
+                  {},
+                  timeout + kMargin,
+                  answer_to_bot(std::move(reply))});
+}
+
+void Agent::on_bot(request::WriteFile file, std::string reply) {
+  net::asio::co_spawn(shared_.context, send_file(std::move(file.name), answer_to_bot(std::move(reply))),
+                      net::asio::detached);
+}
+
+void Agent::on_bot(request::GetFile file, std::string reply) {
+  std::string what = R"({"filename":)" + json::quote(file.name);
+  if (file.mtime) what += R"(,"mtime":)" + std::to_string(*file.mtime);
+  auto answer = answer_to_bot(std::move(reply));
+  requests_.send_or_keep({"getFile", {what + '}'}, {}, kSqlPatience, [this, answer](const Outcome& outcome) {
+                            net::asio::co_spawn(shared_.context, finish_get_file(outcome, answer),
+                                                net::asio::detached);
+                          }});
+}
+
+}  // namespace smaster::agent

@@ -1,0 +1,129 @@
+// The agent's side of the channel to a bot: JSON lines, as Node's IPC has them. What the bot says becomes
+// requests for the agent; what is asked of the bot gets its answer, in the order of asking where scripts are
+// equal. Lines in, lines and events out: no descriptors, no clock. Source: WIRE.md, "How a discord.js child
+// process talks to its parent"; man 7 smaster-channel.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+
+#include "base/types.hpp"
+
+namespace smaster::agent {
+
+/// What came of a request: its result, or its error.
+struct Outcome {
+  bool ok = false;
+  std::string json;
+};
+
+/// An error as discord.js passes it on: `{name, message, stack}`.
+[[nodiscard]] Outcome error_outcome(std::string_view name, std::string_view message);
+/// The error `json` from anywhere, as such an object: a text becomes its message.
+[[nodiscard]] Outcome error_outcome(std::string_view json);
+
+/// How the bot stands with Discord.
+enum class BotState { ready, disconnected, reconnecting, resumed };
+
+/// What a bot asks for. Members that end in `_json` are JSON values as the bot wrote them.
+namespace request {
+struct Eval {  ///< run `script` in the bot of `shard`, or in all
+  std::string script;
+  std::optional<std::int64_t> shard;
+};
+struct FetchProp {  ///< the value at the path `prop` of the client of `shard`, or of all
+  std::string prop;
+  std::optional<std::int64_t> shard;
+};
+struct RespawnAll {
+  std::string options_json;
+};
+struct Sql {
+  std::string query;
+};
+struct WriteFile {  ///< send this file to the master
+  std::string name;
+};
+struct GetFile {  ///< fetch this file from the master, if its own is newer than `mtime` (unix ms)
+  std::string name;
+  std::optional<std::int64_t> mtime;
+};
+struct Reboot {
+  std::string text;
+};
+struct Message {  ///< to other bots; `wants_reply`: a request
+  std::string to_json;
+  std::string data_json;
+  bool wants_reply = false;
+  std::optional<Millis> timeout;
+};
+}  // namespace request
+
+using Request = std::variant<request::Eval, request::FetchProp, request::RespawnAll, request::Sql,
+                             request::WriteFile, request::GetFile, request::Reboot, request::Message>;
+
+/// What the channel asks of the agent. Calls may come from inside any of its methods.
+class ChannelSink {
+ public:
+  virtual ~ChannelSink() = default;
+  /// A line for the bot, with its newline.
+  virtual void to_bot(std::string line) = 0;
+  virtual void bot_state(BotState state) = 0;
+  /// The bot asks; `reply` is what Channel::reply takes with the outcome, empty when none is wanted.
+  virtual void bot_request(Request request, std::string reply) = 0;
+};
+
+class Channel {
+ public:
+  using Answer = std::function<void(const Outcome&)>;
+
+  explicit Channel(ChannelSink& sink) : sink_(sink) {}
+
+  /// A line from the bot, without its newline. Lines that mean nothing to us are the bot's own affair.
+  void receive(std::string_view line);
+  /// Runs a script in the bot. `answer` is called at most once, and never after `forget_all`.
+  void eval(const std::string& script, Answer answer);
+  /// Fetches the value at a path such as "guilds.cache.size" of the bot's client.
+  void fetch_prop(const std::string& prop, Answer answer);
+  /// Passes on another bot's message; one with `answer` is a request.
+  void message(std::string_view data_json, std::int64_t from, Answer answer);
+  /// Answers a bot's request.
+  void reply(const std::string& reply, const Outcome& outcome);
+
+  /// The bot is gone or will not answer: everybody who waits is told so.
+  void fail_all(const Outcome& outcome);
+  /// Whether the bot has ever said anything.
+  [[nodiscard]] bool alive() const { return alive_; }
+  [[nodiscard]] std::size_t waiting() const;
+
+ private:
+  using Waiting = std::map<std::string, std::deque<Answer>>;
+  void answered(Waiting& waiting, const std::string& key, const Outcome& outcome);
+
+  ChannelSink& sink_;
+  bool alive_ = false;
+  Waiting evals_;
+  Waiting fetches_;
+  Waiting messages_;  ///< by the number that the bot has to repeat
+  std::uint64_t next_message_ = 1;
+};
+
+/// Cuts what a descriptor delivers into lines, and passes over those that are too long.
+class LineReader {
+ public:
+  explicit LineReader(std::size_t max_line) : max_line_(max_line) {}
+  /// Calls `line` for every line that `data` completes, without its newline. Returns how many were too long.
+  std::size_t receive(std::string_view data, const std::function<void(std::string_view)>& line);
+
+ private:
+  std::size_t max_line_;
+  std::string partial_;
+  bool skipping_ = false;
+};
+
+}  // namespace smaster::agent

@@ -1,0 +1,149 @@
+#include "agent/host.hpp"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+
+#include "agent/config_lock.hpp"
+#include "base/text.hpp"
+
+namespace smaster::agent {
+namespace {
+
+namespace asio = net::asio;
+
+/// Beyond the grace time of an earlier agent's bot.
+constexpr Millis kLockMargin{10'000};
+constexpr Millis kLookAgain{100};
+/// How long what was sent last, a status and the farewell, may take to leave.
+constexpr Millis kFarewell{500};
+
+/// Takes the config's lock, waiting for the bot of an agent that was killed. Before anything else runs.
+Result<ConfigLock> wait_for_lock(const std::filesystem::path& config, Millis patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  bool said = false;
+  while (true) {
+    auto lock = ConfigLock::take(config);
+    if (lock || lock.error().kind != ErrorKind::timed_out) return lock;
+    if (std::chrono::steady_clock::now() >= until) {
+      return fail(ErrorKind::timed_out, lock.error().message + "; stop that one first");
+    }
+    if (!std::exchange(said, true)) spdlog::info("{}; waiting for it to end", lock.error().message);
+    std::this_thread::sleep_for(kLookAgain);
+  }
+}
+
+Result<std::optional<files::Folder>> open_project(const AgentOptions& options) {
+  if (!options.project_dir) return std::optional<files::Folder>{};
+  auto folder = files::Folder::open(*options.project_dir);
+  if (!folder) return folder.error();
+  return std::optional(std::move(*folder));
+}
+
+/// There may be an agent for each shard of a host, and it has nearly nothing to do: no heap for each thread, and
+/// no threads for Botan, which would make one for each core. Before either is used.
+void stay_small() {
+  ::mallopt(M_ARENA_MAX, 1);
+  ::setenv("BOTAN_THREAD_POOL_SIZE", "1", 1);
+}
+
+/// What https needs; nothing where nobody does, since it takes megabytes.
+Result<std::shared_ptr<asio::ssl::context>> tls_for(const std::vector<ShardConfig>& configs,
+                                                    const AgentOptions& options) {
+  for (const auto& config : configs) {
+    if (config.tls) return net::client_tls_context(options.ca_file);
+  }
+  return std::shared_ptr<asio::ssl::context>{};
+}
+
+/// Everything of one process, in the order in which it may go.
+class Host {
+ public:
+  Host(const AgentOptions& options, std::shared_ptr<asio::ssl::context> tls, std::optional<files::Folder> project)
+      : project_(std::move(project)),
+        storage_(context_, pool_, options.project_dir.value_or(std::filesystem::path())),
+        shared_{context_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},
+        signals_(context_, SIGINT, SIGTERM),
+        farewell_(context_.get_executor()) {}
+
+  ~Host() {
+    // What runs in the pools refers to the agents.
+    pool_.join();
+  }
+
+  void add(ShardConfig config, ConfigLock lock) {
+    agents_.push_back(std::make_unique<Agent>(shared_, std::move(config), lock.descriptor()));
+    locks_.push_back(std::move(lock));
+    agents_.back()->on_finished = [this] {
+      if (++finished_ == agents_.size()) finish();
+    };
+  }
+
+  void run() {
+    wait_for_signal();
+    asio::co_spawn(context_, storage_.run(), asio::detached);
+    for (const auto& agent : agents_) agent->start();
+    context_.run();
+  }
+
+ private:
+  void wait_for_signal() {
+    signals_.async_wait([this](boost::system::error_code error, int) {
+      if (error) return;
+      spdlog::info("stopping; once more kills what does not end");
+      for (const auto& agent : agents_) agent->stop();
+      wait_for_signal();
+    });
+  }
+
+  void finish() {
+    storage_.stop();
+    farewell_.expires_after(kFarewell);
+    farewell_.async_wait([this](boost::system::error_code) { context_.stop(); });
+  }
+
+  asio::io_context context_{1};
+  asio::thread_pool pool_{1};
+  std::optional<files::Folder> project_;
+  StorageGauge storage_;
+  Shared shared_;
+  std::vector<ConfigLock> locks_;
+  std::vector<std::unique_ptr<Agent>> agents_;
+  asio::signal_set signals_;
+  net::Timer farewell_;
+  std::size_t finished_ = 0;
+};
+
+}  // namespace
+
+Result<void> run_agents(const std::vector<std::filesystem::path>& paths, const AgentOptions& options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  stay_small();
+  std::vector<ShardConfig> configs;
+  for (const auto& path : paths) {
+    auto config = load_shard_config(path);
+    if (!config) return config.error();
+    if (open_to_others(path)) spdlog::warn("{} can be read by others; chmod 600 it", path.string());
+    configs.push_back(std::move(*config));
+  }
+  auto tls = tls_for(configs, options);
+  if (!tls) return tls.error();
+  auto project = open_project(options);
+  if (!project) return project.error();
+  Host host(options, std::move(*tls), std::move(*project));
+  for (std::size_t i = 0; i < configs.size(); ++i) {
+    auto lock = wait_for_lock(paths[i], options.grace + kLockMargin);
+    if (!lock) return lock.error();
+    host.add(std::move(configs[i]), std::move(*lock));
+  }
+  host.run();
+  return {};
+}
+
+}  // namespace smaster::agent

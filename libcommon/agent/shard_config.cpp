@@ -1,0 +1,70 @@
+#include "agent/shard_config.hpp"
+
+#include <sys/stat.h>
+
+#include <boost/json/object.hpp>
+
+#include "base/file.hpp"
+#include "json/json.hpp"
+
+namespace smaster::agent {
+
+std::string ShardConfig::url() const {
+  const auto shown = host.find(':') == std::string::npos ? host : '[' + host + ']';
+  return (tls ? "https://" : "http://") + shown + ':' + std::to_string(port) + path;
+}
+
+Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
+  const auto wrong = [&](const std::string& what) {
+    return fail(ErrorKind::bad_config,
+                path.string() + ": " + what + "; make a new config with \"smaster genconfig\" on the master");
+  };
+  const auto text = read_file(path);
+  if (!text) return fail(ErrorKind::bad_config, text.error().message);
+  const auto value = json::parse(*text);
+  if (!value) return wrong(value.error().message);
+  if (!value->is_object()) return wrong("not a JSON object");
+  const auto& object = value->get_object();
+
+  std::string id, private_key, public_key, master_key, algorithm, protocol, host, prefix;
+  std::int64_t port = 0;
+  json::read(object, "id", id);
+  json::read(object, "privKey", private_key);
+  json::read(object, "pubKey", public_key);
+  json::read(object, "masterPubKey", master_key);
+  json::read(object, "signAlgorithm", algorithm);
+  if (const auto* const where = object.if_contains("host"); where != nullptr && where->is_object()) {
+    json::read(where->get_object(), "protocol", protocol);
+    json::read(where->get_object(), "host", host);
+    json::read(where->get_object(), "port", port);
+    json::read(where->get_object(), "path", prefix);
+  }
+  const auto name = ShardName::parse(id);
+  if (!name) return wrong("\"id\" is not three or more letters a-z");
+  if (protocol != "http:" && protocol != "https:") return wrong(R"("host.protocol" is not "http:" or "https:")");
+  if (host.empty()) return wrong("\"host.host\" is missing");
+  if (port < 1 || port > 65535) return wrong("\"host.port\" is not a port");
+  if (!prefix.starts_with('/') || !prefix.ends_with('/')) return wrong("\"host.path\" does not begin and end with \"/\"");
+  if (algorithm != "RSA-SHA256") return wrong("\"signAlgorithm\" is not \"RSA-SHA256\"");
+  auto signer = crypto::Signer::load(private_key);
+  if (!signer) return wrong("\"privKey\" is " + signer.error().message);
+  if (const auto good = crypto::check_public_key(master_key); !good) {
+    return wrong("\"masterPubKey\" is " + good.error().message);
+  }
+  if (!crypto::verify(public_key, id, signer->sign(id))) return wrong("\"privKey\" and \"pubKey\" are no pair");
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return ShardConfig{*name,
+                     protocol == "https:",
+                     std::move(host),
+                     static_cast<std::uint16_t>(port),
+                     prefix + "master/",
+                     std::move(*signer),
+                     std::move(master_key)};
+}
+
+bool open_to_others(const std::filesystem::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && (info.st_mode & (S_IRWXG | S_IRWXO)) != 0;
+}
+
+}  // namespace smaster::agent

@@ -1,0 +1,34 @@
+// A shard's config file, `shard_<name>_config.json`, as genconfig writes it. Source: WIRE.md, "The shard
+// protocol".
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "crypto/keys.hpp"
+
+namespace smaster::agent {
+
+struct ShardConfig {
+  ShardName name;
+  bool tls = false;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string path;  ///< the Engine.IO path: the config's, and `master/`
+  crypto::Signer signer;
+  std::string master_key;  ///< public, SPKI PEM
+
+  /// `http://host:port/path`, for people.
+  [[nodiscard]] std::string url() const;
+};
+
+/// bad_config says which file is wrong, in what, and what to do. The key pair is checked to belong together.
+[[nodiscard]] Result<ShardConfig> load_shard_config(const std::filesystem::path& path);
+
+/// Whether others than the owner can read or write the file.
+[[nodiscard]] bool open_to_others(const std::filesystem::path& path);
+
+}  // namespace smaster::agent

@@ -1,0 +1,61 @@
+#include "agent/statuses.hpp"
+
+#include <algorithm>
+
+#include "json/json.hpp"
+
+namespace smaster::agent {
+
+fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::object* figures, Time now,
+                                     const Storage& storage) {
+  fleet::ShardStatus status;
+  status.id = facts.name;
+  status.is_master = facts.is_master;
+  status.start_time = facts.start_time;
+  status.stop_time = facts.stop_time;
+  if (facts.goal) {
+    status.goal_shard_id = facts.goal->id;
+    status.goal_shard_count = facts.goal->count;
+  }
+  if (facts.role) {
+    status.current_shard_id = facts.role->id;
+    status.current_shard_count = facts.role->count;
+  }
+  status.timestamp = now;
+  status.time_delta = last_ == fleet::kNever ? 0 : static_cast<double>((now - last_).count());
+  last_ = now;
+
+  cores_.read();
+  status.cpu_load = cores_.loads();
+  status.cpus = cores_.json();
+  status.storage_used_total = storage.total;
+  status.storage_used_users = storage.users;
+
+  const auto tree = facts.keeper > 0 ? descendants_memory(facts.keeper) : Memory{};
+  status.mem_rss = tree.rss;
+  status.mem_heap_used = tree.anonymous;
+  status.mem_heap_total = tree.data;
+  status.ping = kUnknown;
+  double messages = kUnknown;
+  if (figures != nullptr) {
+    if (const auto* const memory = figures->if_contains("memory"); memory != nullptr && memory->is_object()) {
+      double own = 0;
+      json::read(memory->get_object(), "rss", own);
+      // The bot knows only itself; what it started counts as well.
+      if (own > 0) status.mem_rss = own + tree.rss - process_rss(facts.pid);
+      json::read(memory->get_object(), "heapUsed", status.mem_heap_used);
+      json::read(memory->get_object(), "heapTotal", status.mem_heap_total);
+      json::read(memory->get_object(), "external", status.mem_external);
+    }
+    json::read(*figures, "ping", status.ping);
+    json::read(*figures, "numMessages", messages);
+  }
+  const bool same_bot = last_start_ == facts.start_time && messages_ >= 0;
+  status.message_count_total = messages;
+  status.message_count_delta = messages < 0 ? kUnknown : same_bot ? std::max(messages - messages_, 0.0) : messages;
+  messages_ = messages;
+  last_start_ = facts.start_time;
+  return status;
+}
+
+}  // namespace smaster::agent

@@ -1,0 +1,215 @@
+#include "files/folder.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace smaster::files {
+namespace {
+
+constexpr mode_t kFileMode = 0644;
+constexpr mode_t kFolderMode = 0755;
+
+class Fd {
+ public:
+  explicit Fd(int fd) : fd_(fd) {}
+  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Fd& operator=(Fd&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~Fd() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  [[nodiscard]] int get() const { return fd_; }
+  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
+
+ private:
+  int fd_;
+};
+
+Fd open_beneath(int folder, const std::string& name, int flags) {
+  open_how how{};
+  how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+  while (true) {
+    const auto fd = ::syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how);
+    // EAGAIN: something was renamed while the kernel looked (openat2(2)); it asks to be asked again.
+    if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return Fd(static_cast<int>(fd));
+  }
+}
+
+Error refused(std::string_view name, const std::string& why) {
+  return fail(ErrorKind::not_permitted, '"' + std::string(name.substr(0, 200)) + "\" " + why);
+}
+
+/// What errno says of this name.
+Error name_error(std::string_view name, const char* doing) {
+  const int error = errno;
+  const auto shown = '"' + std::string(name.substr(0, 200)) + '"';
+  if (error == ENOENT) return fail(ErrorKind::not_found, shown + " does not exist");
+  if (error == EXDEV || error == ELOOP) return refused(name, "leads out of the project directory");
+  return fail(error == EACCES || error == EPERM ? ErrorKind::not_permitted : ErrorKind::cannot_create,
+              std::string("cannot ") + doing + ' ' + shown + ": " + std::strerror(error));
+}
+
+Result<void> check_name(std::string_view name) {
+  if (name.empty()) return refused(name, "is no file name");
+  if (name.find('\0') != std::string_view::npos) return refused(name, "has a NUL byte in it");
+  const auto last = name.substr(name.rfind('/') + 1);
+  if (last.empty() || last == "." || last == "..") return refused(name, "is no file name");
+  return {};
+}
+
+/// A name as its folder and its last part.
+std::pair<std::string, std::string> split(std::string_view name) {
+  const auto slash = name.rfind('/');
+  if (slash == std::string_view::npos) return {".", std::string(name)};
+  return {std::string(slash == 0 ? "/" : name.substr(0, slash)), std::string(name.substr(slash + 1))};
+}
+
+Result<struct stat> regular(const Fd& file, std::string_view name) {
+  struct stat info {};
+  if (::fstat(file.get(), &info) != 0) return name_error(name, "look at");
+  if (!S_ISREG(info.st_mode)) return refused(name, "is no regular file");
+  return info;
+}
+
+Time mtime_of(const struct stat& info) {
+  return from_unix_ms(std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000);
+}
+
+/// Opens the folder `path`, making what is missing of it.
+Result<Fd> open_folder(int root, const std::string& path, std::string_view name) {
+  auto folder = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+  if (folder || errno != ENOENT) {
+    if (!folder) return name_error(name, "write");
+    return folder;
+  }
+  const auto [parent_path, last] = split(path);
+  auto parent = open_folder(root, parent_path, name);
+  if (!parent) return parent;
+  if (::mkdirat(parent->get(), last.c_str(), kFolderMode) != 0 && errno != EEXIST) {
+    return name_error(name, "make a folder for");
+  }
+  folder = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
+  if (!folder) return name_error(name, "write");
+  return folder;
+}
+
+Result<void> write_all(int fd, std::string_view data, std::string_view name) {
+  while (!data.empty()) {
+    const auto written = ::write(fd, data.data(), data.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return name_error(name, "write");
+    data.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return {};
+}
+
+std::string temporary_name() {
+  static std::atomic<unsigned> counter{0};
+  return ".smaster-" + std::to_string(::getpid()) + '-' + std::to_string(counter++) + ".tmp";
+}
+
+}  // namespace
+
+Result<Folder> Folder::open(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) {
+    return fail(ErrorKind::bad_config, "cannot open the folder " + path.string() + ": " + std::strerror(errno));
+  }
+  return Folder(path, fd);
+}
+
+Folder::Folder(Folder&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
+
+Folder::~Folder() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<File> Folder::read(std::string_view name, std::size_t max) const {
+  if (auto good = check_name(name); !good) return good.error();
+  // Not waiting for a pipe's other end, nor making a terminal ours; regular() refuses both.
+  const auto file = open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file) return name_error(name, "read");
+  const auto info = regular(file, name);
+  if (!info) return info.error();
+  File content{{}, mtime_of(*info)};
+  char buffer[65536];
+  while (true) {
+    const auto got = ::read(file.get(), buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return name_error(name, "read");
+    if (got == 0) return content;
+    content.data.append(buffer, static_cast<std::size_t>(got));
+    if (content.data.size() > max) {
+      return fail(ErrorKind::bad_data, '"' + std::string(name) + "\" has more than " + std::to_string(max) +
+                                           " bytes, which is the most that can be sent");
+    }
+  }
+}
+
+Result<Time> Folder::mtime(std::string_view name) const {
+  if (auto good = check_name(name); !good) return good.error();
+  const auto file = open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  if (!file) return name_error(name, "read");
+  const auto info = regular(file, name);
+  if (!info) return info.error();
+  return mtime_of(*info);
+}
+
+Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime) const {
+  if (auto good = check_name(name); !good) return good.error();
+  const auto [folder_path, last] = split(name);
+  const auto folder = open_folder(fd_, folder_path, name);
+  if (!folder) return folder.error();
+  struct stat old {};
+  if (::fstatat(folder->get(), last.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(old.st_mode) &&
+      !S_ISLNK(old.st_mode)) {
+    return refused(name, "is no regular file");
+  }
+  const auto temporary = temporary_name();
+  const Fd file(::openat(folder->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         kFileMode));
+  if (!file) return name_error(name, "write");
+  auto written = write_all(file.get(), data, name);
+  if (written && mtime) {
+    const auto ms = to_unix_ms(*mtime);
+    const timespec at{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000) * 1'000'000};
+    const timespec times[] = {at, at};
+    if (::futimens(file.get(), times) != 0) written = name_error(name, "set the time of");
+  }
+  if (written && ::fsync(file.get()) != 0) written = name_error(name, "sync");
+  if (written && ::renameat(folder->get(), temporary.c_str(), folder->get(), last.c_str()) != 0) {
+    written = name_error(name, "write");
+  }
+  if (!written) {
+    ::unlinkat(folder->get(), temporary.c_str(), 0);
+    return written;
+  }
+  ::fsync(folder->get());
+  return {};
+}
+
+Result<void> Folder::remove(std::string_view name) const {
+  if (auto good = check_name(name); !good) return good.error();
+  const auto [folder_path, last] = split(name);
+  const auto folder = open_beneath(fd_, folder_path, O_RDONLY | O_DIRECTORY);
+  if (!folder) {
+    if (errno == ENOENT) return {};
+    return name_error(name, "remove");
+  }
+  if (::unlinkat(folder.get(), last.c_str(), 0) != 0 && errno != ENOENT) return name_error(name, "remove");
+  ::fsync(folder.get());
+  return {};
+}
+
+}  // namespace smaster::files

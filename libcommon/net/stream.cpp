@@ -1,0 +1,39 @@
+#include "net/stream.hpp"
+
+#include <openssl/ssl.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+
+namespace smaster::net {
+
+Task<boost::system::error_code> Stream::start_tls(asio::ssl::context& context, const std::string& host) {
+  tls_ = std::make_unique<asio::ssl::stream<Socket&>>(*socket_, context);
+  tls_->set_verify_mode(asio::ssl::verify_peer);
+  tls_->set_verify_callback(asio::ssl::host_name_verification(host));
+  SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());  // which certificate we want (RFC 6066, 3)
+  boost::system::error_code error;
+  co_await tls_->async_handshake(asio::ssl::stream_base::client, asio::redirect_error(use_task, error));
+  co_return error;
+}
+
+std::string Stream::certificate_error() const {
+  const auto code = tls_ ? SSL_get_verify_result(tls_->native_handle()) : X509_V_OK;
+  return code == X509_V_OK ? "" : X509_verify_cert_error_string(code);
+}
+
+Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  boost::system::error_code error;
+  context->set_default_verify_paths(error);
+  if (!error && !ca_file.empty()) context->load_verify_file(ca_file, error);
+  if (error) {
+    return fail(ErrorKind::bad_config,
+                "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " +
+                    error.message());
+  }
+  return context;
+}
+
+}  // namespace smaster::net

@@ -1,0 +1,72 @@
+// A TCP connection, with TLS over it or without: one type, so that what is built on it is compiled once and
+// need not care.
+#pragma once
+
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <boost/beast/core/role.hpp>
+#include <boost/beast/websocket/teardown.hpp>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "base/result.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::net {
+
+class Stream {
+ public:
+  using executor_type = Executor;
+  using lowest_layer_type = Socket;
+
+  explicit Stream(Socket socket) : socket_(std::make_unique<Socket>(std::move(socket))) {}
+
+  /// Begins TLS as a client; checks that the certificate is `host`'s and signed by whom `context` trusts.
+  Task<boost::system::error_code> start_tls(asio::ssl::context& context, const std::string& host);
+
+  /// Why the peer's certificate was not accepted; empty when it was, or when there was none.
+  [[nodiscard]] std::string certificate_error() const;
+
+  [[nodiscard]] Executor get_executor() { return socket_->get_executor(); }
+  [[nodiscard]] Socket& socket() { return *socket_; }
+  [[nodiscard]] const Socket& lowest_layer() const { return *socket_; }
+  [[nodiscard]] Socket& lowest_layer() { return *socket_; }
+
+  template <class Buffers, class Token>
+  auto async_read_some(const Buffers& buffers, Token&& token) {
+    return tls_ ? tls_->async_read_some(buffers, std::forward<Token>(token))
+                : socket_->async_read_some(buffers, std::forward<Token>(token));
+  }
+  template <class Buffers, class Token>
+  auto async_write_some(const Buffers& buffers, Token&& token) {
+    return tls_ ? tls_->async_write_some(buffers, std::forward<Token>(token))
+                : socket_->async_write_some(buffers, std::forward<Token>(token));
+  }
+
+  /// Beast's customisation point for closing at once.
+  friend void beast_close_socket(Stream& stream) {
+    boost::system::error_code ignored;
+    stream.socket().close(ignored);
+  }
+
+ private:
+  std::unique_ptr<Socket> socket_;  ///< on the heap, because TLS refers to it
+  std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
+};
+
+/// Beast's customisation points for the end of a websocket. The peer has seen the close frame by then, so TLS
+/// has no truncation to fear and ends with the connection.
+inline void teardown(boost::beast::role_type role, Stream& stream, boost::system::error_code& error) {
+  boost::beast::websocket::teardown(role, stream.socket(), error);
+}
+template <class Handler>
+void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& handler) {
+  boost::beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
+}
+
+/// What a client trusts: the system's certificate authorities, and those in `ca_file` unless it is empty.
+/// bad_config when the file has no certificate.
+[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file);
+
+}  // namespace smaster::net

@@ -1,0 +1,58 @@
+// Joins a packet with the attachments that follow it as binary messages: messages in, whole packets out. Both
+// sides of a connection use it. Source: WIRE.md, "Socket.IO protocol 5".
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "wire/engineio/packet.hpp"
+#include "wire/socketio/packet.hpp"
+
+namespace smaster::socketio {
+
+/// What came with an event or an ack. The views are valid during the call only.
+struct Arguments {
+  std::vector<std::string_view> json;    ///< each one JSON value
+  std::vector<std::string> attachments;  ///< what the placeholders in them stand for
+};
+
+/// A packet that is complete; its views are valid until the assembler's next call.
+struct Assembled {
+  Packet packet;
+  std::vector<std::string> attachments;
+};
+
+class Assembler {
+ public:
+  /// The packet that this message completes, or nothing while attachments are still to come. bad_data for
+  /// everything that WIRE.md says closes the connection.
+  [[nodiscard]] Result<std::optional<Assembled>> receive(bool binary, std::string_view data);
+
+ private:
+  struct Partial {
+    std::string text;
+    std::size_t expected = 0;
+    std::vector<std::string> attachments;
+  };
+  std::optional<Partial> partial_;
+  std::string complete_;  ///< the text of the packet handed out last, if it had attachments
+};
+
+/// An event's name without its quotes; takes it off the front of `arguments`.
+[[nodiscard]] std::string take_event_name(std::vector<std::string_view>& arguments);
+
+/// The frames of an event. `arguments` are JSON values; binary ones are placeholders for `attachments`.
+[[nodiscard]] std::vector<engineio::Frame> encode_event(std::string_view nsp, std::string_view name,
+                                                        std::optional<AckId> ack_id,
+                                                        const std::vector<std::string_view>& arguments,
+                                                        const std::vector<std::string>& attachments = {});
+
+/// The frames of the answer to an event that had this ack id.
+[[nodiscard]] std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
+                                                      const std::vector<std::string_view>& arguments,
+                                                      const std::vector<std::string>& attachments = {});
+
+}  // namespace smaster::socketio

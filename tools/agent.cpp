@@ -1,0 +1,130 @@
+// smaster agent: one host's side of the fleet; runs a bot for each shard config.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "agent/host.hpp"
+#include "agent/shard_config.hpp"
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "tool.hpp"
+
+extern char** environ;
+
+namespace {
+
+using namespace smaster;
+
+/// Variables that say what an agent runs in, not what its bot is to have.
+bool ours(std::string_view variable) {
+  for (const std::string_view name :
+       {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_", "SMASTER_CHANNEL_FD=",
+        "NOTIFY_SOCKET=", "DISCORD_TOKEN="}) {
+    if (variable.starts_with(name)) return true;
+  }
+  return false;
+}
+
+/// What the bot gets of our environment, and its token: from the file, else from the environment.
+Result<std::vector<std::string>> bot_environment(const std::string& token_file) {
+  std::vector<std::string> variables;
+  for (char** at = environ; *at != nullptr; ++at) {
+    if (!ours(*at)) variables.emplace_back(*at);
+  }
+  std::string token;
+  if (!token_file.empty()) {
+    auto text = read_file(token_file);
+    if (!text) return fail(ErrorKind::bad_config, text.error().message);
+    if (agent::open_to_others(token_file)) {
+      return fail(ErrorKind::bad_config, token_file + " can be read by others; chmod 600 it");
+    }
+    token = trim(*text);
+    if (token.empty()) return fail(ErrorKind::bad_config, token_file + " is empty; it is to hold the bot's token");
+  } else if (const char* const given = std::getenv("DISCORD_TOKEN")) {
+    token = given;
+  }
+  if (!token.empty()) variables.push_back("DISCORD_TOKEN=" + token);
+  return variables;
+}
+
+int check(const std::vector<std::filesystem::path>& configs, const agent::AgentOptions& options) {
+  int code = tools::kDone;
+  for (const auto& config : configs) {
+    for (const auto& finding : agent::check_agent(config, options)) {
+      const bool bad = finding.verdict == agent::Finding::Verdict::bad;
+      tools::print(std::string(bad                                                      ? "FAILED  "
+                               : finding.verdict == agent::Finding::Verdict::good ? "ok      "
+                                                                                  : "skipped ") +
+                   finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence + '\n');
+      if (bad && code == tools::kDone) code = tools::exit_code(finding.kind);
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("agent", "Run a bot on this host as a shard of a master: smaster agent [OPTIONS] [--] COMMAND...",
+                   "  smaster agent --config shard_abc_config.json --token-file token -- node bot.js\n"
+                   "  smaster agent --check --config shard_abc_config.json");
+  std::vector<std::filesystem::path> configs;
+  agent::AgentOptions options;
+  std::string token_file;
+  std::string level = "info";
+  std::string project_dir;
+  bool only_check = false;
+  tool.app.add_option("--config", configs, "A shard's config, from \"smaster genconfig\"; each gets a bot")
+      ->type_name("FILE")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->required();
+  tool.app.add_flag("--check", only_check, "Only try config, keys, files, connection and clock");
+  tool.app
+      .add_option("--token-file", token_file,
+                  "File with the bot's token, mode 0600 (default: $DISCORD_TOKEN)")
+      ->type_name("FILE");
+  tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")
+      ->type_name("DIR");
+  tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
+  (void)tools::add_duration(tool.app, "--grace", options.grace, "From SIGTERM to SIGKILL when a bot is stopped");
+  (void)tools::add_duration(tool.app, "--restart-delay", options.life.restart_delay,
+                            "First pause after a bot died; each is twice the last");
+  (void)tools::add_duration(tool.app, "--restart-delay-max", options.life.restart_delay_max,
+                            "Longest pause after a bot died");
+  tool.app.add_option("--ca-file", options.ca_file, "More certificate authorities to trust for https, PEM")
+      ->type_name("FILE");
+  tool.app.add_option("--log-level", level, "How much to log")
+      ->type_name("LEVEL")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  tool.app.prefix_command();  // what follows the first word that is no flag of ours is the bot's
+
+  return tool.run(argc, argv, [&] {
+    auto logger = spdlog::stderr_color_mt("smaster");
+    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
+    logger->set_level(spdlog::level::from_str(level));
+    spdlog::set_default_logger(std::move(logger));
+
+    options.command = tool.app.remaining();
+    if (!options.command.empty() && options.command.front() == "--") {
+      options.command.erase(options.command.begin());
+    } else if (!options.command.empty() && options.command.front().starts_with('-')) {
+      return tool.report(fail(ErrorKind::usage, "no flag is called " + options.command.front() +
+                                                    "; see \"smaster agent --help\""));
+    }
+    if (!project_dir.empty()) options.project_dir = project_dir;
+    if (only_check) return check(configs, options);
+    if (options.command.empty()) {
+      return tool.report(fail(ErrorKind::usage, "which bot? Put its command behind --, such as -- node bot.js"));
+    }
+    auto environment = bot_environment(token_file);
+    if (!environment) return tool.report(environment.error());
+    options.environment = std::move(*environment);
+    const auto run = agent::run_agents(configs, options);
+    return run ? static_cast<int>(tools::kDone) : tool.report(run.error());
+  });
+}

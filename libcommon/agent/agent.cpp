@@ -369,7 +369,7 @@ void Agent::bot_hung_up() {
 
 void Agent::bot_state(BotState state) {
   ready_ = state == BotState::ready || state == BotState::resumed;
-  send_status();
+  ask_figures();
 }
 
 /// A bot that has never said anything and does not read has not opened its channel: nobody waits for it.

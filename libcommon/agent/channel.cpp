@@ -88,12 +88,12 @@ void Channel::receive(std::string_view line) {
   if (auto prop = text_member(members, "_sFetchProp")) {
     const auto shard = number_member(members, "_sFetchPropShard");
     return sink_.bot_request(request::FetchProp{std::move(*prop), shard},
-                             echo(members, {"_sFetchProp", "_sFetchPropShard"}));
+                             echo(members, {"_sFetchProp", "_sFetchPropShard", "_sId"}));
   }
   if (auto script = text_member(members, "_sEval")) {
     const auto shard = number_member(members, "_sEvalShard");
     return sink_.bot_request(request::Eval{std::move(*script), shard},
-                             echo(members, {"_sEval", "_sEvalShard"}));
+                             echo(members, {"_sEval", "_sEvalShard", "_sId"}));
   }
   if (has("_sRespawnAll")) {
     return sink_.bot_request(request::RespawnAll{std::string(member(members, "_sRespawnAll"))}, "");

@@ -86,6 +86,16 @@ Time mtime_of(const struct stat& info) {
   return from_unix_ms(std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000);
 }
 
+/// What stands at `last` in the folder, if anything, must be a file; a link is replaced or removed itself.
+Result<void> check_target(int folder, const std::string& last, std::string_view name) {
+  struct stat info {};
+  if (::fstatat(folder, last.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode) &&
+      !S_ISLNK(info.st_mode)) {
+    return refused(name, "is no regular file");
+  }
+  return {};
+}
+
 /// Opens the folder `path`, making what is missing of it.
 Result<Fd> open_folder(int root, const std::string& path, std::string_view name) {
   auto folder = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
@@ -171,11 +181,7 @@ Result<void> Folder::write(std::string_view name, std::string_view data, std::op
   const auto [folder_path, last] = split(name);
   const auto folder = open_folder(fd_, folder_path, name);
   if (!folder) return folder.error();
-  struct stat old {};
-  if (::fstatat(folder->get(), last.c_str(), &old, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(old.st_mode) &&
-      !S_ISLNK(old.st_mode)) {
-    return refused(name, "is no regular file");
-  }
+  if (auto good = check_target(folder->get(), last, name); !good) return good;
   const auto temporary = temporary_name();
   const Fd file(::openat(folder->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                          kFileMode));
@@ -207,6 +213,7 @@ Result<void> Folder::remove(std::string_view name) const {
     if (errno == ENOENT) return {};
     return name_error(name, "remove");
   }
+  if (auto good = check_target(folder.get(), last, name); !good) return good;
   if (::unlinkat(folder.get(), last.c_str(), 0) != 0 && errno != ENOENT) return name_error(name, "remove");
   ::fsync(folder.get());
   return {};

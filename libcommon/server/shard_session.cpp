@@ -134,7 +134,7 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
                                 Question (*question)(std::string_view)) {
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   if (!text) {
-    if (ack_id) answer(*ack_id, {R"("the first argument is not a text")"});
+    if (ack_id) answer(*ack_id, {R"("broadcastEval takes a script as text, fetchClientValues a path")"});
     return;
   }
   if (arguments.json.size() < 2) return broadcast_eval(core_, question(*text), answer_with_result(ack_id));

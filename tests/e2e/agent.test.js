@@ -56,10 +56,10 @@ test('what discord.js says of its login is shown, and respawnAll rolls through t
     return shards.every((shard) => shard.state === 'running' && shard.stats.bot?.ready) && shards;
   });
   const before = await ready();
-  await server.evaluate('this.emit("shardDisconnect", {}, 0)', ['--shard', '2']);
+  await server.evaluate('this.emit("shardDisconnect", {}, 2)', ['--shard', '2']);
   await until('shard 2 to be offline at Discord', async () =>
     (await server.stats()).shards.find((shard) => shard.goalShardId === 2).stats.bot.ready === false);
-  await server.evaluate('this.emit("shardResume", 0)', ['--shard', '2']);
+  await server.evaluate('this.emit("shardResume", 2, 0)', ['--shard', '2']);
   await ready();
 
   await server.evaluate('this.shard.respawnAll({shardDelay: 100, respawnDelay: 0, timeout: 20000})', ['--shard', '0']);

@@ -128,6 +128,11 @@ TEST_F(SocketIoConnection, DisconnectLeavesOnlyThatNamespace) {
   EXPECT_TRUE(sink_.closes.empty());
 }
 
+TEST_F(SocketIoConnection, ConnectErrorIsNotForClientsToSend) {
+  connection_.receive(false, R"(4{"message":"x"})");
+  EXPECT_EQ(sink_.closes.size(), 1u);
+}
+
 TEST_F(SocketIoConnection, NothingIsHeardAfterAProtocolError) {
   join();
   connection_.receive(false, "abc");

@@ -52,7 +52,6 @@ TEST(SocketIoPacket, MalformedPacketsAreRefused) {
                            "3{}",
                            "31{}",
                            "31",
-                           R"(4{"message":"x"})",
                            R"(5["a"])",
                            R"(50-["a"])",
                            R"(5-["a"])",
@@ -65,6 +64,14 @@ TEST(SocketIoPacket, MalformedPacketsAreRefused) {
                            "2[\"a\x01\"]"}) {
     EXPECT_FALSE(decode(text)) << text;
   }
+}
+
+TEST(SocketIoPacket, AConnectErrorIsTakenApart) {
+  const auto packet = decode(R"(4/admin,{"message":"no"})");
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->type, PacketType::connect_error);
+  EXPECT_EQ(packet->nsp, "/admin");
+  EXPECT_EQ(packet->json, R"({"message":"no"})");
 }
 
 TEST(SocketIoPacket, TooDeepNestingIsRefusedNotFollowed) {

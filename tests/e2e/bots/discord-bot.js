@@ -6,4 +6,4 @@ announce();
 const client = new Client({intents: []});
 client.counter = 0;
 client.favourites = {colour: `blue${process.env.SHARD_ID}`};
-if (process.env.BOT_READY) setTimeout(() => client.emit(Events.ClientReady, client), Number(process.env.BOT_READY));
+if (process.env.BOT_READY) setTimeout(() => client.emit(Events.ShardReady, Number(process.env.SHARD_ID)), Number(process.env.BOT_READY));

@@ -1,0 +1,188 @@
+"""The channel from a bot to its smaster agent, for Python 3.8 and later. One file, nothing else needed.
+
+    from smaster_channel import Channel
+
+    channel = Channel()
+    channel.on_eval = lambda script: eval(script, {"client": client})
+    channel.start()
+    channel.ready()
+    print(channel.eval("1 + 1"))        # in all bots: [2, 2, ...]
+    print(channel.sql("SELECT 1 AS one"))
+
+Whatever asks waits for its answer and raises ChannelError where that is an error; with asyncio, call it as
+`await asyncio.to_thread(channel.sql, query)`. The functions that answer run on threads of their own. The protocol is
+described in smaster-channel(7).
+"""
+import json
+import os
+import socket
+import threading
+import traceback
+
+
+class ChannelError(Exception):
+    """An answer that is an error: `name`, `message` and `stack` as the other side wrote them."""
+
+    def __init__(self, name, message, stack=""):
+        super().__init__(f"{name}: {message}")
+        self.name, self.message, self.stack = name, message, stack
+
+
+def _plain_error(error):
+    stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    return {"name": type(error).__name__, "message": str(error), "stack": stack}
+
+
+def _unsupported(*_):
+    raise NotImplementedError("not supported by this bot")
+
+
+class Channel:
+    """What an agent has opened for this process; there is one."""
+
+    def __init__(self):
+        number = os.environ.pop("SMASTER_CHANNEL_FD", None)
+        for name in ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"):
+            os.environ.pop(name, None)  # programs that this one starts have no channel
+        if number is None:
+            raise RuntimeError("SMASTER_CHANNEL_FD is not set: run this bot under \"smaster agent\"")
+        os.set_inheritable(int(number), False)
+        self._socket = socket.socket(fileno=int(number))
+        self._write_lock = threading.Lock()
+        self._waiting = {}
+        self._next_id = 1
+        self.shard_id = int(os.environ["SHARD_ID"])
+        self.shard_count = int(os.environ["SHARD_COUNT"])
+        self.on_eval = _unsupported  # script -> result
+        self.on_fetch = _unsupported  # path such as "guilds.size" -> value
+        self.on_stats = dict  # -> {"memory": {...}, "numMessages": n, "ping": ms}, or part of it
+        self.on_request = _unsupported  # data, shard id it is from -> reply
+        self.on_message = lambda data, sender: None  # data, shard id it is from
+        self.on_close = lambda: os._exit(0)  # the agent is gone: so must the bot be
+
+    def start(self):
+        """Begins to read, on a thread of its own."""
+        threading.Thread(target=self._read, name="smaster-channel", daemon=True).start()
+
+    # What a bot may say of itself.
+
+    def ready(self):
+        self._send({"_ready": True})
+
+    def disconnected(self):
+        self._send({"_disconnect": True})
+
+    def reconnecting(self):
+        self._send({"_reconnecting": True})
+
+    def resumed(self):
+        self._send({"_resume": True})
+
+    # What a bot may ask.
+
+    def eval(self, script, shard=None):
+        """Runs a script in the bot of one shard, or in all, for a list of their results."""
+        return self._ask({"_sEval": script, **({} if shard is None else {"_sEvalShard": shard})})
+
+    def fetch(self, path, shard=None):
+        """The value at a path of the client of one shard, or of all."""
+        return self._ask({"_sFetchProp": path, **({} if shard is None else {"_sFetchPropShard": shard})})
+
+    def sql(self, query):
+        """Runs a query on the master's database."""
+        return self._ask({"_sSQL": query})
+
+    def write_file(self, name):
+        """Sends a file of the project directory to the master."""
+        return self._ask({"_sWriteFile": name})
+
+    def get_file(self, name, mtime=None):
+        """Fetches a file into the project directory, if the master's is newer than `mtime` (unix ms)."""
+        return self._ask({"_sGetFile": name, **({} if mtime is None else {"_sGetFileM": mtime})})
+
+    def respawn_all(self, **options):
+        """Restarts all bots one after the other: shardDelay, respawnDelay, timeout in milliseconds."""
+        self._send({"_sRespawnAll": {"shardDelay": 5000, "respawnDelay": 500, "timeout": 30000, **options}})
+
+    def reboot(self, words=""):
+        """Asks the master for a reboot, in its own words: "hard", "3 7 force"."""
+        self._send(f"reboot {words}".rstrip())
+
+    def send(self, data, shard=None, guild=None):
+        """Sends data to a shard, to the shard of a guild, or to all others; gives how many it went to."""
+        return self._ask({"_sMessage": data, "_sTo": self._address(shard, guild)})
+
+    def request(self, data, shard=None, guild=None, timeout=15.0):
+        """The same, and gives the reply; of all, a list of {"shard": n, "result": ...} or with "error"."""
+        return self._ask({"_sRequest": data, "_sTo": self._address(shard, guild), "_sTimeout": int(timeout * 1000)})
+
+    # How it is done.
+
+    @staticmethod
+    def _address(shard, guild):
+        if guild is not None:
+            return {"guild": str(guild)}
+        return "all" if shard is None else {"shard": shard}
+
+    def _send(self, message):
+        line = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace") + b"\n"
+        with self._write_lock:
+            self._socket.sendall(line)
+
+    def _ask(self, message):
+        done = threading.Event()
+        with self._write_lock:
+            number = self._next_id
+            self._next_id += 1
+            entry = self._waiting[number] = [done, None]
+        self._send({**message, "_sId": number})
+        done.wait()
+        answer = entry[1]
+        if answer is None:
+            raise ChannelError("Error", "the agent closed the channel")
+        error = answer.get("_error")
+        if error:
+            raise ChannelError(error.get("name", "Error"), error.get("message", ""), error.get("stack", ""))
+        return answer.get("_result")
+
+    def _read(self):
+        try:
+            with self._socket.makefile("r", encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    message = json.loads(line)
+                    if isinstance(message, dict):
+                        self._take(message)
+        except (OSError, ValueError):
+            pass
+        for entry in list(self._waiting.values()):
+            entry[0].set()
+        self.on_close()
+
+    def _take(self, message):
+        number = message.get("_sReply", message.get("_sId"))
+        if number is not None:
+            entry = self._waiting.pop(number, None)
+            if entry:
+                entry[1] = message
+                entry[0].set()
+        elif "_eval" in message:
+            script = message["_eval"]
+            work = self.on_stats if script == "this.getStats(true)" else lambda: self.on_eval(script)
+            self._answer({"_eval": script}, work)
+        elif "_fetchProp" in message:
+            self._answer({"_fetchProp": message["_fetchProp"]}, lambda: self.on_fetch(message["_fetchProp"]))
+        elif "_request" in message:
+            self._answer({"_reply": message["_id"]}, lambda: self.on_request(message["_request"], message["_from"]))
+        elif "_message" in message:
+            threading.Thread(target=self.on_message, args=(message["_message"], message["_from"]), daemon=True).start()
+
+    def _answer(self, head, work):
+        def run():
+            try:
+                answer = {**head, "_result": work()}
+                json.dumps(answer)  # a result that is no JSON is an error of the bot's
+            except Exception as error:
+                answer = {**head, "_error": _plain_error(error)}
+            self._send(answer)
+
+        threading.Thread(target=run, daemon=True).start()

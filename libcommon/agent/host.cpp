@@ -19,7 +19,7 @@ namespace {
 namespace asio = net::asio;
 
 /// Beyond the grace time of an earlier agent's bot.
-constexpr Millis kLockMargin{10'000};
+constexpr Millis kLockMargin{5'000};
 constexpr Millis kLookAgain{100};
 /// How long what was sent last, a status and the farewell, may take to leave.
 constexpr Millis kFarewell{500};

@@ -38,9 +38,9 @@ ConnectFailure refusal(const Message& response) {
   failure.reached = true;
   failure.status = response.result_int();
   failure.date = parse_date(std::string(response[http::field::date]));
-  // Engine.IO servers refuse with {"code":…,"message":"…"}.
+  // Engine.IO servers say {"code":…,"message":"…"}; 400 is about the transport, and another may do.
   const auto body = json::parse(response.body());
-  failure.refused = body && body->is_object() && body->get_object().contains("code");
+  failure.refused = body && body->is_object() && body->get_object().contains("code") && failure.status != 400;
   std::string reason;
   if (failure.refused) json::read(body->get_object(), "message", reason);
   failure.message = "HTTP " + std::to_string(failure.status) + (reason.empty() ? "" : " " + reason);

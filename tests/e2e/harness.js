@@ -210,7 +210,7 @@ export class Agent {
     this.server = server;
     this.configs = configs;
     this.command = Array.isArray(command) ? command : [process.execPath, path.join(bots, command)];
-    this.flags = flags;
+    this.flags = flags.includes('--grace') ? flags : ['--grace', '5s', ...flags];
     this.env = env;
     this.log = '';
     this.output = '';
@@ -223,7 +223,7 @@ export class Agent {
       writeFileSync(file, JSON.stringify(config), {mode: 0o600});
       return ['--config', file];
     });
-    this.process = spawn(path.join(bin, 'smaster'), ['agent', ...files.flat(), '--grace', '5s', ...this.flags, '--', ...this.command],
+    this.process = spawn(path.join(bin, 'smaster'), ['agent', ...files.flat(), ...this.flags, '--', ...this.command],
       {env: {...process.env, BOT_LOG: this.server.botLog, ...this.env}});
     this.process.stderr.on('data', (data) => this.log += data);
     this.process.stdout.on('data', (data) => this.output += data);

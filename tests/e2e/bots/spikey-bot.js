@@ -1,5 +1,6 @@
 // A child as SpikeyBot has them: it evaluates what it is sent, has getStats, and passes what `ask` is called with to its
 // parent.
+import {writeFileSync} from 'node:fs';
 import {announce} from './announce.js';
 
 announce();
@@ -19,6 +20,10 @@ class Bot {
     this.messages = 7;
     this.received = [];
   }
+  /** Leaves a note for the test, past every channel. */
+  note(value) {
+    writeFileSync(`${process.env.BOT_LOG}.note`, JSON.stringify(value));
+  }
   getStats() {
     return {memory: {heapUsed: 11, heapTotal: 22, rss: 33, external: 44}, cpus: [], numMessages: this.messages++, ping: 12};
   }
@@ -27,6 +32,8 @@ class Bot {
   }
 }
 const bot = new Bot();
+// A test that has no other way to reach it sends a signal.
+process.on('SIGUSR2', () => bot.onSignal());
 
 process.on('message', async (message) => {
   if (message._eval) {

@@ -1,6 +1,6 @@
 // The agent with real bots: discord.js children, SpikeyBot's kind, and a shell script.
 import assert from 'node:assert/strict';
-import {readFileSync} from 'node:fs';
+import {existsSync, readFileSync} from 'node:fs';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
 
@@ -122,4 +122,119 @@ test('a stopped agent takes its bot with it, and everything that the bot started
     await until(`the bot to be gone after ${signal}`, () => !alive(pid) && !alive(child));
     await until('the server to have noticed', async () => (await server.stats()).current === 0);
   }
+});
+
+test('one agent runs several configs, marks their output, and ends with all its bots', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 3\n');
+  const configs = await server.register(3);
+  const agent = server.agent(configs, ['/bin/sh', '-c', 'echo "I am $SHARD_ID"; printf no-newline; exec "$0" "$@"', process.execPath, new URL('bots/discord-bot.js', import.meta.url).pathname],
+    {flags: ['--prefix']});
+  await server.running(3);
+  await until('all bots', () => server.bots().length === 3);
+  for (const {id, name} of server.bots()) assert.match(agent.output, new RegExp(`^\\[${name} ${id}\\] I am ${id}$`, 'm'));
+  assert.deepEqual((await server.evaluate('this.shard.broadcastEval((c) => c.shard.ids[0])', ['--shard', '2']))[0].result, [0, 1, 2]);
+  const pids = server.bots().map(({pid}) => pid);
+  assert.equal(await agent.end('SIGTERM'), 0);
+  assert.deepEqual(pids.filter(alive), []);
+  assert.match(agent.output, /^\[\w+ \d\] no-newline$/m, 'a last line without its end is not lost');
+});
+
+test('bots send each other messages and requests, by shard, by guild and to all', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 4\n');
+  const configs = await server.register(4);
+  for (const config of configs.slice(0, 3)) server.agent([config], 'spikey-bot.js');
+  await server.running(3);
+  await until('all bots', () => server.bots().length === 3);
+  const plain = server.shard(configs[3]); // no agent: it cannot be sent messages
+  await server.running(4);
+  const by = Object.fromEntries(server.bots().map(({id, name}) => [id, name]));
+  const ids = Object.keys(by).map(Number).sort();
+  const [one, two, three] = ids;
+  const ask = async (message) => {
+    const [line] = await server.evaluate(`this.ask(${JSON.stringify({_sId: Math.random(), ...message})}).then((ok) => ({ok}), ({message}) => ({error: message}))`, ['--shard', `${one}`]);
+    return line.result;
+  };
+  const received = async (shard) => (await server.evaluate('this.received', ['--shard', `${shard}`]))[0].result;
+
+  assert.deepEqual(await ask({_sRequest: {a: [1]}, _sTo: {shard: two}}), {ok: {echo: {a: [1]}, from: one, by: `${two}`}});
+  const guild = String((12345n * 4n + BigInt(three)) << 22n);
+  assert.equal((await ask({_sRequest: 'g', _sTo: {guild}})).ok.by, `${three}`);
+  assert.deepEqual(await ask({_sRequest: 'fail', _sTo: {shard: two}}), {error: 'no'});
+  assert.match((await ask({_sRequest: 'never', _sTo: {shard: two}, _sTimeout: 200})).error, /no answer within 200ms/);
+  const all = (await ask({_sRequest: 'all', _sTo: 'all', _sTimeout: 5000})).ok;
+  const plainId = [0, 1, 2, 3].find((id) => !ids.includes(id));
+  assert.deepEqual(all.map((entry) => [entry.shard, entry.result?.by ?? entry.error]),
+    [0, 1, 2, 3].filter((id) => id !== one).map((id) => [id, id === plainId ? 'run by no agent, which this needs' : `${id}`]));
+  assert.match((await ask({_sRequest: 1, _sTo: {shard: plainId}})).error, /no agent/);
+  assert.match((await ask({_sRequest: 1, _sTo: {shard: 99}})).error, /no shard of the goal/);
+  for (const to of [undefined, null, 5, 'everybody', {}, {guild: 'x'}]) assert.match((await ask({_sRequest: 1, _sTo: to})).error, /message is for|no guild id/);
+
+  assert.deepEqual(await ask({_sMessage: 'hi', _sTo: 'all'}), {ok: 2});
+  assert.deepEqual(await ask({_sMessage: {n: 1}, _sTo: {shard: three}}), {ok: 1});
+  await until('the messages', async () => (await received(three)).length === 2 && (await received(two)).length === 1);
+  assert.deepEqual(await received(three), [{data: 'hi', from: one}, {data: {n: 1}, from: one}]);
+  assert.deepEqual(await received(one), []);
+  assert.deepEqual(plain.updates.at(-1).count, 4);
+});
+
+test('a bot that dies again and again is shown, and released by a respawn', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const [config] = await server.register(1);
+  server.agent([config], ['/bin/sh', '-c', 'exit 3'], {flags: ['--restart-delay', '10ms']});
+  const row = await until('it to be shown', async () => {
+    const {shards} = await server.stats();
+    return shards[0].state === 'crashing' && shards[0];
+  });
+  assert.equal(row.stats.bot.lastExit, 'exit 3');
+  assert.ok(row.stats.bot.deaths >= 3);
+  assert.match((await server.tool(['stats'])).stdout, /crashing/);
+  assert.match((await server.tool(['stats', '--prometheus'])).stdout, /smaster_shard_bot_crash_loop\{name="\w+"\} 1/);
+  assert.match((await server.tool(['stats', '--csv'])).stdout, /,exit 3/);
+});
+
+test('when its keeper is killed the bot goes too, with what it had started, before it is started again', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const [config] = await server.register(1);
+  server.agent([config], [new URL('bots/silent-bot.sh', import.meta.url).pathname]);
+  await server.running(1);
+  const {pid} = await until('the bot', () => server.bots()[0]);
+  const child = await until('its child', () => existsSync(`${server.botLog}.child`) && Number(readFileSync(`${server.botLog}.child`, 'utf8')));
+  const keeper = Number(readFileSync(`/proc/${pid}/stat`, 'utf8').match(/\) \S (\d+)/)[1]);
+  process.kill(keeper, 'SIGKILL');
+  await until('another bot', () => server.bots().length === 2);
+  assert.ok(!alive(pid) && !alive(child));
+});
+
+test('the example bots in Python and JavaScript do what the channel can', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n');
+  const configs = await server.register(2);
+  const example = (name) => new URL(`../../packaging/examples/${name}`, import.meta.url).pathname;
+  const python = server.agent([configs[0]], ['python3', example('bot.py')]);
+  server.agent([configs[1]], [process.execPath, example('bot.js')]);
+  const rows = await until('both to be ready', async () => {
+    const {shards} = await server.stats();
+    return shards.every((shard) => shard.stats?.bot?.ready && shard.stats.ping === 42) && shards;
+  });
+  assert.ok(rows.every((row) => row.stats.memRSS > 1e6 && row.stats.messageCountTotal > 0));
+  const py = rows.find((row) => row.id === configs[0].id).goalShardId;
+  const js = 1 - py;
+  const languages = await server.evaluate('bot.language');
+  assert.deepEqual(languages.map((line) => [line.shard, line.result]).sort(), [[py, 'Python'], [js, 'JavaScript']].sort());
+  const ask = async (script) => {
+    const [line] = await server.evaluate(script, ['--shard', `${py}`]);
+    return line.error ? line.error.message : line.result;
+  };
+  assert.deepEqual([...await ask('bot.channel.eval("bot.count")')], [2, 2]);
+  assert.equal(await ask(`bot.channel.eval("bot.language", shard=${js})`), 'JavaScript');
+  assert.deepEqual((await ask('bot.channel.fetch("language")')).sort(), ['JavaScript', 'Python']);
+  assert.equal(await ask('bot.nothing'), "'Bot' object has no attribute 'nothing'");
+  assert.match(await ask('bot.channel.request(1, shard=99)'), /no shard of the goal/);
+  assert.deepEqual(await ask(`bot.channel.request("x", shard=${py})`), {'you said': 'x', 'you are': py, 'I am': py});
+  assert.equal(await ask('object()'), 'Object of type object is not JSON serializable');
+  assert.equal(await ask('"\\U0001F600"'), '\u{1F600}');
+  assert.equal(await ask('__import__("subprocess").run(["printenv", "NODE_CHANNEL_FD"]).returncode'), 1, 'its children have no channel');
+  const pid = rows.find((row) => row.id === configs[0].id).stats.bot.pid;
+  await python.end('SIGTERM');
+  assert.match(python.output, /the Python bot ends/);
+  assert.ok(!alive(pid));
 });

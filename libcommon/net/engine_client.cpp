@@ -59,7 +59,7 @@ EngineClient::EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upp
 
 std::string EngineClient::target(std::string_view transport) const {
   auto text = endpoint_.path + "?EIO=4&transport=" + std::string(transport);
-  if (session_ && session_->open()) text += "&sid=" + session_->sid();
+  if (session_ && !session_->sid().empty()) text += "&sid=" + session_->sid();
   return text;
 }
 

@@ -19,9 +19,8 @@ using namespace smaster;
 
 /// Variables that say what an agent runs in, not what its bot is to have.
 bool ours(std::string_view variable) {
-  for (const std::string_view name :
-       {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_", "SMASTER_CHANNEL_FD=",
-        "NOTIFY_SOCKET=", "DISCORD_TOKEN="}) {
+  for (const std::string_view name : {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_",
+                                      "SMASTER_CHANNEL_FD=", "NOTIFY_SOCKET=", "DISCORD_TOKEN="}) {
     if (variable.starts_with(name)) return true;
   }
   return false;
@@ -41,7 +40,8 @@ Result<std::vector<std::string>> bot_environment(const std::string& token_file) 
       return fail(ErrorKind::bad_config, token_file + " can be read by others; chmod 600 it");
     }
     token = trim(*text);
-    if (token.empty()) return fail(ErrorKind::bad_config, token_file + " is empty; it is to hold the bot's token");
+    if (token.empty())
+      return fail(ErrorKind::bad_config, token_file + " is empty; it is to hold the bot's token");
   } else if (const char* const given = std::getenv("DISCORD_TOKEN")) {
     token = given;
   }
@@ -54,7 +54,7 @@ int check(const std::vector<std::filesystem::path>& configs, const agent::AgentO
   for (const auto& config : configs) {
     for (const auto& finding : agent::check_agent(config, options)) {
       const bool bad = finding.verdict == agent::Finding::Verdict::bad;
-      tools::print(std::string(bad                                                      ? "FAILED  "
+      tools::print(std::string(bad                                                ? "FAILED  "
                                : finding.verdict == agent::Finding::Verdict::good ? "ok      "
                                                                                   : "skipped ") +
                    finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence + '\n');
@@ -67,7 +67,8 @@ int check(const std::vector<std::filesystem::path>& configs, const agent::AgentO
 }  // namespace
 
 int main(int argc, char** argv) {
-  tools::Tool tool("agent", "Run a bot on this host as a shard of a master: smaster agent [OPTIONS] [--] COMMAND...",
+  tools::Tool tool("agent",
+                   "Run a bot on this host as a shard of a master: smaster agent [OPTIONS] [--] COMMAND...",
                    "  smaster agent --config shard_abc_config.json --token-file token -- node bot.js\n"
                    "  smaster agent --check --config shard_abc_config.json");
   std::vector<std::filesystem::path> configs;
@@ -90,7 +91,8 @@ int main(int argc, char** argv) {
   tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")
       ->type_name("DIR");
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
-  (void)tools::add_duration(tool.app, "--grace", options.grace, "From SIGTERM to SIGKILL when a bot is stopped");
+  (void)tools::add_duration(tool.app, "--grace", options.grace,
+                            "From SIGTERM to SIGKILL when a bot is stopped");
   (void)tools::add_duration(tool.app, "--restart-delay", options.life.restart_delay,
                             "First pause after a bot died; each is twice the last");
   (void)tools::add_duration(tool.app, "--restart-delay-max", options.life.restart_delay_max,
@@ -119,7 +121,8 @@ int main(int argc, char** argv) {
     if (!project_dir.empty()) options.project_dir = project_dir;
     if (only_check) return check(configs, options);
     if (options.command.empty()) {
-      return tool.report(fail(ErrorKind::usage, "which bot? Put its command behind --, such as -- node bot.js"));
+      return tool.report(
+          fail(ErrorKind::usage, "which bot? Put its command behind --, such as -- node bot.js"));
     }
     auto environment = bot_environment(token_file);
     if (!environment) return tool.report(environment.error());

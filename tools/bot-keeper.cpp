@@ -1,11 +1,13 @@
-// bot-keeper: stands between an agent and one bot, so that the bot and all that it starts are gone before anybody
-// hears that it ended, and go when the agent goes, however that ends. It is no command: smaster agent starts it.
+// bot-keeper: stands between an agent and one bot, so that the bot and all that it starts are gone before
+// anybody hears that it ended, and go when the agent goes, however that ends. It is no command: smaster agent
+// starts it.
 //
 //   bot-keeper GRACE_MS PREFIX COMMAND…
 //
-// Descriptor 3 is the bot's channel, 4 the agent: `stop` or its end asks the bot to end, and kills it GRACE_MS
-// later; the answers are the lines `started PID` or `failed ERRNO`, then `exit CODE` or `signal N` once all is gone.
-// Further ones up to kLastFd are only held: the agent's locks. With a PREFIX, each line of the bot's output gets it.
+// Descriptor 3 is the bot's channel, 4 the agent: `stop` or its end asks the bot to end, and kills it
+// GRACE_MS later; the answers are the lines `started PID` or `failed ERRNO`, then `exit CODE` or `signal N`
+// once all is gone. Further ones up to kLastFd are only held: the agent's locks. With a PREFIX, each line of
+// the bot's output gets it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -93,7 +95,8 @@ Output prefixed(int to, const std::string& prefix) {
 }
 
 /// In the new process: becomes the bot. Says through `report` why it cannot.
-[[noreturn]] void become_bot(char** command, const Output& out, const Output& error, int report, pid_t keeper) {
+[[noreturn]] void become_bot(char** command, const Output& out, const Output& error, int report,
+                             pid_t keeper) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -63,6 +63,8 @@ int run(const std::string& name, char** argv) {
     for (const auto& folder : folders) {
       const auto program = folder / (std::string(kPrefix) + name);
       if (!runnable(program)) continue;
+      auto shown = "smaster " + name;  // what ps and pgrep -f show is what was typed
+      argv[0] = shown.data();
       ::execv(program.c_str(), argv);
       std::cerr << "smaster: cannot run " << program.string() << ": " << std::strerror(errno) << '\n';
       return 126;

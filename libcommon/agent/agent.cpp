@@ -28,6 +28,8 @@ constexpr Millis kQuietConnection{45'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 /// What an answer has around it in its packet.
 constexpr std::size_t kAckOverhead = 256;
+/// Questions that may wait for a bot that does not answer.
+constexpr std::size_t kMaxWaiting = 10'000;
 constexpr std::string_view kNotSupported = "not supported by this bot";
 
 Time wall_clock() { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
@@ -130,8 +132,9 @@ void Agent::arm_master_watch() {
     if (error) return;
     if (now() < uplink_.heard() + assume_dead_after_) return arm_master_watch();
     if (uplink_.up() && now() < uplink_.heard() + kQuietConnection) return arm_master_watch();
-    spdlog::error("{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another",
-                  tag(), format_duration(assume_dead_after_));
+    spdlog::error(
+        "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another",
+        tag(), format_duration(assume_dead_after_));
     obey(life_.set_goal(std::nullopt, now()));
     kill_timer_.expires_after(kLostGrace);
     kill_timer_.async_wait([this, generation = bot_generation_](boost::system::error_code stopped) {
@@ -228,8 +231,9 @@ void Agent::on_update(const socketio::Arguments& arguments) {
   const auto goal = role.id.bound() ? std::optional(role) : std::nullopt;
   if (goal != life_.goal()) {
     spdlog::info("{}: {}", tag(),
-                 goal ? "shard id " + std::to_string(role.id.value) + " of " + std::to_string(role.count.value)
-                      : "no shard id for now");
+                 goal
+                     ? "shard id " + std::to_string(role.id.value) + " of " + std::to_string(role.count.value)
+                     : "no shard id for now");
   }
   obey(life_.set_goal(goal, now()));
   if (asks_for_statuses_) {
@@ -254,9 +258,14 @@ void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& a
   if (!bot_ || !channel_) {
     const auto id = life_.goal() ? std::to_string(life_.goal()->id.value) : "of this agent";
     // discord.js' words for it.
-    return answer(error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
+    return answer(
+        error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
   }
   if (hung_up_) return answer(error_outcome("Error", kNotSupported));
+  if (channel_->waiting() >= kMaxWaiting) {
+    return answer(error_outcome("Error", "the bot does not answer: " + std::to_string(kMaxWaiting) +
+                                             " questions wait for it already"));
+  }
   ask(*channel_);
   arm_channel_watch();
 }
@@ -348,7 +357,8 @@ void Agent::bot_exited(const std::string& how) {
   if (asked_for) {
     spdlog::info("{}: the bot ended ({})", tag(), how);
   } else {
-    const auto pause = life_.deadline() ? std::chrono::duration_cast<Millis>(*life_.deadline() - now()) : Millis{0};
+    const auto pause =
+        life_.deadline() ? std::chrono::duration_cast<Millis>(*life_.deadline() - now()) : Millis{0};
     spdlog::warn("{}: the bot died ({}); it is started again in {}{}", tag(), how, format_duration(pause),
                  life_.crash_loop() ? "; it dies again and again" : "");
   }
@@ -388,7 +398,10 @@ void Agent::arm_channel_watch() {
 void Agent::ask_figures() {
   const bool deaf = !bot_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
   if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
-  if (std::exchange(asking_figures_, true)) return send_status();
+  if (std::exchange(asking_figures_, true)) {
+    figures_.reset();  // it has not answered the last time: what it said before is no longer true
+    return send_status();
+  }
   channel_->eval(std::string(kStatsScripts[stats_script_]),
                  [this, generation = bot_generation_](const Outcome& outcome) {
                    if (generation == bot_generation_) take_figures(outcome);
@@ -402,7 +415,8 @@ void Agent::ask_figures() {
 void Agent::take_figures(const Outcome& outcome) {
   asking_figures_ = false;
   const bool in_time = figures_timer_.cancel() > 0;
-  const auto value = outcome.ok ? json::parse(outcome.json) : Result<bj::value>(fail(ErrorKind::bad_data, ""));
+  const auto value =
+      outcome.ok ? json::parse(outcome.json) : Result<bj::value>(fail(ErrorKind::bad_data, ""));
   if (value && value->is_object()) {
     figures_ = value->get_object();
     if (in_time) send_status();

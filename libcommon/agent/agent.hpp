@@ -1,6 +1,6 @@
 // One shard of the master's, run here: obeys its master, keeps the bot process as it is told, carries between
-// the two, and reports. One file a subject: this one is the master's orders and the bot's life; what the bot asks
-// for is in agent_requests.cpp, files are in agent_files.cpp.
+// the two, and reports. One file a subject: this one is the master's orders and the bot's life; what the bot
+// asks for is in agent_requests.cpp, files are in agent_files.cpp.
 #pragma once
 
 #include <functional>
@@ -27,7 +27,7 @@ struct AgentOptions {
   bool prefix = false;                   ///< mark each line of the bot's output with the shard
   Millis grace{30'000};                  ///< from SIGTERM to SIGKILL
   LifeOptions life;
-  std::string ca_file;                      ///< more certificate authorities, PEM
+  std::string ca_file;  ///< more certificate authorities, PEM
   std::optional<std::filesystem::path> project_dir;
 };
 
@@ -68,8 +68,8 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   void bot_request(Request request, std::string reply) override;
 
  private:
-  /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone, say
-  /// nothing.
+  /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone,
+  /// say nothing.
   using Answer = std::function<void(const Outcome&)>;
   [[nodiscard]] Answer answer_to_master(std::optional<socketio::AckId> ack_id);
   [[nodiscard]] Answer answer_to_bot(std::string reply);

@@ -63,7 +63,8 @@ void Agent::on_write_file(socketio::Arguments arguments, Answer answer) {
     return answer({true, *named->mtime == kDoesNotExist ? "false" : "null"});
   }
   const auto mtime = named->mtime ? std::optional(from_unix_ms(*named->mtime)) : std::nullopt;
-  asio::co_spawn(shared_.context, write_file(std::move(named->name), std::move(data), mtime, std::move(answer)),
+  asio::co_spawn(shared_.context,
+                 write_file(std::move(named->name), std::move(data), mtime, std::move(answer)),
                  asio::detached);
 }
 

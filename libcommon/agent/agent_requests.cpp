@@ -52,19 +52,23 @@ void Agent::on_bot(request::RespawnAll respawn, std::string) {
 }
 
 void Agent::on_bot(request::Sql sql, std::string reply) {
-  requests_.send_or_keep({"sendSQL", {json::quote(sql.query)}, {}, kSqlPatience, answer_to_bot(std::move(reply))});
+  requests_.send_or_keep(
+      {"sendSQL", {json::quote(sql.query)}, {}, kSqlPatience, answer_to_bot(std::move(reply))});
 }
 
-void Agent::on_bot(request::Reboot reboot, std::string) { uplink_.emit("reboot", {json::quote(reboot.text)}); }
+void Agent::on_bot(request::Reboot reboot, std::string) {
+  uplink_.emit("reboot", {json::quote(reboot.text)});
+}
 
 void Agent::on_bot(request::Message message, std::string reply) {
   const auto timeout = message.timeout.value_or(kMessagePatience);
-  requests_.send({"sendMessage",
-                  {message.to_json.empty() ? "null" : std::move(message.to_json), std::move(message.data_json),
-                   message.wants_reply ? std::to_string(timeout.count()) : "null"},
-                  {},
-                  timeout + kMargin,
-                  answer_to_bot(std::move(reply))});
+  requests_.send(
+      {"sendMessage",
+       {message.to_json.empty() ? "null" : std::move(message.to_json), std::move(message.data_json),
+        message.wants_reply ? std::to_string(timeout.count()) : "null"},
+       {},
+       timeout + kMargin,
+       answer_to_bot(std::move(reply))});
 }
 
 void Agent::on_bot(request::WriteFile file, std::string reply) {

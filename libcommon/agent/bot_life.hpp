@@ -18,10 +18,10 @@ struct Role {
 };
 
 struct LifeOptions {
-  Millis restart_delay{1'000};       ///< the first pause after a bot died
+  Millis restart_delay{1'000};  ///< the first pause after a bot died
   Millis restart_delay_max{300'000};
-  Millis stable_after{60'000};       ///< a bot that lived as long has not failed when it dies
-  unsigned crash_loop{3};            ///< deaths in a row that make a crash loop
+  Millis stable_after{60'000};  ///< a bot that lived as long has not failed when it dies
+  unsigned crash_loop{3};       ///< deaths in a row that make a crash loop
 };
 
 class BotLife {
@@ -58,7 +58,7 @@ class BotLife {
   Phase phase_ = Phase::idle;
   std::optional<Role> goal_;
   std::optional<Role> role_;
-  Instant since_{};   ///< of the process
+  Instant since_{};     ///< of the process
   Instant start_at_{};  ///< while waiting
   unsigned deaths_ = 0;
 };

@@ -105,12 +105,14 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
   int channel[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) {
-    return fail(ErrorKind::cannot_create, std::string("cannot make the bot's channel: ") + std::strerror(errno));
+    return fail(ErrorKind::cannot_create,
+                std::string("cannot make the bot's channel: ") + std::strerror(errno));
   }
   Fd ours(channel[0]);
   const Fd bots(channel[1]);
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, control) != 0) {
-    return fail(ErrorKind::cannot_create, std::string("cannot make the bot's channel: ") + std::strerror(errno));
+    return fail(ErrorKind::cannot_create,
+                std::string("cannot make the bot's channel: ") + std::strerror(errno));
   }
   Fd near(control[0]);
   const Fd keepers(control[1]);
@@ -236,7 +238,8 @@ void BotProcess::stop() {
 bool BotProcess::all_read() const {
   int unread = 0;
   // For a local socket: what the other side has not read yet (unix(7) has it as SIOCOUTQ).
-  return outbox_.empty() && ::ioctl(const_cast<net::LocalSocket&>(channel_).native_handle(), SIOCOUTQ, &unread) == 0 &&
+  return outbox_.empty() &&
+         ::ioctl(const_cast<net::LocalSocket&>(channel_).native_handle(), SIOCOUTQ, &unread) == 0 &&
          unread == 0;
 }
 

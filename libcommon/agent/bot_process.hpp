@@ -1,5 +1,5 @@
-// A bot's process and the channel to it, behind a keeper (tools/bot-keeper.cpp) that sees to it that nothing of
-// the bot outlives either of them. Knows nothing of shards.
+// A bot's process and the channel to it, behind a keeper (tools/bot-keeper.cpp) that sees to it that nothing
+// of the bot outlives either of them. Knows nothing of shards.
 #pragma once
 
 #include <sys/types.h>
@@ -33,7 +33,8 @@ class BotOwner {
   virtual void bot_line(std::string_view line) = 0;
   /// The bot has closed the channel: it will never say anything.
   virtual void bot_hung_up() = 0;
-  /// The bot and all that it started is gone: "exit 1", "signal 9", or why it did not start. Comes once, last.
+  /// The bot and all that it started is gone: "exit 1", "signal 9", or why it did not start. Comes once,
+  /// last.
   virtual void bot_exited(const std::string& how) = 0;
 };
 
@@ -41,7 +42,7 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
  public:
   /// Starts the keeper, which starts the bot. cannot_create when even that fails.
   [[nodiscard]] static Result<std::shared_ptr<BotProcess>> start(net::asio::io_context& context,
-                                                                const BotCommand& command, BotOwner& owner);
+                                                                 const BotCommand& command, BotOwner& owner);
   BotProcess(net::asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
              net::LocalSocket control, pid_t keeper);
   ~BotProcess();

@@ -57,8 +57,8 @@ Outcome outcome_of(const Members& members) {
 
 Outcome error_outcome(std::string_view name, std::string_view message) {
   const auto stack = std::string(name) + ": " + std::string(message);
-  return {false, R"({"name":)" + json::quote(name) + R"(,"message":)" + json::quote(message) + R"(,"stack":)" +
-                     json::quote(stack) + '}'};
+  return {false, R"({"name":)" + json::quote(name) + R"(,"message":)" + json::quote(message) +
+                     R"(,"stack":)" + json::quote(stack) + '}'};
 }
 
 Outcome error_outcome(std::string_view json) {
@@ -112,7 +112,8 @@ void Channel::receive(std::string_view line) {
     const bool wants_reply = members.contains("_sRequest");
     const auto timeout = number_member(members, "_sTimeout");
     request::Message message{std::string(member(members, "_sTo")),
-                             std::string(member(members, wants_reply ? "_sRequest" : "_sMessage")), wants_reply,
+                             std::string(member(members, wants_reply ? "_sRequest" : "_sMessage")),
+                             wants_reply,
                              timeout && *timeout > 0 ? std::optional(Millis{*timeout}) : std::nullopt};
     auto head = echo(members, {"_sId"});
     if (head.size() > 1) head = R"({"_sReply":)" + std::string(member(members, "_sId"));
@@ -128,22 +129,28 @@ void Channel::receive(std::string_view line) {
   }
 }
 
+void Channel::wait_for(Waiting& waiting, const std::string& key, Answer answer) {
+  waiting[key].push_back(std::move(answer));
+  ++waiting_;
+}
+
 void Channel::answered(Waiting& waiting, const std::string& key, const Outcome& outcome) {
   const auto found = waiting.find(key);
   if (found == waiting.end()) return;  // nobody asked, or nobody asks any more
   const auto answer = std::move(found->second.front());
   found->second.pop_front();
   if (found->second.empty()) waiting.erase(found);
+  --waiting_;
   answer(outcome);
 }
 
 void Channel::eval(const std::string& script, Answer answer) {
-  evals_[script].push_back(std::move(answer));
+  wait_for(evals_, script, std::move(answer));
   sink_.to_bot(R"({"_eval":)" + json::quote(script) + "}\n");
 }
 
 void Channel::fetch_prop(const std::string& prop, Answer answer) {
-  fetches_[prop].push_back(std::move(answer));
+  wait_for(fetches_, prop, std::move(answer));
   sink_.to_bot(R"({"_fetchProp":)" + json::quote(prop) + "}\n");
 }
 
@@ -151,7 +158,7 @@ void Channel::message(std::string_view data_json, std::int64_t from, Answer answ
   const auto rest = std::string(data_json) + R"(,"_from":)" + std::to_string(from);
   if (!answer) return sink_.to_bot(R"({"_message":)" + rest + "}\n");
   const auto id = std::to_string(next_message_++);
-  messages_[id].push_back(std::move(answer));
+  wait_for(messages_, id, std::move(answer));
   sink_.to_bot(R"({"_request":)" + rest + R"(,"_id":)" + id + "}\n");
 }
 
@@ -160,19 +167,12 @@ void Channel::reply(const std::string& reply, const Outcome& outcome) {
 }
 
 void Channel::fail_all(const Outcome& outcome) {
+  waiting_ = 0;
   for (auto* const waiting : {&evals_, &fetches_, &messages_}) {
     for (const auto& [key, answers] : std::exchange(*waiting, {})) {
       for (const auto& answer : answers) answer(outcome);
     }
   }
-}
-
-std::size_t Channel::waiting() const {
-  std::size_t count = 0;
-  for (const auto* const waiting : {&evals_, &fetches_, &messages_}) {
-    for (const auto& [key, answers] : *waiting) count += answers.size();
-  }
-  return count;
 }
 
 std::size_t LineReader::receive(std::string_view data, const std::function<void(std::string_view)>& line) {

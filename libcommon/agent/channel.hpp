@@ -99,14 +99,17 @@ class Channel {
   void fail_all(const Outcome& outcome);
   /// Whether the bot has ever said anything.
   [[nodiscard]] bool alive() const { return alive_; }
-  [[nodiscard]] std::size_t waiting() const;
+  /// Answers that are still to come.
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
 
  private:
   using Waiting = std::map<std::string, std::deque<Answer>>;
+  void wait_for(Waiting& waiting, const std::string& key, Answer answer);
   void answered(Waiting& waiting, const std::string& key, const Outcome& outcome);
 
   ChannelSink& sink_;
   bool alive_ = false;
+  std::size_t waiting_ = 0;
   Waiting evals_;
   Waiting fetches_;
   Waiting messages_;  ///< by the number that the bot has to repeat

@@ -41,7 +41,8 @@ class Listener final : public UplinkOwner {
 };
 
 Finding check_files(const AgentOptions& options) {
-  if (!options.project_dir) return {Verdict::skipped, "files", "no --project-dir: this agent takes no files", {}};
+  if (!options.project_dir)
+    return {Verdict::skipped, "files", "no --project-dir: this agent takes no files", {}};
   const auto folder = files::Folder::open(*options.project_dir);
   if (!folder) return {Verdict::bad, "files", folder.error().message, folder.error().kind};
   const auto name = ".smaster-check-" + std::to_string(::getpid());
@@ -51,7 +52,8 @@ Finding check_files(const AgentOptions& options) {
   return {Verdict::good, "files", options.project_dir->string() + " can be written", {}};
 }
 
-void check_connection(const ShardConfig& config, const AgentOptions& options, std::vector<Finding>& findings) {
+void check_connection(const ShardConfig& config, const AgentOptions& options,
+                      std::vector<Finding>& findings) {
   using Tls = std::shared_ptr<asio::ssl::context>;
   const auto tls = config.tls ? net::client_tls_context(options.ca_file) : Result<Tls>(Tls{});
   if (!tls) {
@@ -67,9 +69,11 @@ void check_connection(const ShardConfig& config, const AgentOptions& options, st
   pool.join();
   const auto url = config.url();
   if (listener.up) {
-    findings.push_back({Verdict::good, "connection",
-                        url + " by " + (uplink.polling() ? "polling" : "websocket") + "; the master has proved itself",
-                        {}});
+    findings.push_back(
+        {Verdict::good,
+         "connection",
+         url + " by " + (uplink.polling() ? "polling" : "websocket") + "; the master has proved itself",
+         {}});
     uplink.stop();
     context.restart();
     context.run_for(Millis{200});  // the farewell
@@ -79,7 +83,8 @@ void check_connection(const ShardConfig& config, const AgentOptions& options, st
   if (listener.ahead) {
     const bool off = std::chrono::abs(*listener.ahead) > kProofPrecision;
     findings.push_back({off ? Verdict::bad : Verdict::good, "clock",
-                        "this machine's is " + clock_words(*listener.ahead) + " the master's", ErrorKind::bad_config});
+                        "this machine's is " + clock_words(*listener.ahead) + " the master's",
+                        ErrorKind::bad_config});
   } else {
     findings.push_back({Verdict::skipped, "clock", "nothing is known of the master's", {}});
   }
@@ -98,11 +103,14 @@ std::vector<Finding> check_agent(const std::filesystem::path& path, const AgentO
                       path.string() + ": shard " + config->name.str() +
                           (open_to_others(path) ? "; others can read it: chmod 600 it" : ", private"),
                       ErrorKind::bad_config});
-  findings.push_back({Verdict::good, "keys", "the shard's pair fits together, the master's key can be used", {}});
+  findings.push_back(
+      {Verdict::good, "keys", "the shard's pair fits together, the master's key can be used", {}});
   findings.push_back(check_files(options));
   if (const auto lock = ConfigLock::take(path); !lock) {
-    findings.push_back({Verdict::skipped, "connection",
-                        lock.error().message + ", and would lose its connection by a second one", {}});
+    findings.push_back({Verdict::skipped,
+                        "connection",
+                        lock.error().message + ", and would lose its connection by a second one",
+                        {}});
     findings.push_back({Verdict::skipped, "clock", "known only with a connection", {}});
     return findings;
   }

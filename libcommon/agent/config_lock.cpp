@@ -20,7 +20,8 @@ Result<ConfigLock> ConfigLock::take(const std::filesystem::path& config) {
   if (errno != EWOULDBLOCK) {
     return fail(ErrorKind::bad_config, "cannot lock " + config.string() + ": " + std::strerror(errno));
   }
-  return fail(ErrorKind::timed_out, "another agent, or the bot of one that was killed, uses " + config.string());
+  return fail(ErrorKind::timed_out,
+              "another agent, or the bot of one that was killed, uses " + config.string());
 }
 
 ConfigLock::ConfigLock(ConfigLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}

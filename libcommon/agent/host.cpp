@@ -46,10 +46,12 @@ Result<std::optional<files::Folder>> open_project(const AgentOptions& options) {
   return std::optional(std::move(*folder));
 }
 
-/// There may be an agent for each shard of a host, and it has nearly nothing to do: no heap for each thread, and
-/// no threads for Botan, which would make one for each core. Before either is used.
+/// There may be an agent for each shard of a host, and it has nearly nothing to do: no heap for each thread,
+/// and no threads for Botan, which would make one for each core. Before either is used.
 void stay_small() {
   ::mallopt(M_ARENA_MAX, 1);
+  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);  // a large message's memory goes back when it is done
+  ::mallopt(M_TRIM_THRESHOLD, 128 * 1024);
   ::setenv("BOTAN_THREAD_POOL_SIZE", "1", 1);
 }
 
@@ -65,7 +67,8 @@ Result<std::shared_ptr<asio::ssl::context>> tls_for(const std::vector<ShardConfi
 /// Everything of one process, in the order in which it may go.
 class Host {
  public:
-  Host(const AgentOptions& options, std::shared_ptr<asio::ssl::context> tls, std::optional<files::Folder> project)
+  Host(const AgentOptions& options, std::shared_ptr<asio::ssl::context> tls,
+       std::optional<files::Folder> project)
       : project_(std::move(project)),
         storage_(context_, pool_, options.project_dir.value_or(std::filesystem::path())),
         shared_{context_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},

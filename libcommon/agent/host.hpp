@@ -9,8 +9,9 @@
 
 namespace smaster::agent {
 
-/// Runs an agent for each config until a signal, or until the master has dismissed them all. bad_config for what
-/// is wrong with a config; timed_out when another agent keeps one for longer than its bot could take to end.
+/// Runs an agent for each config until a signal, or until the master has dismissed them all. bad_config for
+/// what is wrong with a config; timed_out when another agent keeps one for longer than its bot could take to
+/// end.
 [[nodiscard]] Result<void> run_agents(const std::vector<std::filesystem::path>& configs,
                                       const AgentOptions& options);
 
@@ -24,6 +25,7 @@ struct Finding {
 };
 
 /// Proves config, keys, files, connection and clock without starting a bot.
-[[nodiscard]] std::vector<Finding> check_agent(const std::filesystem::path& config, const AgentOptions& options);
+[[nodiscard]] std::vector<Finding> check_agent(const std::filesystem::path& config,
+                                               const AgentOptions& options);
 
 }  // namespace smaster::agent

@@ -179,8 +179,8 @@ Storage measure_storage(const std::filesystem::path& folder) {
   const auto users = (folder / "save" / "users" / "").string();
   auto root = folder.string();
   char* const roots[] = {root.data(), nullptr};
-  const std::unique_ptr<FTS, int (*)(FTS*)> walk(::fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr),
-                                                 &::fts_close);
+  const std::unique_ptr<FTS, int (*)(FTS*)> walk(
+      ::fts_open(roots, FTS_PHYSICAL | FTS_XDEV | FTS_NOCHDIR, nullptr), &::fts_close);
   if (!walk) return storage;
   while (const auto* const entry = ::fts_read(walk.get())) {
     if (entry->fts_info != FTS_F) continue;

@@ -35,25 +35,26 @@ void Requests::send(Demand demand) {
     return demand.answer(error_outcome("Error", "not connected to the master; try again when it is back"));
   }
   if (demand.bytes() > uplink_.max_payload()) {
-    return demand.answer(error_outcome("Error", std::to_string(demand.bytes()) +
-                                                    " bytes are more than the master takes in one message (" +
-                                                    std::to_string(uplink_.max_payload()) +
-                                                    "; its [limits] max_payload)"));
+    return demand.answer(error_outcome(
+        "Error", std::to_string(demand.bytes()) + " bytes are more than the master takes in one message (" +
+                     std::to_string(uplink_.max_payload()) + "; its [limits] max_payload)"));
   }
   const std::vector<std::string_view> arguments(demand.arguments.begin(), demand.arguments.end());
-  uplink_.request(demand.event, arguments, demand.attachments, demand.timeout,
-                  [answer = std::move(demand.answer)](const socketio::Arguments* reply, std::string_view why) {
-                    answer(reply != nullptr ? outcome_of(*reply)
-                                            : error_outcome("Error", std::string(why) +
-                                                                         "; it may or may not have been done"));
-                  });
+  uplink_.request(
+      demand.event, arguments, demand.attachments, demand.timeout,
+      [answer = std::move(demand.answer)](const socketio::Arguments* reply, std::string_view why) {
+        answer(reply != nullptr
+                   ? outcome_of(*reply)
+                   : error_outcome("Error", std::string(why) + "; it may or may not have been done"));
+      });
 }
 
 void Requests::send_or_keep(Demand demand) {
   if (uplink_.up()) return send(std::move(demand));
   const auto bytes = demand.bytes();
   if (waiting_.size() >= kMaxWaiting || waiting_bytes_ + bytes > kMaxWaitingBytes) {
-    return demand.answer(error_outcome("Error", "not connected to the master, and too many requests wait for it"));
+    return demand.answer(
+        error_outcome("Error", "not connected to the master, and too many requests wait for it"));
   }
   waiting_bytes_ += bytes;
   waiting_.push_back(std::move(demand));

@@ -1,5 +1,5 @@
-// What a bot asks of the master, on its way there: sent at once while the connection stands; otherwise SQL and
-// files wait for it, up to a limit, and the rest fails with a clear error.
+// What a bot asks of the master, on its way there: sent at once while the connection stands; otherwise SQL
+// and files wait for it, up to a limit, and the rest fails with a clear error.
 #pragma once
 
 #include <deque>

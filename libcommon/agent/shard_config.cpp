@@ -41,17 +41,20 @@ Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
   }
   const auto name = ShardName::parse(id);
   if (!name) return wrong("\"id\" is not three or more letters a-z");
-  if (protocol != "http:" && protocol != "https:") return wrong(R"("host.protocol" is not "http:" or "https:")");
+  if (protocol != "http:" && protocol != "https:")
+    return wrong(R"("host.protocol" is not "http:" or "https:")");
   if (host.empty()) return wrong("\"host.host\" is missing");
   if (port < 1 || port > 65535) return wrong("\"host.port\" is not a port");
-  if (!prefix.starts_with('/') || !prefix.ends_with('/')) return wrong("\"host.path\" does not begin and end with \"/\"");
+  if (!prefix.starts_with('/') || !prefix.ends_with('/'))
+    return wrong("\"host.path\" does not begin and end with \"/\"");
   if (algorithm != "RSA-SHA256") return wrong("\"signAlgorithm\" is not \"RSA-SHA256\"");
   auto signer = crypto::Signer::load(private_key);
   if (!signer) return wrong("\"privKey\" is " + signer.error().message);
   if (const auto good = crypto::check_public_key(master_key); !good) {
     return wrong("\"masterPubKey\" is " + good.error().message);
   }
-  if (!crypto::verify(public_key, id, signer->sign(id))) return wrong("\"privKey\" and \"pubKey\" are no pair");
+  if (!crypto::verify(public_key, id, signer->sign(id)))
+    return wrong("\"privKey\" and \"pubKey\" are no pair");
   if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
   return ShardConfig{*name,
                      protocol == "https:",

@@ -51,8 +51,11 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
     json::read(*figures, "numMessages", messages);
   }
   const bool same_bot = last_start_ == facts.start_time && messages_ >= 0;
+  if (messages < 0 && same_bot) messages = messages_;  // a bot that no longer answers has seen no more
   status.message_count_total = messages;
-  status.message_count_delta = messages < 0 ? kUnknown : same_bot ? std::max(messages - messages_, 0.0) : messages;
+  status.message_count_delta = messages < 0 ? kUnknown
+                               : same_bot   ? std::max(messages - messages_, 0.0)
+                                            : messages;
   messages_ = messages;
   last_start_ = facts.start_time;
   return status;

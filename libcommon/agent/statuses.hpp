@@ -39,8 +39,8 @@ inline constexpr std::string_view kStatsScripts[] = {
 class Statuses {
  public:
   /// `figures`: what the bot answered, if it did. Reads /proc.
-  [[nodiscard]] fleet::ShardStatus compose(const BotFacts& facts, const boost::json::object* figures, Time now,
-                                           const Storage& storage);
+  [[nodiscard]] fleet::ShardStatus compose(const BotFacts& facts, const boost::json::object* figures,
+                                           Time now, const Storage& storage);
 
  private:
   Cores cores_;

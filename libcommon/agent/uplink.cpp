@@ -101,8 +101,8 @@ void Uplink::stop() {
 void Uplink::failed(const net::ConnectFailure& failure) {
   auto why = failure.refused ? "the master refused us: " + failure.message
              : failure.status != 0
-                 ? config_.url() + " is no master, or something on the way does not let us through: " +
-                       failure.message
+                 ? config_.url() +
+                       " is no master, or something on the way does not let us through: " + failure.message
                  : failure.message;
   std::optional<Millis> ahead;
   if (failure.date) ahead = wall_clock() - *failure.date;
@@ -161,14 +161,16 @@ void Uplink::joined() { spdlog::debug("{}: joined; waiting for the master's proo
 void Uplink::verify_master(const socketio::Arguments& arguments) {
   const auto signature = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   const auto text = arguments.json.size() < 2 ? std::nullopt : json::unquote(arguments.json[1]);
-  const bool signed_by_master =
-      signature && text && text->starts_with(kProofText) && crypto::verify(config_.master_key, *text, *signature);
-  const auto time =
-      signed_by_master ? parse_int<std::int64_t>(std::string_view(*text).substr(kProofText.size())) : std::nullopt;
+  const bool signed_by_master = signature && text && text->starts_with(kProofText) &&
+                                crypto::verify(config_.master_key, *text, *signature);
+  const auto time = signed_by_master
+                        ? parse_int<std::int64_t>(std::string_view(*text).substr(kProofText.size()))
+                        : std::nullopt;
   if (!time) {
-    spdlog::error("{}: the server at {} is not our master: its signature does not fit the config's masterPubKey; "
-                  "it is not obeyed, and left",
-                  config_.name.str(), config_.url());
+    spdlog::error(
+        "{}: the server at {} is not our master: its signature does not fit the config's masterPubKey; "
+        "it is not obeyed, and left",
+        config_.name.str(), config_.url());
     return close_session("the server did not prove that it is our master");
   }
   const auto ahead = wall_clock() - from_unix_ms(*time);
@@ -184,7 +186,8 @@ void Uplink::verify_master(const socketio::Arguments& arguments) {
   owner_.uplink_up(ahead);
 }
 
-void Uplink::event(std::string_view name, std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) {
+void Uplink::event(std::string_view name, std::optional<socketio::AckId> ack_id,
+                   socketio::Arguments arguments) {
   if (name == "masterVerification") {
     if (!up_) verify_master(arguments);
   } else if (up_) {
@@ -217,7 +220,8 @@ void Uplink::request(std::string_view event, const std::vector<std::string_view>
     }
   });
   pending_.emplace(id, Pending{std::move(answer), std::move(timer)});
-  for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, id, arguments, attachments)) {
+  for (const auto& frame :
+       socketio::encode_event(socketio::kMainNamespace, event, id, arguments, attachments)) {
     send_frame(frame);
   }
 }

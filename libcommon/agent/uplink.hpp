@@ -77,7 +77,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   void send_frame(const engineio::Frame& frame) override;
   void close_session(std::string_view why) override;
   void joined() override;
-  void event(std::string_view name, std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) override;
+  void event(std::string_view name, std::optional<socketio::AckId> ack_id,
+             socketio::Arguments arguments) override;
   void acked(socketio::AckId ack_id, socketio::Arguments arguments) override;
 
  private:

@@ -187,14 +187,17 @@ struct Gauge {
 constexpr Gauge kShardGauges[] = {
     {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", Column::In::row, 1},
     {"shard_connected", "connected", "Whether the shard is connected.", Column::In::row, 1},
-    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", Column::In::row, 1e-3},
-    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.", Column::In::stats, 1},
+    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", Column::In::row,
+     1e-3},
+    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.",
+     Column::In::stats, 1},
     {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", Column::In::stats, 1},
     {"shard_resident_memory_bytes", "memRSS", "Resident memory.", Column::In::stats, 1},
     {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", Column::In::stats, 1},
     {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", Column::In::stats, 1e-3},
     {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", Column::In::stats, 1},
-    {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.", Column::In::bot, 1},
+    {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.",
+     Column::In::bot, 1},
     {"shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.", Column::In::bot, 1},
 };
 
@@ -257,8 +260,7 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
                     : id < 0                        ? "-"
                                                     : fmt::format("{}", id),
                     std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
-                    ago(number(shard->if_contains("lastSeen")), now_ms),
-                    known(of("ping"), "{:.0f} ms"),
+                    ago(number(shard->if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
                     of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
                     of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
                     known(of("messageCountTotal"), "{:.0f}"),

@@ -134,7 +134,8 @@ std::string temporary_name() {
 Result<Folder> Folder::open(const std::filesystem::path& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) {
-    return fail(ErrorKind::bad_config, "cannot open the folder " + path.string() + ": " + std::strerror(errno));
+    return fail(ErrorKind::bad_config,
+                "cannot open the folder " + path.string() + ": " + std::strerror(errno));
   }
   return Folder(path, fd);
 }
@@ -183,8 +184,8 @@ Result<void> Folder::write(std::string_view name, std::string_view data, std::op
   if (!folder) return folder.error();
   if (auto good = check_target(folder->get(), last, name); !good) return good;
   const auto temporary = temporary_name();
-  const Fd file(::openat(folder->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                         kFileMode));
+  const Fd file(::openat(folder->get(), temporary.c_str(),
+                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
   if (!file) return name_error(name, "write");
   auto written = write_all(file.get(), data, name);
   if (written && mtime) {

@@ -1,5 +1,7 @@
-// Files below one folder, and nowhere else: the kernel resolves every name beneath it (openat2), so that neither
-// "..", nor absolute names, nor links, nor a folder swapped for a link meanwhile lead out. Blocks; runs in a pool.
+// Files below one folder, and nowhere else: the kernel resolves every name beneath it (openat2), so that
+// neither
+// "..", nor absolute names, nor links, nor a folder swapped for a link meanwhile lead out. Blocks; runs in a
+// pool.
 #pragma once
 
 #include <filesystem>

@@ -41,8 +41,8 @@ struct ShardInfo {
   bool operator==(const ShardInfo&) const = default;
 };
 
-/// A heartbeat's content. Sizes in bytes, ping in milliseconds, CPU load 0 … 1 a core; −1 in ping and in counts of
-/// messages: the shard does not know.
+/// A heartbeat's content. Sizes in bytes, ping in milliseconds, CPU load 0 … 1 a core; −1 in ping and in
+/// counts of messages: the shard does not know.
 struct ShardStatus {
   std::string id;
   bool is_master = false;

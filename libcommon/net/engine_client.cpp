@@ -16,7 +16,7 @@ namespace http = boost::beast::http;
 
 constexpr Millis kConnectTimeout{15'000};
 constexpr Millis kPostTimeout{30'000};
-constexpr Millis kPollTimeout{24 * 3'600'000};  ///< the session's own deadline is what ends a poll
+constexpr Millis kPollTimeout{24 * 3'600'000};    ///< the session's own deadline is what ends a poll
 constexpr std::size_t kMaxReceived = 128u << 20;  ///< bytes in one message; files come in one
 constexpr std::size_t kMaxQueued = 64u << 20;     ///< bytes that may wait to be sent
 constexpr std::size_t kMaxRefusal = 64u << 10;

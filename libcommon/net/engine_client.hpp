@@ -19,10 +19,10 @@ namespace smaster::net {
 /// Why no session came about.
 struct ConnectFailure {
   std::string message;
-  unsigned status = 0;       ///< the HTTP status, if the server answered
+  unsigned status = 0;            ///< the HTTP status, if the server answered
   std::optional<Time> date = {};  ///< the server's clock, to the second, if it told
-  bool reached = false;      ///< a connection stood; what went wrong came after
-  bool refused = false;      ///< by the Engine.IO server itself, not by something on the way
+  bool reached = false;           ///< a connection stood; what went wrong came after
+  bool refused = false;           ///< by the Engine.IO server itself, not by something on the way
 };
 
 class EngineClient final : public engineio::ClientSink,

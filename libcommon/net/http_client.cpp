@@ -20,7 +20,8 @@ Error unreachable(const HttpEndpoint& endpoint, const std::string& why) {
 }
 
 Error too_slow(const HttpEndpoint& endpoint, Millis timeout) {
-  return fail(ErrorKind::timed_out, endpoint.authority() + " did not answer within " + format_duration(timeout));
+  return fail(ErrorKind::timed_out,
+              endpoint.authority() + " did not answer within " + format_duration(timeout));
 }
 
 std::string tls_sentence(boost::system::error_code error, const Stream& stream) {
@@ -48,9 +49,9 @@ Task<Result<std::unique_ptr<Stream>>> open_stream(Executor executor, const HttpE
                                                   Millis timeout) {
   boost::system::error_code error;
   Resolver resolver(executor);
-  const auto found = co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port),
-                                                     Resolver::numeric_service,
-                                                     asio::redirect_error(use_task, error));
+  const auto found =
+      co_await resolver.async_resolve(endpoint.host, std::to_string(endpoint.port), Resolver::numeric_service,
+                                      asio::redirect_error(use_task, error));
   if (error) co_return unreachable(endpoint, error.message());
 
   auto stream = std::make_unique<Stream>(Socket(executor));

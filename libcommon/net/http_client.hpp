@@ -21,7 +21,7 @@ namespace smaster::net {
 struct HttpEndpoint {
   std::string host;  ///< a name or an address, IPv6 without brackets
   std::uint16_t port = 0;
-  std::string path;  ///< begins and ends with "/"
+  std::string path;                         ///< begins and ends with "/"
   std::shared_ptr<asio::ssl::context> tls;  ///< none: plain HTTP
 
   /// What the Host header says: the port only where it is not the protocol's own.

@@ -164,8 +164,8 @@ class HttpListener::Connection {
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
     const auto& limits = engine_.options().engine;
-    auto link =
-        std::make_shared<WebSocketLink>(Stream(stream_.release_socket()), limits.max_payload, limits.max_queued);
+    auto link = std::make_shared<WebSocketLink>(Stream(stream_.release_socket()), limits.max_payload,
+                                                limits.max_queued);
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
   }
 

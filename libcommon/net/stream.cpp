@@ -29,9 +29,9 @@ Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string
   context->set_default_verify_paths(error);
   if (!error && !ca_file.empty()) context->load_verify_file(ca_file, error);
   if (error) {
-    return fail(ErrorKind::bad_config,
-                "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " +
-                    error.message());
+    return fail(
+        ErrorKind::bad_config,
+        "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " + error.message());
   }
   return context;
 }

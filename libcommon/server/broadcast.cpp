@@ -82,23 +82,30 @@ void broadcast_eval(Core& core, Question question, OnBroadcast then) {
   auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length));
   Eval::start(
       core, std::move(question), ids, kEvalTimeout,
-      [gathered](const EvalAnswer& answer) { gathered->add(static_cast<std::size_t>(answer.shard.value), answer); },
+      [gathered](const EvalAnswer& answer) {
+        gathered->add(static_cast<std::size_t>(answer.shard.value), answer);
+      },
       [gathered, asked = ids.size(), then = std::move(then)] {
         BroadcastResult result{gathered->error(), gathered->array(), gathered->attachments()};
         if (result.error == "null" && gathered->missing() > 0) {
-          result.error = json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing()) +
-                                     "/" + std::to_string(asked) + ")");
+          result.error =
+              json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing()) + "/" +
+                          std::to_string(asked) + ")");
         }
         then(result);
       });
 }
 
-void broadcast_as_discord(Core& core, Question question, std::optional<std::int64_t> shard, OnBroadcast then) {
+void broadcast_as_discord(Core& core, Question question, std::optional<std::int64_t> shard,
+                          OnBroadcast then) {
   const auto goal = core.fleet.goal().value;
-  if (goal < 1) return answer_later(core, std::move(then), discord_error("ShardingNoShards", "No shards have been spawned."));
+  if (goal < 1)
+    return answer_later(core, std::move(then),
+                        discord_error("ShardingNoShards", "No shards have been spawned."));
   if (shard && (*shard < 0 || *shard >= goal)) {
-    return answer_later(core, std::move(then), discord_error("ShardingShardNotFound",
-                                       "Shard " + std::to_string(*shard) + " could not be found."));
+    return answer_later(
+        core, std::move(then),
+        discord_error("ShardingShardNotFound", "Shard " + std::to_string(*shard) + " could not be found."));
   }
   const auto by_id = core.fleet.by_id();
   const auto connected = [&](ShardId id) {
@@ -109,9 +116,10 @@ void broadcast_as_discord(Core& core, Question question, std::optional<std::int6
   if (shard) ids.assign(1, ShardId{static_cast<std::int32_t>(*shard)});
   if (!std::all_of(ids.begin(), ids.end(), connected)) {
     return answer_later(core, std::move(then),
-                 shard ? discord_error("ShardingNoChildExists",
-                                       "Shard " + std::to_string(*shard) + " has no active process or worker.")
-                       : discord_error("ShardingInProcess", "Shards are still being spawned."));
+                        shard
+                            ? discord_error("ShardingNoChildExists", "Shard " + std::to_string(*shard) +
+                                                                         " has no active process or worker.")
+                            : discord_error("ShardingInProcess", "Shards are still being spawned."));
   }
   struct State {
     Gathered gathered;

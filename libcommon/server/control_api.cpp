@@ -125,8 +125,9 @@ Answer post_eval(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
   if (const auto* guild = body->if_contains("guild"); guild != nullptr) {
-    const auto owner = guild->is_string() ? guild_shard(std::string_view(guild->get_string()), context.core.fleet.goal())
-                                          : std::nullopt;
+    const auto owner = guild->is_string()
+                           ? guild_shard(std::string_view(guild->get_string()), context.core.fleet.goal())
+                           : std::nullopt;
     if (!owner) return usage("\"guild\" is not a guild id as text, or there are no shards");
     *ids = std::vector{*owner};
   }

@@ -36,8 +36,9 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
   auto eval = std::make_shared<Eval>(core);
   eval->on_answer_ = std::move(on_answer);
   eval->on_end_ = std::move(on_end);
-  net::asio::post(core.context,
-                  [eval, question = std::move(question), ids, timeout] { eval->ask(question, ids, timeout); });
+  net::asio::post(core.context, [eval, question = std::move(question), ids, timeout] {
+    eval->ask(question, ids, timeout);
+  });
   return eval;
 }
 
@@ -57,11 +58,9 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
       const std::vector<std::string_view> arguments =
           agent ? std::vector<std::string_view>(question.arguments.begin(), question.arguments.end())
                 : std::vector<std::string_view>{*question.script};
-      waiting.ack_id =
-          shard.session->request(agent ? question.event : "evalRequest", arguments,
-                                 [self = shared_from_this(), id](const socketio::Arguments* answer) {
-                                   self->answered(id, answer);
-                                 });
+      waiting.ack_id = shard.session->request(
+          agent ? question.event : "evalRequest", arguments,
+          [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
     }
   }
   timer_.expires_after(timeout);

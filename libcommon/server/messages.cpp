@@ -69,7 +69,8 @@ Result<std::vector<ShardId>> message_targets(Core& core, std::string_view to, Sh
     json::read(object, "guild", guild);
     if (!guild.empty()) {
       if (const auto id = guild_shard(guild, goal)) return std::vector{*id};
-      return fail(ErrorKind::bad_data, "\"" + guild.substr(0, 40) + "\" is no guild id, or there are no shards");
+      return fail(ErrorKind::bad_data,
+                  "\"" + guild.substr(0, 40) + "\" is no guild id, or there are no shards");
     }
     if (shard >= 0 && shard < goal.value) return std::vector{ShardId{static_cast<std::int32_t>(shard)}};
     if (object.contains("shard")) return fail(ErrorKind::bad_data, "no shard of the goal has that id");

@@ -69,14 +69,17 @@ void roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options) {
   const auto next_at = std::chrono::steady_clock::now() + options.shard_delay;
   const auto watch = std::make_shared<RespawnWatch>(core, first);
   respawn(core, first, Millis{0});
-  const auto go_on = [&core, targets = std::move(targets), options, next_at](const std::vector<ShardName>& late) {
-    for (const auto& name : late) spdlog::warn("shard {} is not back in time; the next one's turn", name.str());
+  const auto go_on = [&core, targets = std::move(targets), options,
+                      next_at](const std::vector<ShardName>& late) {
+    for (const auto& name : late)
+      spdlog::warn("shard {} is not back in time; the next one's turn", name.str());
     auto pause = std::make_shared<net::Timer>(core.context.get_executor(), next_at);
     pause->async_wait([&core, targets, options, pause](boost::system::error_code error) {
       if (!error) roll(core, targets, options);
     });
   };
-  watch->run(Millis{0}, options.timeout, [](const ShardName&, Millis) {}, go_on);
+  watch->run(
+      Millis{0}, options.timeout, [](const ShardName&, Millis) {}, go_on);
 }
 
 RespawnWatch::RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets)

@@ -67,8 +67,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
 void ShardSession::disconnected(std::string_view) { close(); }
 
 void ShardSession::emit(std::string_view event, const std::vector<std::string_view>& arguments) {
-  for (const auto& frame :
-       socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
+  for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
     send_frame(frame);
   }
 }
@@ -77,8 +76,7 @@ socketio::AckId ShardSession::request(std::string_view event, const std::vector<
                                       Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
-  for (const auto& frame :
-       socketio::encode_event(socketio::kMainNamespace, event, id, arguments)) {
+  for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, id, arguments)) {
     send_frame(frame);
   }
   return id;
@@ -128,8 +126,8 @@ OnBroadcast ShardSession::answer_with_result(std::optional<socketio::AckId> ack_
   };
 }
 
-/// broadcastEval and fetchClientValues. A second argument comes from agents: `{"shard":3}` or `{"all":true}`, to be
-/// answered as discord.js would.
+/// broadcastEval and fetchClientValues. A second argument comes from agents: `{"shard":3}` or `{"all":true}`,
+/// to be answered as discord.js would.
 void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                                 Question (*question)(std::string_view)) {
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
@@ -146,9 +144,11 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
   broadcast_as_discord(core_, question(*text), shard, answer_with_result(ack_id));
 }
 
-void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
+                                  const socketio::Arguments& arguments) {
   spdlog::info("shard {} asks to respawn all", name_.str());
-  const auto options = arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
+  const auto options =
+      arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
   if (options && options->is_object()) {
     roll(core_, respawn_targets(core_), read_roll_options(options->get_object()));
   } else {
@@ -157,7 +157,8 @@ void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id, const s
   if (ack_id) answer(*ack_id, {});
 }
 
-void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
+                                   const socketio::Arguments& arguments) {
   if (arguments.json.size() < 2 || !arguments.attachments.empty()) {
     if (ack_id) answer(*ack_id, {R"("sendMessage takes an address, data and a timeout or null")"});
     return;
@@ -165,8 +166,8 @@ void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id, const 
   constexpr std::int64_t kLongest = 3'600'000;
   const auto ms = arguments.json.size() < 3 ? std::nullopt : parse_int<std::int64_t>(arguments.json[2]);
   const auto timeout = ms ? std::optional(Millis{std::clamp<std::int64_t>(*ms, 1, kLongest)}) : std::nullopt;
-  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal_shard_id, timeout,
-               answer_with_result(ack_id));
+  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal_shard_id,
+               timeout, answer_with_result(ack_id));
 }
 
 }  // namespace smaster::server

@@ -42,7 +42,8 @@ int serve_echo(int argc, char** argv, const std::string& path, std::unique_ptr<n
   EchoApplication application(make_upper);
   net::EngineServer engine(context, options, application);
   net::HttpListener listener(context, engine, application);
-  // The suites connect to "localhost", which may be either loopback; the IPv6 socket takes both, where there is IPv6.
+  // The suites connect to "localhost", which may be either loopback; the IPv6 socket takes both, where there
+  // is IPv6.
   auto listening = listener.listen("::", port);
   if (!listening) listening = listener.listen("127.0.0.1", port);
   if (!listening) {

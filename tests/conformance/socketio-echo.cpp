@@ -36,8 +36,8 @@ class SocketEcho final : public net::SocketIoUpper {
              socketio::Arguments arguments) override {
     if (nsp != socketio::kMainNamespace) return;
     if (name == "message") {
-      for (const auto& frame : socketio::encode_event(nsp, "message-back", std::nullopt, arguments.json,
-                                                        arguments.attachments)) {
+      for (const auto& frame :
+           socketio::encode_event(nsp, "message-back", std::nullopt, arguments.json, arguments.attachments)) {
         send_frame(frame);
       }
     } else if (name == "message-with-ack" && ack_id) {

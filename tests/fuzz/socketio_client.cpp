@@ -1,4 +1,5 @@
-// A client's Socket.IO connection under whatever a server may send: a line is a message, one that begins with b binary.
+// A client's Socket.IO connection under whatever a server may send: a line is a message, one that begins with
+// b binary.
 #include "wire/socketio/client.hpp"
 
 namespace {

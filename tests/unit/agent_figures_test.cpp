@@ -9,7 +9,8 @@ namespace smaster::agent {
 namespace {
 
 TEST(Cores, AreReadFromTheKernelsText) {
-  const auto cores = parse_cores("cpu  9 9 9 9\ncpu0 100 10 50 800 40 5 2 0 0 0\ncpu1 1 2 3 4\nintr 5\n", 100);
+  const auto cores =
+      parse_cores("cpu  9 9 9 9\ncpu0 100 10 50 800 40 5 2 0 0 0\ncpu1 1 2 3 4\nintr 5\n", 100);
   ASSERT_EQ(cores.size(), 2u);
   EXPECT_EQ(cores[0].user, 1000);
   EXPECT_EQ(cores[0].nice, 100);
@@ -37,17 +38,20 @@ TEST(Cores, OfThisMachineAreThere) {
 
 struct StatusesTest : testing::Test {
   Statuses statuses;
-  BotFacts facts{"abc", false, Role{ShardId{2}, ShardCount{4}}, Role{ShardId{1}, ShardCount{4}}, from_unix_ms(10)};
+  BotFacts facts{"abc", false, Role{ShardId{2}, ShardCount{4}}, Role{ShardId{1}, ShardCount{4}},
+                 from_unix_ms(10)};
 
   fleet::ShardStatus compose(const char* figures, std::int64_t at) {
     const auto value = json::parse(figures);
-    return statuses.compose(facts, value->is_object() ? &value->get_object() : nullptr, from_unix_ms(at), {7, 3});
+    return statuses.compose(facts, value->is_object() ? &value->get_object() : nullptr, from_unix_ms(at),
+                            {7, 3});
   }
 };
 
 TEST_F(StatusesTest, TheBotsOwnFiguresCount) {
   const auto status = compose(
-      R"({"memory":{"heapUsed":1,"heapTotal":2,"rss":3,"external":4},"cpus":[],"numMessages":5,"ping":6})", 1000);
+      R"({"memory":{"heapUsed":1,"heapTotal":2,"rss":3,"external":4},"cpus":[],"numMessages":5,"ping":6})",
+      1000);
   EXPECT_EQ(status.id, "abc");
   EXPECT_EQ(status.goal_shard_id, ShardId{2});
   EXPECT_EQ(status.current_shard_id, ShardId{1});
@@ -72,6 +76,14 @@ TEST_F(StatusesTest, DeltasAreSinceTheLastStatusOfTheSameBot) {
   facts.start_time = from_unix_ms(4000);
   status = compose(R"({"numMessages":2})", 5000);
   EXPECT_EQ(status.message_count_delta, 2) << "a new bot counts from nothing";
+}
+
+TEST_F(StatusesTest, ABotThatNoLongerAnswersHasSeenNoMoreMessages) {
+  (void)compose(R"({"numMessages":5})", 1000);
+  const auto status = compose("null", 2000);
+  EXPECT_EQ(status.message_count_total, 5);
+  EXPECT_EQ(status.message_count_delta, 0);
+  EXPECT_EQ(status.ping, -1);
 }
 
 TEST_F(StatusesTest, WhatABotDoesNotSayIsTheKernelsOrUnknown) {

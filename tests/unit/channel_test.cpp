@@ -24,7 +24,8 @@ struct ChannelTest : testing::Test {
   Channel channel{bot};
   std::vector<std::string> answers;
   Channel::Answer answer() {
-    return [this](const Outcome& outcome) { answers.push_back((outcome.ok ? "ok " : "error ") + outcome.json); };
+    return
+        [this](const Outcome& outcome) { answers.push_back((outcome.ok ? "ok " : "error ") + outcome.json); };
   }
 };
 
@@ -58,11 +59,12 @@ TEST_F(ChannelTest, UndefinedIsNullAndAnErrorIsAnError) {
 }
 
 TEST_F(ChannelTest, WhatDiscordJsSaysOfItsLogin) {
-  for (const char* line : {R"({"_ready":true})", R"({"_disconnect":true})", R"({"_reconnecting":true})", R"({"_resume":true})"}) {
+  for (const char* line : {R"({"_ready":true})", R"({"_disconnect":true})", R"({"_reconnecting":true})",
+                           R"({"_resume":true})"}) {
     channel.receive(line);
   }
-  EXPECT_EQ(bot.states, (std::vector<BotState>{BotState::ready, BotState::disconnected, BotState::reconnecting,
-                                               BotState::resumed}));
+  EXPECT_EQ(bot.states, (std::vector<BotState>{BotState::ready, BotState::disconnected,
+                                               BotState::reconnecting, BotState::resumed}));
 }
 
 TEST_F(ChannelTest, RepliesCarryTheKeysOfTheQuestion) {
@@ -104,8 +106,9 @@ TEST_F(ChannelTest, MessagesOfOtherBotsAreNumberedWhereTheyWantAReply) {
 }
 
 TEST_F(ChannelTest, WhatMeansNothingIsPassedOver) {
-  for (const char* line : {"", "nonsense", "[]", "1", "null", "{}", R"({"_eval":5,"_result":1})", R"({"_sEval":""})",
-                           R"({"cmd":"NODE_HANDLE_ACK"})", R"({"_reply":{"a":1}})", "{\"_ready\":false}"}) {
+  for (const char* line :
+       {"", "nonsense", "[]", "1", "null", "{}", R"({"_eval":5,"_result":1})", R"({"_sEval":""})",
+        R"({"cmd":"NODE_HANDLE_ACK"})", R"({"_reply":{"a":1}})", "{\"_ready\":false}"}) {
     channel.receive(line);
   }
   EXPECT_TRUE(bot.requests.empty());
@@ -129,7 +132,8 @@ TEST(LineReader, LinesComeWholeHoweverTheyAreCut) {
   const auto take = [&](std::string_view line) { lines.emplace_back(line); };
   EXPECT_EQ(reader.receive("ab\ncd", take), 0u);
   EXPECT_EQ(reader.receive("ef\n\n", take), 0u);
-  EXPECT_EQ(reader.receive("0123456789\n01234567890\nx\n", take), 1u) << "the longest is taken, a longer one is not";
+  EXPECT_EQ(reader.receive("0123456789\n01234567890\nx\n", take), 1u)
+      << "the longest is taken, a longer one is not";
   EXPECT_EQ(reader.receive("01234567", take), 0u);
   EXPECT_EQ(reader.receive("890", take), 1u);
   EXPECT_EQ(reader.receive("123\ny\n", take), 0u);

@@ -44,7 +44,12 @@ TEST_F(EngineClientTest, TheHandshakeOpensAndPingsAreAnswered) {
 }
 
 TEST_F(EngineClientTest, APayloadHoldsSeveralPackets) {
-  session.receive_payload(std::string(kOpen) + "\x1e" "4a\x1e" "bcmF3\x1e" "2", now);
+  session.receive_payload(std::string(kOpen) +
+                              "\x1e"
+                              "4a\x1e"
+                              "bcmF3\x1e"
+                              "2",
+                          now);
   EXPECT_EQ(sink.log, (Log{"opened", "text a", "binary raw", "sent 3"}));
 }
 
@@ -68,8 +73,9 @@ TEST_F(EngineClientTest, AServerThatNeverOpensIsGivenUp) {
 }
 
 TEST_F(EngineClientTest, WhatTheServerMayNotSendEndsIt) {
-  for (const std::string_view first : {"4early", "2", "0", "0{}", "0[]", "0{\"sid\":\"\",\"pingInterval\":1,\"pingTimeout\":1}",
-                                       "0{\"sid\":\"a\",\"pingInterval\":0,\"pingTimeout\":1}", "x", ""}) {
+  for (const std::string_view first :
+       {"4early", "2", "0", "0{}", "0[]", "0{\"sid\":\"\",\"pingInterval\":1,\"pingTimeout\":1}",
+        "0{\"sid\":\"a\",\"pingInterval\":0,\"pingTimeout\":1}", "x", ""}) {
     EngineRecorder recorder;
     engineio::ClientSession fresh(recorder, now);
     fresh.receive_frame(false, first, now);
@@ -102,7 +108,8 @@ class SocketRecorder final : public socketio::ClientSink {
   void send_frame(const engineio::Frame& frame) override { log.push_back("sent " + *frame.data); }
   void close_session(std::string_view why) override { log.push_back("close: " + std::string(why)); }
   void joined() override { log.emplace_back("joined"); }
-  void event(std::string_view name, std::optional<socketio::AckId> id, socketio::Arguments arguments) override {
+  void event(std::string_view name, std::optional<socketio::AckId> id,
+             socketio::Arguments arguments) override {
     std::string line = "event " + std::string(name) + (id ? " #" + std::to_string(*id) : "");
     for (const auto argument : arguments.json) line += ' ' + std::string(argument);
     for (const auto& attachment : arguments.attachments) line += " <" + attachment + '>';

@@ -63,18 +63,32 @@ TEST_F(FolderTest, NothingLeadsOut) {
   fs::create_symlink("../outside/secret", base / "project" / "relative");
   fs::create_symlink("loop", base / "project" / "loop");
   ASSERT_EQ(::mkfifo((base / "project" / "pipe").c_str(), 0600), 0);
-  for (const std::string& name :
-       {std::string("../outside/secret"), (base / "outside" / "secret").string(), std::string("link/secret"),
-        std::string("sub/../../outside/secret"), std::string("absolute"), std::string("relative"), std::string("loop"),
-        std::string("pipe"), std::string("sub"), std::string("/"), std::string("/etc/passwd"), std::string(""),
-        std::string("."), std::string(".."), std::string("sub/"), std::string("sub/."), std::string("sub/.."),
-        std::string("a\0b", 3), std::string("/proc/self/root/etc/passwd"), std::string("link/../../outside/secret")}) {
+  for (const std::string& name : {std::string("../outside/secret"),
+                                  (base / "outside" / "secret").string(),
+                                  std::string("link/secret"),
+                                  std::string("sub/../../outside/secret"),
+                                  std::string("absolute"),
+                                  std::string("relative"),
+                                  std::string("loop"),
+                                  std::string("pipe"),
+                                  std::string("sub"),
+                                  std::string("/"),
+                                  std::string("/etc/passwd"),
+                                  std::string(""),
+                                  std::string("."),
+                                  std::string(".."),
+                                  std::string("sub/"),
+                                  std::string("sub/."),
+                                  std::string("sub/.."),
+                                  std::string("a\0b", 3),
+                                  std::string("/proc/self/root/etc/passwd"),
+                                  std::string("link/../../outside/secret")}) {
     const auto read = folder->read(name, 1000);
     ASSERT_FALSE(read) << name;
     EXPECT_NE(read.error().kind, ErrorKind::internal) << name;
   }
-  for (const std::string_view name : {"../outside/new", "link/new", "link/secret", "/tmp/smaster-new", "sub/../../outside/secret",
-                                 "pipe", "sub", "..", ".", "", "sub/.."}) {
+  for (const std::string_view name : {"../outside/new", "link/new", "link/secret", "/tmp/smaster-new",
+                                      "sub/../../outside/secret", "pipe", "sub", "..", ".", "", "sub/.."}) {
     EXPECT_FALSE(folder->write(name, "overwritten", std::nullopt)) << name;
     EXPECT_FALSE(folder->remove(name)) << name;
   }

@@ -8,19 +8,16 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "crypto/keys.hpp"
 #include "json/json.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::agent {
 namespace {
 
 namespace asio = net::asio;
 namespace bj = boost::json;
+using net::now;
 
-/// How long a bot that has never said anything may take to read what it was sent.
-constexpr Millis kChannelPatience{2'000};
-/// How long a bot's own figures are waited for.
-constexpr Millis kFiguresPatience{2'000};
 /// A bot that lost its master gets less time than usual: its id may soon be somebody else's.
 constexpr Millis kLostGrace{5'000};
 /// A quiet connection is no lost one before its own heartbeat says so: 25 s + 20 s in Engine.IO's defaults.
@@ -28,13 +25,6 @@ constexpr Millis kQuietConnection{45'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 /// What an answer has around it in its packet.
 constexpr std::size_t kAckOverhead = 256;
-/// Questions that may wait for a bot that does not answer.
-constexpr std::size_t kMaxWaiting = 10'000;
-constexpr std::string_view kNotSupported = "not supported by this bot";
-
-Time wall_clock() { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
-Instant now() { return std::chrono::steady_clock::now(); }
-
 std::string introduction(const AgentOptions& options) {
   return json::serialize(bj::object{{"agent", SMASTER_VERSION}, {"graceMs", options.grace.count()}});
 }
@@ -52,20 +42,6 @@ void read(const bj::object& object, std::string_view key, Millis& out) {
   std::int64_t ms = out.count();
   json::read(object, key, ms);
   if (ms > 0 && ms <= kLongestDelay.count()) out = Millis{ms};
-}
-
-std::string_view phase_word(BotLife::Phase phase) {
-  switch (phase) {
-    case BotLife::Phase::idle:
-      return "stopped";
-    case BotLife::Phase::waiting:
-      return "waiting";
-    case BotLife::Phase::running:
-      return "running";
-    case BotLife::Phase::stopping:
-      return "stopping";
-  }
-  return "";
 }
 
 }  // namespace
@@ -108,8 +84,6 @@ void Agent::leave() {
   uplink_.stop();
   if (on_finished) on_finished();
 }
-
-// ---- the connection to the master ----
 
 void Agent::uplink_up(Millis ahead) {
   spdlog::info("{}: connected to {} by {}; the master has proved itself; this clock is {} its", tag(),
@@ -228,7 +202,7 @@ void Agent::on_update(const socketio::Arguments& arguments) {
     spdlog::info("{}: the master says that this agent is to end", tag());
     return stop();
   }
-  const auto goal = role.id.bound() ? std::optional(role) : std::nullopt;
+  const auto goal = role.id.bound() && role.count.value > 0 ? std::optional(role) : std::nullopt;
   if (goal != life_.goal()) {
     spdlog::info("{}: {}", tag(),
                  goal
@@ -251,217 +225,6 @@ void Agent::on_respawn(const socketio::Arguments& arguments) {
   respawn_timer_.async_wait([this](boost::system::error_code error) {
     if (!error) obey(life_.respawn(now()));
   });
-}
-
-/// Runs `ask` if there is a bot that may answer.
-void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask) {
-  if (!bot_ || !channel_) {
-    const auto id = life_.goal() ? std::to_string(life_.goal()->id.value) : "of this agent";
-    // discord.js' words for it.
-    return answer(
-        error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
-  }
-  if (hung_up_) return answer(error_outcome("Error", kNotSupported));
-  if (channel_->waiting() >= kMaxWaiting) {
-    return answer(error_outcome("Error", "the bot does not answer: " + std::to_string(kMaxWaiting) +
-                                             " questions wait for it already"));
-  }
-  ask(*channel_);
-  arm_channel_watch();
-}
-
-// ---- the bot's life ----
-
-void Agent::obey(BotLife::Order order) {
-  switch (order) {
-    case BotLife::Order::none:
-      break;
-    case BotLife::Order::start:
-      start_bot();
-      break;
-    case BotLife::Order::stop:
-      spdlog::info("{}: stopping the bot", tag());
-      ready_.reset();
-      if (bot_) bot_->stop();
-      break;
-  }
-  arm_life();
-}
-
-void Agent::arm_life() {
-  const auto deadline = life_.deadline();
-  if (!deadline) {
-    life_timer_.cancel();
-    return;
-  }
-  life_timer_.expires_at(*deadline);
-  life_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) obey(life_.tick(now()));
-  });
-}
-
-BotCommand Agent::bot_command(const Role& role) const {
-  const auto& options = shared_.options;
-  const auto id = std::to_string(role.id.value);
-  BotCommand command;
-  command.words = options.command;
-  const auto program = std::filesystem::path(options.command.front()).filename();
-  if (program == "node" || program == "nodejs") {
-    command.words.insert(command.words.begin() + 1, node_args_.begin(), node_args_.end());
-  }
-  command.words.insert(command.words.end(), bot_args_.begin(), bot_args_.end());
-  command.environment = options.environment;
-  for (const auto& variable :
-       {"SHARDS=" + id, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(role.count.value),
-        std::string("SHARDING_MANAGER=true"), std::string("SHARDING_MANAGER_MODE=process"),
-        "SHARDING_NAME=" + config_.name.str(), "SHARDING_BOT_NAME=" + bot_name_,
-        std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
-    command.environment.push_back(variable);
-  }
-  if (options.prefix) command.prefix = '[' + config_.name.str() + ' ' + id + "] ";
-  command.grace = options.grace;
-  command.lock = lock_;
-  return command;
-}
-
-void Agent::start_bot() {
-  const auto role = *life_.role();
-  spdlog::info("{}: starting the bot as shard {} of {}", tag(), role.id.value, role.count.value);
-  ++bot_generation_;
-  ready_.reset();
-  hung_up_ = false;
-  stats_script_ = 0;
-  asking_figures_ = false;
-  figures_.reset();
-  channel_.emplace(*this);
-  start_time_ = wall_clock();
-  kill_timer_.cancel();
-  auto started = BotProcess::start(shared_.context, bot_command(role), *this);
-  if (started) {
-    bot_ = std::move(*started);
-    send_status();
-  } else {
-    bot_exited(started.error().message);
-  }
-}
-
-void Agent::bot_exited(const std::string& how) {
-  const bool asked_for = life_.phase() == BotLife::Phase::stopping;
-  bot_.reset();
-  channel_watch_.cancel();
-  last_exit_ = how;
-  stop_time_ = wall_clock();
-  ready_.reset();
-  channel_->fail_all(error_outcome("Error", "the bot ended before it answered (" + how + ")"));
-  obey(life_.exited(now(), crypto::random_number()));
-  if (asked_for) {
-    spdlog::info("{}: the bot ended ({})", tag(), how);
-  } else {
-    const auto pause =
-        life_.deadline() ? std::chrono::duration_cast<Millis>(*life_.deadline() - now()) : Millis{0};
-    spdlog::warn("{}: the bot died ({}); it is started again in {}{}", tag(), how, format_duration(pause),
-                 life_.crash_loop() ? "; it dies again and again" : "");
-  }
-  send_status();
-  if (leaving_ && life_.phase() == BotLife::Phase::idle) leave();
-}
-
-// ---- the bot's channel ----
-
-void Agent::to_bot(std::string line) {
-  if (bot_) bot_->send(std::move(line));
-}
-
-void Agent::bot_hung_up() {
-  hung_up_ = true;
-  channel_->fail_all(error_outcome("Error", kNotSupported));
-}
-
-void Agent::bot_state(BotState state) {
-  ready_ = state == BotState::ready || state == BotState::resumed;
-  ask_figures();
-}
-
-/// A bot that has never said anything and does not read has not opened its channel: nobody waits for it.
-void Agent::arm_channel_watch() {
-  if (channel_->alive()) return;
-  channel_watch_.expires_after(kChannelPatience);
-  channel_watch_.async_wait([this, generation = bot_generation_](boost::system::error_code error) {
-    if (error || !bot_ || generation != bot_generation_ || channel_->alive() || bot_->all_read()) return;
-    channel_->fail_all(error_outcome("Error", kNotSupported));
-  });
-}
-
-// ---- statuses ----
-
-/// Sends a status with the bot's own figures, as soon as it has given them.
-void Agent::ask_figures() {
-  const bool deaf = !bot_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
-  if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
-  if (std::exchange(asking_figures_, true)) {
-    figures_.reset();  // it has not answered the last time: what it said before is no longer true
-    return send_status();
-  }
-  channel_->eval(std::string(kStatsScripts[stats_script_]),
-                 [this, generation = bot_generation_](const Outcome& outcome) {
-                   if (generation == bot_generation_) take_figures(outcome);
-                 });
-  figures_timer_.expires_after(kFiguresPatience);
-  figures_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) send_status();  // without them; they may come for the next one
-  });
-}
-
-void Agent::take_figures(const Outcome& outcome) {
-  asking_figures_ = false;
-  const bool in_time = figures_timer_.cancel() > 0;
-  const auto value =
-      outcome.ok ? json::parse(outcome.json) : Result<bj::value>(fail(ErrorKind::bad_data, ""));
-  if (value && value->is_object()) {
-    figures_ = value->get_object();
-    if (in_time) send_status();
-    return;
-  }
-  figures_.reset();
-  ++stats_script_;
-  if (in_time && bot_) ask_figures();
-}
-
-void Agent::arm_status() {
-  status_timer_.expires_after(interval_);
-  status_timer_.async_wait([this](boost::system::error_code error) {
-    if (error || asks_for_statuses_ || left_) return;
-    ask_figures();
-    arm_status();
-  });
-}
-
-fleet::BotReport Agent::bot_report() const {
-  fleet::BotReport report;
-  report.agent = SMASTER_VERSION;
-  report.state = phase_word(life_.phase());
-  report.ready = ready_;
-  report.pid = bot_ ? bot_->pid() : -1;
-  report.deaths = life_.deaths();
-  report.crash_loop = life_.crash_loop();
-  report.last_exit = last_exit_;
-  if (const auto next = life_.deadline()) {
-    report.next_start_in = std::chrono::duration_cast<Millis>(*next - now()).count();
-  }
-  return report;
-}
-
-void Agent::send_status() {
-  if (!uplink_.up()) return;
-  BotFacts facts{config_.name.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
-  if (bot_) {
-    facts.pid = bot_->pid();
-    facts.keeper = bot_->keeper();
-  }
-  auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, wall_clock(),
-                                  shared_.storage.latest());
-  status.bot = bot_report();
-  uplink_.emit("status", {json::serialize(fleet::to_json(status))});
 }
 
 }  // namespace smaster::agent

@@ -1,6 +1,7 @@
 // One shard of the master's, run here: obeys its master, keeps the bot process as it is told, carries between
-// the two, and reports. One file a subject: this one is the master's orders and the bot's life; what the bot
-// asks for is in agent_requests.cpp, files are in agent_files.cpp.
+// the two, and reports. One file a subject: the master's orders in agent.cpp, the bot's process and channel in
+// agent_bot.cpp, statuses in agent_statuses.cpp, the bot's requests in agent_requests.cpp, files in
+// agent_files.cpp.
 #pragma once
 
 #include <functional>

@@ -16,8 +16,6 @@ namespace asio = net::asio;
 /// What one message may carry, whatever the master's limit is.
 constexpr std::size_t kMaxFile = 128u << 20;
 constexpr Millis kFilePatience{300'000};
-/// In a `writeFile` without data: the file does not exist at the other side (WIRE.md, `getFile`).
-constexpr std::int64_t kDoesNotExist = 1;
 
 Outcome no_project_dir() {
   return error_outcome("Error", "this agent takes no files: it was started without --project-dir");
@@ -59,8 +57,8 @@ void Agent::on_write_file(socketio::Arguments arguments, Answer answer) {
     data = json::unquote(data_json);
     if (!data) return answer(error_outcome("TypeError", "writeFile takes text, bytes or null"));
   } else if (named->mtime) {
-    // The answer to a getFile: there is nothing to take. Ours stays.
-    return answer({true, *named->mtime == kDoesNotExist ? "false" : "null"});
+    // The answer to a getFile: the file does not exist at the master, or ours is newer. Ours stays.
+    return answer({true, "null"});
   }
   const auto mtime = named->mtime ? std::optional(from_unix_ms(*named->mtime)) : std::nullopt;
   asio::co_spawn(shared_.context,

@@ -46,6 +46,8 @@ class BotLife {
   [[nodiscard]] const std::optional<Role>& goal() const { return goal_; }
   /// What the live process was started as.
   [[nodiscard]] const std::optional<Role>& role() const { return role_; }
+  /// When the live process, or the last one, was started.
+  [[nodiscard]] Instant since() const { return since_; }
   /// Times that the bot has died by itself since this began.
   [[nodiscard]] unsigned deaths() const { return deaths_; }
   [[nodiscard]] bool crash_loop() const { return backoff_.failures() >= options_.crash_loop; }

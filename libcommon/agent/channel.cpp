@@ -9,8 +9,6 @@
 namespace smaster::agent {
 namespace {
 
-namespace bj = boost::json;
-
 /// A line's members by name; as in JavaScript, the last of equal names counts.
 using Members = std::map<std::string, std::string_view, std::less<>>;
 

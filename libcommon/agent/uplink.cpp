@@ -9,11 +9,14 @@
 #include "base/text.hpp"
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::agent {
 namespace {
 
 namespace asio = net::asio;
+using net::now;
+using net::wall_clock;
 
 constexpr Millis kFirstPause{1'000};
 constexpr Millis kLongestPause{30'000};
@@ -23,9 +26,6 @@ constexpr Millis kProofTimeout{20'000};
 /// What a clock may be off before it is worth a word; HTTP dates have whole seconds.
 constexpr Millis kClockNoise{2'000};
 constexpr std::string_view kProofText = "Look at me, I'm the captain now. ";  // WIRE.md, masterVerification
-
-Time wall_clock() { return std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now()); }
-Instant now() { return std::chrono::steady_clock::now(); }
 
 /// A pause that nobody minds being cut short.
 net::Task<> wait(net::Timer& timer, Instant until) {

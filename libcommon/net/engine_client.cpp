@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "json/json.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::net {
 namespace {
@@ -20,8 +21,6 @@ constexpr Millis kPollTimeout{24 * 3'600'000};    ///< the session's own deadlin
 constexpr std::size_t kMaxReceived = 128u << 20;  ///< bytes in one message; files come in one
 constexpr std::size_t kMaxQueued = 64u << 20;     ///< bytes that may wait to be sent
 constexpr std::size_t kMaxRefusal = 64u << 10;
-
-Instant now() { return std::chrono::steady_clock::now(); }
 
 /// An HTTP date (RFC 9110, 5.6.7); only the form that is still sent.
 std::optional<Time> parse_date(const std::string& text) {

@@ -50,7 +50,8 @@ Task<Result<std::unique_ptr<Stream>>> open_stream(Executor executor, const HttpE
 
 class HttpClient {
  public:
-  HttpClient(Executor executor, const HttpEndpoint& endpoint) : executor_(executor), endpoint_(endpoint) {}
+  HttpClient(const Executor& executor, const HttpEndpoint& endpoint)
+      : executor_(executor), endpoint_(endpoint) {}
 
   /// Sends the request and reads the whole answer, at most `max_body` bytes. unavailable or timed_out when
   /// there is none.

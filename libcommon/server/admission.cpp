@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
-#include "server/clock.hpp"
+#include "net/clock.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
 
@@ -53,7 +53,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
     co_return too_many;
   }
 
-  const auto now = wall_clock();
+  const auto now = net::wall_clock();
   const auto off = header->time - now;
   if (std::chrono::abs(off) > settings.timestamp_precision) {
     co_return refuse(address, "shard " + header->name.str() + "'s clock is " +

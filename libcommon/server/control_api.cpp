@@ -10,8 +10,8 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "net/clock.hpp"
 #include "net/engine_server.hpp"
-#include "server/clock.hpp"
 #include "server/core.hpp"
 #include "server/eval.hpp"
 #include "server/messages.hpp"
@@ -86,7 +86,7 @@ Answer get_server(ControlContext& context, const Call&) {
 }
 
 Answer get_history(ControlContext& context, const Call& call) {
-  Time since = wall_clock() - context.core.settings.history_length;
+  Time since = net::wall_clock() - context.core.settings.history_length;
   if (const auto at = call.query.find("since"); at != call.query.end()) {
     const auto ms = parse_int<std::int64_t>(at->second);
     if (!ms) return usage("\"since\" is not a time in unix milliseconds");

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "json/json.hpp"
-#include "server/clock.hpp"
+#include "net/clock.hpp"
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
@@ -55,7 +55,7 @@ Result<void> Fleet::load() {
     const auto name = info.id;
     shards_.emplace(name, std::move(info));
   }
-  auto samples = store_.load_history(wall_clock() - settings_.history_length);
+  auto samples = store_.load_history(net::wall_clock() - settings_.history_length);
   if (!samples) return samples.error();
   for (auto& sample : *samples) {
     if (auto* shard = find(sample.shard); shard != nullptr) history_.restore(std::move(sample));
@@ -124,7 +124,7 @@ void Fleet::detach(ShardSession& session) {
 }
 
 void Fleet::seen(Shard& shard) {
-  shard.info.last_seen = wall_clock();
+  shard.info.last_seen = net::wall_clock();
   shard.dirty = true;
 }
 
@@ -134,7 +134,7 @@ void Fleet::status(Shard& shard, std::string_view text) {
     spdlog::warn("shard {} sent a status that is no object; ignored", shard.info.id.str());
     return;
   }
-  const auto now = wall_clock();
+  const auto now = net::wall_clock();
   if (!shard.status) shard.status = std::make_unique<fleet::ShardStatus>();
   auto& status = *shard.status;
   fleet::read(value->get_object(), status);
@@ -207,7 +207,7 @@ void Fleet::run_plan() {
 void Fleet::apply(const std::vector<fleet::Assign>& assignments) {
   if (assignments.empty()) return;
   std::vector<ShardName> names;
-  const auto now = wall_clock();
+  const auto now = net::wall_clock();
   for (const auto& assignment : assignments) {
     auto& shard = *find(assignment.shard);
     spdlog::info("shard {} gets id {} of {}", assignment.shard.str(), assignment.id.value,
@@ -322,7 +322,7 @@ net::Task<> Fleet::flush() {
     if (std::exchange(shard.dirty, false)) infos.push_back(shard.info);
   }
   if (samples.empty() && infos.empty()) co_return;
-  const auto oldest = wall_clock() - settings_.history_length;
+  const auto oldest = net::wall_clock() - settings_.history_length;
   const auto written = co_await net::run_in(store_thread_, [&]() -> Result<void> {
     auto result = infos.empty() ? Result<void>{} : store_.save(infos);
     return result && !samples.empty() ? store_.append_history(samples, oldest) : result;

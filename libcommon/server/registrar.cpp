@@ -11,7 +11,7 @@
 #include "crypto/keys.hpp"
 #include "fleet/names.hpp"
 #include "json/json.hpp"
-#include "server/clock.hpp"
+#include "net/clock.hpp"
 #include "server/core.hpp"
 
 namespace smaster::server {
@@ -104,7 +104,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   fleet::ShardInfo info(name);
   info.key = keys->public_pem;
   info.is_master = master;
-  info.created_time = wall_clock();
+  info.created_time = net::wall_clock();
   std::vector<fleet::ShardInfo> infos(1, std::move(info));
   const auto added = co_await core_.fleet.add(std::move(infos));
   if (!added) {

@@ -2,14 +2,14 @@
 
 #include <boost/json/array.hpp>
 
-#include "server/clock.hpp"
+#include "net/clock.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
 
 boost::json::object stats_json(Core& core, std::size_t clients) {
-  const auto now = wall_clock();
+  const auto now = net::wall_clock();
   std::int64_t current = 0;
   std::int64_t known = 0;
   std::int64_t registered = 0;

@@ -9,7 +9,7 @@ namespace {
 
 /// What a server that names no limit may be sent; Engine.IO 4's default.
 constexpr std::int64_t kDefaultMaxPayload = 1'000'000;
-constexpr std::int64_t kLongestPing = 24 * 3'600'000;
+constexpr std::int64_t kLongestPing = 86'400'000;
 
 }  // namespace
 

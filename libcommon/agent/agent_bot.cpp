@@ -1,0 +1,162 @@
+// The bot of an agent: its process from start to end, and its channel.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "agent/agent.hpp"
+#include "base/text.hpp"
+#include "crypto/keys.hpp"
+#include "net/clock.hpp"
+
+namespace smaster::agent {
+namespace {
+
+using net::now;
+using net::wall_clock;
+
+/// How long a bot that has never said anything may take to read what it was sent, and to begin with it.
+constexpr Millis kChannelPatience{2'000};
+constexpr Millis kBeginPatience{5'000};
+/// Questions that may wait for a bot that does not answer.
+constexpr std::size_t kMaxWaiting = 10'000;
+constexpr std::string_view kNotSupported = "not supported by this bot";
+
+}  // namespace
+
+void Agent::obey(BotLife::Order order) {
+  switch (order) {
+    case BotLife::Order::none:
+      break;
+    case BotLife::Order::start:
+      start_bot();
+      break;
+    case BotLife::Order::stop:
+      spdlog::info("{}: stopping the bot", tag());
+      ready_.reset();
+      if (bot_) bot_->stop();
+      break;
+  }
+  arm_life();
+}
+
+void Agent::arm_life() {
+  const auto deadline = life_.deadline();
+  if (!deadline) {
+    life_timer_.cancel();
+    return;
+  }
+  life_timer_.expires_at(*deadline);
+  life_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) obey(life_.tick(now()));
+  });
+}
+
+BotCommand Agent::bot_command(const Role& role) const {
+  const auto& options = shared_.options;
+  const auto id = std::to_string(role.id.value);
+  BotCommand command;
+  command.words = options.command;
+  const auto program = std::filesystem::path(options.command.front()).filename();
+  if (program == "node" || program == "nodejs") {
+    command.words.insert(command.words.begin() + 1, node_args_.begin(), node_args_.end());
+  }
+  command.words.insert(command.words.end(), bot_args_.begin(), bot_args_.end());
+  command.environment = options.environment;
+  for (const auto& variable :
+       {"SHARDS=" + id, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(role.count.value),
+        std::string("SHARDING_MANAGER=true"), std::string("SHARDING_MANAGER_MODE=process"),
+        "SHARDING_NAME=" + config_.name.str(), "SHARDING_BOT_NAME=" + bot_name_,
+        std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
+    command.environment.push_back(variable);
+  }
+  if (options.prefix) command.prefix = '[' + config_.name.str() + ' ' + id + "] ";
+  command.grace = options.grace;
+  command.lock = lock_;
+  return command;
+}
+
+void Agent::start_bot() {
+  const auto role = *life_.role();
+  spdlog::info("{}: starting the bot as shard {} of {}", tag(), role.id.value, role.count.value);
+  ++bot_generation_;
+  ready_.reset();
+  hung_up_ = false;
+  stats_script_ = 0;
+  asking_figures_ = false;
+  figures_.reset();
+  channel_.emplace(*this);
+  start_time_ = wall_clock();
+  kill_timer_.cancel();
+  auto started = BotProcess::start(shared_.context, bot_command(role), *this);
+  if (started) {
+    bot_ = std::move(*started);
+    send_status();
+  } else {
+    bot_exited(started.error().message);
+  }
+}
+
+void Agent::bot_exited(const std::string& how) {
+  const bool asked_for = life_.phase() == BotLife::Phase::stopping;
+  bot_.reset();
+  channel_watch_.cancel();
+  last_exit_ = how;
+  stop_time_ = wall_clock();
+  ready_.reset();
+  channel_->fail_all(error_outcome("Error", "the bot ended before it answered (" + how + ")"));
+  obey(life_.exited(now(), crypto::random_number()));
+  if (asked_for) {
+    spdlog::info("{}: the bot ended ({})", tag(), how);
+  } else {
+    const auto pause =
+        life_.deadline() ? std::chrono::duration_cast<Millis>(*life_.deadline() - now()) : Millis{0};
+    spdlog::warn("{}: the bot died ({}); it is started again in {}{}", tag(), how, format_duration(pause),
+                 life_.crash_loop() ? "; it dies again and again" : "");
+  }
+  send_status();
+  if (leaving_ && life_.phase() == BotLife::Phase::idle) leave();
+}
+
+/// Runs `ask` if there is a bot that may answer.
+void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask) {
+  if (!bot_ || !channel_) {
+    const auto id = life_.goal() ? std::to_string(life_.goal()->id.value) : "of this agent";
+    // discord.js' words for it.
+    return answer(
+        error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
+  }
+  if (hung_up_) return answer(error_outcome("Error", kNotSupported));
+  if (channel_->waiting() >= kMaxWaiting) {
+    return answer(error_outcome("Error", "the bot does not answer: " + std::to_string(kMaxWaiting) +
+                                             " questions wait for it already"));
+  }
+  ask(*channel_);
+  arm_channel_watch();
+}
+
+void Agent::to_bot(std::string line) {
+  if (bot_) bot_->send(std::move(line));
+}
+
+void Agent::bot_hung_up() {
+  hung_up_ = true;
+  channel_->fail_all(error_outcome("Error", kNotSupported));
+}
+
+void Agent::bot_state(BotState state) {
+  ready_ = state == BotState::ready || state == BotState::resumed;
+  ask_figures();
+}
+
+/// A bot that has never said anything and does not read has not opened its channel: nobody waits for it.
+void Agent::arm_channel_watch() {
+  if (channel_->alive()) return;
+  channel_watch_.expires_at(std::max(now() + kChannelPatience, life_.since() + kBeginPatience));
+  channel_watch_.async_wait([this, generation = bot_generation_](boost::system::error_code error) {
+    if (error || !bot_ || generation != bot_generation_ || channel_->alive() || bot_->all_read()) return;
+    channel_->fail_all(error_outcome("Error", kNotSupported));
+  });
+}
+
+}  // namespace smaster::agent

@@ -1,0 +1,101 @@
+// What an agent tells its master of itself and its bot.
+#include <iterator>
+#include <utility>
+
+#include "agent/agent.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+
+namespace smaster::agent {
+namespace {
+
+/// How long a bot's own figures are waited for.
+constexpr Millis kFiguresPatience{2'000};
+
+std::string_view phase_word(BotLife::Phase phase) {
+  switch (phase) {
+    case BotLife::Phase::idle:
+      return "stopped";
+    case BotLife::Phase::waiting:
+      return "waiting";
+    case BotLife::Phase::running:
+      return "running";
+    case BotLife::Phase::stopping:
+      return "stopping";
+  }
+  return "";
+}
+
+}  // namespace
+
+/// Sends a status with the bot's own figures, as soon as it has given them.
+void Agent::ask_figures() {
+  const bool deaf = !bot_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
+  if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
+  if (std::exchange(asking_figures_, true)) {
+    figures_.reset();  // it has not answered the last time: what it said before is no longer true
+    return send_status();
+  }
+  channel_->eval(std::string(kStatsScripts[stats_script_]),
+                 [this, generation = bot_generation_](const Outcome& outcome) {
+                   if (generation == bot_generation_) take_figures(outcome);
+                 });
+  figures_timer_.expires_after(kFiguresPatience);
+  figures_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) send_status();  // without them; they may come for the next one
+  });
+}
+
+void Agent::take_figures(const Outcome& outcome) {
+  asking_figures_ = false;
+  const bool in_time = figures_timer_.cancel() > 0;
+  const auto value =
+      outcome.ok ? json::parse(outcome.json) : Result<boost::json::value>(fail(ErrorKind::bad_data, ""));
+  if (value && value->is_object()) {
+    figures_ = value->get_object();
+    if (in_time) send_status();
+    return;
+  }
+  figures_.reset();
+  ++stats_script_;
+  if (in_time && bot_) ask_figures();
+}
+
+void Agent::arm_status() {
+  status_timer_.expires_after(interval_);
+  status_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || asks_for_statuses_ || left_) return;
+    ask_figures();
+    arm_status();
+  });
+}
+
+fleet::BotReport Agent::bot_report() const {
+  fleet::BotReport report;
+  report.agent = SMASTER_VERSION;
+  report.state = phase_word(life_.phase());
+  report.ready = ready_;
+  report.pid = bot_ ? bot_->pid() : -1;
+  report.deaths = life_.deaths();
+  report.crash_loop = life_.crash_loop();
+  report.last_exit = last_exit_;
+  if (const auto next = life_.deadline()) {
+    report.next_start_in = std::chrono::duration_cast<Millis>(*next - net::now()).count();
+  }
+  return report;
+}
+
+void Agent::send_status() {
+  if (!uplink_.up()) return;
+  BotFacts facts{config_.name.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
+  if (bot_) {
+    facts.pid = bot_->pid();
+    facts.keeper = bot_->keeper();
+  }
+  auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, net::wall_clock(),
+                                  shared_.storage.latest());
+  status.bot = bot_report();
+  uplink_.emit("status", {json::serialize(fleet::to_json(status))});
+}
+
+}  // namespace smaster::agent

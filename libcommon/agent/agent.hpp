@@ -1,6 +1,6 @@
 // One shard of the master's, run here: obeys its master, keeps the bot process as it is told, carries between
-// the two, and reports. One file a subject: the master's orders in agent.cpp, the bot's process and channel in
-// agent_bot.cpp, statuses in agent_statuses.cpp, the bot's requests in agent_requests.cpp, files in
+// the two, and reports. One file a subject: the master's orders in agent.cpp, the bot's process and channel
+// in agent_bot.cpp, statuses in agent_statuses.cpp, the bot's requests in agent_requests.cpp, files in
 // agent_files.cpp.
 #pragma once
 

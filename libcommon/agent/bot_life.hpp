@@ -7,15 +7,11 @@
 
 #include "base/backoff.hpp"
 #include "base/types.hpp"
+#include "fleet/shard_info.hpp"
 
 namespace smaster::agent {
 
-/// The shard that a bot process runs as.
-struct Role {
-  ShardId id;
-  ShardCount count;
-  bool operator==(const Role&) const = default;
-};
+using fleet::Role;
 
 struct LifeOptions {
   Millis restart_delay{1'000};  ///< the first pause after a bot died

@@ -1,9 +1,11 @@
 #include "fleet/shard_info.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <cmath>
 #include <cstring>
 
+#include "base/text.hpp"
 #include "json/json.hpp"
 
 namespace smaster::fleet {
@@ -86,6 +88,29 @@ void from_int(std::int64_t raw, ShardCount& out) { out.value = static_cast<std::
 void from_int(std::int64_t raw, double& out) { out = static_cast<double>(raw); }
 
 }  // namespace
+
+std::string to_text(const std::vector<Role>& roles) {
+  std::string text;
+  for (const auto& role : roles) {
+    if (!text.empty()) text += ' ';
+    text += std::to_string(role.id.value) + '/' + std::to_string(role.count.value);
+  }
+  return text;
+}
+
+std::vector<Role> parse_roles(std::string_view text) {
+  std::vector<Role> roles;
+  while (!text.empty()) {
+    const auto word = text.substr(0, text.find(' '));
+    text.remove_prefix(std::min(word.size() + 1, text.size()));
+    const auto slash = word.find('/');
+    const auto id = parse_int<std::int32_t>(word.substr(0, slash));
+    const auto count =
+        slash == std::string_view::npos ? std::nullopt : parse_int<std::int32_t>(word.substr(slash + 1));
+    if (id && count) roles.push_back({ShardId{*id}, ShardCount{*count}});
+  }
+  return roles;
+}
 
 void read(const boost::json::object& from, ShardInfo& info) {
   json::read(from, "key", info.key);

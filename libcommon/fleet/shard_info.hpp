@@ -15,6 +15,17 @@ namespace smaster::fleet {
 /// "Never" for moments: the wire has 0 or −1 for it.
 inline constexpr Time kNever{};
 
+/// What a bot runs as: an id of one generation, which its count names.
+struct Role {
+  ShardId id;
+  ShardCount count;
+  bool operator==(const Role&) const = default;
+};
+
+/// Roles as text, "1/4 2/8", for the store.
+[[nodiscard]] std::string to_text(const std::vector<Role>& roles);
+[[nodiscard]] std::vector<Role> parse_roles(std::string_view text);
+
 /// The registry's row for a shard. Saved as it is; `id` and `key` never change.
 struct ShardInfo {
   explicit ShardInfo(ShardName id_) : id(std::move(id_)) {}
@@ -31,6 +42,8 @@ struct ShardInfo {
   ShardId current_shard_id;
   ShardCount goal_shard_count;
   ShardCount current_shard_count;
+  /// What it was told before, and may still be running for all that it has said since.
+  std::vector<Role> may_run;
 
   /// Whether it ever connected.
   [[nodiscard]] bool registered() const { return last_seen > kNever; }

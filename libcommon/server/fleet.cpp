@@ -8,6 +8,7 @@
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/text.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/shard_session.hpp"
@@ -23,6 +24,9 @@ constexpr Millis kPlanDelay{5};
 constexpr std::chrono::seconds kFlushInterval{1};
 constexpr std::chrono::seconds kRetrySave{1};
 constexpr Millis kFirstCorrectionPause{1'000};
+constexpr unsigned kQuietHeartbeats = 2;
+/// What an agent's bot gets to end when it has lost its master (agent/agent.cpp), and a little for the way.
+constexpr Millis kAgentMargin{7'000};
 
 }  // namespace
 
@@ -43,6 +47,7 @@ Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& 
       settings_(settings),
       store_(store),
       plan_timer_(context.get_executor()),
+      tick_timer_(context.get_executor()),
       heartbeat_timer_(context.get_executor()),
       flush_timer_(context.get_executor()) {
   update_config_text();
@@ -64,7 +69,9 @@ Result<void> Fleet::load() {
 }
 
 void Fleet::start() {
+  since_ = net::wall_clock();
   replan();
+  arm_tick();
   arm_heartbeats();
   arm_flush();
 }
@@ -120,6 +127,7 @@ void Fleet::detach(ShardSession& session) {
   shard->session = nullptr;
   shard->joined = false;
   ring_.leave(session.name());
+  seen(*shard);  // its agent may have heard us until now
   replan();
 }
 
@@ -144,13 +152,14 @@ void Fleet::status(Shard& shard, std::string_view text) {
   shard.status_at = instant;
   auto& info = shard.info;
   seen(shard);
-  // Without messages a bot is as good as gone, if messages are what we go by; one that runs nothing has none
-  // to count, and −1 is from one that cannot.
-  if (!settings_.use_message_stats || status.message_count_delta != 0 || !status.current_shard_id.bound()) {
-    info.last_heartbeat = now;
-  }
-  info.current_shard_id = status.current_shard_id;
-  info.current_shard_count = status.current_shard_count;
+  // Without messages in two heartbeats a bot is as good as gone, if messages are what we go by; one that runs
+  // nothing has none to count, and −1 is from one that cannot.
+  const bool quiet = status.message_count_delta == 0 && status.current_shard_id.bound();
+  shard.quiet = quiet ? shard.quiet + 1 : 0;
+  if (!settings_.use_message_stats || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
+  const auto believed = std::pair(info.current_shard_id, info.current_shard_count);
+  fleet::believe_status(status, info);
+  if (believed != std::pair(info.current_shard_id, info.current_shard_count)) replan();
   history_.add(info.id, status, now, settings_.history_length);
 
   const bool agrees =
@@ -191,17 +200,42 @@ void Fleet::replan() {
   });
 }
 
+/// Silence is noticed by looking, a twentieth of the shortest patience apart.
+void Fleet::arm_tick() {
+  const auto pause = std::clamp<Millis>(settings_.request_reboot_after / 20, Millis{100}, Millis{5'000});
+  tick_timer_.expires_after(pause);
+  tick_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || finished_) return;
+    replan();
+    arm_tick();
+  });
+}
+
 void Fleet::run_plan() {
   std::vector<fleet::Member> members;
   members.reserve(shards_.size());
-  for (const auto& [name, shard] : shards_) members.push_back({&shard.info, shard.joined});
-  const auto plan = fleet::plan(members, {goal(), settings_.auto_generate});
+  for (const auto& [name, shard] : shards_) {
+    const bool agent = shard.status && shard.status->bot;
+    members.push_back({&shard.info, shard.joined, shard.reboot_asked, agent ? kAgentMargin : Millis{0}});
+  }
+  const auto plan = fleet::plan(
+      members, {goal(), settings_.auto_generate, settings_.request_reboot_after,
+                settings_.expect_reboot_after, settings_.assume_dead_after, net::wall_clock(), since_});
   apply(plan.assignments);
+  for (const auto& name : plan.reboots) reboot(name);
   tell_all();
   if (plan.generate != fleet::Generate::nothing && !generating_ && generate) {
     generating_ = true;
     asio::co_spawn(context_, generate_one(plan.generate), asio::detached);
   }
+}
+
+void Fleet::reboot(const ShardName& name) {
+  auto& shard = *find(name);
+  spdlog::warn("shard {} (id {}) has given no sign of life for {}: it is told to reboot", name.str(),
+               shard.info.goal_shard_id.value, format_duration(settings_.request_reboot_after));
+  shard.reboot_asked = net::wall_clock();
+  shard.session->emit("respawn", {"0"});
 }
 
 void Fleet::apply(const std::vector<fleet::Assign>& assignments) {
@@ -210,11 +244,9 @@ void Fleet::apply(const std::vector<fleet::Assign>& assignments) {
   const auto now = net::wall_clock();
   for (const auto& assignment : assignments) {
     auto& shard = *find(assignment.shard);
-    spdlog::info("shard {} gets id {} of {}", assignment.shard.str(), assignment.id.value,
-                 assignment.count.value);
-    shard.info.goal_shard_id = assignment.id;
-    shard.info.goal_shard_count = assignment.count;
-    (assignment.id.bound() ? shard.info.boot_time : shard.info.stop_time) = now;
+    spdlog::info("shard {} gets id {} of {}, had {} of {}", assignment.shard.str(), assignment.id.value,
+                 assignment.count.value, shard.info.goal_shard_id.value, shard.info.goal_shard_count.value);
+    fleet::apply(assignment, shard.info, now);
     shard.told = false;
     ++shard.saving;
     names.push_back(assignment.shard);
@@ -342,6 +374,7 @@ net::Task<> Fleet::flush() {
 net::Task<> Fleet::finish() {
   finished_ = true;
   plan_timer_.cancel();
+  tick_timer_.cancel();
   heartbeat_timer_.cancel();
   flush_timer_.cancel();
   co_await flush();

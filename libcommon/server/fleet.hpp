@@ -35,6 +35,8 @@ struct Shard {
   Instant status_at{};        ///< when `status` came
   Millis correction_pause{};  ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
+  unsigned quiet = 0;                 ///< statuses in a row without any message
+  Time reboot_asked = fleet::kNever;  ///< when it was last told to reboot because it was silent
 };
 
 /// What a shard is doing, in one word.
@@ -82,7 +84,9 @@ class Fleet {
 
  private:
   void run_plan();
+  void arm_tick();
   void apply(const std::vector<fleet::Assign>& assignments);
+  void reboot(const ShardName& name);
   net::Task<> save_then_tell(std::vector<ShardName> names);
   void tell_all();
   net::Task<> generate_one(fleet::Generate what);
@@ -101,6 +105,8 @@ class Fleet {
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON
   net::Timer plan_timer_;
+  net::Timer tick_timer_;
+  Time since_ = fleet::kNever;  ///< when shards could begin to be heard
   net::Timer heartbeat_timer_;
   net::Timer flush_timer_;
   bool plan_due_ = false;

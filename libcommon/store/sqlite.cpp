@@ -11,7 +11,7 @@ namespace smaster::store {
 namespace {
 
 /// Bumped when the tables change; `migrate` brings older files up.
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
 
 /// A shard's row in the types that SOCI binds.
 struct Row {
@@ -20,6 +20,7 @@ struct Row {
   int is_master = 0;
   long long last_seen = 0, last_heartbeat = 0, created = 0, boot = 0, stop = 0;
   int goal_id = -1, current_id = -1, goal_count = -1, current_count = -1;
+  std::string may_run;
 
   void set(const fleet::ShardInfo& info) {
     name = info.id.str();
@@ -34,6 +35,7 @@ struct Row {
     current_id = info.current_shard_id.value;
     goal_count = info.goal_shard_count.value;
     current_count = info.current_shard_count.value;
+    may_run = fleet::to_text(info.may_run);
   }
 
   [[nodiscard]] std::optional<fleet::ShardInfo> get() const {
@@ -51,6 +53,7 @@ struct Row {
     info.current_shard_id.value = current_id;
     info.goal_shard_count.value = goal_count;
     info.current_shard_count.value = current_count;
+    info.may_run = fleet::parse_roles(may_run);
     return info;
   }
 };
@@ -73,12 +76,12 @@ class SqliteStore final : public Store {
       soci::statement select =
           (sql_.prepare
                << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
-                  "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count "
-                  "FROM shards",
+                  "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count, "
+                  "may_run FROM shards",
            soci::into(r.name), soci::into(r.key), soci::into(r.is_master), soci::into(r.last_seen),
            soci::into(r.last_heartbeat), soci::into(r.created), soci::into(r.boot), soci::into(r.stop),
            soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count),
-           soci::into(r.current_count));
+           soci::into(r.current_count), soci::into(r.may_run));
       select.execute();
       while (select.fetch()) {
         if (auto info = r.get()) shards.push_back(std::move(*info));
@@ -94,11 +97,11 @@ class SqliteStore final : public Store {
       soci::statement insert =
           (sql_.prepare
                << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
-                  ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count)",
+                  ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count, :may_run)",
            soci::use(r.name), soci::use(r.key), soci::use(r.is_master), soci::use(r.last_seen),
            soci::use(r.last_heartbeat), soci::use(r.created), soci::use(r.boot), soci::use(r.stop),
-           soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count),
-           soci::use(r.current_count));
+           soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count), soci::use(r.current_count),
+           soci::use(r.may_run));
       for (const auto& shard : shards) {
         r.set(shard);
         insert.execute(true);
@@ -161,6 +164,13 @@ class SqliteStore final : public Store {
     }
     if (version == kSchemaVersion) return;
     soci::transaction transaction(sql_);
+    if (version < 1) create_first_schema();
+    sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
+    sql_ << "PRAGMA user_version = 2";
+    transaction.commit();
+  }
+
+  void create_first_schema() {
     sql_ << "CREATE TABLE shards (name TEXT PRIMARY KEY, key TEXT NOT NULL, is_master INTEGER NOT NULL, "
             "last_seen INTEGER NOT NULL, last_heartbeat INTEGER NOT NULL, created_time INTEGER NOT NULL, "
             "boot_time INTEGER NOT NULL, stop_time INTEGER NOT NULL, goal_shard_id INTEGER NOT NULL, "
@@ -168,8 +178,6 @@ class SqliteStore final : public Store {
             "current_shard_count INTEGER NOT NULL)";
     sql_ << "CREATE TABLE history (shard TEXT NOT NULL, at INTEGER NOT NULL, packed BLOB NOT NULL, "
             "PRIMARY KEY (at, shard)) WITHOUT ROWID";
-    sql_ << "PRAGMA user_version = 1";
-    transaction.commit();
   }
 
   /// SOCI reports by exceptions; here they become values.

@@ -35,7 +35,7 @@ struct Scene {
 
 std::string plan_of(const std::string& scene_text, int goal, bool auto_generate = false) {
   const Scene scene(scene_text);
-  const auto result = plan(scene.members, {ShardCount{goal}, auto_generate});
+  const auto result = plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = auto_generate});
   std::string text;
   for (const auto& assignment : result.assignments) {
     text += assignment.shard.str() + ':' + std::to_string(assignment.id.value) + '/' +
@@ -96,15 +96,175 @@ TEST(Planner, GeneratesConfigsUpToTheGoalAndThenAMaster) {
 TEST(Planner, ItsOwnResultNeedsNoPlan) {
   for (const int goal : {0, 1, 3, 7}) {
     Scene scene("aaa+ bbb:0/3+ ccc:5/9 ddd*+ eee:0/3+ fff:2/7+ ggg");
-    for (const auto& assignment : plan(scene.members, {ShardCount{goal}, false}).assignments) {
+    for (const auto& assignment :
+         plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = false}).assignments) {
       for (auto& info : scene.infos) {
         if (info.id != assignment.shard) continue;
         info.goal_shard_id = assignment.id;
         info.goal_shard_count = assignment.count;
       }
     }
-    EXPECT_TRUE(plan(scene.members, {ShardCount{goal}, false}).assignments.empty()) << goal;
+    EXPECT_TRUE(plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = false}).assignments.empty())
+        << goal;
   }
+}
+
+/// Fleets whose silence counts. Everybody was given its id and heard of at the start; minutes go by in the
+/// tests.
+struct SilenceTest : testing::Test {
+  static constexpr Time kStart = from_unix_ms(1'000'000'000);
+
+  ShardInfo& add(std::string_view shard, int id, int count, bool connected = true) {
+    auto& info = infos.emplace_back(name(shard));
+    info.last_seen = info.last_heartbeat = info.boot_time = kStart;
+    info.goal_shard_id.value = info.current_shard_id.value = id;
+    info.goal_shard_count.value = info.current_shard_count.value = count;
+    members.push_back({&info, connected});
+    return info;
+  }
+
+  /// The plan after so many seconds, which is made; "!" marks a reboot.
+  std::string plan_at(int seconds, int goal) {
+    const PlanSettings settings{.goal = ShardCount{goal},
+                                .auto_generate = false,
+                                .now = kStart + std::chrono::seconds(seconds),
+                                .since = since};
+    const auto result = plan(members, settings);
+    std::string text;
+    for (const auto& assignment : result.assignments) {
+      text += assignment.shard.str() + ':' + std::to_string(assignment.id.value) + '/' +
+              std::to_string(assignment.count.value) + ' ';
+      for (auto& info : infos) {
+        if (info.id == assignment.shard) apply(assignment, info, settings.now);
+      }
+    }
+    for (const auto& shard : result.reboots) {
+      text += shard.str() + "! ";
+      for (auto& member : members) {
+        if (member.info->id == shard) member.reboot_asked = settings.now;
+      }
+    }
+    EXPECT_TRUE(plan(members, settings).assignments.empty()) << "its own result needs no plan";
+    return text;
+  }
+
+  /// A status of the shard that knows its goal and runs this.
+  static void reports(ShardInfo& info, int id, int count) {
+    ShardStatus status;
+    status.goal_shard_id = info.goal_shard_id;
+    status.goal_shard_count = info.goal_shard_count;
+    status.current_shard_id.value = id;
+    status.current_shard_count.value = count;
+    believe_status(status, info);
+  }
+
+  static void heard(ShardInfo& info, int seconds) { info.last_seen = kStart + std::chrono::seconds(seconds); }
+
+  std::deque<ShardInfo> infos;
+  std::vector<Member> members;
+  Time since = kStart;
+};
+
+TEST_F(SilenceTest, ASilentShardIsToldToRebootOnceThenStoppedThenMayBeginAgain) {
+  auto& info = add("aaa", 0, 1);
+  heard(info, 400);
+  EXPECT_EQ(plan_at(119, 1), "");
+  EXPECT_EQ(plan_at(120, 1), "aaa! ");
+  EXPECT_EQ(plan_at(125, 1), "");
+  EXPECT_EQ(plan_at(180, 1), "aaa:-1/-1 ");
+  EXPECT_EQ(plan_at(185, 1), "") << "it has not said that it stopped";
+  reports(info, -1, -1);
+  EXPECT_EQ(plan_at(186, 1), "aaa:0/1 ");
+  EXPECT_EQ(plan_at(300, 1), "") << "it begins with new patience";
+}
+
+TEST_F(SilenceTest, AHeartbeatEndsTheSilenceAndANewOneIsAskedAboutAgain) {
+  auto& info = add("aaa", 0, 1);
+  heard(info, 400);
+  EXPECT_EQ(plan_at(120, 1), "aaa! ");
+  info.last_heartbeat = kStart + std::chrono::seconds(130);
+  EXPECT_EQ(plan_at(240, 1), "");
+  EXPECT_EQ(plan_at(250, 1), "aaa! ");
+}
+
+TEST_F(SilenceTest, ADeadShardIsReplacedByASpareOnceItsBotMustBeGone) {
+  add("aaa", 0, 1, false);
+  members[0].margin = Millis{7'000};
+  heard(add("bbb", -1, -1), 400);
+  EXPECT_EQ(plan_at(299, 1), "");
+  EXPECT_EQ(plan_at(300, 1), "aaa:-1/-1 ");
+  EXPECT_EQ(plan_at(306, 1), "") << "its bot gets its time to end";
+  EXPECT_EQ(plan_at(307, 1), "bbb:0/1 ");
+}
+
+TEST_F(SilenceTest, WithoutASpareTheDeadKeepsItsId) {
+  add("aaa", 0, 1, false);
+  EXPECT_EQ(plan_at(4000, 1), "");
+}
+
+TEST_F(SilenceTest, ASpareThatAFreeIdWaitsForReplacesNobody) {
+  add("aaa", 0, 2, false);
+  heard(add("bbb", -1, -1), 400);
+  EXPECT_EQ(plan_at(400, 2), "bbb:1/2 ");
+  EXPECT_EQ(plan_at(500, 2), "");
+}
+
+TEST_F(SilenceTest, AReturningDeadShardIsStoppedBeforeItGetsAnotherId) {
+  auto& dead = add("aaa", 0, 1, false);
+  heard(add("bbb", -1, -1), 400);
+  EXPECT_EQ(plan_at(310, 1), "aaa:-1/-1 bbb:0/1 ");
+  members[0].connected = true;
+  heard(dead, 320);
+  EXPECT_EQ(plan_at(320, 2), "bbb:0/2 ") << "it may still run something";
+  reports(dead, -1, -1);
+  EXPECT_EQ(plan_at(321, 2), "aaa:1/2 ");
+}
+
+TEST_F(SilenceTest, SilenceFromBeforeTheServersStartDoesNotCount) {
+  add("aaa", 0, 1, false);
+  heard(add("bbb", -1, -1), 1000);
+  since = kStart + std::chrono::seconds(900);
+  EXPECT_EQ(plan_at(1000, 1), "");
+  EXPECT_EQ(plan_at(1200, 1), "aaa:-1/-1 bbb:0/1 ");
+}
+
+TEST_F(SilenceTest, AnIdThatMayStillRunIsNotGivenOn) {
+  auto& old = add("aaa", 1, 2);
+  heard(add("bbb", -1, -1), 10);
+  add("ccc", 0, 2);
+  EXPECT_EQ(plan_at(1, 1), "ccc:0/1 aaa:-1/-1 ");
+  EXPECT_EQ(plan_at(2, 2), "ccc:0/2 ") << "aaa has not said that it no longer runs 1 of 2";
+  reports(old, 1, 2);
+  EXPECT_EQ(plan_at(3, 2), "");
+  reports(old, -1, -1);
+  EXPECT_EQ(plan_at(4, 2), "bbb:1/2 ");
+}
+
+TEST_F(SilenceTest, AStatusThatDoesNotKnowTheGoalConfirmsNothing) {
+  ShardInfo info(name("aaa"));
+  apply({info.id, ShardId{1}, ShardCount{2}}, info, kStart);
+  apply({info.id, kNoShard, kNoCount}, info, kStart);
+  ShardStatus early;  // from before it was told either
+  early.goal_shard_id = ShardId{1};
+  early.goal_shard_count = ShardCount{2};
+  believe_status(early, info);
+  EXPECT_EQ(info.may_run, (std::vector<Role>{{ShardId{1}, ShardCount{2}}}));
+  reports(info, -1, -1);
+  EXPECT_TRUE(info.may_run.empty());
+}
+
+TEST_F(SilenceTest, OfTwoWithOneIdTheOlderKeepsIt) {
+  add("aaa", 0, 2).boot_time = kStart + std::chrono::seconds(5);
+  add("bbb", 0, 2);
+  EXPECT_EQ(plan_at(10, 2), "aaa:1/2 ");
+}
+
+TEST(Roles, AreTextInTheStore) {
+  const std::vector<Role> roles{{ShardId{1}, ShardCount{4}}, {ShardId{20}, ShardCount{80}}};
+  EXPECT_EQ(to_text(roles), "1/4 20/80");
+  EXPECT_EQ(parse_roles("1/4 20/80"), roles);
+  EXPECT_EQ(parse_roles(""), std::vector<Role>{});
+  EXPECT_EQ(parse_roles("x 1/ /2 3 1/4  "), (std::vector<Role>{{ShardId{1}, ShardCount{4}}}));
 }
 
 TEST(Names, AreThreeLettersAndNeverTaken) {

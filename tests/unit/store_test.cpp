@@ -5,6 +5,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <soci/soci.h>
+#include <soci/sqlite3/soci-sqlite3.h>
+
 #include <algorithm>
 
 namespace smaster::store {
@@ -27,6 +30,21 @@ class SqliteStore : public testing::Test {
   std::filesystem::path folder_;
 };
 
+TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
+  fleet::ShardInfo info(name("abc"));
+  info.goal_shard_id = ShardId{7};
+  ASSERT_TRUE(open()->save({info}));
+  {
+    soci::session sql(soci::sqlite3, "dbname=" + (folder_ / "s.db").string());
+    sql << "ALTER TABLE shards DROP COLUMN may_run";
+    sql << "PRAGMA user_version = 1";
+  }
+  const auto shards = open()->load_registry();
+  ASSERT_TRUE(shards);
+  ASSERT_EQ(shards->size(), 1u);
+  EXPECT_EQ(shards->front(), info);
+}
+
 TEST_F(SqliteStore, RegistrySurvivesReopening) {
   fleet::ShardInfo info(name("abc"));
   info.key = "-----BEGIN PUBLIC KEY-----\n'\"é\n";
@@ -34,6 +52,7 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   info.last_seen = from_unix_ms(1'700'000'000'123);
   info.goal_shard_id = ShardId{7};
   info.goal_shard_count = ShardCount{8};
+  info.may_run = {{ShardId{1}, ShardCount{4}}};
   ASSERT_TRUE(open()->save({info, fleet::ShardInfo(name("abd"))}));
   info.goal_shard_id = ShardId{6};
   ASSERT_TRUE(open()->save({info}));

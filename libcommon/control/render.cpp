@@ -223,6 +223,24 @@ void each_sample(const bj::object& history, Keep keep) {
   }
 }
 
+/// The logins that wait and those that are left, where that is known; and the empty line before the table.
+std::string identify_line(const bj::object& stats) {
+  const auto* const identify = object_of(stats, "identify");
+  if (identify == nullptr) return "\n";
+  std::string line;
+  const auto of = [&](std::string_view key) { return identify->if_contains(key); };
+  if (number(of("waiting")) > 0) {
+    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", number(of("waiting")),
+                       duration(number(of("next_in_ms"))), duration(number(of("all_started_in_ms"))));
+  }
+  if (of("remaining") != nullptr && of("remaining")->is_number()) {
+    line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
+                        number(of("remaining")), number(of("max_concurrency")),
+                        duration(number(of("reset_in_ms"))));
+  }
+  return line + (line.empty() ? "\n" : "\n\n");
+}
+
 std::string clock_time(double ms) {
   const auto seconds = static_cast<std::time_t>(ms / 1000);
   std::tm local{};
@@ -235,11 +253,12 @@ std::string clock_time(double ms) {
 
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
   std::string out =
-      fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n\n",
+      fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n",
                   number(stats.if_contains("goal")), number(stats.if_contains("current")),
                   number(stats.if_contains("configured")), number(stats.if_contains("registered")),
                   number(stats.if_contains("known")), number(stats.if_contains("clients")),
-                  duration(number(stats.if_contains("uptime_ms"))));
+                  duration(number(stats.if_contains("uptime_ms")))) +
+      identify_line(stats);
   std::vector<const bj::object*> shards;
   for (const auto& shard : shards_of(stats)) shards.push_back(&shard.as_object());
   // By id; the master and those without one come last.

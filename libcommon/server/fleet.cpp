@@ -39,6 +39,7 @@ std::string_view state_word(const Shard& shard, const Settings& settings, Time n
   if (now - info.last_seen >= settings.request_reboot_after) return "silent";
   if (!info.goal_shard_id.bound()) return "spare";
   if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
+  if (!shard.told) return "queued";
   return info.runs_goal() ? "running" : "starting";
 }
 
@@ -46,6 +47,8 @@ Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& 
     : context_(context),
       settings_(settings),
       store_(store),
+      identify_(net::wall_clock()),
+      identify_timer_(context.get_executor()),
       plan_timer_(context.get_executor()),
       tick_timer_(context.get_executor()),
       heartbeat_timer_(context.get_executor()),
@@ -128,6 +131,7 @@ void Fleet::detach(ShardSession& session) {
   shard->joined = false;
   ring_.leave(session.name());
   seen(*shard);  // its agent may have heard us until now
+  identify_.forget(session.name());
   replan();
 }
 
@@ -279,8 +283,41 @@ void Fleet::tell_all() {
   }
 }
 
+/// A bot that is to start logs in, and waits for its turn; one that already runs what it is told does not.
 void Fleet::send_update(Shard& shard) {
   if (!shard.joined || shard.saving > 0) return;
+  const auto& info = shard.info;
+  const bool logs_in = !info.is_master && info.goal_shard_id.bound() && !info.runs_goal();
+  if (shard.told || !logs_in) return send_now(shard);
+  identify_.want(info.id, info.goal_shard_id);
+  arm_identify();
+}
+
+void Fleet::arm_identify() {
+  const auto next = identify_.next(net::wall_clock());
+  if (!next || finished_) return;
+  identify_timer_.expires_after(std::max(*next - net::wall_clock(), Millis{0}));
+  identify_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) start_due();
+  });
+}
+
+void Fleet::start_due() {
+  for (const auto& name : identify_.due(net::wall_clock())) {
+    if (auto* shard = find(name); shard != nullptr && shard->joined && shard->saving == 0) send_now(*shard);
+  }
+  arm_identify();
+}
+
+void Fleet::discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits) {
+  recommended_ = recommended;
+  identify_.limit(limits);
+  arm_identify();
+  replan();
+}
+
+void Fleet::send_now(Shard& shard) {
+  identify_.forget(shard.info.id);
   shard.told = true;
   const auto& info = shard.info;
   const auto update = R"({"id":)" + std::to_string(info.goal_shard_id.value) + R"(,"count":)" +
@@ -375,6 +412,7 @@ net::Task<> Fleet::finish() {
   finished_ = true;
   plan_timer_.cancel();
   tick_timer_.cancel();
+  identify_timer_.cancel();
   heartbeat_timer_.cancel();
   flush_timer_.cancel();
   co_await flush();

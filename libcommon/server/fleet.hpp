@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "fleet/heartbeats.hpp"
 #include "fleet/history.hpp"
+#include "fleet/identify.hpp"
 #include "fleet/planner.hpp"
 #include "fleet/shard_info.hpp"
 #include "net/asio.hpp"
@@ -56,7 +57,9 @@ class Fleet {
   [[nodiscard]] Shard* find(const ShardName& name);
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
   [[nodiscard]] fleet::History& history() { return history_; }
-  [[nodiscard]] ShardCount goal() const { return settings_.count; }
+  [[nodiscard]] ShardCount goal() const { return settings_.count_auto ? recommended_ : settings_.count; }
+  /// Who waits to log in, and what Discord allows.
+  [[nodiscard]] const fleet::IdentifyQueue& identify() const { return identify_; }
   /// Who has which id of the present goal, connected or not; the master has none.
   [[nodiscard]] std::map<ShardId, Shard*> by_id();
   /// A master shard that is connected, if any.
@@ -78,6 +81,8 @@ class Fleet {
   /// Sends the shard its `update` now, if it can hear it.
   void send_update(Shard& shard);
   void settings_changed();
+  /// What Discord recommends and allows.
+  void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
   /// Set by the server: makes one config, then calls replan by way of `add`.
   std::function<net::Task<>(fleet::Generate)> generate;
@@ -89,6 +94,9 @@ class Fleet {
   void reboot(const ShardName& name);
   net::Task<> save_then_tell(std::vector<ShardName> names);
   void tell_all();
+  void send_now(Shard& shard);
+  void arm_identify();
+  void start_due();
   net::Task<> generate_one(fleet::Generate what);
   void arm_heartbeats();
   void send_heartbeats();
@@ -104,6 +112,9 @@ class Fleet {
   fleet::History history_;
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON
+  fleet::IdentifyQueue identify_;
+  ShardCount recommended_;  ///< by Discord; unknown until it is asked
+  net::Timer identify_timer_;
   net::Timer plan_timer_;
   net::Timer tick_timer_;
   Time since_ = fleet::kNever;  ///< when shards could begin to be heard

@@ -21,6 +21,7 @@
 #include "server/admission.hpp"
 #include "server/control_api.hpp"
 #include "server/core.hpp"
+#include "server/discord_watch.hpp"
 #include "server/registrar.hpp"
 #include "server/stats.hpp"
 #include "store/store.hpp"
@@ -87,6 +88,7 @@ class Server final : public net::Application {
         store_(std::move(store)),
         core_(context_, std::move(options.settings), *store_, std::move(signer)),
         admission_(core_),
+        discord_(core_),
         registrar_(core_),
         engine_(context_, engine_options(core_.settings), *this),
         listener_(context_, engine_, *this),
@@ -105,6 +107,7 @@ class Server final : public net::Application {
 
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.start();
+    asio::co_spawn(context_, discord_.run(), asio::detached);
     wait_for_signals();
     spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address,
                  core_.port, core_.settings.path, core_.settings.control_socket.string(),
@@ -204,7 +207,8 @@ class Server final : public net::Application {
     now = std::move(*fresh);
     admission_.settings_changed();
     core_.fleet.settings_changed();
-    spdlog::info("settings reloaded, the goal is {} shards", now.count.value);
+    discord_.settings_changed();
+    spdlog::info("settings reloaded, the goal is {} shards", core_.fleet.goal().value);
   }
 
   void stop(std::string_view why) {
@@ -217,6 +221,7 @@ class Server final : public net::Application {
   net::Task<> finish() {
     engine_.close_all();
     listener_.stop();
+    discord_.stop();
     co_await core_.fleet.finish();
     grace_.expires_after(engine_.session_count() > 0 ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
@@ -232,6 +237,7 @@ class Server final : public net::Application {
   std::unique_ptr<store::Store> store_;
   Core core_;
   Admission admission_;
+  DiscordWatch discord_;
   Registrar registrar_;
   net::EngineServer engine_;
   net::HttpListener listener_;

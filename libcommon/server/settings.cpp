@@ -6,6 +6,7 @@
 #include <map>
 
 #include "base/text.hpp"
+#include "discord/gateway.hpp"
 #include "net/address.hpp"
 
 namespace smaster::server {
@@ -116,6 +117,27 @@ Set url_path(std::string& out) {
   };
 }
 
+/// A number of shards, or "auto".
+Set shard_count(Settings& settings, std::int64_t most) {
+  return [&settings, most](const toml::node& node) -> std::optional<std::string> {
+    settings.count_auto = node.is_string() && node.as_string()->get() == "auto";
+    if (settings.count_auto) return std::nullopt;
+    if (number(settings.count.value, 0, most)(node)) {
+      return "takes a whole number from 0 to " + std::to_string(most) + ", or \"auto\"";
+    }
+    return std::nullopt;
+  };
+}
+
+Set api_base(std::string& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_string()) return "takes an address such as \"https://discord.com/api/v10\"";
+    out = node.as_string()->get();
+    const auto parsed = discord::parse_api_base(out);
+    return parsed ? std::nullopt : std::optional("is wrong: " + parsed.error().message);
+  };
+}
+
 Table remote(RemoteHost& host) {
   return {{"host", text(host.host)},
           {"port", number(host.port, 1, 65535)},
@@ -139,7 +161,10 @@ std::map<std::string_view, Table> sections(Settings& s) {
                                            entry + '"';
                                   })}}},
       {"shards",
-       {{"count", number(s.count.value, 0, kMaxShards)},
+       {{"count", shard_count(s, kMaxShards)},
+        {"auto_detect_interval", duration(s.auto_detect_interval, Millis{60'000})},
+        {"token_file", path(s.token_file)},
+        {"token_env", text(s.token_env)},
         {"bot_name", text(s.bot_name)},
         {"node_args", texts(s.node_args)},
         {"bot_args", texts(s.bot_args)},
@@ -159,6 +184,10 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"expect_reboot_after", duration(s.expect_reboot_after, Millis{1000})},
         {"assume_dead_after", duration(s.assume_dead_after, Millis{1000})},
         {"history_length", duration(s.history_length, Millis{0})}}},
+      {"discord",
+       {{"api_base", api_base(s.api_base)},
+        {"ca_file", text(s.discord_ca_file)},
+        {"identify_reserve", number(s.identify_reserve, 0, 1'000'000)}}},
       {"remote_host", remote(s.remote_host)},
       {"master_host", remote(s.master_host)},
   };
@@ -221,6 +250,11 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
       if (const auto wrong = setting->second(node))
         return at(source, node.source().begin, name + ' ' + *wrong);
     }
+  }
+  if (settings.count_auto && settings.token_file.empty() && settings.token_env.empty()) {
+    return fail(
+        ErrorKind::bad_config,
+        source + ": shards.count = \"auto\" asks Discord, which needs shards.token_file or shards.token_env");
   }
   return settings;
 }

@@ -32,6 +32,10 @@ struct Settings {
   std::vector<std::string> trusted_proxies;  ///< addresses and networks
   // [shards]
   ShardCount count{1};
+  bool count_auto = false;  ///< count = "auto": what Discord recommends
+  Millis auto_detect_interval{86'400'000};
+  std::filesystem::path token_file;  ///< the bot's token, to ask Discord with
+  std::string token_env;             ///< or the variable that has it
   std::string bot_name = "release";
   std::vector<std::string> node_args;
   std::vector<std::string> bot_args;
@@ -51,6 +55,10 @@ struct Settings {
   Millis expect_reboot_after{180'000};
   Millis assume_dead_after{300'000};
   Millis history_length{86'400'000};
+  // [discord]
+  std::string api_base = "https://discord.com/api/v10";
+  std::string discord_ca_file;         ///< more certificate authorities, PEM
+  std::int64_t identify_reserve = 20;  ///< of a day's logins, kept for the operator
   // [remote_host], [master_host]
   RemoteHost remote_host{"http:", "127.0.0.1", 0, ""};
   RemoteHost master_host{"http:", "127.0.0.1", 0, ""};

@@ -1,5 +1,6 @@
 #include "server/stats.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 
 #include "net/clock.hpp"
@@ -7,6 +8,27 @@
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
+
+namespace {
+
+/// Who waits to log in, and what Discord allows.
+boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
+                                  Time now) {
+  const auto in = [now](const std::optional<Time>& at) {
+    return at ? boost::json::value(std::max<std::int64_t>((*at - now).count(), 0))
+              : boost::json::value(nullptr);
+  };
+  return {
+      {"waiting", queue.waiting()},
+      {"next_in_ms", in(queue.next(now))},
+      {"all_started_in_ms", in(queue.all_started(now))},
+      {"max_concurrency", limits.max_concurrency},
+      {"remaining", limits.remaining ? boost::json::value(*limits.remaining) : boost::json::value(nullptr)},
+      {"reserve", limits.reserve},
+      {"reset_in_ms", in(limits.reset_at)}};
+}
+
+}  // namespace
 
 boost::json::object stats_json(Core& core, std::size_t clients) {
   const auto now = net::wall_clock();
@@ -31,9 +53,14 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     shards.push_back(std::move(row));
   }
   const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
-  return {{"goal", core.fleet.goal().value}, {"current", current},         {"known", known},
-          {"registered", registered},        {"configured", configured},   {"clients", clients},
-          {"uptime_ms", uptime.count()},     {"shards", std::move(shards)}};
+  boost::json::object stats{
+      {"goal", core.fleet.goal().value}, {"current", current},         {"known", known},
+      {"registered", registered},        {"configured", configured},   {"clients", clients},
+      {"uptime_ms", uptime.count()},     {"shards", std::move(shards)}};
+  // Only where Discord was asked: otherwise nobody waits.
+  const auto& queue = core.fleet.identify();
+  if (queue.limits()) stats["identify"] = identify_json(queue, *queue.limits(), now);
+  return stats;
 }
 
 boost::json::object history_json(Core& core, Time since, const std::vector<ShardName>& names) {

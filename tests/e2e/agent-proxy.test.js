@@ -1,12 +1,12 @@
 // The agent behind what stands between hosts: TLS, and proxies that know no websockets.
 import assert from 'node:assert/strict';
-import {execFileSync} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
+import {writeFileSync} from 'node:fs';
 import http from 'node:http';
 import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import {test} from 'node:test';
+import {certificates} from './discord.js';
 import {bin, run, serve, until} from './harness.js';
 
 /** A proxy before the server. `onUpgrade(request, socket, head, port)` deals with websockets. */
@@ -41,17 +41,6 @@ function pass(request, socket, head, port) {
   });
   onward.on('error', () => socket.destroy());
   socket.on('error', () => onward.destroy());
-}
-
-/** A certificate authority and a certificate of its for "localhost". */
-function certificates(folder) {
-  const openssl = (...args) => execFileSync('openssl', args, {cwd: folder, stdio: 'pipe'});
-  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Test CA');
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost');
-  writeFileSync(path.join(folder, 'san'), 'subjectAltName=DNS:localhost');
-  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san');
-  const read = (name) => readFileSync(path.join(folder, name));
-  return {key: read('server.key'), cert: read('server.pem'), ca: path.join(folder, 'ca.pem')};
 }
 
 /** A config that leads to the proxy. */

@@ -1,0 +1,119 @@
+#include "discord/gateway.hpp"
+
+#include <boost/json/object.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "net/address.hpp"
+#include "net/clock.hpp"
+
+namespace smaster::discord {
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr Millis kTimeout{15'000};
+constexpr std::size_t kMaxAnswer = 64u << 10;
+constexpr std::int64_t kMaxShards = 1'000'000;
+constexpr std::int64_t kLongestReset = 48 * std::int64_t{3'600'000};
+
+/// Discord gives seconds, sometimes with a fraction, in the header and in the body.
+std::optional<Millis> retry_after(const net::Response& response) {
+  std::string text(response[http::field::retry_after]);
+  if (text.empty()) {
+    const auto body = json::parse(response.body());
+    double seconds = 0;
+    if (body && body->is_object()) json::read(body->get_object(), "retry_after", seconds);
+    if (seconds > 0) text = std::to_string(seconds);
+  }
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  if (text.empty() || end == text.c_str() || !(seconds >= 0) || seconds > 86'400) return std::nullopt;
+  return Millis{static_cast<std::int64_t>(seconds * 1000) + 1};
+}
+
+}  // namespace
+
+Result<GatewayBot> parse_gateway_bot(std::string_view text, Time now) {
+  const auto wrong = fail(ErrorKind::bad_data, "Discord's answer is not that of GET /gateway/bot");
+  const auto value = json::parse(text);
+  if (!value || !value->is_object()) return wrong;
+  const auto* const limit = value->get_object().if_contains("session_start_limit");
+  if (limit == nullptr || !limit->is_object()) return wrong;
+  std::int64_t shards = -1, total = -1, remaining = -1, reset_after = -1, concurrency = -1;
+  json::read(value->get_object(), "shards", shards);
+  json::read(limit->get_object(), "total", total);
+  json::read(limit->get_object(), "remaining", remaining);
+  json::read(limit->get_object(), "reset_after", reset_after);
+  json::read(limit->get_object(), "max_concurrency", concurrency);
+  if (shards < 1 || shards > kMaxShards || total < 0 || remaining < 0 || reset_after < 0 ||
+      reset_after > kLongestReset || concurrency < 1 || concurrency > kMaxShards) {
+    return wrong;
+  }
+  GatewayBot answer;
+  answer.recommended.value = static_cast<std::int32_t>(shards);
+  answer.limits.max_concurrency = static_cast<std::int32_t>(concurrency);
+  answer.limits.remaining = remaining;
+  answer.limits.total = total;
+  answer.limits.reset_at = now + Millis{reset_after};
+  return answer;
+}
+
+Result<net::HttpEndpoint> parse_api_base(const std::string& text) {
+  const auto wrong =
+      fail(ErrorKind::bad_config, '"' + text + "\" is no address such as https://discord.com/api/v10");
+  const auto url = boost::urls::parse_uri(text);
+  if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty())
+    return wrong;
+  const bool tls = url->scheme() == "https";
+  if (!tls && url->scheme() != "http") return wrong;
+  net::HttpEndpoint endpoint;
+  endpoint.host = url->host_address();
+  const auto port = url->has_port() ? parse_int<std::uint16_t>(std::string_view(url->port()))
+                                    : std::optional<std::uint16_t>(tls ? 443 : 80);
+  if (!port || *port == 0) return wrong;
+  endpoint.port = *port;
+  endpoint.path = url->encoded_path();
+  // Boost 1.81 takes "127.0.0.1.example.org" for an address and a path behind it.
+  if (!endpoint.path.empty() && !endpoint.path.starts_with('/')) return wrong;
+  if (!endpoint.path.ends_with('/')) endpoint.path += '/';
+  boost::system::error_code error;
+  const auto address = net::asio::ip::make_address(endpoint.host, error);
+  const bool loopback = endpoint.host == "localhost" || (!error && address.is_loopback());
+  if (!tls && !loopback) {
+    return fail(ErrorKind::bad_config,
+                '"' + text + "\" would send the token in clear; http is for this machine only");
+  }
+  return endpoint;
+}
+
+net::Task<std::variant<GatewayBot, GatewayFailure>> fetch_gateway_bot(net::Executor executor,
+                                                                      const net::HttpEndpoint& endpoint,
+                                                                      const std::string& token) {
+  net::HttpClient client(executor, endpoint);
+  net::Request request(http::verb::get, endpoint.path + "gateway/bot", 11);
+  request.set(http::field::authorization, "Bot " + token);
+  request.keep_alive(false);
+  const auto response = co_await client.exchange(std::move(request), kTimeout, kMaxAnswer);
+  GatewayFailure failure;
+  if (!response) {
+    failure.message = response.error().message;
+    co_return failure;
+  }
+  if (response->result() == http::status::ok) {
+    auto answer = parse_gateway_bot(response->body(), net::wall_clock());
+    if (answer) co_return std::move(*answer);
+    failure.message = answer.error().message;
+    co_return failure;
+  }
+  failure.token_refused = response->result() == http::status::unauthorized;
+  if (response->result() == http::status::too_many_requests) failure.retry_after = retry_after(*response);
+  failure.message = failure.token_refused ? "Discord says that the bot's token is wrong (401)"
+                                          : "Discord answers HTTP " + std::to_string(response->result_int());
+  co_return failure;
+}
+
+}  // namespace smaster::discord

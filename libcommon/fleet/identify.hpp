@@ -1,0 +1,66 @@
+// Who may log in when: Discord takes one login a bucket (shard id mod max_concurrency) every five seconds,
+// and so many a day. Starts wait here for their turn. Pure: time comes in. Source: WIRE.md, "Discord's own
+// rules".
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "base/types.hpp"
+
+namespace smaster::fleet {
+
+/// Between two logins in one bucket.
+inline constexpr Millis kIdentifyInterval{5'000};
+
+/// What Discord allows.
+struct IdentifyLimits {
+  std::int32_t max_concurrency = 1;            ///< buckets
+  std::optional<std::int64_t> remaining = {};  ///< logins left until `reset_at`; nothing: not known
+  Time reset_at = {};                          ///< when there are `total` again
+  std::int64_t total = 0;
+  std::int64_t reserve = 0;  ///< of those left, kept for the operator
+  bool operator==(const IdentifyLimits&) const = default;
+};
+
+class IdentifyQueue {
+ public:
+  /// Nothing is known to have logged in before `now`, and everything may have at `now`: the first start of a
+  /// bucket comes an interval later.
+  explicit IdentifyQueue(Time now) : since_(now) {}
+
+  /// Without limits everything may start at once.
+  void limit(std::optional<IdentifyLimits> limits) { limits_ = limits; }
+  [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
+
+  /// The shard wants to start as `id`. Within a bucket the lowest id comes first; asking again changes
+  /// nothing.
+  void want(const ShardName& shard, ShardId id);
+  /// It no longer does.
+  void forget(const ShardName& shard);
+  [[nodiscard]] bool wants(const ShardName& shard) const { return ids_.contains(shard); }
+
+  /// Those whose turn it is now; they have left the queue, and count.
+  [[nodiscard]] std::vector<ShardName> due(Time now);
+  /// When `due` has something to give again; nothing while nobody waits.
+  [[nodiscard]] std::optional<Time> next(Time now) const;
+  /// When the last of those who wait has had its turn, as things are.
+  [[nodiscard]] std::optional<Time> all_started(Time now) const;
+  [[nodiscard]] std::size_t waiting() const { return ids_.size(); }
+
+ private:
+  [[nodiscard]] std::int32_t bucket_of(ShardId id) const { return id.value % limits_->max_concurrency; }
+  [[nodiscard]] Time free_at(std::int32_t bucket) const;
+  [[nodiscard]] bool exhausted(Time now) const;
+
+  const Time since_;
+  std::optional<IdentifyLimits> limits_;
+  std::map<ShardName, ShardId> ids_;
+  std::set<std::pair<ShardId, ShardName>> queue_;
+  std::map<std::int32_t, Time> last_;  ///< each bucket's last start
+};
+
+}  // namespace smaster::fleet

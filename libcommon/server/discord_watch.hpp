@@ -1,0 +1,33 @@
+// Asks Discord, now and then, how many shards it recommends and how many logins it allows; tells the fleet.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "net/asio.hpp"
+#include "net/http_client.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class DiscordWatch {
+ public:
+  explicit DiscordWatch(Core& core);
+  /// Asks until `stop`; does nothing while no token is configured.
+  net::Task<> run();
+  /// The settings changed, maybe the token: ask now.
+  void settings_changed();
+  void stop();
+
+ private:
+  /// Asks once; says when to ask again, nothing: not before the settings change.
+  net::Task<std::optional<Millis>> ask();
+
+  Core& core_;
+  net::Timer pause_;
+  unsigned failures_ = 0;
+  bool stopped_ = false;
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,42 @@
+// A local server that plays Discord's GET /gateway/bot, over TLS with a certificate authority of its own.
+import {execFileSync} from 'node:child_process';
+import {readFileSync, writeFileSync} from 'node:fs';
+import https from 'node:https';
+import path from 'node:path';
+
+/** A certificate authority, and a certificate of its for "localhost". */
+export function certificates(folder) {
+  const openssl = (...args) => execFileSync('openssl', args, {cwd: folder, stdio: 'pipe'});
+  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Test CA');
+  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost');
+  writeFileSync(path.join(folder, 'san'), 'subjectAltName=DNS:localhost');
+  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san');
+  const read = (name) => readFileSync(path.join(folder, name));
+  return {key: read('server.key'), cert: read('server.pem'), ca: path.join(folder, 'ca.pem')};
+}
+
+/** The shape of Discord's answer. */
+export function gateway(shards, limit = {}) {
+  return {url: 'wss://gateway.discord.gg', shards, session_start_limit: {total: 1000, remaining: 1000, reset_after: 14_400_000, max_concurrency: 1, ...limit}};
+}
+
+/** `answer(request, count)` gives {status, headers, body}, or nothing to leave the request unanswered. */
+export async function discord(t, folder, answer) {
+  const {key, cert, ca} = certificates(folder);
+  const requests = [];
+  const server = https.createServer({key, cert}, (request, response) => {
+    requests.push({url: request.url, authorization: request.headers.authorization, at: Date.now()});
+    const given = answer(request, requests.length);
+    if (!given) return;
+    const {status = 200, headers = {}, body} = given;
+    response.writeHead(status, {'content-type': 'application/json', ...headers});
+    response.end(JSON.stringify(body));
+  });
+  server.on('tlsClientError', () => {});
+  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {requests, ca, base: `https://localhost:${server.address().port}/api/v10`};
+}

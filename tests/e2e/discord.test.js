@@ -1,0 +1,96 @@
+// What Discord recommends and allows, against a local server that plays it.
+import assert from 'node:assert/strict';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {discord, gateway} from './discord.js';
+import {serve, until} from './harness.js';
+
+/** A server that asks this Discord. */
+async function asking(t, answer, {shards = 'count = "auto"', more = '', trusted = true} = {}) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-discord-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  writeFileSync(path.join(folder, 'token'), 'sesame\n', {mode: 0o600});
+  const api = await discord(t, folder, answer);
+  const ca = trusted ? `ca_file = "${api.ca}"\n` : '';
+  const server = await serve(t, `[shards]\n${shards}\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\n${ca}${more}`);
+  return {server, api};
+}
+
+test('with count = "auto" the goal is what Discord recommends', async (t) => {
+  const {server, api} = await asking(t, () => ({body: gateway(3, {max_concurrency: 16})}));
+  await until('the goal', async () => (await server.stats()).goal === 3);
+  assert.deepEqual(api.requests.map(({url, authorization}) => [url, authorization]), [['/api/v10/gateway/bot', 'Bot sesame']]);
+  const {identify} = await server.stats();
+  assert.equal(identify.max_concurrency, 16);
+  assert.equal(identify.remaining, 1000);
+  assert.equal(identify.reserve, 20);
+  assert.ok(identify.reset_in_ms > 14_000_000);
+  assert.doesNotMatch(server.log, /sesame/);
+  assert.match((await server.tool(['stats'])).stdout, /1000 logins are left \(16 at a time\), more in 3 h 59 min/);
+});
+
+test('bots start no faster than Discord allows, and stats show who waits', async (t) => {
+  const {server} = await asking(t, () => ({body: gateway(9, {max_concurrency: 2})}), {shards: 'count = 4'});
+  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 2);
+  const configs = await server.register(4);
+  const begun = Date.now();
+  const started = new Map();
+  const shards = configs.map((config) => {
+    const shard = server.shard(config);
+    shard.socket.on('update', ({id}) => started.has(id) || started.set(id, Date.now() - begun));
+    return shard;
+  });
+  const {shards: rows, identify} = await until('somebody to wait', async () => {
+    const stats = await server.stats();
+    return stats.identify?.waiting > 0 && stats;
+  });
+  assert.ok(rows.some((row) => row.state === 'queued'));
+  assert.ok(identify.next_in_ms <= 5000 && identify.all_started_in_ms <= 10_000);
+  assert.match((await server.tool(['stats'])).stdout, /\d wait to log in, the next in \d s, all have by \d+ s from now/);
+  await server.running(4);
+  const times = [...started].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
+  assert.deepEqual([...started.keys()].sort(), [0, 1, 2, 3]);
+  assert.ok(times[2] - times[0] >= 4900 && times[3] - times[1] >= 4900, `${times}`);
+  assert.ok(times[3] < 15_000, `${times}`);
+  // One that reconnects with its bot running logs in nowhere.
+  shards[0].socket.disconnect().connect();
+  await until('it to be back', async () => (await server.stats()).configured === 4 && (await server.stats()).identify.waiting === 0);
+});
+
+test('starts wait where only the reserve is left', async (t) => {
+  const {server} = await asking(t, () => ({body: gateway(1, {remaining: 20, reset_after: 3_600_000})}));
+  await until('the goal', async () => (await server.stats()).goal === 1);
+  const [config] = await server.register(1);
+  server.shard(config);
+  const {identify} = await until('it to wait', async () => {
+    const stats = await server.stats();
+    return stats.identify?.waiting === 1 && stats;
+  });
+  assert.ok(identify.next_in_ms > 3_500_000);
+});
+
+test('a wrong token is said to be so, and not tried again before a reload', async (t) => {
+  const {server, api} = await asking(t, (request, count) => count === 1 ? {status: 401, body: {message: '401: Unauthorized', code: 0}} : {body: gateway(2)});
+  await until('the log to say so', () => /the bot's token is wrong \(401\)/.test(server.log));
+  assert.equal((await server.stats()).goal, -1);
+  assert.equal(api.requests.length, 1);
+  server.process.kill('SIGHUP');
+  await until('the goal', async () => (await server.stats()).goal === 2);
+});
+
+test('a 429 is obeyed; a broken answer and a 500 are tried again', async (t) => {
+  const {server, api} = await asking(t, (request, count) => count === 1 ? {status: 429, headers: {'retry-after': '1'}, body: {retry_after: 1}} : {body: gateway(5)});
+  await until('the goal', async () => (await server.stats()).goal === 5);
+  assert.ok(api.requests[1].at - api.requests[0].at >= 1000);
+  const other = await asking(t, (request, count) => count === 1 ? {status: 500, body: {}} : count === 2 ? {body: {shards: 'many'}} : {body: gateway(6)});
+  await until('two failures', () => /Discord answers HTTP 500; asking again in 5s/.test(other.server.log));
+});
+
+test('a certificate that nobody vouches for is not believed', async (t) => {
+  const {server, api} = await asking(t, () => ({body: gateway(2)}), {trusted: false});
+  await until('the log to say so', () => /certificate is not trusted.*asking again in 5s/.test(server.log));
+  assert.equal(api.requests.length, 0);
+  assert.equal((await server.stats()).goal, -1);
+});

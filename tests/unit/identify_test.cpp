@@ -1,0 +1,139 @@
+#include "fleet/identify.hpp"
+
+#include <gtest/gtest.h>
+
+#include "discord/gateway.hpp"
+#include "net/http_client.hpp"
+
+namespace smaster {
+namespace {
+
+using fleet::IdentifyLimits;
+using fleet::IdentifyQueue;
+using std::chrono::seconds;
+
+constexpr Time kStart = from_unix_ms(1'000'000);
+
+ShardName name(int i) {
+  return *ShardName::parse(
+      std::string{'a', static_cast<char>('a' + i / 26), static_cast<char>('a' + i % 26)});
+}
+
+std::string ids(const std::vector<ShardName>& shards) {
+  std::string text;
+  for (const auto& shard : shards) text += shard.str() + ' ';
+  return text;
+}
+
+struct IdentifyTest : testing::Test {
+  IdentifyQueue queue{kStart};
+  static Time at(int s) { return kStart + seconds(s); }
+  void want(int count) {
+    for (int i = 0; i < count; ++i) queue.want(name(i), ShardId{i});
+  }
+};
+
+TEST_F(IdentifyTest, WithoutLimitsAllStartAtOnce) {
+  want(200);
+  EXPECT_EQ(queue.next(at(0)), at(0));
+  EXPECT_EQ(queue.due(at(0)).size(), 200u);
+  EXPECT_EQ(queue.waiting(), 0u);
+  EXPECT_FALSE(queue.next(at(0)));
+}
+
+TEST_F(IdentifyTest, OneABucketEveryFiveSecondsTheLowestIdFirst) {
+  queue.limit(IdentifyLimits{.max_concurrency = 2});
+  want(5);
+  EXPECT_EQ(queue.next(at(0)), at(5)) << "what logged in before the start is not known";
+  EXPECT_TRUE(queue.due(at(4)).empty());
+  EXPECT_EQ(ids(queue.due(at(5))), "aaa aab ");
+  EXPECT_TRUE(queue.due(at(9)).empty());
+  EXPECT_EQ(queue.all_started(at(9)), at(15));
+  EXPECT_EQ(ids(queue.due(at(10))), "aac aad ");
+  EXPECT_EQ(ids(queue.due(at(20))), "aae ");
+}
+
+TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
+  for (const int concurrency : {1, 3, 16}) {
+    IdentifyQueue fresh(kStart);
+    fresh.limit(IdentifyLimits{.max_concurrency = concurrency});
+    for (int i = 0; i < 100; ++i) fresh.want(name(i), ShardId{i});
+    auto now = kStart;
+    std::size_t started = 0;
+    while (const auto next = fresh.next(now)) {
+      now = *next;
+      started += fresh.due(now).size();
+    }
+    EXPECT_EQ(started, 100u);
+    EXPECT_EQ(now - kStart, seconds((100 + concurrency - 1) / concurrency * 5)) << concurrency;
+  }
+}
+
+TEST_F(IdentifyTest, TheReserveIsKeptAndTheResetIsWaitedFor) {
+  queue.limit(IdentifyLimits{
+      .max_concurrency = 16, .remaining = 12, .reset_at = at(1000), .total = 500, .reserve = 10});
+  want(5);
+  EXPECT_EQ(queue.due(at(5)).size(), 2u);
+  EXPECT_EQ(queue.next(at(5)), at(1000));
+  EXPECT_TRUE(queue.due(at(999)).empty());
+  EXPECT_EQ(queue.all_started(at(5)), at(1000));
+  EXPECT_EQ(queue.due(at(1000)).size(), 3u);
+  EXPECT_EQ(queue.limits()->remaining, 497);
+}
+
+TEST_F(IdentifyTest, WhoLeavesTakesNoTurnAndWhoAsksTwiceHasOne) {
+  queue.limit(IdentifyLimits{});
+  queue.want(name(0), ShardId{0});
+  queue.want(name(0), ShardId{0});
+  queue.want(name(1), ShardId{1});
+  queue.forget(name(0));
+  queue.forget(name(7));
+  EXPECT_EQ(ids(queue.due(at(5))), "aab ");
+  queue.want(name(0), ShardId{3});
+  queue.want(name(0), ShardId{2});
+  EXPECT_EQ(queue.waiting(), 1u);
+  EXPECT_TRUE(queue.wants(name(0)));
+}
+
+TEST(GatewayBot, IsReadAsDiscordWritesIt) {
+  const auto answer = discord::parse_gateway_bot(
+      R"({"url":"wss://gateway.discord.gg","shards":9,"session_start_limit":{"total":1000,"remaining":999,"reset_after":14400000,"max_concurrency":1}})",
+      kStart);
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->recommended, ShardCount{9});
+  EXPECT_EQ(
+      answer->limits,
+      (IdentifyLimits{
+          .max_concurrency = 1, .remaining = 999, .reset_at = kStart + Millis{14'400'000}, .total = 1000}));
+}
+
+TEST(GatewayBot, OtherAnswersAreRefused) {
+  for (
+      const char* text :
+      {"", "[]", "{}", R"({"shards":1})", R"({"shards":1,"session_start_limit":[]})",
+       R"({"shards":0,"session_start_limit":{"total":1,"remaining":1,"reset_after":1,"max_concurrency":1}})",
+       R"({"shards":1,"session_start_limit":{"total":1,"remaining":-5,"reset_after":1,"max_concurrency":1}})",
+       R"({"shards":1,"session_start_limit":{"total":1,"remaining":1,"reset_after":1,"max_concurrency":0}})",
+       R"({"shards":"9","session_start_limit":{"total":1,"remaining":1,"reset_after":1,"max_concurrency":1}})"}) {
+    EXPECT_FALSE(discord::parse_gateway_bot(text, kStart)) << text;
+  }
+}
+
+TEST(ApiBase, IsHttpsOrThisMachine) {
+  const auto discord = discord::parse_api_base("https://discord.com/api/v10");
+  ASSERT_TRUE(discord);
+  EXPECT_EQ(discord->host, "discord.com");
+  EXPECT_EQ(discord->port, 443);
+  EXPECT_EQ(discord->path, "/api/v10/");
+  EXPECT_EQ(discord::parse_api_base("http://127.0.0.1:81/")->port, 81);
+  EXPECT_EQ(discord::parse_api_base("http://[::1]:81")->host, "::1");
+  EXPECT_TRUE(discord::parse_api_base("http://localhost"));
+  for (const char* wrong : {"", "discord.com", "http://discord.com/", "http://10.0.0.1/", "ftp://localhost/",
+                            "https://", "https://a:0/", "https://u:p@discord.com/", "https://discord.com/?x",
+                            "http://127.0.0.1.example.org/"}) {
+    EXPECT_FALSE(discord::parse_api_base(wrong)) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace smaster

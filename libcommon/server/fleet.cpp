@@ -132,6 +132,7 @@ void Fleet::detach(ShardSession& session) {
   ring_.leave(session.name());
   seen(*shard);  // its agent may have heard us until now
   identify_.forget(session.name());
+  shard->respawn_due = false;
   replan();
 }
 
@@ -239,7 +240,7 @@ void Fleet::reboot(const ShardName& name) {
   spdlog::warn("shard {} (id {}) has given no sign of life for {}: it is told to reboot", name.str(),
                shard.info.goal_shard_id.value, format_duration(settings_.request_reboot_after));
   shard.reboot_asked = net::wall_clock();
-  shard.session->emit("respawn", {"0"});
+  respawn(shard);
 }
 
 void Fleet::apply(const std::vector<fleet::Assign>& assignments) {
@@ -288,8 +289,19 @@ void Fleet::send_update(Shard& shard) {
   if (!shard.joined || shard.saving > 0) return;
   const auto& info = shard.info;
   const bool logs_in = !info.is_master && info.goal_shard_id.bound() && !info.runs_goal();
-  if (shard.told || !logs_in) return send_now(shard);
+  if (shard.told) return send_now(shard);
+  if (!logs_in) {
+    identify_.forget(info.id);
+    return send_now(shard);
+  }
   identify_.want(info.id, info.goal_shard_id);
+  arm_identify();
+}
+
+void Fleet::respawn(Shard& shard) {
+  if (!shard.joined) return;
+  shard.respawn_due = true;
+  identify_.want(shard.info.id, shard.info.goal_shard_id);
   arm_identify();
 }
 
@@ -304,7 +316,10 @@ void Fleet::arm_identify() {
 
 void Fleet::start_due() {
   for (const auto& name : identify_.due(net::wall_clock())) {
-    if (auto* shard = find(name); shard != nullptr && shard->joined && shard->saving == 0) send_now(*shard);
+    auto* const shard = find(name);
+    if (shard == nullptr || !shard->joined) continue;
+    if (std::exchange(shard->respawn_due, false)) shard->session->emit("respawn", {"0"});
+    if (!shard->told && shard->saving == 0) send_now(*shard);
   }
   arm_identify();
 }
@@ -317,7 +332,6 @@ void Fleet::discord_says(ShardCount recommended, const fleet::IdentifyLimits& li
 }
 
 void Fleet::send_now(Shard& shard) {
-  identify_.forget(shard.info.id);
   shard.told = true;
   const auto& info = shard.info;
   const auto update = R"({"id":)" + std::to_string(info.goal_shard_id.value) + R"(,"count":)" +

@@ -38,6 +38,7 @@ struct Shard {
   Instant corrected{};
   unsigned quiet = 0;                 ///< statuses in a row without any message
   Time reboot_asked = fleet::kNever;  ///< when it was last told to reboot because it was silent
+  bool respawn_due = false;           ///< is to restart its bot when it is its turn to log in
 };
 
 /// What a shard is doing, in one word.
@@ -81,6 +82,8 @@ class Fleet {
   /// Sends the shard its `update` now, if it can hear it.
   void send_update(Shard& shard);
   void settings_changed();
+  /// Tells a connected shard to restart its bot, when it is its turn to log in.
+  void respawn(Shard& shard);
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 

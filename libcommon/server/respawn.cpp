@@ -16,6 +16,15 @@ constexpr Millis kLookEvery{100};
 /// How often a respawning shard is asked for a status; between heartbeats it would not tell.
 constexpr Millis kNudgeEvery{1'000};
 
+/// Where logins are limited a shard does not wait by itself: it is told when it is its turn.
+void respawn_after(Core& core, const ShardName& name, Millis wait) {
+  auto timer = std::make_shared<net::Timer>(core.context.get_executor(), wait);
+  timer->async_wait([&core, name, timer](boost::system::error_code error) {
+    auto* const shard = core.fleet.find(name);
+    if (!error && shard != nullptr) core.fleet.respawn(*shard);
+  });
+}
+
 }  // namespace
 
 std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId>& ids) {
@@ -38,9 +47,14 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
     if (!target.connected) continue;
     auto* const shard = core.fleet.find(*target.name);
     if (shard == nullptr || !shard->joined) continue;
-    const auto wait = std::to_string(turn++ * delay.count());
-    spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value, wait);
-    shard->session->emit("respawn", {wait});
+    const auto wait = turn++ * delay;
+    spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value,
+                 wait.count());
+    if (core.fleet.identify().limits()) {
+      respawn_after(core, *target.name, wait);
+    } else {
+      shard->session->emit("respawn", {std::to_string(wait.count())});
+    }
   }
 }
 

@@ -59,6 +59,20 @@ test('bots start no faster than Discord allows, and stats show who waits', async
   await until('it to be back', async () => (await server.stats()).configured === 4 && (await server.stats()).identify.waiting === 0);
 });
 
+test('respawns wait for their turn as well', async (t) => {
+  const {server} = await asking(t, () => ({body: gateway(9, {max_concurrency: 1})}), {shards: 'count = 2'});
+  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
+  const shards = (await server.register(2)).map((config) => server.shard(config));
+  await server.running(2);
+  const respawned = [];
+  for (const shard of shards) shard.socket.on('respawn', (delay) => respawned.push({delay, at: Date.now()}));
+  const {code, stderr} = await server.tool(['respawn', '--wait', '--delay', '0s']);
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(respawned.map(({delay}) => delay), [0, 0]);
+  assert.ok(respawned[1].at - respawned[0].at >= 4900, JSON.stringify(respawned));
+  assert.equal((await server.stats()).identify.remaining, 996);
+});
+
 test('starts wait where only the reserve is left', async (t) => {
   const {server} = await asking(t, () => ({body: gateway(1, {remaining: 20, reset_after: 3_600_000})}));
   await until('the goal', async () => (await server.stats()).goal === 1);

@@ -23,11 +23,8 @@ constexpr Millis kLostGrace{5'000};
 /// A quiet connection is no lost one before its own heartbeat says so: 25 s + 20 s in Engine.IO's defaults.
 constexpr Millis kQuietConnection{45'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
-/// What an answer has around it in its packet.
-constexpr std::size_t kAckOverhead = 256;
-std::string introduction(const AgentOptions& options) {
-  return json::serialize(bj::object{{"agent", SMASTER_VERSION}, {"graceMs", options.grace.count()}});
-}
+
+std::string introduction() { return json::serialize(bj::object{{"agent", SMASTER_VERSION}}); }
 
 void read(const bj::object& object, std::string_view key, std::vector<std::string>& out) {
   const auto* const array = object.if_contains(key);
@@ -50,7 +47,7 @@ Agent::Agent(Shared& shared, ShardConfig config, int lock)
     : shared_(shared),
       config_(std::move(config)),
       lock_(lock),
-      uplink_(shared.context, shared.pool, config_, shared.tls, introduction(shared.options), *this),
+      uplink_(shared.context, shared.pool, config_, shared.tls, introduction(), *this),
       requests_(uplink_),
       life_(shared.options.life),
       life_timer_(shared.context.get_executor()),
@@ -155,7 +152,7 @@ Agent::Answer Agent::answer_to_master(std::optional<socketio::AckId> ack_id) {
   if (!ack_id) return [](const Outcome&) {};
   return [this, id = *ack_id, generation = uplink_.generation()](const Outcome& outcome) {
     if (generation != uplink_.generation()) return;
-    if (outcome.json.size() + kAckOverhead > uplink_.max_payload()) {
+    if (outcome.json.size() + kPacketOverhead > uplink_.max_payload()) {
       const auto error =
           error_outcome("RangeError", "the answer has " + std::to_string(outcome.json.size()) +
                                           " bytes, more than the master takes ([limits] max_payload = " +
@@ -182,18 +179,16 @@ void Agent::on_update(const socketio::Arguments& arguments) {
   json::read(update, "id", role.id);
   json::read(update, "count", role.count);
   json::read(update, "master", is_master_);
-  if (const auto* const config = update.if_contains("config"); config != nullptr && config->is_object()) {
-    const auto& object = config->get_object();
-    json::read(object, "botName", bot_name_);
-    read(object, "nodeArgs", node_args_);
-    read(object, "botArgs", bot_args_);
-    if (const auto* const heartbeat = object.if_contains("heartbeat");
-        heartbeat != nullptr && heartbeat->is_object()) {
+  if (const auto* const config = json::object_at(update, "config")) {
+    json::read(*config, "botName", bot_name_);
+    read(*config, "nodeArgs", node_args_);
+    read(*config, "botArgs", bot_args_);
+    if (const auto* const heartbeat = json::object_at(*config, "heartbeat")) {
       std::string style = asks_for_statuses_ ? "pull" : "push";
-      json::read(heartbeat->get_object(), "updateStyle", style);
+      json::read(*heartbeat, "updateStyle", style);
       asks_for_statuses_ = style == "pull";
-      read(heartbeat->get_object(), "interval", interval_);
-      read(heartbeat->get_object(), "assumeDeadAfter", assume_dead_after_);
+      read(*heartbeat, "interval", interval_);
+      read(*heartbeat, "assumeDeadAfter", assume_dead_after_);
     }
   }
   if (leaving_) return;

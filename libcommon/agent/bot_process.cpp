@@ -21,6 +21,7 @@
 #include <utility>
 
 #include "agent/proc.hpp"
+#include "base/fd.hpp"
 #include "base/text.hpp"
 
 namespace smaster::agent {
@@ -34,18 +35,6 @@ constexpr int kLockFd = 5;
 constexpr std::size_t kMaxLine = 16u << 20;    ///< bytes in one line from the bot
 constexpr std::size_t kMaxQueued = 64u << 20;  ///< bytes that wait for a bot that does not read
 constexpr Millis kLookAgain{50};
-
-/// A descriptor that is closed with it.
-struct Fd {
-  int value = -1;
-  explicit Fd(int fd) : value(fd) {}
-  Fd(Fd&& other) noexcept : value(std::exchange(other.value, -1)) {}
-  Fd& operator=(Fd&&) = delete;
-  ~Fd() {
-    if (value >= 0) ::close(value);
-  }
-  int release() { return std::exchange(value, -1); }
-};
 
 /// The program beside ours.
 std::string keeper_path() {
@@ -75,7 +64,7 @@ pid_t spawn(const BotCommand& command, int channel, int control) {
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (int i = 0; i < 3; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].value, kChannelFd + i);
+  for (int i = 0; i < 3; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].get(), kChannelFd + i);
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, words.front().c_str(), &actions, nullptr, pointers(words).data(),
                                   pointers(environment).data());
@@ -117,7 +106,7 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
   Fd near(control[0]);
   const Fd keepers(control[1]);
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // a killed keeper's orphans come to us
-  const auto keeper = spawn(command, bots.value, keepers.value);
+  const auto keeper = spawn(command, bots.get(), keepers.get());
   if (keeper > 0) live_keepers.insert(keeper);
   if (keeper < 0) {
     return fail(ErrorKind::cannot_create, "cannot run " + keeper_path() + ": " + std::strerror(-keeper));
@@ -138,8 +127,6 @@ BotProcess::BotProcess(asio::io_context& context, BotOwner& owner, net::LocalSoc
       control_(std::move(control)),
       keeper_(keeper),
       lines_(kMaxLine) {}
-
-BotProcess::~BotProcess() = default;
 
 net::Task<> BotProcess::read_channel() {
   const auto self = shared_from_this();

@@ -45,14 +45,11 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
                                                                  const BotCommand& command, BotOwner& owner);
   BotProcess(net::asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
              net::LocalSocket control, pid_t keeper);
-  ~BotProcess();
 
   /// Queues a line; a bot that does not read loses what exceeds the limit, and its answers.
   void send(std::string line);
   /// Asks the bot to end; a second time, kills it.
   void stop();
-  /// The owner hears nothing more.
-  void disown() { owner_ = nullptr; }
 
   /// The bot's own process; −1 until it is known.
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -70,7 +67,7 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   void write();
 
   net::asio::io_context& context_;
-  BotOwner* owner_;
+  BotOwner* owner_;  ///< none once it has heard the end
   net::LocalSocket channel_;
   net::LocalSocket control_;
   const pid_t keeper_;

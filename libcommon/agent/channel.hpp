@@ -86,7 +86,7 @@ class Channel {
 
   /// A line from the bot, without its newline. Lines that mean nothing to us are the bot's own affair.
   void receive(std::string_view line);
-  /// Runs a script in the bot. `answer` is called at most once, and never after `forget_all`.
+  /// Runs a script in the bot. `answer` is called at most once.
   void eval(const std::string& script, Answer answer);
   /// Fetches the value at a path such as "guilds.cache.size" of the bot's client.
   void fetch_prop(const std::string& prop, Answer answer);

@@ -5,7 +5,6 @@
 
 #include "agent/config_lock.hpp"
 #include "agent/host.hpp"
-#include "crypto/keys.hpp"
 
 namespace smaster::agent {
 namespace {

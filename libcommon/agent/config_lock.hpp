@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 
 namespace smaster::agent {
@@ -12,14 +13,11 @@ class ConfigLock {
  public:
   /// Takes the lock; timed_out when another has it, bad_config when there is no such file.
   [[nodiscard]] static Result<ConfigLock> take(const std::filesystem::path& config);
-  ConfigLock(ConfigLock&& other) noexcept;
-  ConfigLock& operator=(ConfigLock&&) = delete;
-  ~ConfigLock();
-  [[nodiscard]] int descriptor() const { return fd_; }
+  [[nodiscard]] int descriptor() const { return fd_.get(); }
 
  private:
-  explicit ConfigLock(int fd) : fd_(fd) {}
-  int fd_;
+  explicit ConfigLock(Fd fd) : fd_(std::move(fd)) {}
+  Fd fd_;
 };
 
 }  // namespace smaster::agent

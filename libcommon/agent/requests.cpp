@@ -5,13 +5,6 @@
 #include "json/json.hpp"
 
 namespace smaster::agent {
-namespace {
-
-/// What a packet has around its arguments and attachments.
-constexpr std::size_t kPacketOverhead = 256;
-
-}  // namespace
-
 std::size_t Demand::bytes() const {
   std::size_t sum = kPacketOverhead;
   for (const auto& argument : arguments) sum += argument.size();

@@ -12,6 +12,9 @@
 
 namespace smaster::agent {
 
+/// What a packet has around its arguments and attachments, in bytes, at most.
+inline constexpr std::size_t kPacketOverhead = 256;
+
 /// An event for the master that wants `(error|null, result)` back.
 struct Demand {
   std::string event;
@@ -37,7 +40,6 @@ class Requests {
   void send_or_keep(Demand demand);
   /// There is a connection: sends what waits, in order.
   void connected();
-  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
  private:
   Uplink& uplink_;

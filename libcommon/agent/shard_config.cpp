@@ -33,11 +33,11 @@ Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
   json::read(object, "pubKey", public_key);
   json::read(object, "masterPubKey", master_key);
   json::read(object, "signAlgorithm", algorithm);
-  if (const auto* const where = object.if_contains("host"); where != nullptr && where->is_object()) {
-    json::read(where->get_object(), "protocol", protocol);
-    json::read(where->get_object(), "host", host);
-    json::read(where->get_object(), "port", port);
-    json::read(where->get_object(), "path", prefix);
+  if (const auto* const where = json::object_at(object, "host")) {
+    json::read(*where, "protocol", protocol);
+    json::read(*where, "host", host);
+    json::read(*where, "port", port);
+    json::read(*where, "path", prefix);
   }
   const auto name = ShardName::parse(id);
   if (!name) return wrong("\"id\" is not three or more letters a-z");

@@ -38,14 +38,14 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
   status.ping = kUnknown;
   double messages = kUnknown;
   if (figures != nullptr) {
-    if (const auto* const memory = figures->if_contains("memory"); memory != nullptr && memory->is_object()) {
+    if (const auto* const memory = json::object_at(*figures, "memory")) {
       double own = 0;
-      json::read(memory->get_object(), "rss", own);
+      json::read(*memory, "rss", own);
       // The bot knows only itself; what it started counts as well.
       if (own > 0) status.mem_rss = own + tree.rss - process_rss(facts.pid);
-      json::read(memory->get_object(), "heapUsed", status.mem_heap_used);
-      json::read(memory->get_object(), "heapTotal", status.mem_heap_total);
-      json::read(memory->get_object(), "external", status.mem_external);
+      json::read(*memory, "heapUsed", status.mem_heap_used);
+      json::read(*memory, "heapTotal", status.mem_heap_total);
+      json::read(*memory, "external", status.mem_external);
     }
     json::read(*figures, "ping", status.ping);
     json::read(*figures, "numMessages", messages);

@@ -86,14 +86,9 @@ double mean(const bj::value* value) {
   return sum / static_cast<double>(value->get_array().size());
 }
 
-const bj::object* object_of(const bj::object& from, std::string_view key) {
-  const auto* value = from.if_contains(key);
-  return value != nullptr && value->is_object() ? &value->get_object() : nullptr;
-}
-
 const bj::value* field(const bj::object& shard, std::string_view key, Column::In in) {
-  const auto* object = in == Column::In::row ? &shard : object_of(shard, "stats");
-  if (in == Column::In::bot && object != nullptr) object = object_of(*object, "bot");
+  const auto* object = in == Column::In::row ? &shard : json::object_at(shard, "stats");
+  if (in == Column::In::bot && object != nullptr) object = json::object_at(*object, "bot");
   return object == nullptr ? nullptr : object->if_contains(key);
 }
 
@@ -225,7 +220,7 @@ void each_sample(const bj::object& history, Keep keep) {
 
 /// The logins that wait and those that are left, where that is known; and the empty line before the table.
 std::string identify_line(const bj::object& stats) {
-  const auto* const identify = object_of(stats, "identify");
+  const auto* const identify = json::object_at(stats, "identify");
   if (identify == nullptr) return "\n";
   std::string line;
   const auto of = [&](std::string_view key) { return identify->if_contains(key); };

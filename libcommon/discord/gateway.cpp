@@ -7,7 +7,6 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
-#include "net/address.hpp"
 #include "net/clock.hpp"
 
 namespace smaster::discord {
@@ -41,14 +40,14 @@ Result<GatewayBot> parse_gateway_bot(std::string_view text, Time now) {
   const auto wrong = fail(ErrorKind::bad_data, "Discord's answer is not that of GET /gateway/bot");
   const auto value = json::parse(text);
   if (!value || !value->is_object()) return wrong;
-  const auto* const limit = value->get_object().if_contains("session_start_limit");
-  if (limit == nullptr || !limit->is_object()) return wrong;
+  const auto* const limit = json::object_at(value->get_object(), "session_start_limit");
+  if (limit == nullptr) return wrong;
   std::int64_t shards = -1, total = -1, remaining = -1, reset_after = -1, concurrency = -1;
   json::read(value->get_object(), "shards", shards);
-  json::read(limit->get_object(), "total", total);
-  json::read(limit->get_object(), "remaining", remaining);
-  json::read(limit->get_object(), "reset_after", reset_after);
-  json::read(limit->get_object(), "max_concurrency", concurrency);
+  json::read(*limit, "total", total);
+  json::read(*limit, "remaining", remaining);
+  json::read(*limit, "reset_after", reset_after);
+  json::read(*limit, "max_concurrency", concurrency);
   if (shards < 1 || shards > kMaxShards || total < 0 || remaining < 0 || reset_after < 0 ||
       reset_after > kLongestReset || concurrency < 1 || concurrency > kMaxShards) {
     return wrong;

@@ -17,24 +17,6 @@ namespace {
 constexpr mode_t kFileMode = 0644;
 constexpr mode_t kFolderMode = 0755;
 
-class Fd {
- public:
-  explicit Fd(int fd) : fd_(fd) {}
-  Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  Fd& operator=(Fd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  ~Fd() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  [[nodiscard]] int get() const { return fd_; }
-  [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
-
- private:
-  int fd_;
-};
-
 Fd open_beneath(int folder, const std::string& name, int flags) {
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
@@ -132,24 +114,18 @@ std::string temporary_name() {
 }  // namespace
 
 Result<Folder> Folder::open(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) {
+  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) {
     return fail(ErrorKind::bad_config,
                 "cannot open the folder " + path.string() + ": " + std::strerror(errno));
   }
-  return Folder(path, fd);
-}
-
-Folder::Folder(Folder&& other) noexcept : path_(std::move(other.path_)), fd_(std::exchange(other.fd_, -1)) {}
-
-Folder::~Folder() {
-  if (fd_ >= 0) ::close(fd_);
+  return Folder(path, std::move(fd));
 }
 
 Result<File> Folder::read(std::string_view name, std::size_t max) const {
   if (auto good = check_name(name); !good) return good.error();
   // Not waiting for a pipe's other end, nor making a terminal ours; regular() refuses both.
-  const auto file = open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  const auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return name_error(name, "read");
   const auto info = regular(file, name);
   if (!info) return info.error();
@@ -170,7 +146,7 @@ Result<File> Folder::read(std::string_view name, std::size_t max) const {
 
 Result<Time> Folder::mtime(std::string_view name) const {
   if (auto good = check_name(name); !good) return good.error();
-  const auto file = open_beneath(fd_, std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  const auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return name_error(name, "read");
   const auto info = regular(file, name);
   if (!info) return info.error();
@@ -180,7 +156,7 @@ Result<Time> Folder::mtime(std::string_view name) const {
 Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime) const {
   if (auto good = check_name(name); !good) return good.error();
   const auto [folder_path, last] = split(name);
-  const auto folder = open_folder(fd_, folder_path, name);
+  const auto folder = open_folder(fd_.get(), folder_path, name);
   if (!folder) return folder.error();
   if (auto good = check_target(folder->get(), last, name); !good) return good;
   const auto temporary = temporary_name();
@@ -209,7 +185,7 @@ Result<void> Folder::write(std::string_view name, std::string_view data, std::op
 Result<void> Folder::remove(std::string_view name) const {
   if (auto good = check_name(name); !good) return good.error();
   const auto [folder_path, last] = split(name);
-  const auto folder = open_beneath(fd_, folder_path, O_RDONLY | O_DIRECTORY);
+  const auto folder = open_beneath(fd_.get(), folder_path, O_RDONLY | O_DIRECTORY);
   if (!folder) {
     if (errno == ENOENT) return {};
     return name_error(name, "remove");

@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
 
@@ -24,9 +25,6 @@ class Folder {
  public:
   /// bad_config when there is no such folder.
   [[nodiscard]] static Result<Folder> open(const std::filesystem::path& path);
-  Folder(Folder&& other) noexcept;
-  Folder& operator=(Folder&&) = delete;
-  ~Folder();
 
   /// The file's content. not_found; not_permitted for what leads out or is no regular file; bad_data over
   /// `max` bytes.
@@ -42,9 +40,9 @@ class Folder {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 
  private:
-  Folder(std::filesystem::path path, int fd) : path_(std::move(path)), fd_(fd) {}
+  Folder(std::filesystem::path path, Fd fd) : path_(std::move(path)), fd_(std::move(fd)) {}
   std::filesystem::path path_;
-  int fd_;
+  Fd fd_;
 };
 
 }  // namespace smaster::files

@@ -75,10 +75,8 @@ class Ids {
   std::optional<ShardId> take(const ShardInfo& by) {
     while (lowest_ < slots_.size() && slots_[lowest_].owner != nullptr) ++lowest_;
     for (auto at = lowest_; at < slots_.size(); ++at) {
-      auto& slot = slots_[at];
-      if (slot.owner != nullptr || (slot.live != nullptr && slot.live != &by)) continue;
-      slot.owner = &by;
-      return ShardId{static_cast<std::int32_t>(at)};
+      const ShardId id{static_cast<std::int32_t>(at)};
+      if (free_for(id, by) && claim(id, by)) return id;
     }
     return std::nullopt;
   }
@@ -179,8 +177,6 @@ class Planning {
         if (shard->wants_reboot()) plan_.reboots.push_back(shard->info().id);
       }
     }
-    std::sort(without_.begin(), without_.end(),
-              [](const View* a, const View* b) { return a->info().id < b->info().id; });
   }
 
   /// An old generation never takes an id from the new one.
@@ -199,7 +195,7 @@ class Planning {
 
   /// Who waits longest since it had an id comes first: one that was just stopped for its silence comes last.
   void give_free_ids() {
-    std::stable_sort(without_.begin(), without_.end(), [](const View* a, const View* b) {
+    std::sort(without_.begin(), without_.end(), [](const View* a, const View* b) {
       return std::tie(a->info().stop_time, a->info().id) < std::tie(b->info().stop_time, b->info().id);
     });
     std::vector<const View*> left;

@@ -172,9 +172,9 @@ void read(const boost::json::object& from, ShardStatus& status) {
     auto text = json::serialize(*cpus);
     if (text.size() <= kMaxCpusText) status.cpus = std::move(text);
   }
-  if (const auto* bot = from.if_contains("bot"); bot != nullptr && bot->is_object()) {
+  if (const auto* const bot = json::object_at(from, "bot")) {
     if (!status.bot) status.bot.emplace();
-    read(bot->get_object(), *status.bot);
+    read(*bot, *status.bot);
   }
 }
 

@@ -210,6 +210,11 @@ std::optional<std::string> unquote(std::string_view text) {
   return std::string(value->get_string());
 }
 
+const bj::object* object_at(const bj::object& object, std::string_view key) {
+  const auto* const field = object.if_contains(key);
+  return field != nullptr ? field->if_object() : nullptr;
+}
+
 void read(const bj::object& object, std::string_view key, bool& out) {
   if (const auto* v = object.if_contains(key); v != nullptr && v->is_bool()) out = v->get_bool();
 }

@@ -46,6 +46,9 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// The string that the JSON `text` holds, or nothing when it is not a string.
 [[nodiscard]] std::optional<std::string> unquote(std::string_view text);
 
+/// The object that the field `key` is; none when it is missing or of another type.
+[[nodiscard]] const bj::object* object_at(const bj::object& object, std::string_view key);
+
 /// Sets `out` from the field `key` when it is there and of the right JSON type; else `out` keeps its value
 /// (WIRE.md: clients send fields of any type).
 void read(const bj::object& object, std::string_view key, bool& out);

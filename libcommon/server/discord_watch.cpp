@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <cstdlib>
 #include <utility>
@@ -34,7 +33,8 @@ Result<std::string> read_token(const Settings& settings) {
 
 }  // namespace
 
-DiscordWatch::DiscordWatch(Core& core) : core_(core), pause_(core.context.get_executor()) {}
+DiscordWatch::DiscordWatch(Core& core)
+    : core_(core), pause_(core.context.get_executor()), backoff_(kFirstRetry, kLongestRetry) {}
 
 net::Task<> DiscordWatch::run() {
   while (!stopped_) {
@@ -61,7 +61,7 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
   }
   auto answer = co_await discord::fetch_gateway_bot(core_.context.get_executor(), endpoint, *token);
   if (auto* const gateway = std::get_if<discord::GatewayBot>(&answer)) {
-    failures_ = 0;
+    backoff_.reset();
     gateway->limits.reserve = core_.settings.identify_reserve;
     spdlog::info("Discord recommends {} shards; {} of {} logins are left, {} at a time",
                  gateway->recommended.value, *gateway->limits.remaining, gateway->limits.total,
@@ -74,9 +74,8 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
     spdlog::error("{}; it is not asked again before the settings are reloaded", failure.message);
     co_return std::nullopt;
   }
-  const auto pause =
-      failure.retry_after.value_or(std::min(kFirstRetry * (1 << std::min(failures_, 10u)), kLongestRetry));
-  ++failures_;
+  const auto own_pause = backoff_.next(0);  // one server asks: no jitter is needed
+  const auto pause = failure.retry_after.value_or(own_pause);
   spdlog::warn("{}; asking again in {}", failure.message, format_duration(pause));
   co_return pause;
 }

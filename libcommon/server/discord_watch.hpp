@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "base/backoff.hpp"
 #include "net/asio.hpp"
 #include "net/http_client.hpp"
 
@@ -26,7 +27,7 @@ class DiscordWatch {
 
   Core& core_;
   net::Timer pause_;
-  unsigned failures_ = 0;
+  Backoff backoff_;
   bool stopped_ = false;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
@@ -305,7 +306,16 @@ void Fleet::respawn(Shard& shard) {
   arm_identify();
 }
 
+/// Those who come together are looked at together: each look goes through all who wait.
 void Fleet::arm_identify() {
+  if (std::exchange(identify_due_, true)) return;
+  asio::post(context_, [this] {
+    identify_due_ = false;
+    wait_for_turn();
+  });
+}
+
+void Fleet::wait_for_turn() {
   const auto next = identify_.next(net::wall_clock());
   if (!next || finished_) return;
   identify_timer_.expires_after(std::max(*next - net::wall_clock(), Millis{0}));

@@ -99,6 +99,7 @@ class Fleet {
   void tell_all();
   void send_now(Shard& shard);
   void arm_identify();
+  void wait_for_turn();
   void start_due();
   net::Task<> generate_one(fleet::Generate what);
   void arm_heartbeats();
@@ -124,6 +125,7 @@ class Fleet {
   net::Timer heartbeat_timer_;
   net::Timer flush_timer_;
   bool plan_due_ = false;
+  bool identify_due_ = false;
   bool generating_ = false;
   bool store_failing_ = false;
   bool finished_ = false;

@@ -15,14 +15,7 @@ assert.ok(bin, 'SMASTER_BIN is the folder of the built programs');
 
 const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url)), 'bots');
 
-/** Whether a process runs; a zombie does not. */
-export function alive(pid) {
-  try {
-    return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
-  } catch {
-    return false;
-  }
-}
+export {alive} from './bots/announce.js';
 
 /** How long anything may take before a test fails: generous, since the machine may be busy. */
 const patience = 60_000;

@@ -3,7 +3,7 @@
 import {appendFileSync, existsSync, readFileSync} from 'node:fs';
 
 /** Whether a process runs; a zombie does not. */
-function alive(pid) {
+export function alive(pid) {
   try {
     return !/\) [ZX] /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
   } catch {

@@ -13,6 +13,7 @@ _smaster() {
         return
         ;;
       --log-level) words="debug info warn error" ;;
+      --strategy) words="auto rolling blue-green at-once" ;;
       *)
         local help
         help=$("${COMP_WORDS[0]}" "${COMP_WORDS[1]}" --help 2>/dev/null)

@@ -17,6 +17,8 @@ namespace {
 
 using namespace smaster;
 
+constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+
 /// Variables that say what an agent runs in, not what its bot is to have.
 bool ours(std::string_view variable) {
   for (const std::string_view name : {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_",
@@ -90,6 +92,23 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
   tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")
       ->type_name("DIR");
+  tool.app.add_option("--processes", options.processes, "Bot processes for each config")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  tool.app
+      .add_option("--shards-per-process", options.shards_per_process,
+                  "Shard ids that one process takes at most; it gets SHARDS=[4,5,6,7]")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  tool.app.add_option("--host", options.host, "What the master calls this host, to spread ids over hosts")
+      ->type_name("LABEL")
+      ->check([](const std::string& label) {
+        const bool good =
+            !label.empty() && label.size() <= 64 && label.find_first_not_of(kLabelLetters) == label.npos;
+        return good ? std::string() : "a label has up to 64 letters, digits, dots, dashes and underscores";
+      });
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
   (void)tools::add_duration(tool.app, "--grace", options.grace,
                             "From SIGTERM to SIGKILL when a bot is stopped");

@@ -24,7 +24,12 @@ constexpr Millis kLostGrace{5'000};
 constexpr Millis kQuietConnection{45'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 
-std::string introduction() { return json::serialize(bj::object{{"agent", SMASTER_VERSION}}); }
+std::string introduction(const AgentOptions& options) {
+  return json::serialize(bj::object{{"agent", SMASTER_VERSION},
+                                    {"processes", options.processes},
+                                    {"shardsPerProcess", options.shards_per_process},
+                                    {"host", options.host}});
+}
 
 void read(const bj::object& object, std::string_view key, std::vector<std::string>& out) {
   const auto* const array = object.if_contains(key);
@@ -43,11 +48,13 @@ void read(const bj::object& object, std::string_view key, Millis& out) {
 
 }  // namespace
 
-Agent::Agent(Shared& shared, ShardConfig config, int lock)
+Agent::Agent(Shared& shared, std::shared_ptr<const ShardConfig> config, int process, int lock)
     : shared_(shared),
       config_(std::move(config)),
+      name_(config_->name.process(process)),
       lock_(lock),
-      uplink_(shared.context, shared.pool, config_, shared.tls, introduction(), *this),
+      uplink_(shared.context, shared.pool, {*config_, process, shared.tls, introduction(shared.options)},
+              *this),
       requests_(uplink_),
       life_(shared.options.life),
       life_timer_(shared.context.get_executor()),
@@ -60,7 +67,7 @@ Agent::Agent(Shared& shared, ShardConfig config, int lock)
 
 void Agent::start() { asio::co_spawn(shared_.context, uplink_.run(), asio::detached); }
 
-std::string Agent::tag() const { return "shard " + config_.name.str(); }
+std::string Agent::tag() const { return "shard " + name_.str(); }
 
 void Agent::stop() {
   if (std::exchange(leaving_, true)) {
@@ -84,7 +91,9 @@ void Agent::leave() {
 
 void Agent::uplink_up(Millis ahead) {
   spdlog::info("{}: connected to {} by {}; the master has proved itself; this clock is {} its", tag(),
-               config_.url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
+               config_->url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
+  send_status();  // the master hears what runs here before it says what is to run
+  if (life_.phase() == BotLife::Phase::asking) ask_to_start();
   requests_.connected();
   arm_master_watch();
 }
@@ -176,8 +185,11 @@ void Agent::on_update(const socketio::Arguments& arguments) {
   }
   const auto& update = value->get_object();
   Role role;
-  json::read(update, "id", role.id);
-  json::read(update, "count", role.count);
+  fleet::read(update, fleet::kUpdateFields, role);
+  ShardId id;
+  json::read(update, "id", id);
+  std::string identify;
+  json::read(update, "identify", identify);
   json::read(update, "master", is_master_);
   if (const auto* const config = json::object_at(update, "config")) {
     json::read(*config, "botName", bot_name_);
@@ -193,18 +205,19 @@ void Agent::on_update(const socketio::Arguments& arguments) {
   }
   if (leaving_) return;
   constexpr ShardId kLeave{-2};  // WIRE.md, `update`
-  if (role.id == kLeave) {
+  if (id == kLeave) {
     spdlog::info("{}: the master says that this agent is to end", tag());
     return stop();
   }
-  const auto goal = role.id.bound() && role.count.value > 0 ? std::optional(role) : std::nullopt;
+  const auto goal = role.bound() && role.count.value > 0 ? std::optional(role) : std::nullopt;
   if (goal != life_.goal()) {
     spdlog::info("{}: {}", tag(),
-                 goal
-                     ? "shard id " + std::to_string(role.id.value) + " of " + std::to_string(role.count.value)
-                     : "no shard id for now");
+                 goal ? "shard id " + fleet::ids_text(role) + " of " + std::to_string(role.count.value)
+                      : "no shard id for now");
   }
+  life_.ask_first(identify == "ask");
   obey(life_.set_goal(goal, now()));
+  if (identify != "ask") obey(life_.granted(now()));
   if (asks_for_statuses_) {
     status_timer_.cancel();
     ask_figures();

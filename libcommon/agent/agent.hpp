@@ -30,6 +30,9 @@ struct AgentOptions {
   LifeOptions life;
   std::string ca_file;  ///< more certificate authorities, PEM
   std::optional<std::filesystem::path> project_dir;
+  int processes = 1;           ///< bot processes for each config
+  int shards_per_process = 1;  ///< shard ids that each takes at most
+  std::string host;            ///< what the master is to call this host
 };
 
 /// What agents of one process share.
@@ -44,8 +47,9 @@ struct Shared {
 
 class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
  public:
-  /// `lock`: a descriptor that keeps other agents from using the same config.
-  Agent(Shared& shared, ShardConfig config, int lock);
+  /// `process`: which of the shard's processes it is, from 0. `lock`: a descriptor that keeps other agents
+  /// from using the same config.
+  Agent(Shared& shared, std::shared_ptr<const ShardConfig> config, int process, int lock);
 
   void start();
   /// Stops the bot, tells the master, leaves; then calls `on_finished`. A second time: kills the bot.
@@ -88,6 +92,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   // The bot's life.
   void obey(BotLife::Order order);
   void start_bot();
+  void ask_to_start();
   [[nodiscard]] BotCommand bot_command(const Role& role) const;
   void arm_life();
   void arm_master_watch();
@@ -114,7 +119,8 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   net::Task<> finish_get_file(Outcome outcome, Answer answer);
 
   Shared& shared_;
-  const ShardConfig config_;
+  const std::shared_ptr<const ShardConfig> config_;
+  const ShardName name_;  ///< of the process
   const int lock_;
   Uplink uplink_;
   Requests requests_;

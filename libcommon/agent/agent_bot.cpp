@@ -20,6 +20,8 @@ constexpr Millis kChannelPatience{2'000};
 constexpr Millis kBeginPatience{5'000};
 /// Questions that may wait for a bot that does not answer.
 constexpr std::size_t kMaxWaiting = 10'000;
+/// Logins may be used up until the next day.
+constexpr Millis kLoginPatience{25 * 3'600'000};
 constexpr std::string_view kNotSupported = "not supported by this bot";
 
 }  // namespace
@@ -31,6 +33,9 @@ void Agent::obey(BotLife::Order order) {
     case BotLife::Order::start:
       start_bot();
       break;
+    case BotLife::Order::ask:
+      ask_to_start();
+      break;
     case BotLife::Order::stop:
       spdlog::info("{}: stopping the bot", tag());
       ready_.reset();
@@ -38,6 +43,16 @@ void Agent::obey(BotLife::Order order) {
       break;
   }
   arm_life();
+}
+
+/// The master knows who may log in when. While it is away nothing is started: its answer is not known.
+void Agent::ask_to_start() {
+  if (!uplink_.up()) return;
+  spdlog::info("{}: asks the master when the bot may log in again", tag());
+  uplink_.request("identify", {}, {}, kLoginPatience,
+                  [this](const socketio::Arguments* answer, std::string_view) {
+                    if (answer != nullptr) obey(life_.granted(now()));
+                  });
 }
 
 void Agent::arm_life() {
@@ -54,7 +69,8 @@ void Agent::arm_life() {
 
 BotCommand Agent::bot_command(const Role& role) const {
   const auto& options = shared_.options;
-  const auto id = std::to_string(role.id.value);
+  const auto id = std::to_string(role.first().value);
+  const auto ids = role.ids.size() > 1 ? '[' + fleet::ids_text(role) + ']' : id;
   BotCommand command;
   command.words = options.command;
   const auto program = std::filesystem::path(options.command.front()).filename();
@@ -64,13 +80,13 @@ BotCommand Agent::bot_command(const Role& role) const {
   command.words.insert(command.words.end(), bot_args_.begin(), bot_args_.end());
   command.environment = options.environment;
   for (const auto& variable :
-       {"SHARDS=" + id, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(role.count.value),
+       {"SHARDS=" + ids, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(role.count.value),
         std::string("SHARDING_MANAGER=true"), std::string("SHARDING_MANAGER_MODE=process"),
-        "SHARDING_NAME=" + config_.name.str(), "SHARDING_BOT_NAME=" + bot_name_,
+        "SHARDING_NAME=" + name_.str(), "SHARDING_BOT_NAME=" + bot_name_,
         std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
     command.environment.push_back(variable);
   }
-  if (options.prefix) command.prefix = '[' + config_.name.str() + ' ' + id + "] ";
+  if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(role) + "] ";
   command.grace = options.grace;
   command.lock = lock_;
   return command;
@@ -78,7 +94,7 @@ BotCommand Agent::bot_command(const Role& role) const {
 
 void Agent::start_bot() {
   const auto role = *life_.role();
-  spdlog::info("{}: starting the bot as shard {} of {}", tag(), role.id.value, role.count.value);
+  spdlog::info("{}: starting the bot as shard {} of {}", tag(), fleet::ids_text(role), role.count.value);
   ++bot_generation_;
   ready_.reset();
   hung_up_ = false;
@@ -121,7 +137,7 @@ void Agent::bot_exited(const std::string& how) {
 /// Runs `ask` if there is a bot that may answer.
 void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask) {
   if (!bot_ || !channel_) {
-    const auto id = life_.goal() ? std::to_string(life_.goal()->id.value) : "of this agent";
+    const auto id = life_.goal() ? fleet::ids_text(*life_.goal()) : "of this agent";
     // discord.js' words for it.
     return answer(
         error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));

@@ -18,6 +18,8 @@ std::string_view phase_word(BotLife::Phase phase) {
       return "stopped";
     case BotLife::Phase::waiting:
       return "waiting";
+    case BotLife::Phase::asking:
+      return "queued";
     case BotLife::Phase::running:
       return "running";
     case BotLife::Phase::stopping:
@@ -87,7 +89,7 @@ fleet::BotReport Agent::bot_report() const {
 
 void Agent::send_status() {
   if (!uplink_.up()) return;
-  BotFacts facts{config_.name.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
+  BotFacts facts{name_.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
   if (bot_) {
     facts.pid = bot_->pid();
     facts.keeper = bot_->keeper();

@@ -22,6 +22,7 @@ BotLife::Order BotLife::set_goal(std::optional<Role> goal, Instant now) {
     case Phase::stopping:
       return Order::none;  // once it is gone the goal of then counts
     case Phase::waiting:
+    case Phase::asking:
       // A bot that fails as one shard may well do as another.
       if (!changed) return Order::none;
       [[fallthrough]];
@@ -40,7 +41,7 @@ BotLife::Order BotLife::respawn(Instant now) {
     phase_ = Phase::stopping;
     return Order::stop;
   }
-  return phase_ == Phase::waiting ? start(now) : Order::none;
+  return phase_ == Phase::waiting || phase_ == Phase::asking ? start(now) : Order::none;
 }
 
 BotLife::Order BotLife::exited(Instant now, std::uint64_t random) {
@@ -58,8 +59,13 @@ BotLife::Order BotLife::exited(Instant now, std::uint64_t random) {
 }
 
 BotLife::Order BotLife::tick(Instant now) {
-  return phase_ == Phase::waiting && now >= start_at_ ? start(now) : Order::none;
+  if (phase_ != Phase::waiting || now < start_at_) return Order::none;
+  if (!asks_) return start(now);
+  phase_ = Phase::asking;
+  return Order::ask;
 }
+
+BotLife::Order BotLife::granted(Instant now) { return phase_ == Phase::asking ? start(now) : Order::none; }
 
 std::optional<Instant> BotLife::deadline() const {
   return phase_ == Phase::waiting ? std::optional(start_at_) : std::nullopt;

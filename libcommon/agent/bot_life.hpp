@@ -22,8 +22,9 @@ struct LifeOptions {
 
 class BotLife {
  public:
-  enum class Order { none, start, stop };
-  enum class Phase { idle, waiting, running, stopping };
+  enum class Order { none, start, stop, ask };
+  /// waiting: for the pause after a death; asking: the master, when it may log in.
+  enum class Phase { idle, waiting, asking, running, stopping };
 
   explicit BotLife(const LifeOptions& options)
       : options_(options), backoff_(options.restart_delay, options.restart_delay_max) {}
@@ -35,6 +36,11 @@ class BotLife {
   /// The process is gone, with everything that it had started. `random`: for the pause's jitter.
   [[nodiscard]] Order exited(Instant now, std::uint64_t random);
   [[nodiscard]] Order tick(Instant now);
+  /// Whether the master is to be asked before a bot that died is started again. What the master orders it
+  /// has thought of.
+  void ask_first(bool asks) { asks_ = asks; }
+  /// The master says that it may start.
+  [[nodiscard]] Order granted(Instant now);
   /// When tick must be called, if ever.
   [[nodiscard]] std::optional<Instant> deadline() const;
 
@@ -53,6 +59,7 @@ class BotLife {
 
   LifeOptions options_;
   Backoff backoff_;
+  bool asks_ = false;
   Phase phase_ = Phase::idle;
   std::optional<Role> goal_;
   std::optional<Role> role_;

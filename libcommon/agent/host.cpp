@@ -81,11 +81,14 @@ class Host {
   }
 
   void add(ShardConfig config, ConfigLock lock) {
-    agents_.push_back(std::make_unique<Agent>(shared_, std::move(config), lock.descriptor()));
+    const auto shard = std::make_shared<const ShardConfig>(std::move(config));
+    for (int process = 0; process < shared_.options.processes; ++process) {
+      agents_.push_back(std::make_unique<Agent>(shared_, shard, process, lock.descriptor()));
+      agents_.back()->on_finished = [this] {
+        if (++finished_ == agents_.size()) finish();
+      };
+    }
     locks_.push_back(std::move(lock));
-    agents_.back()->on_finished = [this] {
-      if (++finished_ == agents_.size()) finish();
-    };
   }
 
   void run() {

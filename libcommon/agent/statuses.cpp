@@ -13,14 +13,8 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
   status.is_master = facts.is_master;
   status.start_time = facts.start_time;
   status.stop_time = facts.stop_time;
-  if (facts.goal) {
-    status.goal_shard_id = facts.goal->id;
-    status.goal_shard_count = facts.goal->count;
-  }
-  if (facts.role) {
-    status.current_shard_id = facts.role->id;
-    status.current_shard_count = facts.role->count;
-  }
+  status.goal = facts.goal.value_or(Role{});
+  status.current = facts.role.value_or(Role{});
   status.timestamp = now;
   status.time_delta = last_ == fleet::kNever ? 0 : static_cast<double>((now - last_).count());
   last_ = now;

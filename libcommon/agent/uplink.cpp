@@ -44,13 +44,14 @@ std::string clock_words(Millis ahead) {
          (ahead.count() < 0 ? "behind" : "ahead of");
 }
 
-Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, const ShardConfig& config,
-               std::shared_ptr<asio::ssl::context> tls, std::string introduction, UplinkOwner& owner)
+Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions options, UplinkOwner& owner)
     : context_(context),
       pool_(pool),
-      config_(config),
-      endpoint_{config.host, config.port, config.path, config.tls ? std::move(tls) : nullptr},
-      introduction_(std::move(introduction)),
+      config_(options.config),
+      process_(options.process),
+      name_(config_.name.process(process_)),
+      endpoint_{config_.host, config_.port, config_.path, config_.tls ? std::move(options.tls) : nullptr},
+      introduction_(std::move(options.introduction)),
       owner_(owner),
       gone_(context.get_executor()),
       pause_(context.get_executor()),
@@ -58,7 +59,9 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, const ShardCo
       backoff_(kFirstPause, kLongestPause) {}
 
 net::Task<std::string> Uplink::authorize() {
-  const auto time = std::to_string(to_unix_ms(wall_clock()));
+  // Processes of one shard that connect in the same millisecond must not sign the same text: it is taken
+  // once.
+  const auto time = std::to_string(to_unix_ms(wall_clock()) + process_);
   const auto& name = config_.name.str();
   const auto text = name + time;
   const auto signature = co_await net::run_in(pool_, [this, &text] { return config_.signer.sign(text); });
@@ -67,7 +70,8 @@ net::Task<std::string> Uplink::authorize() {
 
 net::Task<> Uplink::run() {
   while (!stopping_) {
-    client_ = std::make_shared<net::EngineClient>(context_, endpoint_, *this);
+    client_ = std::make_shared<net::EngineClient>(context_, endpoint_, *this,
+                                                  process_ > 0 ? "process=" + std::to_string(process_) : "");
     socket_.emplace(*this);
     why_.clear();
     net::EngineClient::Authorize header = [this] { return authorize(); };
@@ -82,7 +86,7 @@ net::Task<> Uplink::run() {
     if (up_since_ != Instant{} && now() - up_since_ >= kStable) backoff_.reset();
     up_since_ = {};
     const auto pause = backoff_.next(crypto::random_number());
-    spdlog::info("{}: connecting again in {}", config_.name.str(), format_duration(pause));
+    spdlog::info("{}: connecting again in {}", name_.str(), format_duration(pause));
     co_await wait(pause_, now() + pause);
   }
 }
@@ -156,7 +160,7 @@ void Uplink::close_session(std::string_view why) {
   if (link_ != nullptr) link_->close_session();
 }
 
-void Uplink::joined() { spdlog::debug("{}: joined; waiting for the master's proof", config_.name.str()); }
+void Uplink::joined() { spdlog::debug("{}: joined; waiting for the master's proof", name_.str()); }
 
 void Uplink::verify_master(const socketio::Arguments& arguments) {
   const auto signature = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
@@ -170,14 +174,14 @@ void Uplink::verify_master(const socketio::Arguments& arguments) {
     spdlog::error(
         "{}: the server at {} is not our master: its signature does not fit the config's masterPubKey; "
         "it is not obeyed, and left",
-        config_.name.str(), config_.url());
+        name_.str(), config_.url());
     return close_session("the server did not prove that it is our master");
   }
   const auto ahead = wall_clock() - from_unix_ms(*time);
   if (std::chrono::abs(ahead) > kProofPrecision) {
     // An old proof may be a recording in somebody else's hands.
     spdlog::error("{}: the master's proof is not of now: this machine's clock is {} the master's; it is left",
-                  config_.name.str(), clock_words(ahead));
+                  name_.str(), clock_words(ahead));
     return close_session("the master's proof is too old, or the clocks differ");
   }
   proof_.cancel();
@@ -193,8 +197,7 @@ void Uplink::event(std::string_view name, std::optional<socketio::AckId> ack_id,
   } else if (up_) {
     owner_.uplink_event(name, ack_id, std::move(arguments));
   } else {
-    spdlog::warn("{}: \"{}\" came before the master proved itself; ignored", config_.name.str(),
-                 name.substr(0, 64));
+    spdlog::warn("{}: \"{}\" came before the master proved itself; ignored", name_.str(), name.substr(0, 64));
   }
 }
 

@@ -35,15 +35,22 @@ class UplinkOwner {
 /// "3.2 s ahead of", "1 min 4 s behind": where our clock is.
 [[nodiscard]] std::string clock_words(Millis ahead);
 
+/// Who connects, and how.
+struct UplinkOptions {
+  const ShardConfig& config;  ///< must outlive the uplink
+  int process = 0;            ///< which of the shard's processes it is
+  std::shared_ptr<net::asio::ssl::context> tls;
+  std::string introduction;  ///< the JSON object that goes with CONNECT
+};
+
 class Uplink final : public net::Upper, public socketio::ClientSink {
  public:
   /// What the master answered; nothing when the connection was lost or the time was over, for the reason
   /// given.
   using Answer = std::function<void(const socketio::Arguments*, std::string_view why)>;
 
-  /// `introduction`: the JSON object that goes with CONNECT. The config must outlive this.
-  Uplink(net::asio::io_context& context, net::asio::thread_pool& pool, const ShardConfig& config,
-         std::shared_ptr<net::asio::ssl::context> tls, std::string introduction, UplinkOwner& owner);
+  Uplink(net::asio::io_context& context, net::asio::thread_pool& pool, UplinkOptions options,
+         UplinkOwner& owner);
 
   /// Connects, again and again, until `stop`.
   net::Task<> run();
@@ -95,6 +102,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   net::asio::io_context& context_;
   net::asio::thread_pool& pool_;
   const ShardConfig& config_;
+  const int process_;
+  const ShardName name_;
   const net::HttpEndpoint endpoint_;
   const std::string introduction_;
   UplinkOwner& owner_;

@@ -1,5 +1,6 @@
 #include "base/text.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <utility>
@@ -45,6 +46,16 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> pieces;
+  while (!text.empty()) {
+    const auto piece = text.substr(0, text.find(separator));
+    if (!piece.empty()) pieces.push_back(piece);
+    text.remove_prefix(std::min(piece.size() + 1, text.size()));
+  }
+  return pieces;
 }
 
 }  // namespace smaster

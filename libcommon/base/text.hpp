@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.hpp"
 
@@ -26,5 +27,8 @@ template <class Int>
 }
 
 [[nodiscard]] std::string_view trim(std::string_view text);
+
+/// What stands between the separators; empty pieces are left out.
+[[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 
 }  // namespace smaster

@@ -53,6 +53,27 @@ class ShardName {
     return ShardName(std::string(text));
   }
 
+  /// A name that may also stand for a further process of a shard's: "abc" is its first, "abc-1" the next.
+  [[nodiscard]] static std::optional<ShardName> parse_seat(std::string_view text) {
+    const auto dash = text.find('-');
+    auto name = parse(text.substr(0, dash));
+    if (!name || dash == std::string_view::npos) return name;
+    int process = 0;
+    for (const char c : text.substr(dash + 1)) {
+      if (c < '0' || c > '9' || process > kMaxProcess) return std::nullopt;
+      process = process * 10 + (c - '0');
+    }
+    auto seat = name->process(process);
+    return seat.str() == text ? std::optional(std::move(seat)) : std::nullopt;
+  }
+
+  /// The name of one of its processes; the first, 0, has the shard's own.
+  static constexpr int kMaxProcess = 255;
+  [[nodiscard]] ShardName process(int number) const {
+    const auto own = text_.substr(0, text_.find('-'));
+    return ShardName(number > 0 && number <= kMaxProcess ? own + '-' + std::to_string(number) : own);
+  }
+
   [[nodiscard]] const std::string& str() const { return text_; }
   bool operator==(const ShardName&) const = default;
   /// Shorter names first, then alphabetical: the order in which they are generated.

@@ -103,7 +103,7 @@ net::Task<std::variant<GatewayBot, GatewayFailure>> fetch_gateway_bot(net::Execu
     co_return failure;
   }
   if (response->result() == http::status::ok) {
-    auto answer = parse_gateway_bot(response->body(), net::wall_clock());
+    auto answer = parse_gateway_bot(response->body(), net::fleet_clock());
     if (answer) co_return std::move(*answer);
     failure.message = answer.error().message;
     co_return failure;

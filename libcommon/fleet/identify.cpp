@@ -4,43 +4,60 @@
 
 namespace smaster::fleet {
 
-void IdentifyQueue::want(const ShardName& shard, ShardId id) {
+void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
   const auto found = ids_.find(shard);
-  if (found != ids_.end() && found->second == id) return;
+  if (ids.empty() || (found != ids_.end() && found->second == ids)) return;
   forget(shard);
-  ids_.emplace(shard, id);
-  queue_.emplace(id, shard);
+  ids_.emplace(shard, ids);
+  queue_.emplace(ids.front(), shard);
 }
 
 void IdentifyQueue::forget(const ShardName& shard) {
   const auto found = ids_.find(shard);
   if (found == ids_.end()) return;
-  queue_.erase({found->second, shard});
+  queue_.erase({found->second.front(), shard});
   ids_.erase(found);
+}
+
+std::map<std::int32_t, std::int32_t> IdentifyQueue::buckets_of(const Ids& ids) const {
+  std::map<std::int32_t, std::int32_t> buckets;
+  for (const auto id : ids) ++buckets[id.value % limits_->max_concurrency];
+  return buckets;
 }
 
 Time IdentifyQueue::free_at(std::int32_t bucket) const {
   const auto found = last_.find(bucket);
-  return (found == last_.end() ? since_ : found->second) + kIdentifyInterval;
+  if (found != last_.end()) return found->second + kIdentifyInterval;
+  return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
 }
 
-bool IdentifyQueue::exhausted(Time now) const {
-  return limits_->remaining && *limits_->remaining <= limits_->reserve && now < limits_->reset_at;
+/// Whether so many logins must wait for the reset. More than a day has go when the day is fresh.
+bool IdentifyQueue::exhausted(Time now, std::size_t ids) const {
+  if (!limits_->remaining || now >= limits_->reset_at) return false;
+  const auto most = std::max<std::int64_t>(limits_->total - limits_->reserve, 1);
+  return *limits_->remaining - limits_->reserve < std::min(static_cast<std::int64_t>(ids), most);
 }
 
 std::vector<ShardName> IdentifyQueue::due(Time now) {
   std::vector<ShardName> shards;
   if (limits_ && limits_->remaining && now >= limits_->reset_at) limits_->remaining = limits_->total;
+  std::set<std::int32_t> awaited;  // by somebody whose turn comes first
   for (auto at = queue_.begin(); at != queue_.end();) {
+    const auto& ids = ids_.at(at->second);
     if (limits_) {
-      if (exhausted(now)) break;
-      const auto bucket = bucket_of(at->first);
-      if (now < free_at(bucket)) {
+      if (exhausted(now, ids.size())) break;
+      const auto buckets = buckets_of(ids);
+      const bool free = std::all_of(buckets.begin(), buckets.end(), [&](const auto& bucket) {
+        return now >= free_at(bucket.first) && !awaited.contains(bucket.first);
+      });
+      if (!free) {
+        for (const auto& [bucket, logins] : buckets) awaited.insert(bucket);
+        if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
         ++at;
         continue;
       }
-      last_[bucket] = now;
-      if (limits_->remaining) --*limits_->remaining;
+      for (const auto& [bucket, logins] : buckets) last_[bucket] = now + (logins - 1) * kIdentifyInterval;
+      if (limits_->remaining) *limits_->remaining -= static_cast<std::int64_t>(ids.size());
     }
     shards.push_back(at->second);
     ids_.erase(at->second);
@@ -52,23 +69,36 @@ std::vector<ShardName> IdentifyQueue::due(Time now) {
 std::optional<Time> IdentifyQueue::next(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  if (exhausted(now)) return limits_->reset_at;
+  if (exhausted(now, ids_.at(queue_.begin()->second).size())) return limits_->reset_at;
   auto earliest = Time::max();
-  for (const auto& [id, shard] : queue_) earliest = std::min(earliest, free_at(bucket_of(id)));
-  return std::max(earliest, now);
+  std::set<std::int32_t> awaited;
+  for (const auto& [first, shard] : queue_) {
+    auto at = now;
+    bool next_in_all = true;
+    for (const auto& [bucket, logins] : buckets_of(ids_.at(shard))) {
+      next_in_all = awaited.insert(bucket).second && next_in_all;
+      at = std::max(at, free_at(bucket));
+    }
+    if (next_in_all) earliest = std::min(earliest, at);
+    if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
+  }
+  return earliest;
 }
 
 std::optional<Time> IdentifyQueue::all_started(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  const auto begin = exhausted(now) ? limits_->reset_at : now;
+  const auto begin = exhausted(now, ids_.at(queue_.begin()->second).size()) ? limits_->reset_at : now;
   std::map<std::int32_t, Time> turns;
   auto last = begin;
-  for (const auto& [id, shard] : queue_) {
-    const auto bucket = bucket_of(id);
-    const auto [turn, first] = turns.emplace(bucket, std::max(free_at(bucket), begin));
-    if (!first) turn->second += kIdentifyInterval;
-    last = std::max(last, turn->second);
+  for (const auto& [first, shard] : queue_) {
+    const auto buckets = buckets_of(ids_.at(shard));
+    auto start = begin;
+    for (const auto& [bucket, logins] : buckets) {
+      start = std::max(start, turns.emplace(bucket, free_at(bucket)).first->second);
+    }
+    for (const auto& [bucket, logins] : buckets) turns[bucket] = start + logins * kIdentifyInterval;
+    last = std::max(last, start);
   }
   return last;
 }

@@ -3,6 +3,7 @@
 // rules".
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -32,13 +33,16 @@ class IdentifyQueue {
   /// bucket comes an interval later.
   explicit IdentifyQueue(Time now) : since_(now) {}
 
+  /// Before `now` somebody may have begun to log in with so many ids, one after the other.
+  void assume_started(std::size_t ids) { before_ = std::max(before_, ids); }
+
   /// Without limits everything may start at once.
   void limit(std::optional<IdentifyLimits> limits) { limits_ = limits; }
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
 
-  /// The shard wants to start as `id`. Within a bucket the lowest id comes first; asking again changes
-  /// nothing.
-  void want(const ShardName& shard, ShardId id);
+  /// The shard wants to start with these ids, each of which logs in. The lowest comes first; asking again
+  /// changes nothing.
+  void want(const ShardName& shard, const std::vector<ShardId>& ids);
   /// It no longer does.
   void forget(const ShardName& shard);
   [[nodiscard]] bool wants(const ShardName& shard) const { return ids_.contains(shard); }
@@ -52,15 +56,18 @@ class IdentifyQueue {
   [[nodiscard]] std::size_t waiting() const { return ids_.size(); }
 
  private:
-  [[nodiscard]] std::int32_t bucket_of(ShardId id) const { return id.value % limits_->max_concurrency; }
+  using Ids = std::vector<ShardId>;
+  /// How many of the ids are in each bucket.
+  [[nodiscard]] std::map<std::int32_t, std::int32_t> buckets_of(const Ids& ids) const;
   [[nodiscard]] Time free_at(std::int32_t bucket) const;
-  [[nodiscard]] bool exhausted(Time now) const;
+  [[nodiscard]] bool exhausted(Time now, std::size_t ids) const;
 
   const Time since_;
+  std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
   std::optional<IdentifyLimits> limits_;
-  std::map<ShardName, ShardId> ids_;
-  std::set<std::pair<ShardId, ShardName>> queue_;
-  std::map<std::int32_t, Time> last_;  ///< each bucket's last start
+  std::map<ShardName, Ids> ids_;
+  std::set<std::pair<ShardId, ShardName>> queue_;  ///< by first id
+  std::map<std::int32_t, Time> last_;              ///< each bucket's last login
 };
 
 }  // namespace smaster::fleet

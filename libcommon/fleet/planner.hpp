@@ -1,41 +1,42 @@
-// The planner: a pure function from what is known of the fleet, and the time, to what must be done about it.
-// No clock, no sockets. Source: SPEC, "Planner". Its first rule is that one id of one generation never has
-// two live bots: an id is given to a shard only when no other can still be running it.
+// The planner: from what is known of the fleet, and the time, to what must be done about it. No clock, no
+// sockets. Source: SPEC, "Planner". Its first rule is that one id of one generation never has two live bots:
+// an id is given to a shard only when no other can still be running it. It keeps an index (fleet/board.hpp),
+// so that a step costs what changed, not what exists; a planner that was just made from the same fleet
+// returns the same plan.
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <vector>
 
-#include "fleet/shard_info.hpp"
+#include "fleet/seat.hpp"
 
 namespace smaster::fleet {
 
-/// A shard as the planner sees it. What `info` says that it currently runs is believed until a status that
-/// knows its present goal says otherwise (believe_status).
-struct Member {
-  const ShardInfo* info = nullptr;
-  bool connected = false;
-  Time reboot_asked = kNever;  ///< when it was last told to reboot because it was silent
-  Millis margin{0};            ///< what its bot may take to end after the shard has given up its master
+/// How a fleet goes from one count to another.
+enum class Strategy {
+  at_once,     ///< everybody is told the new count at once
+  rolling,     ///< so many at a time; the old generation's rest runs on until then
+  blue_green,  ///< spares become the new generation; the old one stops when all of it is up
 };
+[[nodiscard]] std::string_view to_string(Strategy strategy);
+[[nodiscard]] std::optional<Strategy> parse_strategy(std::string_view text);
 
-/// What the settings ask for, and what time it is. All times from the wall clock.
+/// What the settings ask for.
 struct PlanSettings {
   ShardCount goal;            ///< unknown: nothing is assigned
   bool auto_generate = true;  ///< make configs for shards that the goal needs
-  Millis request_reboot_after{120'000};
-  Millis expect_reboot_after{180'000};
-  Millis assume_dead_after{300'000};
-  Time now = kNever;
-  Time since = kNever;  ///< nobody's silence counts from before this: when the server began to listen
+  Patience patience;
+  Strategy strategy = Strategy::at_once;
+  unsigned max_down = 1;   ///< rolling: shards that may be down at a time
+  bool rebalance = false;  ///< even out the ids over the hosts
+  bool operator==(const PlanSettings&) const = default;
 };
 
-/// Give this shard this id and count; −1 and −1 take its id away.
+/// This shard was given this role; an unbound one takes its ids away.
 struct Assign {
   ShardName shard;
-  ShardId id;
-  ShardCount count;
+  Role role;
   bool operator==(const Assign&) const = default;
 };
 
@@ -43,24 +44,62 @@ struct Assign {
 enum class Generate { nothing, shard, master };
 
 struct Plan {
-  std::vector<Assign> assignments;  ///< in the order in which they are to be made
+  std::vector<Assign> assignments;  ///< in the order in which they were made
   std::vector<ShardName> reboots;   ///< silent ones, to be told to restart their bots
   Generate generate = Generate::nothing;
+  bool operator==(const Plan&) const = default;
+};
+
+/// How far the fleet is on its way to the goal.
+struct Progress {
+  std::int64_t up = 0;      ///< ids of the goal that run
+  std::int64_t placed = 0;  ///< that somebody was given
+  std::int64_t moving = 0;  ///< shards that are starting
+  std::int64_t old = 0;     ///< shards that have ids of another generation
+  std::int64_t spares = 0;  ///< ids that shards without any could take at once
+  bool even = true;         ///< no move would even out the hosts
 };
 
 /// The id that the master shard is told: it is not on Discord, but −1 would shut its bot down. 1000, as the
 /// original has it, or the first id beyond the goal for fleets larger than that.
 [[nodiscard]] ShardId master_id(ShardCount goal);
 
-/// What must change. `members` is ordered by name, which makes the plan deterministic.
-[[nodiscard]] Plan plan(const std::vector<Member>& members, const PlanSettings& settings);
+class Board;
+
+class Planner {
+ public:
+  explicit Planner(const PlanSettings& settings);
+  ~Planner();
+  Planner(const Planner&) = delete;
+  Planner& operator=(const Planner&) = delete;
+
+  /// Looks at everybody anew when they differ.
+  void set(const PlanSettings& settings);
+  /// A new seat; it stays where it is until it is removed.
+  void add(Seat& seat);
+  void remove(Seat& seat);
+  /// Anything of it may have changed.
+  void changed(Seat& seat);
+
+  /// Makes what must be done true in the seats' `info` and `reboot_asked`, and says what it was. A second
+  /// step at the same time does nothing.
+  [[nodiscard]] Plan step(Time now);
+  [[nodiscard]] Progress progress() const;
+
+ private:
+  std::unique_ptr<Board> board_;
+};
 
 /// Makes an assignment in the registry's row: the new goal, its times, and what the shard may still be
 /// running.
-void apply(const Assign& assignment, ShardInfo& info, Time now);
+void apply(const Role& role, ShardInfo& info, Time now);
 
 /// Takes over what a status says the shard runs. One that does not know its present goal yet may be about to
 /// start what it was told before, so it only counts for what it does run.
 void believe_status(const ShardStatus& status, ShardInfo& info);
+
+/// Takes over the first status of a connection on which the shard has been told nothing yet: it runs this,
+/// and may start what it was told last.
+void believe_first_status(const ShardStatus& status, ShardInfo& info);
 
 }  // namespace smaster::fleet

@@ -21,10 +21,10 @@ void for_each_number(Status& s, Visit visit) {
   visit(s.timestamp);
   visit(s.start_time);
   visit(s.stop_time);
-  visit(s.goal_shard_id);
-  visit(s.current_shard_id);
-  visit(s.goal_shard_count);
-  visit(s.current_shard_count);
+  visit(s.goal);
+  visit(s.current);
+  visit(s.goal.count);
+  visit(s.current.count);
   visit(s.time_delta);
   visit(s.message_count_delta);
   visit(s.message_count_total);
@@ -76,41 +76,18 @@ double take_float(std::string_view& in) {
 }
 
 std::int64_t to_int(Time value) { return to_unix_ms(value); }
-std::int64_t to_int(ShardId value) { return value.value; }
+std::int64_t to_int(const Role& value) { return value.first().value; }
 std::int64_t to_int(ShardCount value) { return value.value; }
 std::int64_t to_int(double value) {
   constexpr double kLimit = 9.0e18;
   return std::isfinite(value) && std::abs(value) < kLimit ? std::llround(value) : 0;
 }
 void from_int(std::int64_t raw, Time& out) { out = from_unix_ms(raw); }
-void from_int(std::int64_t raw, ShardId& out) { out.value = static_cast<std::int32_t>(raw); }
+void from_int(std::int64_t raw, Role& out) { out = Role(ShardId{static_cast<std::int32_t>(raw)}, out.count); }
 void from_int(std::int64_t raw, ShardCount& out) { out.value = static_cast<std::int32_t>(raw); }
 void from_int(std::int64_t raw, double& out) { out = static_cast<double>(raw); }
 
 }  // namespace
-
-std::string to_text(const std::vector<Role>& roles) {
-  std::string text;
-  for (const auto& role : roles) {
-    if (!text.empty()) text += ' ';
-    text += std::to_string(role.id.value) + '/' + std::to_string(role.count.value);
-  }
-  return text;
-}
-
-std::vector<Role> parse_roles(std::string_view text) {
-  std::vector<Role> roles;
-  while (!text.empty()) {
-    const auto word = text.substr(0, text.find(' '));
-    text.remove_prefix(std::min(word.size() + 1, text.size()));
-    const auto slash = word.find('/');
-    const auto id = parse_int<std::int32_t>(word.substr(0, slash));
-    const auto count =
-        slash == std::string_view::npos ? std::nullopt : parse_int<std::int32_t>(word.substr(slash + 1));
-    if (id && count) roles.push_back({ShardId{*id}, ShardCount{*count}});
-  }
-  return roles;
-}
 
 void read(const boost::json::object& from, ShardInfo& info) {
   json::read(from, "key", info.key);
@@ -120,25 +97,28 @@ void read(const boost::json::object& from, ShardInfo& info) {
   json::read(from, "createdTime", info.created_time);
   json::read(from, "bootTime", info.boot_time);
   json::read(from, "stopTime", info.stop_time);
-  json::read(from, "goalShardId", info.goal_shard_id);
-  json::read(from, "currentShardId", info.current_shard_id);
-  json::read(from, "goalShardCount", info.goal_shard_count);
-  json::read(from, "currentShardCount", info.current_shard_count);
+  read(from, kGoalFields, info.goal);
+  read(from, kCurrentFields, info.current);
 }
 
 boost::json::object to_json(const ShardInfo& info) {
-  return {{"id", info.id.str()},
-          {"key", info.key},
-          {"isMaster", info.is_master},
-          {"lastSeen", to_unix_ms(info.last_seen)},
-          {"lastHeartbeat", to_unix_ms(info.last_heartbeat)},
-          {"createdTime", to_unix_ms(info.created_time)},
-          {"bootTime", to_unix_ms(info.boot_time)},
-          {"stopTime", to_unix_ms(info.stop_time)},
-          {"goalShardId", info.goal_shard_id.value},
-          {"currentShardId", info.current_shard_id.value},
-          {"goalShardCount", info.goal_shard_count.value},
-          {"currentShardCount", info.current_shard_count.value}};
+  boost::json::object object{{"id", info.id.str()},
+                             {"key", info.key},
+                             {"isMaster", info.is_master},
+                             {"lastSeen", to_unix_ms(info.last_seen)},
+                             {"lastHeartbeat", to_unix_ms(info.last_heartbeat)},
+                             {"createdTime", to_unix_ms(info.created_time)},
+                             {"bootTime", to_unix_ms(info.boot_time)},
+                             {"stopTime", to_unix_ms(info.stop_time)},
+                             {"goalShardId", info.goal.first().value},
+                             {"currentShardId", info.current.first().value},
+                             {"goalShardCount", info.goal.count.value},
+                             {"currentShardCount", info.current.count.value}};
+  add_ids(info.goal, kGoalFields, object);
+  add_ids(info.current, kCurrentFields, object);
+  if (info.capacity > 1) object["capacity"] = info.capacity;
+  if (!info.host.empty()) object["host"] = info.host;
+  return object;
 }
 
 void read(const boost::json::object& from, ShardStatus& status) {
@@ -146,10 +126,8 @@ void read(const boost::json::object& from, ShardStatus& status) {
   json::read(from, "isMaster", status.is_master);
   json::read(from, "startTime", status.start_time);
   json::read(from, "stopTime", status.stop_time);
-  json::read(from, "goalShardId", status.goal_shard_id);
-  json::read(from, "currentShardId", status.current_shard_id);
-  json::read(from, "goalShardCount", status.goal_shard_count);
-  json::read(from, "currentShardCount", status.current_shard_count);
+  read(from, kGoalFields, status.goal);
+  read(from, kCurrentFields, status.current);
   json::read(from, "timestamp", status.timestamp);
   json::read(from, "timeDelta", status.time_delta);
   json::read(from, "messageCountDelta", status.message_count_delta);
@@ -183,10 +161,10 @@ boost::json::object to_json(const ShardStatus& status) {
                              {"isMaster", status.is_master},
                              {"startTime", to_unix_ms(status.start_time)},
                              {"stopTime", to_unix_ms(status.stop_time)},
-                             {"goalShardId", status.goal_shard_id.value},
-                             {"currentShardId", status.current_shard_id.value},
-                             {"goalShardCount", status.goal_shard_count.value},
-                             {"currentShardCount", status.current_shard_count.value},
+                             {"goalShardId", status.goal.first().value},
+                             {"currentShardId", status.current.first().value},
+                             {"goalShardCount", status.goal.count.value},
+                             {"currentShardCount", status.current.count.value},
                              {"timestamp", to_unix_ms(status.timestamp)},
                              {"timeDelta", status.time_delta},
                              {"messageCountDelta", status.message_count_delta},
@@ -200,6 +178,8 @@ boost::json::object to_json(const ShardStatus& status) {
   object["ping"] = status.ping;
   object["storageUsedTotal"] = status.storage_used_total;
   object["storageUsedUsers"] = status.storage_used_users;
+  add_ids(status.goal, kGoalFields, object);
+  add_ids(status.current, kCurrentFields, object);
   if (status.bot) object["bot"] = to_json(*status.bot);
   return object;
 }

@@ -9,22 +9,12 @@
 
 #include "base/types.hpp"
 #include "fleet/bot_report.hpp"
+#include "fleet/role.hpp"
 
 namespace smaster::fleet {
 
 /// "Never" for moments: the wire has 0 or −1 for it.
 inline constexpr Time kNever{};
-
-/// What a bot runs as: an id of one generation, which its count names.
-struct Role {
-  ShardId id;
-  ShardCount count;
-  bool operator==(const Role&) const = default;
-};
-
-/// Roles as text, "1/4 2/8", for the store.
-[[nodiscard]] std::string to_text(const std::vector<Role>& roles);
-[[nodiscard]] std::vector<Role> parse_roles(std::string_view text);
 
 /// The registry's row for a shard. Saved as it is; `id` and `key` never change.
 struct ShardInfo {
@@ -38,19 +28,17 @@ struct ShardInfo {
   Time created_time = kNever;
   Time boot_time = kNever;  ///< when it was last given an id to run
   Time stop_time = kNever;  ///< when its id was last taken away
-  ShardId goal_shard_id;
-  ShardId current_shard_id;
-  ShardCount goal_shard_count;
-  ShardCount current_shard_count;
+  Role goal;                ///< what it was told to run
+  Role current;             ///< what it runs, as far as is known
   /// What it was told before, and may still be running for all that it has said since.
   std::vector<Role> may_run;
+  std::uint32_t capacity = 1;  ///< shard ids that its bot process takes at most
+  std::string host;            ///< the label of its host; empty: it gave none
 
   /// Whether it ever connected.
   [[nodiscard]] bool registered() const { return last_seen > kNever; }
   /// Whether it reports the id and count that it was given.
-  [[nodiscard]] bool runs_goal() const {
-    return current_shard_id == goal_shard_id && current_shard_count == goal_shard_count;
-  }
+  [[nodiscard]] bool runs_goal() const { return current == goal; }
   bool operator==(const ShardInfo&) const = default;
 };
 
@@ -61,10 +49,8 @@ struct ShardStatus {
   bool is_master = false;
   Time start_time = kNever;
   Time stop_time = kNever;
-  ShardId goal_shard_id;
-  ShardId current_shard_id;
-  ShardCount goal_shard_count;
-  ShardCount current_shard_count;
+  Role goal;
+  Role current;
   Time timestamp = kNever;
   double time_delta = 0;  ///< milliseconds since its last status
   double message_count_delta = 0;
@@ -88,7 +74,7 @@ void read(const boost::json::object& from, ShardStatus& status);
 [[nodiscard]] boost::json::object to_json(const ShardStatus& status);
 
 /// One sample of history: a status in a compact form of its own, without `id`, `isMaster` and `cpus`, whose
-/// raw counters nobody draws. About 60 bytes.
+/// raw counters nobody draws; of several ids the first one. About 60 bytes.
 [[nodiscard]] std::string pack(const ShardStatus& status);
 /// The status that was packed; bad bytes give what could be read before them.
 [[nodiscard]] ShardStatus unpack(std::string_view packed);

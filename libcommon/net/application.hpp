@@ -45,6 +45,7 @@ struct HandshakeRequest {
   asio::ip::address peer;     ///< the other end of the connection, maybe a proxy
   std::string forwarded_for;  ///< X-Forwarded-For, all of them joined by commas
   std::optional<std::string> authorization;
+  std::string query;  ///< of its URL, as it came, without the question mark
 };
 
 /// Why a handshake is refused. Its body is Engine.IO's, `{"code":4,"message":"…"}`.

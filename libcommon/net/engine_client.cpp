@@ -48,9 +48,10 @@ ConnectFailure refusal(const Message& response) {
 
 }  // namespace
 
-EngineClient::EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upper& upper)
+EngineClient::EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upper& upper, std::string query)
     : context_(context),
       endpoint_(std::move(endpoint)),
+      query_(std::move(query)),
       upper_(&upper),
       timer_(context.get_executor()),
       get_(context.get_executor(), endpoint_),
@@ -58,6 +59,7 @@ EngineClient::EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upp
 
 std::string EngineClient::target(std::string_view transport) const {
   auto text = endpoint_.path + "?EIO=4&transport=" + std::string(transport);
+  if (!query_.empty()) text += '&' + query_;
   if (session_ && !session_->sid().empty()) text += "&sid=" + session_->sid();
   return text;
 }

@@ -33,8 +33,8 @@ class EngineClient final : public engineio::ClientSink,
   /// Gives the authorization header of one handshake: it is good for one only.
   using Authorize = std::function<Task<std::string>()>;
 
-  /// `upper` must live until its `closed`, or until `abandon`.
-  EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upper& upper);
+  /// `upper` must live until its `closed`, or until `abandon`. `query`: more of it, such as "a=1".
+  EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upper& upper, std::string query = {});
 
   /// Opens a session; nothing means that `upper` has been told that it is open.
   Task<std::optional<ConnectFailure>> connect(Authorize authorize);
@@ -74,6 +74,7 @@ class EngineClient final : public engineio::ClientSink,
 
   asio::io_context& context_;
   const HttpEndpoint endpoint_;
+  const std::string query_;
   Upper* upper_;  ///< none once abandoned
   std::optional<engineio::ClientSession> session_;
   Timer timer_;

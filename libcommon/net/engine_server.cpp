@@ -81,7 +81,9 @@ Task<EngineServer::Outcome> EngineServer::handle(const Request& request, const a
 
 Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, const asio::ip::address& peer,
                                                     bool websocket) {
-  HandshakeRequest handshake{peer, {}, std::nullopt};
+  const std::string_view target(request.target().data(), request.target().size());
+  const auto question = std::min(target.find('?'), target.size() - 1);
+  HandshakeRequest handshake{peer, {}, std::nullopt, std::string(target.substr(question + 1))};
   for (auto [at, end] = request.equal_range("X-Forwarded-For"); at != end; ++at) {
     if (!handshake.forwarded_for.empty()) handshake.forwarded_for += ',';
     handshake.forwarded_for += at->value();

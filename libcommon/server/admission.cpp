@@ -11,6 +11,22 @@
 
 namespace smaster::server {
 
+namespace {
+
+/// An agent that runs several processes of one shard says which of them it is in the URL's query.
+int process_number(std::string_view query) {
+  constexpr std::string_view kKey = "process=";
+  for (const auto part : split(query, '&')) {
+    if (part.starts_with(kKey)) {
+      const auto number = parse_int<int>(part.substr(kKey.size())).value_or(0);
+      return number >= 0 && number <= ShardName::kMaxProcess ? number : 0;
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
 Admission::Admission(Core& core) : core_(core) { settings_changed(); }
 
 void Admission::settings_changed() {
@@ -47,9 +63,10 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (!request.authorization) co_return refuse(address, "no authorization header");
   const auto header = crypto::parse_authorization(*request.authorization);
   if (!header) co_return refuse(address, "malformed authorization header: " + header.error().message);
-  const auto seat = address + ' ' + header->name.str();
+  const auto name = header->name.process(process_number(request.query));
+  const auto seat = address + ' ' + name.str();
   if (exhausted(seat)) {
-    spdlog::warn("handshake refused: shard {} connects too often (address {})", header->name.str(), address);
+    spdlog::warn("handshake refused: shard {} connects too often (address {})", name.str(), address);
     co_return too_many;
   }
 
@@ -87,7 +104,19 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
     }
   }
   attempts_.count(seat, instant);
-  co_return std::make_unique<ShardSession>(core_, header->name, address);
+  if (core_.fleet.find(name) == nullptr) {
+    fleet::ShardInfo info(name);
+    info.key = key;
+    info.created_time = now;
+    std::vector<fleet::ShardInfo> infos(1, std::move(info));
+    const auto added = co_await core_.fleet.add(std::move(infos));
+    if (!added) {
+      spdlog::error("handshake refused: process {} cannot be registered: {}", name.str(),
+                    added.error().message);
+      co_return net::Refusal{503, "Try again later", std::chrono::seconds(5)};
+    }
+  }
+  co_return std::make_unique<ShardSession>(core_, name, address);
 }
 
 }  // namespace smaster::server

@@ -1,6 +1,7 @@
 // What shards ask of each other: an eval over many, gathered into one answer.
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <set>
 #include <utility>
 
 #include "json/json.hpp"
@@ -23,6 +24,7 @@ class Gathered {
       if (error_ == "null") error_ = std::move(*text);
     } else {
       places_.at(place) = std::move(*text);
+      answered_.insert(place);
     }
   }
 
@@ -30,6 +32,12 @@ class Gathered {
   [[nodiscard]] const std::string& error() const { return error_; }
   [[nodiscard]] const std::vector<std::string>& places() const { return places_; }
   [[nodiscard]] std::string array() const { return socketio::join_array({places_.begin(), places_.end()}); }
+  /// Only the answers, in their order: a process that runs several ids has given one.
+  [[nodiscard]] std::string answers() const {
+    std::vector<std::string_view> answers;
+    for (const auto place : answered_) answers.push_back(places_[place]);
+    return socketio::join_array(answers);
+  }
   [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
 
  private:
@@ -46,6 +54,7 @@ class Gathered {
   }
 
   std::vector<std::string> places_;
+  std::set<std::size_t> answered_;
   std::vector<std::string> attachments_;
   std::string error_ = "null";
   std::size_t missing_ = 0;
@@ -110,7 +119,7 @@ void broadcast_as_discord(Core& core, Question question, std::optional<std::int6
   const auto by_id = core.fleet.by_id();
   const auto connected = [&](ShardId id) {
     const auto found = by_id.find(id);
-    return found != by_id.end() && found->second->joined;
+    return found != by_id.end() && found->second->connected;
   };
   auto ids = all_ids(core);
   if (shard) ids.assign(1, ShardId{static_cast<std::int32_t>(*shard)});
@@ -138,7 +147,7 @@ void broadcast_as_discord(Core& core, Question question, std::optional<std::int6
       },
       [state, finish, one = shard.has_value()] {
         const auto& gathered = state->gathered;
-        finish({"null", one ? gathered.places().front() : gathered.array(), gathered.attachments()});
+        finish({"null", one ? gathered.places().front() : gathered.answers(), gathered.attachments()});
       });
 }
 

@@ -16,6 +16,7 @@
 #include "server/eval.hpp"
 #include "server/messages.hpp"
 #include "server/registrar.hpp"
+#include "server/reshard.hpp"
 #include "server/respawn.hpp"
 #include "server/stats.hpp"
 
@@ -95,7 +96,7 @@ Answer get_history(ControlContext& context, const Call& call) {
   std::vector<ShardName> names;
   const auto [first, last] = call.query.equal_range("id");
   for (auto at = first; at != last; ++at) {
-    auto name = ShardName::parse(at->second);
+    auto name = ShardName::parse_seat(at->second);
     if (!name || context.core.fleet.find(*name) == nullptr) {
       return control::error_reply(fail(ErrorKind::not_found, "no shard is named \"" + at->second + '"'));
     }
@@ -111,7 +112,12 @@ std::string eval_line(const EvalAnswer& answer) {
     json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
   }
   // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
-  return R"({"shard":)" + std::to_string(answer.shard.value) + R"(,"name":)" +
+  std::string shards;
+  if (answer.shards.size() > 1) {
+    for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);
+    shards = R"(,"shards":[)" + shards + ']';
+  }
+  return R"({"shard":)" + std::to_string(answer.shard.value) + shards + R"(,"name":)" +
          json::serialize(name_value(answer.name)) +
          (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
 }
@@ -267,6 +273,36 @@ net::Task<Answer> post_import(ControlContext context, Call call) {
   co_return json_reply(bj::object{{"added", imported->added}, {"unchanged", imported->unchanged}});
 }
 
+Answer post_reshard(ControlContext& context, const Call& call, bool rebalances) {
+  constexpr std::int64_t kMostShards = 100'000;
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  Reshard request;
+  const auto timeout = milliseconds(*body, "timeout_ms", Millis{3'600'000});
+  if (!timeout) return control::error_reply(timeout.error());
+  request.timeout = *timeout;
+  json::read(*body, "dry_run", request.dry_run);
+  json::read(*body, "wait", request.wait);
+  if (!rebalances) {
+    std::int64_t count = -1;
+    json::read(*body, "count", count);
+    if (count < 0 || count > kMostShards)
+      return usage("\"count\" is from 0 to " + std::to_string(kMostShards));
+    request.count = ShardCount{static_cast<std::int32_t>(count)};
+    std::string strategy = "auto";
+    json::read(*body, "strategy", strategy);
+    request.strategy = fleet::parse_strategy(strategy);
+    if (!request.strategy && strategy != "auto")
+      return usage("\"strategy\" is auto, rolling, blue-green or at-once");
+  }
+  auto lines = reshard(context.core, request);
+  if (!lines) return control::error_reply(lines.error());
+  return std::move(*lines);
+}
+
+Answer post_reshard(ControlContext& context, const Call& call) { return post_reshard(context, call, false); }
+Answer post_rebalance(ControlContext& context, const Call& call) { return post_reshard(context, call, true); }
+
 Answer post_stop(ControlContext& context, const Call&) {
   spdlog::info("stop requested");
   net::asio::post(context.core.context, context.stop);
@@ -284,6 +320,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/stats", get_stats},       {"GET", "/v1/server", get_server},
     {"GET", "/v1/history", get_history},   {"POST", "/v1/eval", post_eval},
     {"POST", "/v1/respawn", post_respawn}, {"POST", "/v1/genconfig", post_genconfig},
+    {"POST", "/v1/reshard", post_reshard}, {"POST", "/v1/rebalance", post_rebalance},
     {"POST", "/v1/stop", post_stop},
 };
 

@@ -45,16 +45,19 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
 void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout) {
   if (!on_end_) return;
   const auto by_id = core_.fleet.by_id();
+  std::map<ShardName, ShardId> asked;  // a process that runs several ids answers once
   for (const auto id : ids) {
     const auto found = by_id.find(id);
     if (found == by_id.end()) {
       missing(id, std::nullopt, "no shard has this id");
-    } else if (auto& shard = *found->second; !shard.joined) {
+    } else if (auto& shard = *found->second; !shard.connected) {
       missing(id, shard.info.id, "not connected");
     } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
       missing(id, shard.info.id, "run by no agent, which this needs");
+    } else if (const auto [first, fresh] = asked.emplace(shard.info.id, id); !fresh) {
+      waiting_.at(first->second).shards.push_back(id);
     } else {
-      auto& waiting = waiting_.emplace(id, Waiting{shard.info.id}).first->second;
+      auto& waiting = waiting_.emplace(id, Waiting{shard.info.id, {id}}).first->second;
       const std::vector<std::string_view> arguments =
           agent ? std::vector<std::string_view>(question.arguments.begin(), question.arguments.end())
                 : std::vector<std::string_view>{*question.script};
@@ -80,14 +83,14 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
     const auto& values = arguments->json;
     const bool ok = values.empty() || !json::truthy(values.front());
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
-    on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, name, std::string(text),
-                arguments->attachments});
+    on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
+                std::string(text), arguments->attachments});
   }
   finish_if_done();
 }
 
 void Eval::missing(ShardId id, std::optional<ShardName> name, std::string_view why) {
-  on_answer_({EvalAnswer::Kind::missing, id, std::move(name), json::quote(why), {}});
+  on_answer_({EvalAnswer::Kind::missing, id, {id}, std::move(name), json::quote(why), {}});
 }
 
 void Eval::give_up(Millis timeout) {

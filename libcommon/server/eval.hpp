@@ -23,7 +23,8 @@ inline constexpr Millis kEvalTimeout{15'000};
 struct EvalAnswer {
   enum class Kind { result, error, missing };
   Kind kind = Kind::missing;
-  ShardId shard;
+  ShardId shard;                  ///< the first of `shards`
+  std::vector<ShardId> shards;    ///< those of the asked ones that the answering process runs
   std::optional<ShardName> name;  ///< none when no shard has the id
   std::string json;               ///< the result or the error as JSON; for missing, a sentence as JSON
   std::vector<std::string> attachments;
@@ -59,6 +60,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
  private:
   struct Waiting {
     ShardName name;
+    std::vector<ShardId> shards;
     socketio::AckId ack_id = 0;
   };
 

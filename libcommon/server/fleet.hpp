@@ -10,36 +10,46 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "fleet/dispatch.hpp"
+#include "fleet/forecast.hpp"
 #include "fleet/heartbeats.hpp"
 #include "fleet/history.hpp"
-#include "fleet/identify.hpp"
-#include "fleet/planner.hpp"
 #include "fleet/shard_info.hpp"
 #include "net/asio.hpp"
 #include "server/settings.hpp"
 #include "store/store.hpp"
+#include "wire/socketio/connection.hpp"
 
 namespace smaster::server {
 
 class ShardSession;
 
 /// A known shard and what goes on with it now.
-struct Shard {
-  explicit Shard(fleet::ShardInfo info_) : info(std::move(info_)) {}
-  fleet::ShardInfo info;
+struct Shard : fleet::Seat {
+  using Seat::Seat;
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
-  ShardSession* session = nullptr;             ///< its live connection
-  bool joined = false;        ///< the connection has joined the namespace and heard our proof
-  bool dirty = false;         ///< to be saved with the next flush
-  bool told = true;           ///< has been sent its present id
-  unsigned saving = 0;        ///< saves under way that it must not hear of before they are done
-  Instant status_at{};        ///< when `status` came
-  Millis correction_pause{};  ///< how long until a wrong goal in a status is corrected again
+  ShardSession* session = nullptr;             ///< its live connection; `connected` once it has our proof
+  bool dirty = false;                          ///< to be saved with the next flush
+  Instant status_at{};                         ///< when `status` came
+  Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
-  unsigned quiet = 0;                 ///< statuses in a row without any message
-  Time reboot_asked = fleet::kNever;  ///< when it was last told to reboot because it was silent
-  bool respawn_due = false;           ///< is to restart its bot when it is its turn to log in
+  unsigned quiet = 0;                          ///< statuses in a row without any message
+  std::optional<socketio::AckId> start_asked;  ///< its agent waits for this answer to start its bot again
 };
+
+/// The count that the fleet is to have, and how it gets there.
+struct Target {
+  ShardCount count;
+  fleet::Strategy strategy = fleet::Strategy::at_once;
+  std::string setting;       ///< what [shards] count said when it was made
+  bool by_operator = false;  ///< asked for by command: holds until the setting is changed
+  bool operator==(const Target&) const = default;
+};
+
+/// As the store has it.
+[[nodiscard]] std::string to_text(const Target& target);
+[[nodiscard]] std::optional<Target> parse_target(const std::string& text);
+inline constexpr const char* kTargetNote = "target";
 
 /// What a shard is doing, in one word.
 [[nodiscard]] std::string_view state_word(const Shard& shard, const Settings& settings, Time now);
@@ -58,9 +68,23 @@ class Fleet {
   [[nodiscard]] Shard* find(const ShardName& name);
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
   [[nodiscard]] fleet::History& history() { return history_; }
-  [[nodiscard]] ShardCount goal() const { return settings_.count_auto ? recommended_ : settings_.count; }
+  [[nodiscard]] ShardCount goal() const { return target_.count; }
+  [[nodiscard]] const Target& target() const { return target_; }
+  [[nodiscard]] fleet::Progress progress() const { return dispatch_.planner().progress(); }
+  [[nodiscard]] const fleet::PlanSettings& plan_settings() const { return plan_settings_; }
+  /// What would be done about another goal, or to even out the hosts.
+  [[nodiscard]] fleet::Forecast forecast(const fleet::PlanSettings& settings) const;
+  /// Blue/green where the spares suffice, else rolling, unless the settings say which.
+  [[nodiscard]] fleet::Strategy strategy_for(ShardCount count) const;
+  /// Another goal, on disk when it returns ok.
+  net::Task<Result<void>> retarget(Target target);
+  /// Evens out the hosts, once.
+  void rebalance();
+  [[nodiscard]] bool rebalancing() const { return plan_settings_.rebalance; }
+  /// Until when its bot is parked, since it fails again and again.
+  [[nodiscard]] std::optional<Time> parked_until(const Shard& shard) const;
   /// Who waits to log in, and what Discord allows.
-  [[nodiscard]] const fleet::IdentifyQueue& identify() const { return identify_; }
+  [[nodiscard]] const fleet::IdentifyQueue& identify() const { return dispatch_.identify(); }
   /// Who has which id of the present goal, connected or not; the master has none.
   [[nodiscard]] std::map<ShardId, Shard*> by_id();
   /// A master shard that is connected, if any.
@@ -68,6 +92,8 @@ class Fleet {
 
   /// A session is authenticated: it replaces the shard's old one.
   void attach(ShardSession& session);
+  /// What its shard can take: shard ids a process, and on which host.
+  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host);
   /// It has joined the namespace and has our proof: it may be told its id.
   void joined(ShardSession& session);
   void detach(ShardSession& session);
@@ -82,8 +108,11 @@ class Fleet {
   /// Sends the shard its `update` now, if it can hear it.
   void send_update(Shard& shard);
   void settings_changed();
-  /// Tells a connected shard to restart its bot, when it is its turn to log in.
+  /// Tells a connected shard to restart its bot, when it is its turn to log in. One that is parked is let
+  /// go.
   void respawn(Shard& shard);
+  /// Its agent asks when it may restart a bot that died; the ack is the answer.
+  void may_start(Shard& shard, socketio::AckId ack_id);
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
@@ -93,14 +122,16 @@ class Fleet {
  private:
   void run_plan();
   void arm_tick();
-  void apply(const std::vector<fleet::Assign>& assignments);
-  void reboot(const ShardName& name);
-  net::Task<> save_then_tell(std::vector<ShardName> names);
-  void tell_all();
-  void send_now(Shard& shard);
-  void arm_identify();
-  void wait_for_turn();
-  void start_due();
+  void follow_settings();
+  void set_plan_settings();
+  void say(const fleet::Plan& plan);
+  void say(const fleet::Parked& parked);
+  net::Task<> save_then_tell(std::vector<fleet::Assign> assignments);
+  void deliver();
+  void deliver_later();
+  void deliver(const fleet::Order& order);
+  void arm_dispatch();
+  [[nodiscard]] std::string update_text(const Shard& shard, const fleet::Role& role) const;
   net::Task<> generate_one(fleet::Generate what);
   void arm_heartbeats();
   void send_heartbeats();
@@ -116,16 +147,17 @@ class Fleet {
   fleet::History history_;
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON
-  fleet::IdentifyQueue identify_;
+  fleet::PlanSettings plan_settings_;
+  fleet::Dispatch dispatch_;
+  Target target_;
   ShardCount recommended_;  ///< by Discord; unknown until it is asked
-  net::Timer identify_timer_;
+  net::Timer dispatch_timer_;
   net::Timer plan_timer_;
   net::Timer tick_timer_;
-  Time since_ = fleet::kNever;  ///< when shards could begin to be heard
   net::Timer heartbeat_timer_;
   net::Timer flush_timer_;
   bool plan_due_ = false;
-  bool identify_due_ = false;
+  bool delivery_due_ = false;
   bool generating_ = false;
   bool store_failing_ = false;
   bool finished_ = false;

@@ -24,7 +24,7 @@ BroadcastResult deliver(Core& core, const Question& message, const std::vector<S
   std::size_t sent = 0;
   for (const auto id : targets) {
     const auto found = by_id.find(id);
-    const bool connected = found != by_id.end() && found->second->joined;
+    const bool connected = found != by_id.end() && found->second->connected;
     if (!connected || !found->second->session->is_agent()) {
       if (one) {
         return failure("shard " + std::to_string(id.value) + " is " +

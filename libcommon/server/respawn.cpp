@@ -31,12 +31,12 @@ std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId
   std::vector<RespawnTarget> targets;
   const auto by_id = core.fleet.by_id();
   if (ids.empty()) {
-    for (const auto& [id, shard] : by_id) targets.push_back({id, shard->info.id, shard->joined});
+    for (const auto& [id, shard] : by_id) targets.push_back({id, shard->info.id, shard->connected});
   }
   for (const auto id : ids) {
     const auto at = by_id.find(id);
     targets.push_back(at == by_id.end() ? RespawnTarget{id, std::nullopt, false}
-                                        : RespawnTarget{id, at->second->info.id, at->second->joined});
+                                        : RespawnTarget{id, at->second->info.id, at->second->connected});
   }
   return targets;
 }
@@ -46,7 +46,7 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
   for (const auto& target : targets) {
     if (!target.connected) continue;
     auto* const shard = core.fleet.find(*target.name);
-    if (shard == nullptr || !shard->joined) continue;
+    if (shard == nullptr || !shard->connected) continue;
     const auto wait = turn++ * delay;
     spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value,
                  wait.count());
@@ -74,7 +74,7 @@ RollOptions read_roll_options(const boost::json::object& object) {
 void roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options) {
   std::erase_if(targets, [&](RespawnTarget& target) {
     const auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
-    target.connected = shard != nullptr && shard->joined;
+    target.connected = shard != nullptr && shard->connected;
     return !target.connected;
   });
   if (targets.empty()) return;
@@ -118,7 +118,7 @@ void RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnEnd on_en
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   const auto* const shard = core_.fleet.find(name);
-  if (shard == nullptr || !shard->joined || !shard->status || shard->status_at <= begun_) return false;
+  if (shard == nullptr || !shard->connected || !shard->status || shard->status_at <= begun_) return false;
   const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
   if (before.ready && shard->status->bot && shard->status->bot->ready != true) return false;

@@ -106,6 +106,15 @@ Set update_style(UpdateStyle& out) {
   };
 }
 
+Set reshard_strategy(std::optional<fleet::Strategy>& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    const auto text = node.is_string() ? node.as_string()->get() : std::string();
+    out = fleet::parse_strategy(text);
+    if (out || text == "auto") return std::nullopt;
+    return R"(takes one of "auto" "rolling" "blue-green" "at-once")";
+  };
+}
+
 Set url_path(std::string& out) {
   return [&out](const toml::node& node) -> std::optional<std::string> {
     const auto* value = node.as_string();
@@ -170,7 +179,10 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"bot_args", texts(s.bot_args)},
         {"respawn_delay", duration(s.respawn_delay, Millis{0})},
         {"timestamp_precision", duration(s.timestamp_precision, Millis{1000})},
-        {"auto_generate", yes_no(s.auto_generate)}}},
+        {"auto_generate", yes_no(s.auto_generate)},
+        {"reshard_strategy", reshard_strategy(s.reshard_strategy)},
+        {"reshard_max_down", number(s.reshard_max_down, 1, 100'000)},
+        {"rebalance", yes_no(s.rebalance)}}},
       {"limits",
        {{"conn_count", number(s.conn_count, 1, 1'000'000)},
         {"conn_time", duration(s.conn_time, Millis{1})},

@@ -8,6 +8,7 @@
 
 #include "base/result.hpp"
 #include "base/types.hpp"
+#include "fleet/planner.hpp"
 
 namespace smaster::server {
 
@@ -42,6 +43,9 @@ struct Settings {
   Millis respawn_delay{5'000};
   Millis timestamp_precision{300'000};
   bool auto_generate = true;
+  std::optional<fleet::Strategy> reshard_strategy;  ///< none: by the spares there are
+  std::uint32_t reshard_max_down = 1;
+  bool rebalance = false;  ///< even out the hosts whenever they are not
   // [limits]
   std::uint32_t conn_count = 5;
   Millis conn_time{10'000};

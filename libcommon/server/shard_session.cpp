@@ -13,6 +13,11 @@
 #include "server/respawn.hpp"
 
 namespace smaster::server {
+namespace {
+
+constexpr std::size_t kMaxHostLabel = 64;
+
+}  // namespace
 
 ShardSession::ShardSession(Core& core, ShardName name, std::string address)
     : SocketIoUpper(socketio::kConnectTimeout),
@@ -50,18 +55,34 @@ void ShardSession::fail_pending() {
 }
 
 void ShardSession::connected(std::string_view, std::string_view auth) {
-  // What an agent says of itself; other shards say nothing.
-  bool only_check = false;
-  if (const auto value = json::parse(auth); value && value->is_object()) {
-    agent_ = value->get_object().contains("agent");
-    json::read(value->get_object(), "check", only_check);
-  }
+  const bool only_check = introduce(auth);
   core_.proof.get([this, alive = alive_, only_check](const Proof& proof) {
     if (!*alive || !open_) return;
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
     spdlog::info("shard {} connected{} (address {})", name_.str(), only_check ? " to check" : "", address_);
     if (!only_check) core_.fleet.joined(*this);
   });
+}
+
+/// What an agent says of itself; other shards say nothing. Returns whether it only wants to check.
+bool ShardSession::introduce(std::string_view auth) {
+  constexpr std::int64_t kMostIds = 1024;
+  bool only_check = false;
+  std::int64_t capacity = 1;
+  std::string host;
+  if (const auto value = json::parse(auth); value && value->is_object()) {
+    const auto& object = value->get_object();
+    agent_ = object.contains("agent");
+    json::read(object, "check", only_check);
+    json::read(object, "shardsPerProcess", capacity);
+    json::read(object, "host", host);
+  }
+  if (!only_check) {
+    const auto label = host.substr(0, kMaxHostLabel);
+    core_.fleet.introduced(*this, static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds)),
+                           label);
+  }
+  return only_check;
 }
 
 void ShardSession::disconnected(std::string_view) { close(); }
@@ -110,6 +131,8 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     on_broadcast(ack_id, arguments, &Question::fetch_prop);
   } else if (name == "respawnAll") {
     on_respawn_all(ack_id, arguments);
+  } else if (name == "identify") {
+    if (ack_id) core_.fleet.may_start(*shard, *ack_id);
   } else if (name == "sendMessage") {
     on_send_message(ack_id, arguments);
   } else {
@@ -166,7 +189,7 @@ void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
   constexpr std::int64_t kLongest = 3'600'000;
   const auto ms = arguments.json.size() < 3 ? std::nullopt : parse_int<std::int64_t>(arguments.json[2]);
   const auto timeout = ms ? std::optional(Millis{std::clamp<std::int64_t>(*ms, 1, kLongest)}) : std::nullopt;
-  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal_shard_id,
+  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal.first(),
                timeout, answer_with_result(ack_id));
 }
 

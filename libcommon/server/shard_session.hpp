@@ -35,6 +35,8 @@ class ShardSession final : public net::SocketIoUpper {
                           Answer answer);
   /// No longer interested in the answer.
   void forget(socketio::AckId id) { pending_.erase(id); }
+  void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
+              const std::vector<std::string>& attachments = {});
   /// Ends the session; who waits for an answer is told at once, however long the client takes to notice.
   void close();
 
@@ -55,8 +57,7 @@ class ShardSession final : public net::SocketIoUpper {
 
  private:
   void fail_pending();
-  void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
-              const std::vector<std::string>& attachments = {});
+  bool introduce(std::string_view auth);
   [[nodiscard]] OnBroadcast answer_with_result(std::optional<socketio::AckId> ack_id);
   void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));

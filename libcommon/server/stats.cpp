@@ -30,8 +30,21 @@ boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet
 
 }  // namespace
 
+boost::json::object reshard_json(Core& core) {
+  const auto progress = core.fleet.progress();
+  if (progress.old == 0 && !core.fleet.rebalancing()) return {};
+  return {{"count", core.fleet.goal().value},
+          {"strategy", fleet::to_string(core.fleet.target().strategy)},
+          {"up", progress.up},
+          {"placed", progress.placed},
+          {"moving", progress.moving},
+          {"old", progress.old},
+          {"spares", progress.spares},
+          {"rebalancing", core.fleet.rebalancing()}};
+}
+
 boost::json::object stats_json(Core& core, std::size_t clients) {
-  const auto now = net::wall_clock();
+  const auto now = net::fleet_clock();
   std::int64_t current = 0;
   std::int64_t known = 0;
   std::int64_t registered = 0;
@@ -41,14 +54,17 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     const auto state = state_word(shard, core.settings, now);
     if (!shard.info.is_master) {
       ++known;
-      current += shard.joined ? 1 : 0;
+      current += shard.connected ? 1 : 0;
       registered += shard.info.registered() ? 1 : 0;
       configured += state == "running" ? 1 : 0;
     }
     auto row = fleet::to_json(shard.info);
     row["state"] = state;
-    row["connected"] = shard.joined;
+    row["connected"] = shard.connected;
     row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
+    if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
+      row["parkedUntil"] = to_unix_ms(*until);
+    }
     row["stats"] = shard.status ? boost::json::value(fleet::to_json(*shard.status)) : nullptr;
     shards.push_back(std::move(row));
   }
@@ -57,6 +73,7 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
       {"goal", core.fleet.goal().value}, {"current", current},         {"known", known},
       {"registered", registered},        {"configured", configured},   {"clients", clients},
       {"uptime_ms", uptime.count()},     {"shards", std::move(shards)}};
+  if (const auto reshard = reshard_json(core); !reshard.empty()) stats["reshard"] = reshard;
   // Only where Discord was asked: otherwise nobody waits.
   const auto& queue = core.fleet.identify();
   if (queue.limits()) stats["identify"] = identify_json(queue, *queue.limits(), now);

@@ -14,6 +14,9 @@ class Core;
 /// address, stats]}. `clients`: connections with a session.
 [[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
 
+/// How far a change of the count or of the hosts is; empty when nothing is on its way.
+[[nodiscard]] boost::json::object reshard_json(Core& core);
+
 /// {name: [ShardStatus, …], …} of the samples later than `since`; all shards when none are named.
 [[nodiscard]] boost::json::object history_json(Core& core, Time since, const std::vector<ShardName>& names);
 

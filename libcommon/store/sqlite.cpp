@@ -11,7 +11,7 @@ namespace smaster::store {
 namespace {
 
 /// Bumped when the tables change; `migrate` brings older files up.
-constexpr int kSchemaVersion = 2;
+constexpr int kSchemaVersion = 3;
 
 /// A shard's row in the types that SOCI binds.
 struct Row {
@@ -21,6 +21,9 @@ struct Row {
   long long last_seen = 0, last_heartbeat = 0, created = 0, boot = 0, stop = 0;
   int goal_id = -1, current_id = -1, goal_count = -1, current_count = -1;
   std::string may_run;
+  std::string goal, current;  // with all their ids
+  int capacity = 1;
+  std::string host;
 
   void set(const fleet::ShardInfo& info) {
     name = info.id.str();
@@ -31,15 +34,19 @@ struct Row {
     created = to_unix_ms(info.created_time);
     boot = to_unix_ms(info.boot_time);
     stop = to_unix_ms(info.stop_time);
-    goal_id = info.goal_shard_id.value;
-    current_id = info.current_shard_id.value;
-    goal_count = info.goal_shard_count.value;
-    current_count = info.current_shard_count.value;
+    goal_id = info.goal.first().value;
+    current_id = info.current.first().value;
+    goal_count = info.goal.count.value;
+    current_count = info.current.count.value;
     may_run = fleet::to_text(info.may_run);
+    goal = fleet::to_text({info.goal});
+    current = fleet::to_text({info.current});
+    capacity = static_cast<int>(info.capacity);
+    host = info.host;
   }
 
   [[nodiscard]] std::optional<fleet::ShardInfo> get() const {
-    auto id = ShardName::parse(name);
+    auto id = ShardName::parse_seat(name);
     if (!id) return std::nullopt;
     fleet::ShardInfo info(std::move(*id));
     info.key = key;
@@ -49,12 +56,18 @@ struct Row {
     info.created_time = from_unix_ms(created);
     info.boot_time = from_unix_ms(boot);
     info.stop_time = from_unix_ms(stop);
-    info.goal_shard_id.value = goal_id;
-    info.current_shard_id.value = current_id;
-    info.goal_shard_count.value = goal_count;
-    info.current_shard_count.value = current_count;
+    info.goal = role(goal, goal_id, goal_count);
+    info.current = role(current, current_id, current_count);
     info.may_run = fleet::parse_roles(may_run);
+    info.capacity = static_cast<std::uint32_t>(std::max(capacity, 1));
+    info.host = host;
     return info;
+  }
+
+  /// Rows of the second version have no text of their roles.
+  static fleet::Role role(const std::string& text, int id, int count) {
+    auto roles = fleet::parse_roles(text);
+    return roles.empty() ? fleet::Role(ShardId{id}, ShardCount{count}) : std::move(roles.front());
   }
 };
 
@@ -77,11 +90,12 @@ class SqliteStore final : public Store {
           (sql_.prepare
                << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
                   "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count, "
-                  "may_run FROM shards",
+                  "may_run, goal, current, capacity, host FROM shards",
            soci::into(r.name), soci::into(r.key), soci::into(r.is_master), soci::into(r.last_seen),
            soci::into(r.last_heartbeat), soci::into(r.created), soci::into(r.boot), soci::into(r.stop),
            soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count),
-           soci::into(r.current_count), soci::into(r.may_run));
+           soci::into(r.current_count), soci::into(r.may_run), soci::into(r.goal), soci::into(r.current),
+           soci::into(r.capacity), soci::into(r.host));
       select.execute();
       while (select.fetch()) {
         if (auto info = r.get()) shards.push_back(std::move(*info));
@@ -97,16 +111,32 @@ class SqliteStore final : public Store {
       soci::statement insert =
           (sql_.prepare
                << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
-                  ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count, :may_run)",
+                  ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count, :may_run, :goal, "
+                  ":current, :capacity, :host)",
            soci::use(r.name), soci::use(r.key), soci::use(r.is_master), soci::use(r.last_seen),
            soci::use(r.last_heartbeat), soci::use(r.created), soci::use(r.boot), soci::use(r.stop),
            soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count), soci::use(r.current_count),
-           soci::use(r.may_run));
+           soci::use(r.may_run), soci::use(r.goal), soci::use(r.current), soci::use(r.capacity),
+           soci::use(r.host));
       for (const auto& shard : shards) {
         r.set(shard);
         insert.execute(true);
       }
       transaction.commit();
+    });
+  }
+
+  Result<std::string> load_note(const std::string& name) override {
+    return guard<std::string>("read", [&] {
+      std::string text;
+      sql_ << "SELECT text FROM notes WHERE name = :name", soci::use(name), soci::into(text);
+      return text;
+    });
+  }
+
+  Result<void> save_note(const std::string& name, const std::string& text) override {
+    return guard<void>("write", [&] {
+      sql_ << "INSERT OR REPLACE INTO notes VALUES (:name, :text)", soci::use(name), soci::use(text);
     });
   }
 
@@ -121,7 +151,7 @@ class SqliteStore final : public Store {
                                 soci::into(name), soci::into(at), soci::into(packed), soci::use(from));
       select.execute();
       while (select.fetch()) {
-        auto shard = ShardName::parse(name);
+        auto shard = ShardName::parse_seat(name);
         if (!shard) continue;
         std::string bytes(packed.get_len(), '\0');
         if (!bytes.empty()) packed.read(0, bytes.data(), bytes.size());
@@ -165,8 +195,14 @@ class SqliteStore final : public Store {
     if (version == kSchemaVersion) return;
     soci::transaction transaction(sql_);
     if (version < 1) create_first_schema();
-    sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
-    sql_ << "PRAGMA user_version = 2";
+    if (version < 2) sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
+    for (const char* const column :
+         {"goal TEXT NOT NULL DEFAULT ''", "current TEXT NOT NULL DEFAULT ''",
+          "capacity INTEGER NOT NULL DEFAULT 1", "host TEXT NOT NULL DEFAULT ''"}) {
+      sql_ << std::string("ALTER TABLE shards ADD COLUMN ") + column;
+    }
+    sql_ << "CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL)";
+    sql_ << "PRAGMA user_version = 3";
     transaction.commit();
   }
 

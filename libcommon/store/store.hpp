@@ -21,6 +21,11 @@ class Store {
   /// Adds or replaces these shards, all or none; on disk when it returns.
   [[nodiscard]] virtual Result<void> save(const std::vector<fleet::ShardInfo>& shards) = 0;
 
+  /// A text that was saved under this name; empty: none was.
+  [[nodiscard]] virtual Result<std::string> load_note(const std::string& name) = 0;
+  /// On disk when it returns.
+  [[nodiscard]] virtual Result<void> save_note(const std::string& name, const std::string& text) = 0;
+
   /// The samples later than `since`, in no particular order.
   [[nodiscard]] virtual Result<std::vector<fleet::Sample>> load_history(Time since) = 0;
   /// Adds samples and drops those from before `oldest`.

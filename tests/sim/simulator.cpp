@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "agent/bot_life.hpp"
-#include "fleet/planner.hpp"
+#include "fleet/dispatch.hpp"
 
 namespace smaster::sim {
 namespace {
@@ -25,10 +25,11 @@ constexpr Millis kAgentGrace{5'000};     ///< what a bot gets when its agent has
 constexpr Millis kMargin{7'000};         ///< as the server has it
 constexpr Millis kFaults{1'200'000};     ///< for so long things go wrong
 constexpr Millis kQuietTime{2'100'000};  ///< and then they may settle
-constexpr Millis kNoSave{20};
-constexpr Millis kSlack{60'000};  ///< ticks, heartbeats, and a bot's end
+constexpr Millis kSlack{60'000};         ///< ticks, heartbeats, and a bot's end
 
-constexpr fleet::PlanSettings kSettings{};
+constexpr fleet::Patience kPatience{};
+/// Looking at everything at every event is for small fleets.
+constexpr std::size_t kSmall = 100;
 
 class World;
 
@@ -41,50 +42,81 @@ struct Connection {
   Time to_agent{};
 };
 
-/// A shard's host: its agent and its bot.
+/// One process of an agent, and its bot.
 struct Host {
   explicit Host(ShardName name_) : name(std::move(name_)) {}
   ShardName name;
-  bool up = true;  ///< the agent runs
+  std::string label;
+  std::uint32_t capacity = 1;
+  bool agent = true;  ///< false: one of WIRE.md's shards, which neither introduces itself nor asks
+  bool up = true;     ///< it runs
   bool joining = false;
   std::shared_ptr<Connection> connection;  ///< as the agent sees it
   BotLife life{agent::LifeOptions{}};
   bool hung = false;         ///< the bot lives and does nothing
   bool deaf = false;         ///< and its agent does not manage to restart it when told to
   bool lost = false;         ///< dead for good
+  bool broken = false;       ///< its bot dies whenever it is started
+  bool ready = false;        ///< the bot has logged in
   std::optional<Role> told;  ///< by the last update
+  std::int64_t deaths = 0;
+  Time started{};
+  Time ended{};
   Time heard{};
   unsigned generation = 0;  ///< of the bot process
+  double drift = 0;         ///< how much faster its clock is
+  Millis ahead{0};
 };
 
-struct Row {
-  explicit Row(fleet::ShardInfo info_) : info(std::move(info_)) {}
-  fleet::ShardInfo info;
+struct Row : fleet::Seat {
+  using Seat::Seat;
   std::shared_ptr<Connection> connection;  ///< as the server sees it
-  bool told = true;
-  Time reboot_asked{};
+  fleet::ShardStatus last;
+  int granted = 0;  ///< logins; two orders may be on the way at the same time
+  Time granted_at{};
 };
 
 class World {
  public:
   World(std::uint64_t seed, bool trace) : random_(seed), trace_(trace) {
     now_ = from_unix_ms(1'000'000'000'000);
+    begin_ = now_;
     end_of_faults_ = now_ + kFaults;
-    const auto count = pick(2, 14);
+    const bool large = seed % 2000 == 0;
+    const auto count = large ? pick(1'000, 3'000) : pick(2, 14);
+    const auto most_ids = pick(0, 1) > 0 ? pick(1, 4) : 1;
+    const auto machines = pick(1, 4);
     for (std::uint64_t i = 0; i < count; ++i) {
-      const auto letter = static_cast<char>('a' + i);
-      const auto name = *ShardName::parse(std::string{'s', 'a', letter});
-      hosts_.emplace_back(name);
-      fleet::ShardInfo info(name);
+      hosts_.emplace_back(numbered(i));
+      auto& host = hosts_.back();
+      host.capacity = static_cast<std::uint32_t>(pick(1, most_ids));
+      host.label = most_ids > 1 ? std::string(1, static_cast<char>('A' + pick(1, machines))) : "";
+      host.agent = host.capacity > 1 || pick(0, 3) > 0;
+      host.ahead = between(-3'600'000, 3'600'000);
+      host.drift = static_cast<double>(pick(0, 400)) / 100'000 - 0.002;
+      room_ += host.capacity;
+      fleet::ShardInfo info(host.name);
       info.created_time = now_;
-      rows_.emplace(name, Row(info));
+      index_.emplace(host.name, static_cast<std::size_t>(i));
+      rows_.emplace(host.name, Row(info));
     }
-    goal_ = static_cast<std::int32_t>(pick(1, count));
-    if (pick(0, 3) == 0) {
+    goal_ = static_cast<std::int32_t>(pick(1, room_));
+    strategy_ = fleet::Strategy::at_once;
+    max_down_ = static_cast<unsigned>(pick(1, large ? 50 : 3));
+    if (pick(0, 1) > 0) {
+      limits_.emplace();
+      constexpr std::int32_t kConcurrency[] = {1, 2, 16};
+      limits_->max_concurrency = large ? 64 : kConcurrency[pick(0, 2)];
+      limits_->reserve = static_cast<std::int64_t>(pick(0, 10));
+      limits_->total = large ? 100'000 : 1'000;
+      limits_->remaining = large ? limits_->total : static_cast<std::int64_t>(pick(10, 200));
+      limits_->reset_at = now_ + between(600'000, kFaults.count());
+    }
+    if (!large && pick(0, 3) == 0) {
       // An imported registry may hold anything, also one id twice.
       for (auto& [name, r] : rows_) {
-        r.info.goal_shard_id.value = static_cast<std::int32_t>(pick(0, count)) - 1;
-        r.info.goal_shard_count.value = static_cast<std::int32_t>(pick(1, count));
+        r.info.goal = {ShardId{static_cast<std::int32_t>(pick(0, count)) - 1},
+                       ShardCount{static_cast<std::int32_t>(pick(1, count))}};
         r.info.last_seen = r.info.boot_time = now_;
       }
     }
@@ -128,7 +160,22 @@ class World {
   }
   void after(Millis pause, std::function<void()> run) { at(now_ + pause, std::move(run)); }
   void at(Time when, std::function<void()> run) { events_.push({when, order_++, std::move(run)}); }
-  Instant instant() const { return Instant{now_.time_since_epoch()}; }
+  /// What the host's clock says: it is off, and a little too fast or too slow.
+  Instant instant(std::size_t i) const {
+    const auto passed = static_cast<double>((now_ - begin_).count()) * (1 + hosts_[i].drift);
+    return Instant{Millis{static_cast<std::int64_t>(passed)} + hosts_[i].ahead + Millis{10'000'000}};
+  }
+  Time when(std::size_t i, Instant at) const {
+    const auto passed =
+        std::chrono::duration_cast<Millis>(at.time_since_epoch()) - hosts_[i].ahead - Millis{10'000'000};
+    return begin_ +
+           Millis{static_cast<std::int64_t>(static_cast<double>(passed.count()) / (1 + hosts_[i].drift))};
+  }
+  static ShardName numbered(std::uint64_t i) {
+    std::string letters = "s";
+    for (int digit = 0; digit < 3; ++digit, i /= 26) letters += static_cast<char>('a' + i % 26);
+    return *ShardName::parse(letters);
+  }
 
   template <class... Args>
   void say(const char* form, Args... args) {
@@ -172,10 +219,18 @@ class World {
     host.heard = now_;
     auto& r = row(i);
     if (r.connection) r.connection->server_end = false;
+    if (r.connection) dispatch_->left(r);
     r.connection = connection;
     r.info.last_seen = now_;
-    r.told = false;
+    r.info.capacity = host.capacity;
+    r.info.host = host.label;
+    r.margin = kMargin;
     say("%s joins", host.name.str().c_str());
+    dispatch_->joined(r, host.agent, now_);
+    if (host.agent) {
+      send_status(i);
+      if (host.life.phase() == BotLife::Phase::asking) ask(i);
+    }
     ping(i, connection);
     watch_master(i);
     replan();
@@ -206,6 +261,7 @@ class World {
       if (r.connection != connection) return;
       r.connection.reset();
       r.info.last_seen = now_;
+      if (server_up_) dispatch_->left(r);
       replan();
     });
     after(between(0, most), [this, i, connection] {
@@ -222,10 +278,13 @@ class World {
   void server_starts() {
     server_up_ = true;
     since_ = now_;
+    dispatch_.emplace(settings(), now_);
+    if (limits_) dispatch_->limit(*limits_);
     for (auto& [name, r] : rows_) {
-      r.connection.reset();
-      r.told = true;
-      r.reboot_asked = Time{};
+      Row fresh(r.info);
+      fresh.granted = r.granted;
+      r = std::move(fresh);
+      dispatch_->add(r);
     }
     say("the server starts");
     replan();
@@ -237,6 +296,7 @@ class World {
     say("the server dies");
     for (std::size_t i = 0; i < hosts_.size(); ++i) break_connection(i, false);
     for (auto& [name, r] : rows_) r.connection.reset();
+    if (limits_) limits_ = dispatch_->identify().limits();  // Discord knows
     ++server_life_;
     after(pick(0, 3) == 0 ? between(240'000, 330'000) : between(100, 90'000), [this] { server_starts(); });
   }
@@ -249,66 +309,134 @@ class World {
     });
   }
 
-  fleet::Plan make_plan() {
-    std::vector<fleet::Member> members;
-    for (const auto& [name, r] : rows_)
-      members.push_back({&r.info, r.connection != nullptr, r.reboot_asked, kMargin});
-    auto settings = kSettings;
+  fleet::PlanSettings settings() const {
+    fleet::PlanSettings settings;
     settings.goal = ShardCount{goal_};
     settings.auto_generate = false;
-    settings.now = now_;
-    settings.since = since_;
-    return fleet::plan(members, settings);
+    settings.patience.since = since_;
+    settings.strategy = strategy_;
+    settings.max_down = max_down_;
+    settings.rebalance = rebalance_;
+    return settings;
+  }
+
+  /// What a planner that was just made would do.
+  fleet::Plan fresh_plan() const {
+    fleet::Planner planner(settings());
+    std::vector<fleet::Seat> seats;
+    seats.reserve(rows_.size());
+    for (const auto& [name, r] : rows_) seats.push_back(r);
+    for (auto& seat : seats) planner.add(seat);
+    return planner.step(now_);
   }
 
   void plan_now() {
-    const auto plan = make_plan();
+    const bool compare = hosts_.size() < kSmall && ++plans_ % 16 == 0;
+    const auto fresh = compare ? fresh_plan() : fleet::Plan{};
+    const auto plan = dispatch_->plan(now_);
     for (const auto& assignment : plan.assignments) {
-      auto& r = rows_.at(assignment.shard);
-      say("%s gets %d/%d, had %d/%d, runs %d/%d as far as is known", assignment.shard.str().c_str(),
-          assignment.id.value, assignment.count.value, r.info.goal_shard_id.value,
-          r.info.goal_shard_count.value, r.info.current_shard_id.value, r.info.current_shard_count.value);
-      fleet::apply(assignment, r.info, now_);
-      r.told = false;
+      const auto& r = rows_.at(assignment.shard);
+      say("%s gets %s/%d, runs %s/%d as far as is known", assignment.shard.str().c_str(),
+          fleet::ids_text(assignment.role).c_str(), assignment.role.count.value,
+          fleet::ids_text(r.info.current).c_str(), r.info.current.count.value);
+      check_role(r, assignment.role);
     }
-    for (const auto& name : plan.reboots) {
-      rows_.at(name).reboot_asked = now_;
-      const auto i = index(name);
-      say("%s is told to reboot", name.str().c_str());
-      to_agent(i, rows_.at(name).connection, [this, i] {
-        if (!hosts_[i].deaf) obey(i, hosts_[i].life.respawn(instant()));
-      });
-    }
-    // A plan that has just been made needs nothing more.
-    const auto again = make_plan();
-    if (!again.assignments.empty() || !again.reboots.empty())
-      broken("the plan is not silent on its own result");
-    after(kNoSave, [this, life = server_life_] {
-      if (!server_up_ || life != server_life_) return;
-      for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        auto& r = row(i);
-        if (!r.told && r.connection) send_update(i);
+    for (const auto& name : plan.reboots) say("%s is told to reboot", name.str().c_str());
+    if (compare && fresh != plan) broken("a planner that was just made would plan something else");
+    // A plan that has just been made needs nothing more, neither of this planner nor of a new one.
+    if (compare) {
+      const auto again = fresh_plan();
+      if (!again.assignments.empty() || !again.reboots.empty()) {
+        for (const auto& a : again.assignments)
+          say("again: %s %s", a.shard.str().c_str(), fleet::to_text({a.role}).c_str());
+        broken("the plan is not silent on its own result");
       }
+    }
+    deliver();
+    after(between(1, 50), [this, life = server_life_, assignments = plan.assignments] {
+      if (!server_up_ || life != server_life_) return;
+      dispatch_->saved(assignments, now_);
+      deliver();
     });
     check_due_ = true;
   }
 
-  std::size_t index(const ShardName& name) const {
-    return static_cast<std::size_t>(
-        std::find_if(hosts_.begin(), hosts_.end(), [&](const Host& host) { return host.name == name; }) -
-        hosts_.begin());
+  void check_role(const Row& r, const Role& role) {
+    if (role.ids.size() > r.info.capacity) broken(r.info.id.str() + " gets more ids than it can take");
+    if (role.bound() && role.count.value != goal_)
+      broken(r.info.id.str() + " gets an id of an old generation");
   }
 
-  void send_update(std::size_t i) {
+  std::size_t index(const ShardName& name) const { return index_.at(name); }
+
+  // ---- what the server sends ----
+
+  void deliver() {
+    if (!server_up_) return;
+    dispatch_->tick(now_);
+    for (const auto& order : dispatch_->take_orders()) send(order);
+    const auto next = dispatch_->next(now_);
+    if (!next || (deliver_at_ > now_ && deliver_at_ <= *next)) return;
+    deliver_at_ = std::max(*next, now_ + Millis{1});
+    at(deliver_at_, [this, life = server_life_] {
+      if (life == server_life_) deliver();
+    });
+  }
+
+  void send(const fleet::Order& order) {
+    const auto i = index(order.shard);
     auto& r = row(i);
-    r.told = true;
-    const auto& info = r.info;
-    const auto goal = info.goal_shard_id.bound()
-                          ? std::optional(Role{info.goal_shard_id, info.goal_shard_count})
-                          : std::nullopt;
-    to_agent(i, r.connection, [this, i, goal] {
-      hosts_[i].told = goal;
-      obey(i, hosts_[i].life.set_goal(goal, instant()));
+    if (trace_)
+      say("  -> %s: %s%s", order.shard.str().c_str(),
+        order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
+        : order.kind == fleet::Order::Kind::respawn ? "respawn"
+                                                    : "start",
+        order.logs_in ? ", logs in" : "");
+    if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
+    // The answer to who asked comes with what it is told: that is one login.
+    const bool again = order.kind == fleet::Order::Kind::start && r.granted_at == now_;
+    if (order.logs_in && !again && dispatch_->identify().limits()) log_in(i);
+    switch (order.kind) {
+      case fleet::Order::Kind::update:
+        return send_update(i, order.role);
+      case fleet::Order::Kind::respawn:
+        return to_agent(i, r.connection, [this, i] {
+          if (!hosts_[i].deaf) obey(i, hosts_[i].life.respawn(instant(i)));
+        });
+      case fleet::Order::Kind::start:
+        return to_agent(i, r.connection, [this, i] { obey(i, hosts_[i].life.granted(instant(i))); });
+    }
+  }
+
+  /// Discord's side of it: one login a bucket every five seconds, and so many until the reset.
+  void log_in(std::size_t i) {
+    auto& r = row(i);
+    r.granted = std::min(r.granted + 1, 2);
+    r.granted_at = now_;
+    const auto& limits = *dispatch_->identify().limits();
+    std::map<std::int32_t, std::int32_t> logins;
+    for (const auto id : r.info.goal.ids) ++logins[id.value % limits.max_concurrency];
+    for (const auto& [bucket, n] : logins) {
+      auto& last = logins_[bucket];
+      if (now_ < last + fleet::kIdentifyInterval) {
+        broken("two logins within 5 s in bucket " + std::to_string(bucket) + ", the second of " +
+               r.info.id.str());
+      }
+      last = now_ + (n - 1) * fleet::kIdentifyInterval;
+    }
+    if (*limits.remaining < limits.reserve) broken("the logins kept in reserve are used");
+  }
+
+  void send_update(std::size_t i, const Role& role) {
+    auto& r = row(i);
+    const auto goal = role.bound() ? std::optional(role) : std::nullopt;
+    const bool asks = hosts_[i].agent && dispatch_->identify().limits().has_value();
+    to_agent(i, r.connection, [this, i, goal, asks] {
+      auto& host = hosts_[i];
+      host.told = goal;
+      host.life.ask_first(asks);
+      obey(i, host.life.set_goal(goal, instant(i)));
+      if (!asks) obey(i, host.life.granted(instant(i)));
       send_status(i);
       watch_master(i);
     });
@@ -317,8 +445,9 @@ class World {
   void heartbeats() {
     after(kInterval, [this] {
       for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        if (server_up_ && row(i).connection) send_update(i);
+        if (server_up_ && row(i).connection) dispatch_->remind(row(i), now_);
       }
+      deliver();
       heartbeats();
     });
   }
@@ -336,21 +465,34 @@ class World {
     auto& host = hosts_[i];
     if (!host.connection || !host.up) return;
     fleet::ShardStatus status;
-    if (host.told) {
-      status.goal_shard_id = host.told->id;
-      status.goal_shard_count = host.told->count;
-    }
-    if (host.life.role()) {
-      status.current_shard_id = host.life.role()->id;
-      status.current_shard_count = host.life.role()->count;
+    status.goal = host.told.value_or(Role{});
+    status.current = host.life.role().value_or(Role{});
+    status.start_time = host.started;
+    status.stop_time = host.ended;
+    if (host.agent) {
+      status.bot.emplace();
+      status.bot->deaths = host.deaths;
+      status.bot->ready = host.ready;
     }
     const bool lively = !host.hung;
     to_server(i, host.connection, [this, i, status, lively] {
       auto& r = row(i);
       r.info.last_seen = now_;
-      if (lively || !status.current_shard_id.bound()) r.info.last_heartbeat = now_;
-      fleet::believe_status(status, r.info);
+      if (lively || !status.current.bound()) r.info.last_heartbeat = now_;
+      const auto parked = dispatch_->status(r, status, std::exchange(r.last, status), now_);
+      if (parked)
+        say("%s is parked for %lld s", r.info.id.str().c_str(),
+            static_cast<long long>(parked->pause.count() / 1000));
+      if (parked) ++report_.parked;
+      deliver();
       replan();
+    });
+  }
+
+  void ask(std::size_t i) {
+    to_server(i, hosts_[i].connection, [this, i] {
+      dispatch_->ask_to_start(row(i));
+      deliver();
     });
   }
 
@@ -364,10 +506,20 @@ class World {
         ++report_.bots_started;
         host.hung = false;
         host.deaf = false;
-        say("%s starts a bot as %d/%d", host.name.str().c_str(), host.life.role()->id.value,
+        host.ready = false;
+        host.started = now_;
+        say("%s starts a bot as %s/%d", host.name.str().c_str(), fleet::ids_text(*host.life.role()).c_str(),
             host.life.role()->count.value);
+        if (limits_ && host.agent && row(i).granted == 0) {
+          broken(host.name.str() + " starts a bot, and it was not its turn to log in");
+        }
+        row(i).granted = std::max(row(i).granted - 1, 0);
         check_due_ = true;
         send_status(i);
+        after(between(500, 8'000), [this, i, generation = host.generation] { logged_in(i, generation); });
+        break;
+      case BotLife::Order::ask:
+        if (host.connection) ask(i);
         break;
       case BotLife::Order::stop:
         after(between(10, kAgentGrace.count()),
@@ -375,17 +527,28 @@ class World {
         break;
     }
     if (const auto deadline = host.life.deadline()) {
-      at(Time{std::chrono::duration_cast<Millis>(deadline->time_since_epoch())} + Millis{1}, [this, i] {
-        if (hosts_[i].up) obey(i, hosts_[i].life.tick(instant()));
+      at(std::max(when(i, *deadline), now_) + Millis{2}, [this, i] {
+        if (hosts_[i].up) obey(i, hosts_[i].life.tick(instant(i)));
       });
     }
+  }
+
+  void logged_in(std::size_t i, unsigned generation) {
+    auto& host = hosts_[i];
+    if (host.generation != generation || host.life.phase() != BotLife::Phase::running) return;
+    if (host.broken) return bot_ends(i, generation);
+    host.ready = true;
+    send_status(i);
   }
 
   void bot_ends(std::size_t i, unsigned generation) {
     auto& host = hosts_[i];
     if (host.generation != generation || !host.life.role()) return;
     say("%s's bot is gone", host.name.str().c_str());
-    obey(i, host.life.exited(instant(), random_()));
+    if (host.life.phase() == BotLife::Phase::running && host.up) ++host.deaths;
+    host.ended = now_;
+    host.ready = false;
+    obey(i, host.life.exited(instant(i), random_()));
     send_status(i);
     // A killed agent's successor takes over once nothing of its bot is left.
     if (!host.up) host.life = BotLife(agent::LifeOptions{});
@@ -395,15 +558,19 @@ class World {
   void watch_master(std::size_t i) {
     const auto& host = hosts_[i];
     const auto patience =
-        host.connection ? std::max(kSettings.assume_dead_after, kPingTimeout) : kSettings.assume_dead_after;
-    at(std::max(host.heard + patience, now_ + Millis{1}), [this, i] {
+        host.connection ? std::max(kPatience.assume_dead_after, kPingTimeout) : kPatience.assume_dead_after;
+    const auto own = [this, i](Millis patience_) {
+      return Millis{
+          static_cast<std::int64_t>(static_cast<double>(patience_.count()) / (1 + hosts_[i].drift))};
+    };
+    at(std::max(host.heard + own(patience), now_ + Millis{1}), [this, i, own] {
       auto& h = hosts_[i];
-      const auto least =
-          h.connection ? std::max(kSettings.assume_dead_after, kPingTimeout) : kSettings.assume_dead_after;
+      const auto least = own(h.connection ? std::max(kPatience.assume_dead_after, kPingTimeout)
+                                          : kPatience.assume_dead_after);
       if (!h.up || now_ < h.heard + least || !h.life.goal()) return;
       say("%s has lost its master", h.name.str().c_str());
       h.told.reset();
-      obey(i, h.life.set_goal(std::nullopt, instant()));
+      obey(i, h.life.set_goal(std::nullopt, instant(i)));
     });
   }
 
@@ -413,7 +580,7 @@ class World {
     if (now_ > end_of_faults_) return settle();
     const auto i = static_cast<std::size_t>(pick(0, hosts_.size() - 1));
     auto& host = hosts_[i];
-    switch (pick(0, 9)) {
+    switch (pick(0, 11)) {
       case 0:
       case 1:
         say("%s's connection breaks", host.name.str().c_str());
@@ -441,6 +608,14 @@ class World {
       case 8:
         isolate(i);
         break;
+      case 9:
+        break_bot(i);
+        break;
+      case 10:
+        rebalance_ = pick(0, 1) > 0;
+        if (server_up_) dispatch_->set(settings());
+        replan();
+        break;
       default:
         break;
     }
@@ -449,10 +624,24 @@ class World {
 
   /// Often somebody thinks better of it at once.
   void change_goal() {
-    goal_ = static_cast<std::int32_t>(pick(1, hosts_.size() + 1));
-    say("the goal is %d", goal_);
+    goal_ = static_cast<std::int32_t>(pick(1, room_ + 1));
+    strategy_ = pick(0, 2) == 0   ? fleet::Strategy::at_once
+                : pick(0, 1) == 0 ? fleet::Strategy::rolling
+                                  : fleet::Strategy::blue_green;
+    say("the goal is %d, %s", goal_, std::string(fleet::to_string(strategy_)).c_str());
+    uncovered_.clear();
+    if (server_up_) dispatch_->set(settings());
     replan();
     if (pick(0, 1) > 0 && now_ < end_of_faults_) after(between(10, 10'000), [this] { change_goal(); });
+  }
+
+  /// For a while its bot dies whenever it is started.
+  void break_bot(std::size_t i) {
+    auto& host = hosts_[i];
+    if (std::exchange(host.broken, true)) return;
+    say("%s's bot is broken", host.name.str().c_str());
+    if (host.life.phase() == BotLife::Phase::running) bot_ends(i, host.generation);
+    after(between(10'000, 600'000), [this, i] { hosts_[i].broken = false; });
   }
 
   /// The bot lives on and does nothing. The planner must see to it in time, unless something else happens to
@@ -464,11 +653,14 @@ class World {
     host.hung = true;
     host.deaf = pick(0, 1) > 0;
     const auto connection = host.connection;
-    const auto patience = host.deaf ? kSettings.expect_reboot_after : kSettings.request_reboot_after;
+    if (!host.agent || !host.ready || limits_)
+      host.deaf = true;  // to be told may take its time, to be stopped does not
+    const auto patience = host.deaf ? kPatience.expect_reboot_after : kPatience.request_reboot_after;
     after(patience + kSlack, [this, i, connection, generation = host.generation, server = server_life_] {
       const auto& h = hosts_[i];
       const bool undisturbed = h.up && h.connection == connection && connection && !connection->cut &&
-                               row(i).connection == connection && server == server_life_;
+                               row(i).connection == connection && server == server_life_ &&
+                               !row(i).queued;  // that one waits for its turn to start anew
       if (undisturbed && h.generation == generation && h.life.phase() == BotLife::Phase::running) {
         broken(h.name.str() + "'s bot hangs, and nobody does anything about it");
       }
@@ -496,6 +688,7 @@ class World {
     host.told.reset();
     host.connection.reset();
     host.life = BotLife(agent::LifeOptions{});
+    host.deaths = 0;
     join(i);
   }
 
@@ -508,9 +701,25 @@ class World {
     after(between(1'000, 700'000), [this, i] { join(i); });
   }
 
+  /// An operator lets go what is parked.
+  void release() {
+    if (!server_up_) return;
+    for (auto& [name, r] : rows_) {
+      if (r.parked) dispatch_->respawn(r, now_);
+    }
+    deliver();
+  }
+
   /// No more faults: everybody comes back.
   void settle() {
     say("no more faults");
+    after(Millis{900'000}, [this] { release(); });
+    // With too few spares the old generation would stay for good, which is what blue/green promises.
+    if (strategy_ == fleet::Strategy::blue_green) {
+      strategy_ = fleet::Strategy::rolling;
+      if (server_up_) dispatch_->set(settings());
+      replan();
+    }
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
       if (!hosts_[i].lost) after(between(0, 30'000), [this, i] { start_host(i); });
     }
@@ -526,36 +735,66 @@ class World {
   /// No shard id with two live bots in one generation.
   void check_invariants() {
     check_due_ = false;
+    if (hosts_.size() >= kSmall && ++checks_ % 64 != 0) return;
     std::map<std::pair<std::int32_t, std::int32_t>, const Host*> live;
     for (const auto& host : hosts_) {
       const auto& role = host.life.role();
       if (!role) continue;
-      const auto [at, fresh] = live.emplace(std::pair(role->count.value, role->id.value), &host);
-      if (!fresh) {
-        broken("shard id " + std::to_string(role->id.value) + " of " + std::to_string(role->count.value) +
-               " runs on " + at->second->name.str() + " and on " + host.name.str());
+      for (const auto id : role->ids) {
+        const auto [at, fresh] = live.emplace(std::pair(role->count.value, id.value), &host);
+        if (!fresh) {
+          broken("shard id " + std::to_string(id.value) + " of " + std::to_string(role->count.value) +
+                 " runs on " + at->second->name.str() + " and on " + host.name.str());
+        }
+      }
+    }
+    if (server_up_) check_bound();
+  }
+
+  /// Every id is bound again within assume_dead_after when there is a spare.
+  void check_bound() {
+    const auto patience = settings().patience;
+    bool spare = false;
+    std::vector<bool> covered(static_cast<std::size_t>(goal_));
+    for (const auto& [name, r] : rows_) {
+      if (r.connected && !r.info.goal.bound() && !r.must_stop_first(patience, now_)) spare = true;
+      for (const auto id : r.info.goal.ids) {
+        if (r.connected && id.value < goal_) covered[static_cast<std::size_t>(id.value)] = true;
+      }
+    }
+    if (!spare) return uncovered_.clear();
+    for (std::int32_t id = 0; id < goal_; ++id) {
+      if (covered[static_cast<std::size_t>(id)]) {
+        uncovered_.erase(id);
+        continue;
+      }
+      const auto since = std::max(uncovered_.emplace(id, now_).first->second, since_);
+      if (now_ - since > kPatience.assume_dead_after + kMargin + kSlack) {
+        broken("nobody was given shard id " + std::to_string(id) + " in time, and there is a spare");
       }
     }
   }
 
   /// With everybody back, as many ids run as there can be, and nobody has anything to do any more.
   void check_settled() {
+    checks_ = 63;
     check_invariants();
-    const auto up = static_cast<std::size_t>(
-        std::count_if(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.up; }));
-    const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(goal_), up);
+    std::size_t room = 0;
+    for (const auto& host : hosts_) room += host.up ? host.capacity : 0;
+    const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(goal_), room);
     std::size_t running = 0;
     for (const auto& host : hosts_) {
       const auto& role = host.life.role();
       if (!role) continue;
       if (role->count.value != goal_) broken(host.name.str() + " runs a shard that is not wanted");
-      if (host.life.phase() == BotLife::Phase::running) ++running;
+      if (host.life.phase() == BotLife::Phase::running) running += role->ids.size();
     }
     if (running != wanted) {
       broken(std::to_string(running) + " of " + std::to_string(wanted) +
              " ids run long after the last fault");
     }
-    if (const auto plan = make_plan(); !plan.assignments.empty() || !plan.reboots.empty()) {
+    if (hosts_.size() >= kSmall) return;
+    if (const auto plan = fresh_plan(); !plan.assignments.empty() || !plan.reboots.empty()) {
       broken("the plan is not silent long after the last fault");
     }
   }
@@ -563,13 +802,26 @@ class World {
   std::mt19937_64 random_;
   const bool trace_;
   Time now_{};
+  Time begin_{};
   Time end_of_faults_{};
   Time since_{};
   std::priority_queue<Event> events_;
   std::uint64_t order_ = 0;
   std::vector<Host> hosts_;
   std::map<ShardName, Row> rows_;
+  std::map<ShardName, std::size_t> index_;
+  std::optional<fleet::Dispatch> dispatch_;
+  std::optional<fleet::IdentifyLimits> limits_;
+  std::map<std::int32_t, Time> logins_;  ///< each bucket's last
+  std::map<std::int32_t, Time> uncovered_;
+  std::uint64_t room_ = 0;
   std::int32_t goal_ = 1;
+  fleet::Strategy strategy_ = fleet::Strategy::at_once;
+  unsigned max_down_ = 1;
+  bool rebalance_ = false;
+  Time deliver_at_{};
+  unsigned plans_ = 0;
+  unsigned checks_ = 0;
   bool server_up_ = false;
   unsigned server_life_ = 0;
   bool plan_due_ = false;

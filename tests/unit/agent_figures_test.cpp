@@ -53,8 +53,8 @@ TEST_F(StatusesTest, TheBotsOwnFiguresCount) {
       R"({"memory":{"heapUsed":1,"heapTotal":2,"rss":3,"external":4},"cpus":[],"numMessages":5,"ping":6})",
       1000);
   EXPECT_EQ(status.id, "abc");
-  EXPECT_EQ(status.goal_shard_id, ShardId{2});
-  EXPECT_EQ(status.current_shard_id, ShardId{1});
+  EXPECT_EQ(status.goal.first(), ShardId{2});
+  EXPECT_EQ(status.current.first(), ShardId{1});
   EXPECT_EQ(status.mem_heap_used, 1);
   EXPECT_EQ(status.mem_heap_total, 2);
   EXPECT_EQ(status.mem_rss, 3);

@@ -10,8 +10,8 @@ using Phase = BotLife::Phase;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Role kOne{ShardId{1}, ShardCount{4}};
-constexpr Role kTwo{ShardId{2}, ShardCount{4}};
+const Role kOne{ShardId{1}, ShardCount{4}};
+const Role kTwo{ShardId{2}, ShardCount{4}};
 
 struct BotLifeTest : testing::Test {
   BotLife life{LifeOptions{}};

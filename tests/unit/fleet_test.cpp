@@ -19,7 +19,7 @@ TEST(ShardStatus, FieldsOfTheWrongTypeKeepTheirOldValue) {
             status);
   EXPECT_EQ(status.ping, 12);
   EXPECT_EQ(status.mem_rss, 5);
-  EXPECT_EQ(status.goal_shard_id, ShardId{3});
+  EXPECT_EQ(status.goal.first(), ShardId{3});
   EXPECT_EQ(status.cpu_load, std::vector<double>{0.5});
   EXPECT_TRUE(status.is_master);
 }
@@ -38,8 +38,8 @@ TEST(ShardStatus, NumbersOutOfRangeDoNoHarm) {
   read_text(
       R"({"goalShardId":1e300,"currentShardId":99999999999,"timestamp":1e308,"ping":-1e308,"timeDelta":1e-320})",
       status);
-  EXPECT_EQ(status.goal_shard_id, kNoShard);
-  EXPECT_EQ(status.current_shard_id, kNoShard);
+  EXPECT_EQ(status.goal.first(), kNoShard);
+  EXPECT_EQ(status.current.first(), kNoShard);
   (void)unpack(pack(status));
 }
 
@@ -76,7 +76,7 @@ TEST(ShardInfo, RoundTripsThroughJson) {
   ShardInfo again(name("abc"));
   read(to_json(info), again);
   EXPECT_EQ(again, info);
-  EXPECT_EQ(again.current_shard_count, ShardCount{9});
+  EXPECT_EQ(again.current.count, ShardCount{9});
 }
 
 TEST(History, KeepsWhatIsWithinItsLength) {

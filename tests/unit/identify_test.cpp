@@ -29,7 +29,7 @@ struct IdentifyTest : testing::Test {
   IdentifyQueue queue{kStart};
   static Time at(int s) { return kStart + seconds(s); }
   void want(int count) {
-    for (int i = 0; i < count; ++i) queue.want(name(i), ShardId{i});
+    for (int i = 0; i < count; ++i) queue.want(name(i), {ShardId{i}});
   }
 };
 
@@ -57,7 +57,7 @@ TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
   for (const int concurrency : {1, 3, 16}) {
     IdentifyQueue fresh(kStart);
     fresh.limit(IdentifyLimits{.max_concurrency = concurrency});
-    for (int i = 0; i < 100; ++i) fresh.want(name(i), ShardId{i});
+    for (int i = 0; i < 100; ++i) fresh.want(name(i), {ShardId{i}});
     auto now = kStart;
     std::size_t started = 0;
     while (const auto next = fresh.next(now)) {
@@ -83,14 +83,14 @@ TEST_F(IdentifyTest, TheReserveIsKeptAndTheResetIsWaitedFor) {
 
 TEST_F(IdentifyTest, WhoLeavesTakesNoTurnAndWhoAsksTwiceHasOne) {
   queue.limit(IdentifyLimits{});
-  queue.want(name(0), ShardId{0});
-  queue.want(name(0), ShardId{0});
-  queue.want(name(1), ShardId{1});
+  queue.want(name(0), {ShardId{0}});
+  queue.want(name(0), {ShardId{0}});
+  queue.want(name(1), {ShardId{1}});
   queue.forget(name(0));
   queue.forget(name(7));
   EXPECT_EQ(ids(queue.due(at(5))), "aab ");
-  queue.want(name(0), ShardId{3});
-  queue.want(name(0), ShardId{2});
+  queue.want(name(0), {ShardId{3}});
+  queue.want(name(0), {ShardId{2}});
   EXPECT_EQ(queue.waiting(), 1u);
   EXPECT_TRUE(queue.wants(name(0)));
 }

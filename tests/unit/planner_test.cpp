@@ -13,35 +13,55 @@ namespace {
 
 ShardName name(std::string_view text) { return *ShardName::parse(text); }
 
-/// "aaa:0/2" has id 0 of 2; "+" connected, "*" a master, "?" never seen.
+/// "aaa:0/2" has id 0 of 2, "aaa:0,1/2" two ids; "+" connected, "*" a master, "?" never seen, "x3" takes
+/// three ids, "@h" is on the host h.
 struct Scene {
   explicit Scene(const std::string& text) {
     std::istringstream words(text);
     for (std::string word; words >> word;) {
-      infos.emplace_back(name(word.substr(0, 3)));
-      auto& info = infos.back();
+      ShardInfo info(name(word.substr(0, 3)));
       info.last_seen = word.find('?') == std::string::npos ? from_unix_ms(1) : kNever;
       info.is_master = word.find('*') != std::string::npos;
       if (const auto colon = word.find(':'); colon != std::string::npos) {
-        info.goal_shard_id.value = std::stoi(word.substr(colon + 1));
-        info.goal_shard_count.value = std::stoi(word.substr(word.find('/') + 1));
+        info.goal = parse_roles(word.substr(colon + 1, word.find_first_of("+*x@?", colon) - colon - 1)).at(0);
       }
-      members.push_back({&info, word.find('+') != std::string::npos});
+      if (const auto at = word.find('x', 3); at != std::string::npos) {
+        info.capacity = static_cast<std::uint32_t>(std::stoi(word.substr(at + 1)));
+      }
+      if (const auto at = word.find('@'); at != std::string::npos) info.host = word.substr(at + 1, 1);
+      seats.emplace_back(std::move(info));
+      seats.back().connected = word.find('+') != std::string::npos;
+      seats.back().info.current = seats.back().info.goal;
     }
   }
-  std::deque<ShardInfo> infos;
-  std::vector<Member> members;
+
+  Plan step(const PlanSettings& settings, Time now = kNever) {
+    Planner planner(settings);
+    for (auto& seat : seats) planner.add(seat);
+    auto plan = planner.step(now);
+    EXPECT_EQ(planner.step(now).assignments.size(), 0u) << "its own result needs no plan";
+    return plan;
+  }
+
+  /// Everybody does what it was told, and says so.
+  void obey() {
+    for (auto& seat : seats) {
+      if (!seat.connected) continue;
+      seat.info.current = seat.info.goal;
+      seat.info.may_run.clear();
+    }
+  }
+
+  std::deque<Seat> seats;
 };
 
-std::string plan_of(const std::string& scene_text, int goal, bool auto_generate = false) {
-  const Scene scene(scene_text);
-  const auto result = plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = auto_generate});
+std::string text_of(const Plan& plan) {
   std::string text;
-  for (const auto& assignment : result.assignments) {
-    text += assignment.shard.str() + ':' + std::to_string(assignment.id.value) + '/' +
-            std::to_string(assignment.count.value) + ' ';
+  for (const auto& assignment : plan.assignments) {
+    text += assignment.shard.str() + ':' + to_text({assignment.role}) + ' ';
   }
-  switch (result.generate) {
+  for (const auto& shard : plan.reboots) text += shard.str() + "! ";
+  switch (plan.generate) {
     case Generate::nothing:
       break;
     case Generate::shard:
@@ -52,6 +72,13 @@ std::string plan_of(const std::string& scene_text, int goal, bool auto_generate 
       break;
   }
   return text;
+}
+
+std::string plan_of(const std::string& scene_text, int goal, bool auto_generate = false) {
+  PlanSettings settings;
+  settings.goal = ShardCount{goal};
+  settings.auto_generate = auto_generate;
+  return text_of(Scene(scene_text).step(settings));
 }
 
 struct Row {
@@ -73,7 +100,7 @@ TEST(Planner, AssignsByTheRules) {
       {"a new goal changes the count and keeps the ids", "aaa:0/2+ bbb:1/2+", 4, "aaa:0/4 bbb:1/4 "},
       {"a smaller goal takes ids away", "aaa:0/3+ bbb:1/3+ ccc:2/3+", 2, "aaa:0/2 bbb:1/2 ccc:-1/-1 "},
       {"an id taken by the new generation is not taken twice", "aaa:0/2+ bbb:0/4+", 4, "aaa:1/4 "},
-      {"the second of two with one id gets another", "aaa:0/2+ bbb:0/2+", 2, "bbb:1/2 "},
+      {"the second of two with one id is stopped first", "aaa:0/2+ bbb:0/2+", 2, "bbb:-1/-1 "},
       {"without a free one it gets none", "aaa:0/1+ bbb:0/1+", 1, "bbb:-1/-1 "},
       {"the goal zero stops all", "aaa:0/1+", 0, "aaa:-1/-1 "},
       {"an unknown goal changes nothing", "aaa:0/1+ bbb+", -1, ""},
@@ -93,19 +120,88 @@ TEST(Planner, GeneratesConfigsUpToTheGoalAndThenAMaster) {
   EXPECT_EQ(plan_of("", 2, false), "");
 }
 
-TEST(Planner, ItsOwnResultNeedsNoPlan) {
+/// The scene goes on, everybody obeying, until nothing is planned any more; "|" between the plans.
+std::string plans_of(const std::string& scene_text, const PlanSettings& settings) {
+  Scene scene(scene_text);
+  std::string text;
+  for (int i = 0; i < 20; ++i) {
+    const auto plan = text_of(scene.step(settings));
+    if (plan.empty()) break;
+    text += (i > 0 ? "| " : "") + plan;
+    scene.obey();
+  }
+  return text;
+}
+
+PlanSettings to(int goal, Strategy strategy, unsigned max_down = 1) {
+  PlanSettings settings;
+  settings.goal = ShardCount{goal};
+  settings.auto_generate = false;
+  settings.strategy = strategy;
+  settings.max_down = max_down;
+  return settings;
+}
+
+TEST(Planner, RollsOneAfterTheOtherToANewCount) {
+  EXPECT_EQ(plans_of("aaa:0/3+ bbb:1/3+ ccc:2/3+", to(4, Strategy::rolling)), "aaa:0/4 | bbb:1/4 | ccc:2/4 ");
+  EXPECT_EQ(plans_of("aaa:0/3+ bbb:1/3+ ccc:2/3+", to(4, Strategy::rolling, 2)),
+            "aaa:0/4 bbb:1/4 | ccc:2/4 ");
+  EXPECT_EQ(plans_of("aaa:0/2+ bbb:1/2+ ccc+ ddd+", to(4, Strategy::rolling)),
+            "ccc:2/4 ddd:3/4 | aaa:0/4 | bbb:1/4 ")
+      << "spares first: nobody goes down for them";
+  EXPECT_EQ(plans_of("aaa:0/3+ bbb:1/3+ ccc:2/3+", to(2, Strategy::rolling)),
+            "aaa:0/2 | bbb:1/2 | ccc:-1/-1 ")
+      << "what is left over runs on until the rest is there";
+  EXPECT_EQ(plans_of("aaa:0/3 bbb:1/3+ ccc:2/3+", to(2, Strategy::rolling)), "bbb:1/2 aaa:0/2 | ccc:-1/-1 ");
+}
+
+TEST(Planner, BlueGreenStopsTheOldWhenTheNewIsUp) {
+  EXPECT_EQ(plans_of("aaa:0/1+ bbb+ ccc+", to(2, Strategy::blue_green)), "bbb:0/2 ccc:1/2 | aaa:-1/-1 ");
+  EXPECT_EQ(plans_of("aaa:0/1+ bbb+", to(2, Strategy::blue_green)), "bbb:0/2 ") << "a spare is missing";
+  EXPECT_EQ(plans_of("aaa:0/1+ bbb:0/2+ ccc", to(1, Strategy::blue_green)), "bbb:-1/-1 ")
+      << "given up half way";
+}
+
+TEST(Planner, BlueGreenWaitsForBotsThatSayTheyAreNotReady) {
+  Scene scene("aaa:0/1+ bbb:0/2+ ccc:1/2+");
+  scene.seats[2].ready = false;
+  EXPECT_EQ(text_of(scene.step(to(2, Strategy::blue_green))), "");
+  scene.seats[2].ready = true;
+  EXPECT_EQ(text_of(scene.step(to(2, Strategy::blue_green))), "aaa:-1/-1 ");
+}
+
+TEST(Planner, AProcessTakesSeveralIdsThatFollowEachOther) {
+  EXPECT_EQ(plan_of("aaa+x4 bbb+x4", 8), "aaa:0,1,2,3/8 bbb:4,5,6,7/8 ");
+  EXPECT_EQ(plan_of("aaa+x4 bbb+x4", 6), "aaa:0,1,2,3/6 bbb:4,5/6 ");
+  EXPECT_EQ(plan_of("aaa:0,1/4+x2 bbb+", 4), "bbb:2/4 ");
+  EXPECT_EQ(plan_of("aaa:0,1/3+x4", 3), "aaa:0,1,2/3 ") << "only when no other is free";
+  EXPECT_EQ(plan_of("aaa:0,1/3+x4 bbb+", 3), "bbb:2/3 ");
+  EXPECT_EQ(plan_of("aaa:0,1,2/3+x2", 3), "aaa:0,1/3 ") << "it takes fewer than before";
+}
+
+TEST(Planner, IdsAreSpreadOverHosts) {
+  EXPECT_EQ(plan_of("aaa+x2@a bbb+x2@a ccc+x2@b ddd+x2@b", 4), "aaa:0,1/4 ccc:2,3/4 ");
+  EXPECT_EQ(plan_of("aaa+x2@a bbb+x2@a ccc+x2@a ddd+x2@b", 4), "aaa:0,1/4 bbb:2,3/4 ")
+      << "the larger host takes more";
+}
+
+TEST(Planner, RebalancesOnlyWhenAskedAndOneAfterTheOther) {
+  const std::string scene =
+      "aaa:0,1/8+x2@a bbb:2,3/8+x2@a ccc:4,5/8+x2@a ddd:6,7/8+x2@a eee+x2@b fff+x2@b ggg+x2@b hhh+x2@b";
+  auto settings = to(8, Strategy::at_once);
+  EXPECT_EQ(plans_of(scene, settings), "");
+  settings.rebalance = true;
+  EXPECT_EQ(plans_of(scene, settings), "aaa:-1/-1 | eee:0,1/8 | bbb:-1/-1 | fff:2,3/8 ");
+}
+
+TEST(Planner, NothingMoreIsPlannedOnceAllObeyed) {
   for (const int goal : {0, 1, 3, 7}) {
     Scene scene("aaa+ bbb:0/3+ ccc:5/9 ddd*+ eee:0/3+ fff:2/7+ ggg");
-    for (const auto& assignment :
-         plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = false}).assignments) {
-      for (auto& info : scene.infos) {
-        if (info.id != assignment.shard) continue;
-        info.goal_shard_id = assignment.id;
-        info.goal_shard_count = assignment.count;
-      }
+    for (int i = 0; i < 5; ++i) {
+      (void)scene.step(to(goal, Strategy::at_once));
+      scene.obey();
     }
-    EXPECT_TRUE(plan(scene.members, {.goal = ShardCount{goal}, .auto_generate = false}).assignments.empty())
-        << goal;
+    EXPECT_EQ(text_of(scene.step(to(goal, Strategy::at_once))), "") << goal;
   }
 }
 
@@ -114,54 +210,49 @@ TEST(Planner, ItsOwnResultNeedsNoPlan) {
 struct SilenceTest : testing::Test {
   static constexpr Time kStart = from_unix_ms(1'000'000'000);
 
-  ShardInfo& add(std::string_view shard, int id, int count, bool connected = true) {
-    auto& info = infos.emplace_back(name(shard));
+  Seat& add(std::string_view shard, int id, int count, bool connected = true) {
+    ShardInfo info(name(shard));
     info.last_seen = info.last_heartbeat = info.boot_time = kStart;
-    info.goal_shard_id.value = info.current_shard_id.value = id;
-    info.goal_shard_count.value = info.current_shard_count.value = count;
-    members.push_back({&info, connected});
-    return info;
+    info.goal = info.current = {ShardId{id}, ShardCount{count}};
+    auto& seat = seats.emplace_back(std::move(info));
+    seat.connected = connected;
+    return seat;
   }
 
-  /// The plan after so many seconds, which is made; "!" marks a reboot.
+  /// The plan after so many seconds, which is made; "!" marks a reboot. An index that has seen everything and
+  /// one made anew agree.
   std::string plan_at(int seconds, int goal) {
-    const PlanSettings settings{.goal = ShardCount{goal},
-                                .auto_generate = false,
-                                .now = kStart + std::chrono::seconds(seconds),
-                                .since = since};
-    const auto result = plan(members, settings);
-    std::string text;
-    for (const auto& assignment : result.assignments) {
-      text += assignment.shard.str() + ':' + std::to_string(assignment.id.value) + '/' +
-              std::to_string(assignment.count.value) + ' ';
-      for (auto& info : infos) {
-        if (info.id == assignment.shard) apply(assignment, info, settings.now);
-      }
+    auto settings = to(goal, Strategy::at_once);
+    settings.patience.since = since;
+    if (!planner) {
+      planner.emplace(settings);
+      for (auto& seat : seats) planner->add(seat);
     }
-    for (const auto& shard : result.reboots) {
-      text += shard.str() + "! ";
-      for (auto& member : members) {
-        if (member.info->id == shard) member.reboot_asked = settings.now;
-      }
-    }
-    EXPECT_TRUE(plan(members, settings).assignments.empty()) << "its own result needs no plan";
-    return text;
+    planner->set(settings);
+    for (auto& seat : seats) planner->changed(seat);
+    const auto now = kStart + std::chrono::seconds(seconds);
+    auto copy = seats;
+    Planner fresh(settings);
+    for (auto& seat : copy) fresh.add(seat);
+    const auto expected = fresh.step(now);
+    const auto plan = planner->step(now);
+    EXPECT_EQ(text_of(plan), text_of(expected));
+    EXPECT_TRUE(planner->step(now).assignments.empty()) << "its own result needs no plan";
+    return text_of(plan);
   }
 
   /// A status of the shard that knows its goal and runs this.
-  static void reports(ShardInfo& info, int id, int count) {
+  static void reports(Seat& seat, int id, int count) {
     ShardStatus status;
-    status.goal_shard_id = info.goal_shard_id;
-    status.goal_shard_count = info.goal_shard_count;
-    status.current_shard_id.value = id;
-    status.current_shard_count.value = count;
-    believe_status(status, info);
+    status.goal = seat.info.goal;
+    status.current = {ShardId{id}, ShardCount{count}};
+    believe_status(status, seat.info);
   }
 
-  static void heard(ShardInfo& info, int seconds) { info.last_seen = kStart + std::chrono::seconds(seconds); }
+  static void heard(Seat& seat, int seconds) { seat.info.last_seen = kStart + std::chrono::seconds(seconds); }
 
-  std::deque<ShardInfo> infos;
-  std::vector<Member> members;
+  std::deque<Seat> seats;
+  std::optional<Planner> planner;
   Time since = kStart;
 };
 
@@ -182,14 +273,14 @@ TEST_F(SilenceTest, AHeartbeatEndsTheSilenceAndANewOneIsAskedAboutAgain) {
   auto& info = add("aaa", 0, 1);
   heard(info, 400);
   EXPECT_EQ(plan_at(120, 1), "aaa! ");
-  info.last_heartbeat = kStart + std::chrono::seconds(130);
+  info.info.last_heartbeat = kStart + std::chrono::seconds(130);
   EXPECT_EQ(plan_at(240, 1), "");
   EXPECT_EQ(plan_at(250, 1), "aaa! ");
 }
 
 TEST_F(SilenceTest, ADeadShardIsReplacedByASpareOnceItsBotMustBeGone) {
   add("aaa", 0, 1, false);
-  members[0].margin = Millis{7'000};
+  seats[0].margin = Millis{7'000};
   heard(add("bbb", -1, -1), 400);
   EXPECT_EQ(plan_at(299, 1), "");
   EXPECT_EQ(plan_at(300, 1), "aaa:-1/-1 ");
@@ -213,7 +304,7 @@ TEST_F(SilenceTest, AReturningDeadShardIsStoppedBeforeItGetsAnotherId) {
   auto& dead = add("aaa", 0, 1, false);
   heard(add("bbb", -1, -1), 400);
   EXPECT_EQ(plan_at(310, 1), "aaa:-1/-1 bbb:0/1 ");
-  members[0].connected = true;
+  seats[0].connected = true;
   heard(dead, 320);
   EXPECT_EQ(plan_at(320, 2), "bbb:0/2 ") << "it may still run something";
   reports(dead, -1, -1);
@@ -241,30 +332,45 @@ TEST_F(SilenceTest, AnIdThatMayStillRunIsNotGivenOn) {
 }
 
 TEST_F(SilenceTest, AStatusThatDoesNotKnowTheGoalConfirmsNothing) {
-  ShardInfo info(name("aaa"));
-  apply({info.id, ShardId{1}, ShardCount{2}}, info, kStart);
-  apply({info.id, kNoShard, kNoCount}, info, kStart);
+  Seat seat(ShardInfo(name("aaa")));
+  const Role role(ShardId{1}, ShardCount{2});
+  apply(role, seat.info, kStart);
+  apply(Role{}, seat.info, kStart);
   ShardStatus early;  // from before it was told either
-  early.goal_shard_id = ShardId{1};
-  early.goal_shard_count = ShardCount{2};
-  believe_status(early, info);
-  EXPECT_EQ(info.may_run, (std::vector<Role>{{ShardId{1}, ShardCount{2}}}));
-  reports(info, -1, -1);
+  early.goal = role;
+  believe_status(early, seat.info);
+  EXPECT_EQ(seat.info.may_run, std::vector<Role>{role});
+  reports(seat, -1, -1);
+  EXPECT_TRUE(seat.info.may_run.empty());
+}
+
+TEST_F(SilenceTest, TheFirstStatusOfAConnectionIsTheTruth) {
+  ShardInfo info(name("aaa"));
+  const Role role(ShardId{1}, ShardCount{2});
+  info.goal = info.current = role;
+  info.may_run = {Role(ShardId{0}, ShardCount{1})};
+  believe_first_status(ShardStatus{}, info);
+  EXPECT_FALSE(info.current.bound());
   EXPECT_TRUE(info.may_run.empty());
+  ShardStatus about_to_start;
+  about_to_start.goal = role;
+  believe_first_status(about_to_start, info);
+  EXPECT_EQ(info.may_run, std::vector<Role>{role});
 }
 
 TEST_F(SilenceTest, OfTwoWithOneIdTheOlderKeepsIt) {
-  add("aaa", 0, 2).boot_time = kStart + std::chrono::seconds(5);
+  add("aaa", 0, 2).info.boot_time = kStart + std::chrono::seconds(5);
   add("bbb", 0, 2);
-  EXPECT_EQ(plan_at(10, 2), "aaa:1/2 ");
+  EXPECT_EQ(plan_at(10, 2), "aaa:-1/-1 ");
 }
 
 TEST(Roles, AreTextInTheStore) {
-  const std::vector<Role> roles{{ShardId{1}, ShardCount{4}}, {ShardId{20}, ShardCount{80}}};
-  EXPECT_EQ(to_text(roles), "1/4 20/80");
-  EXPECT_EQ(parse_roles("1/4 20/80"), roles);
+  const std::vector<Role> roles{
+      {ShardId{1}, ShardCount{4}}, {{ShardId{20}, ShardId{21}}, ShardCount{80}}, {}};
+  EXPECT_EQ(to_text(roles), "1/4 20,21/80 -1/-1");
+  EXPECT_EQ(parse_roles("1/4 20,21/80 -1/-1"), roles);
   EXPECT_EQ(parse_roles(""), std::vector<Role>{});
-  EXPECT_EQ(parse_roles("x 1/ /2 3 1/4  "), (std::vector<Role>{{ShardId{1}, ShardCount{4}}}));
+  EXPECT_EQ(parse_roles("x 1/ x/2 3 1/4  "), (std::vector<Role>{{ShardId{1}, ShardCount{4}}}));
 }
 
 TEST(Names, AreThreeLettersAndNeverTaken) {

@@ -32,11 +32,14 @@ class SqliteStore : public testing::Test {
 
 TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
   fleet::ShardInfo info(name("abc"));
-  info.goal_shard_id = ShardId{7};
+  info.goal = {ShardId{7}, ShardCount{9}};
   ASSERT_TRUE(open()->save({info}));
   {
     soci::session sql(soci::sqlite3, "dbname=" + (folder_ / "s.db").string());
-    sql << "ALTER TABLE shards DROP COLUMN may_run";
+    for (const char* const column : {"may_run", "goal", "current", "capacity", "host"}) {
+      sql << std::string("ALTER TABLE shards DROP COLUMN ") + column;
+    }
+    sql << "DROP TABLE notes";
     sql << "PRAGMA user_version = 1";
   }
   const auto shards = open()->load_registry();
@@ -50,11 +53,12 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   info.key = "-----BEGIN PUBLIC KEY-----\n'\"é\n";
   info.is_master = true;
   info.last_seen = from_unix_ms(1'700'000'000'123);
-  info.goal_shard_id = ShardId{7};
-  info.goal_shard_count = ShardCount{8};
+  info.goal = {{ShardId{6}, ShardId{7}}, ShardCount{8}};
   info.may_run = {{ShardId{1}, ShardCount{4}}};
+  info.capacity = 4;
+  info.host = "fra1";
   ASSERT_TRUE(open()->save({info, fleet::ShardInfo(name("abd"))}));
-  info.goal_shard_id = ShardId{6};
+  info.goal = {ShardId{6}, ShardCount{8}};
   ASSERT_TRUE(open()->save({info}));
   auto shards = open()->load_registry();
   ASSERT_TRUE(shards);

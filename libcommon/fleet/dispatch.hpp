@@ -1,0 +1,95 @@
+// What shards are told, and when: the planner's plans, once they are saved; starts, when it is their turn to
+// log in; nothing, to those whose bots fail again and again. Pure: events and time come in, orders go out.
+#pragma once
+
+#include <map>
+#include <set>
+#include <vector>
+
+#include "fleet/breaker.hpp"
+#include "fleet/identify.hpp"
+#include "fleet/planner.hpp"
+
+namespace smaster::fleet {
+
+/// What is to be sent to a shard.
+struct Order {
+  enum class Kind {
+    update,   ///< its role; an unbound one stops its bot
+    respawn,  ///< restart the bot
+    start,    ///< the answer to an agent that asked to restart a bot that died
+  };
+  Kind kind;
+  ShardName shard;
+  Role role;
+  bool logs_in = false;  ///< counts as a login: it was its turn
+};
+
+/// A bot whose failures have just had it parked.
+struct Parked {
+  ShardName shard;
+  Millis pause;
+};
+
+class Dispatch {
+ public:
+  Dispatch(const PlanSettings& settings, Time now) : planner_(settings), identify_(now) {}
+
+  void set(const PlanSettings& settings) { planner_.set(settings); }
+  void limit(const IdentifyLimits& limits) { identify_.limit(limits); }
+  /// The seat stays where it is until it is removed.
+  void add(Seat& seat);
+  void remove(Seat& seat);
+  /// Anything of it may have changed.
+  void changed(Seat& seat) { planner_.changed(seat); }
+
+  /// Its connection is there; the next plan tells it its role. An agent says what it runs before.
+  void joined(Seat& seat, bool agent, Time now);
+  void left(Seat& seat);
+  /// It has said what it runs. `before`: its last status.
+  [[nodiscard]] std::optional<Parked> status(Seat& seat, const ShardStatus& status, const ShardStatus& before,
+                                             Time now);
+  /// It is to be told again what it was told, or its present goal when it is its turn.
+  void remind(Seat& seat, Time now);
+  /// It is to be told anew: something of what goes with its goal has changed.
+  void tell_anew(Seat& seat, Time now);
+  /// Restart its bot, when it is its turn. One that is parked is let go.
+  void respawn(Seat& seat, Time now);
+  /// Its agent asks when it may restart a bot that died.
+  void ask_to_start(Seat& seat);
+
+  /// What the rules want now. It is in the seats' `info`, and goes out once `saved` says that it is on disk.
+  [[nodiscard]] Plan plan(Time now);
+  void saved(const std::vector<Assign>& assignments, Time now);
+  /// Starts whose turn it is, and ends of pauses.
+  void tick(Time now);
+  /// When tick must be called, if ever.
+  [[nodiscard]] std::optional<Time> next(Time now) const;
+
+  /// What is to be sent, in this order.
+  [[nodiscard]] std::vector<Order> take_orders() { return std::exchange(orders_, {}); }
+
+  [[nodiscard]] const Planner& planner() const { return planner_; }
+  [[nodiscard]] const IdentifyQueue& identify() const { return identify_; }
+  [[nodiscard]] std::optional<Time> parked_until(const Seat& seat, Time now) const {
+    return breaker_.parked_until(seat.info.goal.first(), now);
+  }
+
+ private:
+  void untell(Seat& seat);
+  void send(Seat& seat, const Role& role, bool logs_in, Time now);
+  void tell_all(Time now);
+  void order_start(Seat& seat, Order::Kind kind);
+  [[nodiscard]] std::optional<Parked> count_failures(Seat& seat, const ShardStatus& status,
+                                                     const ShardStatus& before, Time now);
+
+  Planner planner_;
+  IdentifyQueue identify_;
+  Breaker breaker_;
+  std::map<ShardName, Seat*> seats_;
+  std::set<ShardName> untold_;
+  std::set<ShardName> parked_;
+  std::vector<Order> orders_;
+};
+
+}  // namespace smaster::fleet

@@ -1,0 +1,108 @@
+#include "fleet/forecast.hpp"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace smaster::fleet {
+namespace {
+
+/// Beyond this a fleet does not settle: a week in steps of an event each.
+constexpr Millis kLongest{7 * 86'400'000};
+
+class Forecasting {
+ public:
+  Forecasting(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue, Time now)
+      : seats_(std::move(seats)), planner_(settings), queue_(std::move(queue)), begin_(now), now_(now) {
+    for (auto& seat : seats_) {
+      by_name_.emplace(seat.info.id, &seat);
+      // What is silent stays so, and what starts gets there: only the goal is looked at here.
+      seat.info.last_heartbeat = seat.info.last_seen = now + kLongest;
+      planner_.add(seat);
+    }
+  }
+
+  Forecast run() {
+    for (;;) {
+      take(planner_.step(now_));
+      start_due();
+      auto next = queue_.next(now_).value_or(Time::max());
+      for (const auto& [name, at] : up_at_) next = std::min(next, at);
+      if (next == Time::max() || next - begin_ > kLongest) break;
+      now_ = std::max(next, now_);
+      come_up();
+    }
+    result_.end = planner_.progress();
+    return std::move(result_);
+  }
+
+ private:
+  void take(const Plan& plan) {
+    for (const auto& assignment : plan.assignments) {
+      auto& seat = *by_name_.at(assignment.shard);
+      if (seat.info.is_master || !seat.connected) continue;
+      if (assignment.role.bound()) {
+        seat.queued = true;
+        queue_.want(seat.info.id, assignment.role.ids);
+      } else {
+        queue_.forget(seat.info.id);
+        arrive(seat);
+      }
+      planner_.changed(seat);
+    }
+  }
+
+  void start_due() {
+    for (const auto& name : queue_.due(now_)) {
+      auto& seat = *by_name_.at(name);
+      seat.queued = false;
+      seat.info.boot_time = now_;
+      result_.logins += static_cast<std::int64_t>(seat.info.goal.ids.size());
+      result_.moves.push_back({now_ - begin_, name, seat.info.host, seat.info.current, seat.info.goal});
+      up_at_[name] = now_ + kUsualStart;
+      planner_.changed(seat);
+    }
+  }
+
+  void come_up() {
+    for (auto at = up_at_.begin(); at != up_at_.end();) {
+      if (at->second > now_) {
+        ++at;
+        continue;
+      }
+      auto& seat = *by_name_.at(at->first);
+      at = up_at_.erase(at);
+      seat.info.current = seat.info.goal;
+      seat.info.may_run.clear();
+      seat.ready = true;
+      result_.takes = now_ - begin_;
+      planner_.changed(seat);
+    }
+  }
+
+  void arrive(Seat& seat) {
+    result_.moves.push_back({now_ - begin_, seat.info.id, seat.info.host, seat.info.current, seat.info.goal});
+    up_at_.erase(seat.info.id);
+    seat.info.current = {};
+    seat.info.may_run.clear();
+    result_.takes = std::max(result_.takes, now_ - begin_);
+    planner_.changed(seat);
+  }
+
+  std::vector<Seat> seats_;
+  Planner planner_;
+  IdentifyQueue queue_;
+  const Time begin_;
+  Time now_;
+  std::map<ShardName, Seat*> by_name_;
+  std::map<ShardName, Time> up_at_;
+  Forecast result_;
+};
+
+}  // namespace
+
+Forecast forecast(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue, Time now) {
+  return Forecasting(std::move(seats), settings, std::move(queue), now).run();
+}
+
+}  // namespace smaster::fleet

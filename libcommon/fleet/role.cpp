@@ -1,0 +1,93 @@
+#include "fleet/role.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+
+namespace smaster::fleet {
+namespace {
+
+/// More ids than this in one process nobody runs; what a client sends beyond is dropped.
+constexpr std::size_t kMaxIds = 1024;
+
+void put_in_order(std::vector<ShardId>& ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+}
+
+}  // namespace
+
+Role::Role(ShardId id, ShardCount count_) : count(count_) {
+  if (id.bound()) ids.push_back(id);
+}
+
+bool Role::has(ShardId id) const { return std::binary_search(ids.begin(), ids.end(), id); }
+
+std::string ids_text(const Role& role) {
+  std::string text;
+  for (const auto id : role.ids) {
+    if (!text.empty()) text += ',';
+    text += std::to_string(id.value);
+  }
+  return text.empty() ? std::to_string(kNoShard.value) : text;
+}
+
+std::string to_text(const std::vector<Role>& roles) {
+  std::string text;
+  for (const auto& role : roles) {
+    if (!text.empty()) text += ' ';
+    text += ids_text(role) + '/' + std::to_string(role.count.value);
+  }
+  return text;
+}
+
+std::vector<Role> parse_roles(std::string_view text) {
+  std::vector<Role> roles;
+  for (const auto word : split(text, ' ')) {
+    const auto slash = word.find('/');
+    const auto count =
+        slash == std::string_view::npos ? std::nullopt : parse_int<std::int32_t>(word.substr(slash + 1));
+    if (!count) continue;
+    Role role;
+    role.count.value = *count;
+    bool good = true;
+    for (const auto digits : split(word.substr(0, slash), ',')) {
+      const auto id = parse_int<std::int32_t>(digits);
+      good = good && id;
+      if (id && *id >= 0) role.ids.push_back(ShardId{*id});
+    }
+    put_in_order(role.ids);
+    if (good) roles.push_back(std::move(role));
+  }
+  return roles;
+}
+
+void read(const boost::json::object& from, const RoleFields& fields, Role& role) {
+  json::read(from, fields.count, role.count);
+  auto id = role.first();
+  const auto before = id;
+  json::read(from, fields.id, id);
+  const auto* const list = from.if_contains(fields.ids);
+  if (list == nullptr || !list->is_array()) {
+    if (id != before || role.ids.size() > 1) role = Role(id, role.count);
+    return;
+  }
+  role.ids.clear();
+  for (const auto& element : list->get_array()) {
+    if (!element.is_int64() || element.get_int64() < 0 || element.get_int64() > INT32_MAX) continue;
+    if (role.ids.size() < kMaxIds)
+      role.ids.push_back(ShardId{static_cast<std::int32_t>(element.get_int64())});
+  }
+  put_in_order(role.ids);
+}
+
+void add_ids(const Role& role, const RoleFields& fields, boost::json::object& to) {
+  if (role.ids.size() < 2) return;
+  boost::json::array list;
+  for (const auto id : role.ids) list.push_back(id.value);
+  to[fields.ids] = std::move(list);
+}
+
+}  // namespace smaster::fleet

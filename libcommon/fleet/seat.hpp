@@ -1,0 +1,81 @@
+// A known shard as the planner sees it, and the rules that need only one: who is silent, dead, stuck, gone.
+// Pure: the time comes in. Source: SPEC, "Planner".
+#pragma once
+
+#include "fleet/shard_info.hpp"
+
+namespace smaster::fleet {
+
+/// The planner's patience. All times from the wall clock.
+struct Patience {
+  Millis request_reboot_after{120'000};
+  Millis expect_reboot_after{180'000};
+  Millis assume_dead_after{300'000};
+  Time since = kNever;  ///< nobody's silence counts from before this: when the server began to listen
+  bool operator==(const Patience&) const = default;
+};
+
+/// A shard and what goes on with it. What `info` says that it currently runs is believed until a status that
+/// knows its present goal says otherwise (believe_status).
+struct Seat {
+  explicit Seat(ShardInfo info_) : info(std::move(info_)) {}
+
+  ShardInfo info;
+  bool connected = false;
+  Time joined = kNever;        ///< since when
+  bool queued = false;         ///< has not been told its goal: waits for its turn to log in
+  bool ready = true;           ///< false: its bot says that it has not logged in yet
+  Time reboot_asked = kNever;  ///< when it was last told to reboot because it was silent
+  Millis margin{0};            ///< what its bot may take to end after the shard has given up its master
+
+  // What it has been told; fleet/dispatch.hpp keeps these.
+  bool told = true;              ///< its present goal
+  unsigned saving = 0;           ///< changes that must be on disk before it hears of them
+  bool awaiting_status = false;  ///< an agent's first one says what it runs, before it is told anything
+  bool settled = true;           ///< by its last status it knows its goal, and runs it
+  bool parked = false;           ///< is told to run nothing, since its bot fails again and again
+  bool respawn_due = false;      ///< is to restart its bot when it is its turn to log in
+  bool asks_to_start = false;    ///< its agent waits for its turn to restart a bot that died
+  bool restarting = false;       ///< its bot is about to start, and was asked to
+
+  /// Its last sign of life; to connect is one, and to be given an id for who can hear of it.
+  [[nodiscard]] Time last_sign(const Patience& patience) const {
+    const auto own = connected ? std::max(info.boot_time, joined) : info.last_seen;
+    return std::max({info.last_heartbeat, own, patience.since});
+  }
+  /// Who waits for its turn to be told something is not asked for anything either.
+  [[nodiscard]] Millis silent(const Patience& patience, Time now) const {
+    return connected && queued ? Millis{0} : now - last_sign(patience);
+  }
+  /// When nothing was heard for so long that it must have stopped its bot by itself.
+  [[nodiscard]] Time gone_at(const Patience& patience) const {
+    return std::max(info.last_seen, patience.since) + patience.assume_dead_after + margin;
+  }
+  /// A shard with a connection hears its master, and goes on.
+  [[nodiscard]] bool gone(const Patience& patience, Time now) const {
+    return !info.registered() || (!connected && now >= gone_at(patience));
+  }
+  [[nodiscard]] bool dead(const Patience& patience, Time now) const {
+    return silent(patience, now) >= patience.assume_dead_after;
+  }
+  /// It was told to reboot, and has not done so: it is stopped instead.
+  [[nodiscard]] bool stuck(const Patience& patience, Time now) const {
+    return connected && info.runs_goal() && silent(patience, now) >= patience.expect_reboot_after;
+  }
+  [[nodiscard]] bool wants_reboot(const Patience& patience, Time now) const {
+    return connected && info.runs_goal() && silent(patience, now) >= patience.request_reboot_after &&
+           !stuck(patience, now) && reboot_asked <= std::max({info.last_heartbeat, info.boot_time, joined});
+  }
+  /// Whether it may run something that was taken from it.
+  [[nodiscard]] bool must_stop_first(const Patience& patience, Time now) const {
+    return (info.current.bound() || !info.may_run.empty()) && !gone(patience, now);
+  }
+  /// Runs what it is told, and has logged in as far as it says.
+  [[nodiscard]] bool up() const { return connected && info.runs_goal() && ready; }
+  /// Is on its way to that, within the time that a start may take.
+  [[nodiscard]] Time start_until(const Patience& patience) const {
+    return queued ? Time::max() : info.boot_time + patience.request_reboot_after;
+  }
+};
+
+}  // namespace smaster::fleet

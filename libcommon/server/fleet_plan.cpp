@@ -1,0 +1,307 @@
+// The fleet's plans: made when something changed, saved, told; and who may log in when.
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "server/fleet.hpp"
+#include "server/shard_session.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace asio = net::asio;
+
+/// Changes that come together are planned together.
+constexpr Millis kPlanDelay{5};
+constexpr std::chrono::seconds kRetrySave{1};
+
+std::string setting_text(const Settings& settings) {
+  return settings.count_auto ? "auto" : std::to_string(settings.count.value);
+}
+
+}  // namespace
+
+std::string to_text(const Target& target) {
+  return json::serialize(boost::json::object{{"count", target.count.value},
+                                             {"strategy", fleet::to_string(target.strategy)},
+                                             {"setting", target.setting},
+                                             {"operator", target.by_operator}});
+}
+
+std::optional<Target> parse_target(const std::string& text) {
+  const auto value = json::parse(text);
+  if (!value || !value->is_object()) return std::nullopt;
+  Target target;
+  std::string strategy;
+  json::read(value->get_object(), "count", target.count);
+  json::read(value->get_object(), "strategy", strategy);
+  json::read(value->get_object(), "setting", target.setting);
+  json::read(value->get_object(), "operator", target.by_operator);
+  target.strategy = fleet::parse_strategy(strategy).value_or(fleet::Strategy::rolling);
+  return target.count.known() ? std::optional(target) : std::nullopt;
+}
+
+// ---- the goal ----
+
+fleet::Strategy Fleet::strategy_for(ShardCount count) const {
+  if (settings_.reshard_strategy) return *settings_.reshard_strategy;
+  return progress().spares >= count.value ? fleet::Strategy::blue_green : fleet::Strategy::rolling;
+}
+
+/// The goal is what the settings or Discord say, unless an operator said otherwise since they were changed.
+void Fleet::follow_settings() {
+  const auto setting = setting_text(settings_);
+  const bool overruled = target_.by_operator && target_.setting == setting;
+  const auto wanted = settings_.count_auto ? recommended_ : settings_.count;
+  // What Discord said before the last restart holds until it says something.
+  const bool unknown = !wanted.known() && target_.setting == setting;
+  if (!overruled && !unknown && wanted != target_.count) {
+    const bool first = !target_.count.known() || !wanted.known();
+    Target target{wanted, first ? fleet::Strategy::at_once : strategy_for(wanted), setting, false};
+    if (!first) {
+      spdlog::info("the goal goes from {} to {} shards, {}", target_.count.value, wanted.value,
+                   fleet::to_string(target.strategy));
+    }
+    target_ = target;
+    asio::co_spawn(
+        context_,
+        [](Fleet& fleet, Target saved) -> net::Task<> { (void)co_await fleet.retarget(saved); }(*this,
+                                                                                                target),
+        asio::detached);
+  }
+  set_plan_settings();
+}
+
+net::Task<Result<void>> Fleet::retarget(Target target) {
+  const auto text = to_text(target);
+  auto saved = co_await net::run_in(store_thread_, [&] { return store_.save_note(kTargetNote, text); });
+  if (!saved) {
+    spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
+    co_return saved;
+  }
+  target_ = std::move(target);
+  set_plan_settings();
+  co_return saved;
+}
+
+void Fleet::set_plan_settings() {
+  auto& s = plan_settings_;
+  s.goal = target_.count;
+  s.strategy = target_.strategy;
+  s.auto_generate = settings_.auto_generate;
+  s.max_down = settings_.reshard_max_down;
+  s.rebalance = s.rebalance || settings_.rebalance;
+  s.patience.request_reboot_after = settings_.request_reboot_after;
+  s.patience.expect_reboot_after = settings_.expect_reboot_after;
+  s.patience.assume_dead_after = settings_.assume_dead_after;
+  dispatch_.set(s);
+  replan();
+}
+
+void Fleet::rebalance() {
+  plan_settings_.rebalance = true;
+  set_plan_settings();
+}
+
+fleet::Forecast Fleet::forecast(const fleet::PlanSettings& settings) const {
+  std::vector<fleet::Seat> seats;
+  for (const auto& [name, shard] : shards_) seats.push_back(shard);
+  return fleet::forecast(std::move(seats), settings, dispatch_.identify(), net::fleet_clock());
+}
+
+void Fleet::settings_changed() {
+  update_config_text();
+  for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
+  deliver_later();
+  follow_settings();
+  arm_heartbeats();
+}
+
+void Fleet::discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits) {
+  recommended_ = recommended;
+  const bool first = !identify().limits();
+  dispatch_.limit(limits);
+  if (first) {
+    // From now on agents ask before they restart a bot.
+    for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
+  }
+  deliver_later();
+  follow_settings();
+}
+
+// ---- plans ----
+
+void Fleet::replan() {
+  if (finished_ || std::exchange(plan_due_, true)) return;
+  plan_timer_.expires_after(kPlanDelay);
+  plan_timer_.async_wait([this](boost::system::error_code error) {
+    plan_due_ = false;
+    if (!error) run_plan();
+  });
+}
+
+/// Silence is noticed by looking, a twentieth of the shortest patience apart.
+void Fleet::arm_tick() {
+  const auto pause = std::clamp<Millis>(settings_.request_reboot_after / 20, Millis{100}, Millis{5'000});
+  tick_timer_.expires_after(pause);
+  tick_timer_.async_wait([this](boost::system::error_code error) {
+    if (error || finished_) return;
+    replan();
+    arm_tick();
+  });
+}
+
+void Fleet::run_plan() {
+  auto plan = dispatch_.plan(net::fleet_clock());
+  say(plan);
+  if (!plan.assignments.empty()) {
+    asio::co_spawn(context_, save_then_tell(std::move(plan.assignments)), asio::detached);
+  }
+  if (plan_settings_.rebalance && !settings_.rebalance && progress().even) {
+    spdlog::info("the hosts are even");
+    plan_settings_.rebalance = false;
+    dispatch_.set(plan_settings_);
+  }
+  if (plan.generate != fleet::Generate::nothing && !generating_ && generate) {
+    generating_ = true;
+    asio::co_spawn(context_, generate_one(plan.generate), asio::detached);
+  }
+  deliver_later();
+}
+
+net::Task<> Fleet::generate_one(fleet::Generate what) {
+  co_await generate(what);
+  generating_ = false;
+  replan();
+}
+
+void Fleet::say(const fleet::Plan& plan) {
+  for (const auto& assignment : plan.assignments) {
+    const auto& runs = find(assignment.shard)->info.current;
+    spdlog::info("shard {} gets id {} of {}, runs {} of {}", assignment.shard.str(),
+                 fleet::ids_text(assignment.role), assignment.role.count.value, fleet::ids_text(runs),
+                 runs.count.value);
+  }
+  for (const auto& name : plan.reboots) {
+    spdlog::warn("shard {} (id {}) has given no sign of life for {}: it is told to reboot", name.str(),
+                 fleet::ids_text(find(name)->info.goal), format_duration(settings_.request_reboot_after));
+  }
+}
+
+void Fleet::say(const fleet::Parked& parked) {
+  const auto& shard = *find(parked.shard);
+  const auto& role = shard.info.goal;
+  spdlog::error(
+      "the bot of shard {} (id {}) fails again and again{}: it is parked for {}; \"smaster respawn --shard "
+      "{}\" "
+      "lets it try now",
+      parked.shard.str(), fleet::ids_text(role),
+      shard.status->bot ? ", at last with " + shard.status->bot->last_exit : std::string(),
+      format_duration(parked.pause), role.first().value);
+}
+
+net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments) {
+  while (!finished_) {
+    std::vector<fleet::ShardInfo> infos;
+    for (const auto& assignment : assignments) {
+      if (const auto* shard = find(assignment.shard)) infos.push_back(shard->info);
+    }
+    const auto saved = co_await net::run_in(store_thread_, [this, &infos] { return store_.save(infos); });
+    if (saved) break;
+    spdlog::error("{}; shards are told their ids once it works again", saved.error().message);
+    net::Timer pause(context_.get_executor(), kRetrySave);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+  if (finished_) co_return;
+  dispatch_.saved(assignments, net::fleet_clock());
+  deliver();
+}
+
+// ---- telling ----
+
+void Fleet::send_update(Shard& shard) {
+  dispatch_.remind(shard, net::fleet_clock());
+  deliver_later();
+}
+
+void Fleet::respawn(Shard& shard) {
+  dispatch_.respawn(shard, net::fleet_clock());
+  deliver_later();
+}
+
+void Fleet::may_start(Shard& shard, socketio::AckId ack_id) {
+  shard.start_asked = ack_id;
+  dispatch_.ask_to_start(shard);
+  deliver_later();
+}
+
+std::optional<Time> Fleet::parked_until(const Shard& shard) const {
+  return dispatch_.parked_until(shard, net::fleet_clock());
+}
+
+/// What comes together goes together: each look goes through all who wait to log in.
+void Fleet::deliver_later() {
+  if (std::exchange(delivery_due_, true)) return;
+  asio::post(context_, [this] {
+    delivery_due_ = false;
+    deliver();
+  });
+}
+
+void Fleet::deliver() {
+  if (finished_) return;
+  dispatch_.tick(net::fleet_clock());
+  for (const auto& order : dispatch_.take_orders()) deliver(order);
+  arm_dispatch();
+}
+
+void Fleet::arm_dispatch() {
+  const auto now = net::fleet_clock();
+  const auto next = dispatch_.next(now);
+  if (!next) return;
+  dispatch_timer_.expires_after(std::max(*next - now, Millis{1}));
+  dispatch_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) deliver();
+  });
+}
+
+void Fleet::deliver(const fleet::Order& order) {
+  auto* const shard = find(order.shard);
+  if (shard == nullptr || !shard->connected) return;
+  auto& session = *shard->session;
+  switch (order.kind) {
+    case fleet::Order::Kind::respawn:
+      session.emit("respawn", {"0"});
+      break;
+    case fleet::Order::Kind::start:
+      if (const auto ack_id = std::exchange(shard->start_asked, std::nullopt))
+        session.answer(*ack_id, {"null"});
+      break;
+    case fleet::Order::Kind::update:
+      shard->dirty = true;
+      session.emit("update", {update_text(*shard, order.role)});
+      break;
+  }
+}
+
+/// WIRE.md's `update`; agents get all ids, and hear whether they are to ask before they start a bot again.
+std::string Fleet::update_text(const Shard& shard, const fleet::Role& role) const {
+  const bool agent = shard.session->is_agent();
+  const auto ids = role.bound() ? fleet::ids_text(role) : "";
+  return R"({"id":)" + std::to_string(role.first().value) + (agent ? R"(,"ids":[)" + ids + ']' : "") +
+         R"(,"count":)" + std::to_string(role.count.value) +
+         (shard.info.is_master ? R"(,"master":true)" : R"(,"master":false)") +
+         (agent && identify().limits() ? R"(,"identify":"ask")" : "") + R"(,"config":)" + config_text_ + '}';
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,131 @@
+#include "server/reshard.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "server/core.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using Lines = std::shared_ptr<control::LineStream>;
+
+constexpr Millis kLookEvery{200};
+
+bj::object role_json(const fleet::Role& role) {
+  bj::array ids;
+  for (const auto id : role.ids) ids.push_back(id.value);
+  return {{"shards", std::move(ids)}, {"count", role.count.value}};
+}
+
+bj::object plan_json(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
+                     const fleet::Forecast& forecast) {
+  bj::array moves;
+  for (const auto& move : forecast.moves) {
+    moves.push_back(bj::object{{"at_ms", move.at.count()},
+                               {"name", move.shard.str()},
+                               {"host", move.host},
+                               {"from", role_json(move.from)},
+                               {"to", role_json(move.to)}});
+  }
+  return {{"from", from.goal.value},
+          {"to", to.goal.value},
+          {"strategy", fleet::to_string(to.strategy)},
+          {"logins", forecast.logins},
+          {"takes_ms", forecast.takes.count()},
+          {"up_in_the_end", forecast.end.up},
+          {"moves", std::move(moves)}};
+}
+
+bool is_done(Core& core) {
+  const auto progress = core.fleet.progress();
+  return progress.old == 0 && progress.up == core.fleet.goal().value && !core.fleet.rebalancing();
+}
+
+bj::object progress_json(Core& core) {
+  const auto progress = core.fleet.progress();
+  return {
+      {"goal", core.fleet.goal().value}, {"up", progress.up},   {"placed", progress.placed},
+      {"moving", progress.moving},       {"old", progress.old}, {"waiting", core.fleet.identify().waiting()}};
+}
+
+net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
+                      std::shared_ptr<bool> listened_to) {
+  if (request.count) {
+    const auto saved = co_await core.fleet.retarget(target);
+    if (!saved) {
+      lines->push(control::error_reply(saved.error()).body);
+      lines->finish();
+      co_return;
+    }
+  } else {
+    core.fleet.rebalance();
+  }
+  const auto until = net::now() + request.timeout;
+  net::Timer pause(core.context.get_executor());
+  std::string said;
+  while (request.wait && *listened_to) {
+    boost::system::error_code ignored;
+    pause.expires_after(kLookEvery);
+    co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    if (!*listened_to) break;
+    auto line = json::serialize(bj::object{{"progress", progress_json(core)}});
+    if (line != said) lines->push(said = std::move(line));
+    const bool over = core.fleet.target() != target;
+    if (over || is_done(core) || net::now() >= until) {
+      lines->push(
+          json::serialize(bj::object{{"end", {{"done", !over && is_done(core)}, {"replaced", over}}}}));
+      break;
+    }
+  }
+  lines->finish();
+}
+
+}  // namespace
+
+Result<Lines> reshard(Core& core, const Reshard& request) {
+  const auto& present = core.fleet.plan_settings();
+  auto wanted = present;
+  auto target = core.fleet.target();
+  if (request.count) {
+    target.count = wanted.goal = *request.count;
+    target.strategy = wanted.strategy = request.strategy.value_or(core.fleet.strategy_for(*request.count));
+    target.setting = core.settings.count_auto ? "auto" : std::to_string(core.settings.count.value);
+    target.by_operator = true;
+    const auto spares = core.fleet.progress().spares;
+    if (wanted.strategy == fleet::Strategy::blue_green && *request.count != present.goal &&
+        spares < request.count->value) {
+      return fail(ErrorKind::usage,
+                  "blue/green needs room for " + std::to_string(request.count->value) +
+                      " more shard ids in connected shards that have none, there is room for " +
+                      std::to_string(spares) + "; start more agents, or use --strategy rolling");
+    }
+  } else {
+    wanted.rebalance = true;
+  }
+  auto lines = std::make_shared<control::LineStream>(core.context.get_executor());
+  lines->push(json::serialize(bj::object{{"plan", plan_json(present, wanted, core.fleet.forecast(wanted))}}));
+  if (request.dry_run) {
+    lines->finish();
+    return lines;
+  }
+  spdlog::info("asked over the control socket: {}",
+               request.count ? "from " + std::to_string(present.goal.value) + " to " +
+                                   std::to_string(request.count->value) + " shards, " +
+                                   std::string(fleet::to_string(target.strategy))
+                             : "even out the hosts");
+  const auto listened_to = std::make_shared<bool>(true);
+  lines->on_gone = [listened_to] { *listened_to = false; };
+  net::asio::co_spawn(core.context, carry_out(core, request, target, lines, listened_to),
+                      net::asio::detached);
+  return lines;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,110 @@
+#include "follow.hpp"
+
+#include <boost/json/array.hpp>
+#include <iostream>
+
+#include "json/json.hpp"
+
+namespace smaster::tools {
+namespace {
+
+namespace bj = boost::json;
+
+std::int64_t number(const bj::object& object, std::string_view key) {
+  std::int64_t value = 0;
+  json::read(object, key, value);
+  return value;
+}
+
+std::string text(const bj::object& object, std::string_view key) {
+  std::string value;
+  json::read(object, key, value);
+  return value;
+}
+
+std::string seconds(std::int64_t ms) {
+  return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
+}
+
+/// "4,5 of 8", or "-".
+std::string role(const bj::object& move, std::string_view key) {
+  const auto* const object = json::object_at(move, key);
+  const auto* const ids = object == nullptr ? nullptr : object->if_contains("shards");
+  if (ids == nullptr || !ids->is_array() || ids->get_array().empty()) return "-";
+  std::string list;
+  for (const auto& id : ids->get_array()) list += (list.empty() ? "" : ",") + json::serialize(id);
+  return list + " of " + std::to_string(number(*object, "count"));
+}
+
+std::string padded(std::string cell, std::size_t width) {
+  cell.resize(std::max(cell.size() + 2, width), ' ');
+  return cell;
+}
+
+void print_plan(const bj::object& plan) {
+  const auto* const moves = plan.if_contains("moves");
+  const auto& rows = moves != nullptr && moves->is_array() ? moves->get_array() : bj::array();
+  print("from " + std::to_string(number(plan, "from")) + " to " + std::to_string(number(plan, "to")) +
+        " shards, " + text(plan, "strategy") + ": " + std::to_string(number(plan, "logins")) + " logins, " +
+        seconds(number(plan, "takes_ms")) + " when every start takes 5 s\n");
+  const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
+  if (missing > 0) print(std::to_string(missing) + " shard ids find no place: start more agents\n");
+  if (rows.empty()) return print("nothing is to be done\n");
+  print(padded("AT", 10) + padded("NAME", 10) + padded("HOST", 12) + padded("RUNS", 18) + "WILL RUN\n");
+  for (const auto& row : rows) {
+    if (!row.is_object()) continue;
+    const auto& move = row.get_object();
+    const auto host = text(move, "host");
+    print(padded(seconds(number(move, "at_ms")), 10) + padded(text(move, "name"), 10) +
+          padded(host.empty() ? "-" : host, 12) + padded(role(move, "from"), 18) + role(move, "to") + '\n');
+  }
+}
+
+void print_progress(const bj::object& progress) {
+  print(std::to_string(number(progress, "up")) + " of " + std::to_string(number(progress, "goal")) + " up, " +
+        std::to_string(number(progress, "moving")) + " starting, " +
+        std::to_string(number(progress, "waiting")) + " waiting to log in, " +
+        std::to_string(number(progress, "old")) + " with ids of another count\n");
+}
+
+}  // namespace
+
+int follow_change(const Tool& tool, const std::string& path, bj::object request, bool as_json) {
+  int code = kDone;
+  std::string failure;
+  // The server itself ends the wait.
+  const auto done =
+      control::Client(tool.socket, tool.timeout + Millis{60'000})
+          .stream("POST", path, json::serialize(request), [&](std::string_view line) {
+            if (as_json) print(std::string(line) + '\n');
+            const auto value = json::parse(line);
+            if (!value || !value->is_object()) return true;
+            const auto& object = value->get_object();
+            if (const auto* const plan = json::object_at(object, "plan"); plan && !as_json) {
+              print_plan(*plan);
+            }
+            if (const auto* const at = json::object_at(object, "progress"); at && !as_json) {
+              print_progress(*at);
+            }
+            if (const auto* const end = json::object_at(object, "end")) {
+              bool good = false;
+              bool replaced = false;
+              json::read(*end, "done", good);
+              json::read(*end, "replaced", replaced);
+              if (!good) {
+                code = kTimedOut;
+                failure = replaced ? "another goal was set meanwhile" : "not done in time; it goes on";
+              }
+            }
+            if (object.contains("error")) {
+              code = kPartly;
+              failure = text(object, "error");
+            }
+            return true;
+          });
+  if (!done) return tool.report(done.error());
+  if (!failure.empty()) std::cerr << "smaster: " << failure << '\n';
+  return code;
+}
+
+}  // namespace smaster::tools

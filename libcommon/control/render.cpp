@@ -92,6 +92,15 @@ const bj::value* field(const bj::object& shard, std::string_view key, Column::In
   return object == nullptr ? nullptr : object->if_contains(key);
 }
 
+/// The shard ids that the row's shard has.
+std::vector<std::int64_t> ids_of(const bj::object& shard) {
+  const auto* const list = shard.if_contains("goalShardIds");
+  if (list == nullptr || !list->is_array()) return {shard.at("goalShardId").to_number<std::int64_t>()};
+  std::vector<std::int64_t> ids;
+  for (const auto& id : list->get_array()) ids.push_back(id.to_number<std::int64_t>());
+  return ids;
+}
+
 /// A number as text, or "-" where it is not known, which is −1 or missing.
 std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
@@ -272,7 +281,7 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
     const bj::value& address = shard->at("address");
     rows.push_back({shard->at("isMaster").as_bool() ? "master"
                     : id < 0                        ? "-"
-                                                    : fmt::format("{}", id),
+                                                    : fmt::format("{}", fmt::join(ids_of(*shard), ",")),
                     std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
                     ago(number(shard->if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
                     of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
@@ -368,8 +377,10 @@ void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
   bj::array kept;
   for (auto& shard : stats.at("shards").as_array()) {
     const auto& object = shard.as_object();
-    if (!object.at("isMaster").as_bool() &&
-        ids.contains(object.at("goalShardId").to_number<std::int64_t>())) {
+    const auto own = ids_of(object);
+    const bool wanted =
+        std::any_of(own.begin(), own.end(), [&](std::int64_t id) { return ids.contains(id); });
+    if (!object.at("isMaster").as_bool() && wanted) {
       kept.push_back(std::move(shard));
     }
   }

@@ -50,7 +50,7 @@ test('an agent with two processes of two ids each: SHARDS, evals once a process,
   const server = await serve(t, '[shards]\ncount = 4\n');
   const [config] = await server.register(1);
   const agent = server.agent([config], 'spikey-bot.js', {flags: ['--processes', '2', '--shards-per-process', '2', '--host', 'fra1']});
-  const stats = await server.running(2);
+  const stats = await server.running(4);
   const rows = stats.shards.filter((shard) => !shard.isMaster);
   assert.deepEqual(rows.map((row) => [row.id, row.goalShardIds, row.host, row.capacity]),
     [[config.id, [0, 1], 'fra1', 2], [`${config.id}-1`, [2, 3], 'fra1', 2]]);

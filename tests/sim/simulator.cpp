@@ -388,10 +388,10 @@ class World {
     auto& r = row(i);
     if (trace_)
       say("  -> %s: %s%s", order.shard.str().c_str(),
-        order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
-        : order.kind == fleet::Order::Kind::respawn ? "respawn"
-                                                    : "start",
-        order.logs_in ? ", logs in" : "");
+          order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
+          : order.kind == fleet::Order::Kind::respawn ? "respawn"
+                                                      : "start",
+          order.logs_in ? ", logs in" : "");
     if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
     // The answer to who asked comes with what it is told: that is one login.
     const bool again = order.kind == fleet::Order::Kind::start && r.granted_at == now_;

@@ -108,3 +108,16 @@ test('a certificate that nobody vouches for is not believed', async (t) => {
   assert.equal(api.requests.length, 0);
   assert.equal((await server.stats()).goal, -1);
 });
+
+test('an agent asks before it starts a bot again that died', async (t) => {
+  const {server} = await asking(t, () => ({body: gateway(9, {max_concurrency: 1})}), {shards: 'count = 1'});
+  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
+  const agent = server.agent(await server.register(1), 'spikey-bot.js');
+  await server.running(1);
+  const {remaining} = (await server.stats()).identify;
+  const {pid} = await until('its bot', () => server.bots()[0]);
+  process.kill(pid, 'SIGKILL');
+  await agent.says(/asks the master when the bot may log in again/);
+  await until('the bot to run again', () => server.bots().length === 2);
+  await until('the login to count', async () => (await server.stats()).identify.remaining === remaining - 1);
+});

@@ -56,7 +56,8 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
       ++known;
       current += shard.connected ? 1 : 0;
       registered += shard.info.registered() ? 1 : 0;
-      configured += state == "running" ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
+      const bool right = state == "running" && shard.info.goal.count == core.fleet.goal();
+      configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
     }
     auto row = fleet::to_json(shard.info);
     row["state"] = state;

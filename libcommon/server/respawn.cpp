@@ -16,7 +16,8 @@ constexpr Millis kLookEvery{100};
 /// How often a respawning shard is asked for a status; between heartbeats it would not tell.
 constexpr Millis kNudgeEvery{1'000};
 
-/// Where logins are limited a shard does not wait by itself: it is told when it is its turn.
+/// Where logins are limited a shard does not wait by itself: it is told when it is its turn. One that is
+/// parked runs nothing that it could respawn: it is let go.
 void respawn_after(Core& core, const ShardName& name, Millis wait) {
   auto timer = std::make_shared<net::Timer>(core.context.get_executor(), wait);
   timer->async_wait([&core, name, timer](boost::system::error_code error) {
@@ -50,7 +51,7 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
     const auto wait = turn++ * delay;
     spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value,
                  wait.count());
-    if (core.fleet.identify().limits()) {
+    if (core.fleet.identify().limits() || shard->parked) {
       respawn_after(core, *target.name, wait);
     } else {
       shard->session->emit("respawn", {std::to_string(wait.count())});

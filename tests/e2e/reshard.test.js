@@ -73,4 +73,5 @@ test('a bot that fails again and again is parked, shown, and let go by respawn',
   const {deaths} = parked.stats.bot;
   assert.equal((await server.tool(['respawn', '--shard', '0'])).code, 0);
   await until('it to try again', async () => (await server.stats()).shards[0].stats.bot.deaths > deaths);
+  assert.ok(Date.now() < parked.parkedUntil, 'it was let go before its time');
 });

@@ -10,8 +10,6 @@ namespace {
 
 const ShardName& name(const Entry* entry) { return entry->seat->info.id; }
 
-bool older(const Entry* a, const Entry* b) { return ByAge{}(a, b); }
-
 }  // namespace
 
 bool ById::operator()(const Entry* a, const Entry* b) const {
@@ -25,7 +23,7 @@ bool ByWait::operator()(const Entry* a, const Entry* b) const {
   return std::tie(a->free_since, name(a)) < std::tie(b->free_since, name(b));
 }
 bool ByRoom::operator()(const Entry* a, const Entry* b) const {
-  return std::tie(b->room, a->first, name(a)) < std::tie(a->room, b->first, name(b));
+  return std::tie(b->standing.room, a->first, name(a)) < std::tie(a->standing.room, b->first, name(b));
 }
 bool ByDeadline::operator()(const Entry* a, const Entry* b) const {
   return std::tie(a->deadline, name(a)) < std::tie(b->deadline, name(b));
@@ -40,40 +38,20 @@ void Board::set(const PlanSettings& settings) {
   settings_ = settings;
   for (auto& [seat, entry] : entries_) {
     forget(*entry);
-    entry->live.clear();
-    entry->claims.clear();
-    entry->wants.clear();
+    entry->part = {};
+    mark(*entry);
   }
-  open.clear();
-  vacant = placed_ = 0;
   slots_.assign(static_cast<std::size_t>(std::max(settings.goal.value, 0)), Slot{});
-  for (std::int32_t id = 0; id < settings.goal.value; ++id) {
-    open.insert(ShardId{id});
-    ++vacant;
-  }
-  for (auto& [seat, entry] : entries_) mark(*entry);
+  vacant = slots_.size();
+  placed_ = 0;
+  open.clear();
+  for (std::int32_t id = 0; id < settings.goal.value; ++id) open.insert(open.end(), ShardId{id});
 }
 
 void Board::add(Seat& seat) {
   const auto [at, fresh] = entries_.emplace(&seat, std::make_unique<Entry>(seat));
-  auto& entry = *at->second;
   if (fresh && seat.info.is_master) ++masters;
-  mark(entry);
-}
-
-void Board::remove(Seat& seat) {
-  const auto found = entries_.find(&seat);
-  if (found == entries_.end()) return;
-  auto& entry = *found->second;
-  forget(entry);
-  leave(entry, entry.live, &Slot::live);
-  leave(entry, entry.claims, &Slot::claims);
-  leave(entry, entry.wants, &Slot::wants);
-  if (seat.info.is_master) --masters;
-  all_capacity -= entry.capacity;
-  std::erase(dirty_, &entry);
-  std::erase(unjudged_, &entry);
-  entries_.erase(found);
+  mark(*at->second);
 }
 
 void Board::changed(Seat& seat) {
@@ -82,6 +60,10 @@ void Board::changed(Seat& seat) {
 
 void Board::mark(Entry& entry) {
   if (!std::exchange(entry.dirty, true)) dirty_.push_back(&entry);
+}
+
+void Board::judge_later(Entry& entry) {
+  if (!std::exchange(entry.unjudged, true)) unjudged_.push_back(&entry);
 }
 
 void Board::look(Time now) {
@@ -114,115 +96,120 @@ void Board::settle() {
 }
 
 void Board::take_part(Entry& entry) {
-  const auto& seat = *entry.seat;
+  auto part = part_of(*entry.seat);
+  const auto since = entry.seat->info.boot_time;
+  if (part != entry.part || since != entry.since) {
+    change_slots(entry.part, [&](std::vector<Entry*>& list) { std::erase(list, &entry); });
+    entry.part = std::move(part);
+    entry.since = since;
+    change_slots(entry.part, [&](std::vector<Entry*>& list) {
+      list.insert(std::upper_bound(list.begin(), list.end(), &entry, ByAge{}), &entry);
+    });
+  }
+  judge_later(entry);
+}
+
+Part Board::part_of(const Seat& seat) const {
   const auto& info = seat.info;
-  std::vector<ShardId> live;
-  std::vector<ShardId> claims;
-  std::vector<ShardId> wants;
+  Part part;
+  if (info.is_master) return part;
   const auto add = [&](std::vector<ShardId>& to, const Role& role) {
     for (const auto id : role.ids) {
       if (inside(id) && std::find(to.begin(), to.end(), id) == to.end()) to.push_back(id);
     }
   };
-  if (!info.is_master) {
-    const bool present = info.goal.count == settings_.goal;
-    if (present) add(claims, info.goal);
-    const bool moves = settings_.strategy != Strategy::blue_green && !seat.dead(settings_.patience, now_);
-    if (!present && moves) add(wants, info.goal);
-    if (!seat.gone(settings_.patience, now_)) {
-      const auto mark_live = [&](const Role& role) {
-        if (role.count == settings_.goal) add(live, role);
-      };
-      mark_live(info.goal);
-      mark_live(info.current);
-      std::for_each(info.may_run.begin(), info.may_run.end(), mark_live);
-    }
+  if (info.goal.count == settings_.goal) {
+    add(part.claims, info.goal);
+  } else if (settings_.strategy != Strategy::blue_green && !seat.dead(settings_.patience, now_)) {
+    add(part.wants, info.goal);
   }
-  const auto replace = [&](std::vector<ShardId>& old, std::vector<ShardId>& fresh,
-                           std::vector<Entry*> Slot::*who) {
-    if (old == fresh && entry.since == info.boot_time) return;
-    leave(entry, old, who);
-    std::swap(old, fresh);
-    fresh.clear();
+  if (seat.gone(settings_.patience, now_)) return part;
+  const auto add_live = [&](const Role& role) {
+    if (role.count == settings_.goal) add(part.live, role);
   };
-  const bool aged = entry.since != info.boot_time;
-  if (aged || live != entry.live || claims != entry.claims || wants != entry.wants) {
-    replace(entry.live, live, &Slot::live);
-    replace(entry.claims, claims, &Slot::claims);
-    replace(entry.wants, wants, &Slot::wants);
-    entry.since = info.boot_time;
-    enter(entry, entry.live, &Slot::live);
-    enter(entry, entry.claims, &Slot::claims);
-    enter(entry, entry.wants, &Slot::wants);
-  }
-  if (!std::exchange(entry.unjudged, true)) unjudged_.push_back(&entry);
+  add_live(info.goal);
+  add_live(info.current);
+  std::for_each(info.may_run.begin(), info.may_run.end(), add_live);
+  return part;
 }
 
-void Board::leave(Entry& entry, std::vector<ShardId>& ids, std::vector<Entry*> Slot::*who) {
-  for (const auto id : ids) {
-    std::erase(slots_[index(id)].*who, &entry);
-    slot_changed(id);
-  }
-}
-
-void Board::enter(Entry& entry, std::vector<ShardId>& ids, std::vector<Entry*> Slot::*who) {
-  for (const auto id : ids) {
-    auto& list = slots_[index(id)].*who;
-    if (std::find(list.begin(), list.end(), &entry) != list.end()) continue;
-    list.insert(std::upper_bound(list.begin(), list.end(), &entry, older), &entry);
-    slot_changed(id);
-  }
-}
-
-/// Whoever has to do with the id may now have it, or have lost it.
-void Board::slot_changed(ShardId id) {
-  auto& slot = slots_[index(id)];
-  if (slot.open()) {
-    open.insert(id);
-  } else {
-    open.erase(id);
-  }
-  vacant -= slot.counted_vacant ? 1 : 0;
-  slot.counted_vacant = slot.vacant();
-  vacant += slot.counted_vacant ? 1 : 0;
-  placed_ -= slot.counted_placed ? 1 : 0;
-  slot.counted_placed = !slot.claims.empty();
-  placed_ += slot.counted_placed ? 1 : 0;
-  for (const auto* const list : {&slot.claims, &slot.wants}) {
-    for (auto* const entry : *list) {
-      if (!std::exchange(entry->unjudged, true)) unjudged_.push_back(entry);
+/// Changes the lists of the slots that the part names. Whoever has to do with one of them may now have its
+/// id, or have lost it.
+template <class Change>
+void Board::change_slots(const Part& part, Change change) {
+  const auto change_all = [&](const std::vector<ShardId>& ids, std::vector<Entry*> Slot::*list) {
+    for (const auto id : ids) {
+      auto& slot = slots_[index(id)];
+      vacant -= slot.vacant() ? 1 : 0;
+      placed_ -= slot.claims.empty() ? 0 : 1;
+      change(slot.*list);
+      vacant += slot.vacant() ? 1 : 0;
+      placed_ += slot.claims.empty() ? 0 : 1;
+      if (slot.open()) {
+        open.insert(id);
+      } else {
+        open.erase(id);
+      }
+      for (auto* const entry : slot.claims) judge_later(*entry);
+      for (auto* const entry : slot.wants) judge_later(*entry);
     }
-  }
+  };
+  change_all(part.live, &Slot::live);
+  change_all(part.claims, &Slot::claims);
+  change_all(part.wants, &Slot::wants);
+}
+
+/// Every set that the entry may be in, with whether it is: put(whether, set); and every sum that it counts
+/// in: add(sum, how much).
+template <class Put, class Add>
+void Board::for_each_list(Entry& e, Put put, Add add) {
+  const auto& s = e.standing;
+  put(s.due, due);
+  put(s.reboot, reboots);
+  put(s.dead, dead);
+  put(s.convertible, convertible);
+  put(s.surplus, surplus);
+  put(s.room > 0, roomy);
+  put(e.deadline != Time::max(), deadlines_);
+  add(all_capacity, e.capacity);
+  add(idle_capacity, s.idle ? e.capacity : 0);
+  add(room, s.room);
+  add(ids_up, s.up);
+  add(moving, s.moving);
+  add(old, s.old);
+  add(waiting, s.waiting);
+  if (e.host == nullptr) return;
+  put(s.idle, e.host->idle);
+  put(s.ids > 0, e.host->placed);
+  add(e.host->ids, s.ids);
+  add(e.host->capacity, e.connected ? e.capacity : 0);
+}
+
+void Board::enlist(Entry& e) {
+  for_each_list(
+      e,
+      [&](bool whether, auto& set) {
+        if (whether) set.insert(&e);
+      },
+      [](auto& sum, std::size_t much) { sum += much; });
 }
 
 void Board::forget(Entry& e) {
-  if (e.deadline != Time::max()) deadlines_.erase(&e);
+  for_each_list(
+      e,
+      [&](bool whether, auto& set) {
+        if (whether) set.erase(&e);
+      },
+      [](auto& sum, std::size_t much) { sum -= much; });
+  if (e.host != nullptr && e.host->capacity == 0 && e.host->placed.empty()) {
+    const auto label = e.host->label;
+    hosts.erase(label);
+  }
+  e.host = nullptr;
+  e.standing = {};
+  e.capacity = 0;
+  e.connected = false;
   e.deadline = Time::max();
-  if (e.host != nullptr) {
-    auto& host = *e.host;
-    if (e.idle) host.idle.erase(&e);
-    if (e.connected) host.capacity -= e.capacity;
-    if (host.placed.erase(&e) > 0) host.ids -= e.claims_counted;
-    if (host.capacity == 0 && host.placed.empty() && host.idle.empty()) hosts.erase(host.label);
-    e.host = nullptr;
-  }
-  if (e.idle) idle_capacity -= e.capacity;
-  if (e.roomy) {
-    roomy.erase(&e);
-    room -= e.room;
-  }
-  if (e.dead) dead.erase(&e);
-  if (e.convertible) convertible.erase(&e);
-  if (e.surplus) surplus.erase(&e);
-  if (e.due) due.erase(&e);
-  if (e.reboot) reboots.erase(&e);
-  moving -= e.moving ? 1 : 0;
-  old -= e.old ? 1 : 0;
-  waiting -= e.waiting ? 1 : 0;
-  ids_up -= e.up;
-  e.idle = e.roomy = e.dead = e.moving = e.old = e.convertible = e.surplus = e.due = e.reboot = e.waiting =
-      false;
-  e.up = e.room = 0;
 }
 
 Role Board::rightful(const Entry& entry) const {
@@ -246,7 +233,7 @@ Role Board::rightful(const Entry& entry) const {
 
 std::vector<ShardId> Board::obtainable(const Entry& entry) const {
   std::vector<ShardId> ids;
-  for (const auto id : entry.wants) {
+  for (const auto id : entry.part.wants) {
     if (slots_[index(id)].obtainable(&entry) && ids.size() < entry.capacity) ids.push_back(id);
   }
   return ids;
@@ -281,8 +268,8 @@ Entry* Board::next_move() const {
   if (full == nullptr) return nullptr;
   Entry* best = nullptr;
   for (auto* const entry : full->placed) {
-    const auto ids = entry->claims_counted;
-    if (!entry->connected || (best != nullptr && ids >= best->claims_counted)) continue;
+    const auto ids = entry->standing.ids;
+    if (!entry->connected || (best != nullptr && ids >= best->standing.ids)) continue;
     // Where they went would be less full than this host is now; and this host would not take them again.
     const bool other = std::any_of(hosts.begin(), hosts.end(), [&](const auto& item) {
       const auto& host = item.second;
@@ -317,68 +304,51 @@ void Board::judge(Entry& e) {
   forget(e);
   const auto& seat = *e.seat;
   const auto& info = seat.info;
-  const auto& patience = settings_.patience;
   e.connected = seat.connected;
   e.first = info.goal.first();
   e.free_since = info.stop_time;
-  if (info.is_master) {
-    e.due = info.registered() && info.goal != rightful(e);
-    if (e.due) due.insert(&e);
-    return;
+  if (!info.is_master) {
+    e.capacity = info.capacity;
+    e.deadline = next_look(e);
   }
-  all_capacity += info.capacity - e.capacity;
-  e.capacity = info.capacity;
+  e.standing = standing_of(e);
+  if (e.capacity > 0 && (e.connected || e.standing.ids > 0)) {
+    e.host = &hosts[info.host];
+    e.host->label = info.host;
+  }
+  enlist(e);
+}
 
-  const auto right = rightful(e);
-  const bool bound = info.goal.bound();
-  const bool present = bound && info.goal.count == settings_.goal;
-  e.old = bound && !present;
-  e.due = right != info.goal;
-  e.idle = !bound && seat.connected && !seat.must_stop_first(patience, now_);
-  e.waiting = !bound && seat.connected && !e.idle;
-  if (!e.due && bound) {
-    e.reboot = seat.wants_reboot(patience, now_);
-    if (present) {
-      e.dead = seat.dead(patience, now_);
-      e.up = seat.up() ? info.goal.ids.size() : 0;
-      e.moving = seat.connected && !seat.up() && now_ < seat.start_until(patience);
-      e.room = seat.connected && !e.dead ? info.capacity - info.goal.ids.size() : 0;
-      e.roomy = e.room > 0;
-    } else {
-      const bool blocked = std::any_of(e.wants.begin(), e.wants.end(), [&](ShardId id) {
-        const auto& slot = slots_[index(id)];
-        return slot.claims.empty() && slot.wants.front() == &e;
-      });
-      e.convertible = !obtainable(e).empty();
-      e.surplus = !e.convertible && !blocked;
-    }
+Standing Board::standing_of(const Entry& e) const {
+  const auto& seat = *e.seat;
+  const auto& info = seat.info;
+  const auto& patience = settings_.patience;
+  Standing s;
+  s.due = info.goal != rightful(e) && (!info.is_master || info.registered());
+  if (info.is_master) return s;
+  if (!info.goal.bound()) {
+    s.idle = seat.connected && !seat.must_stop_first(patience, now_);
+    s.waiting = seat.connected && !s.idle;
+    return s;
   }
-
-  if (e.due) due.insert(&e);
-  if (e.reboot) reboots.insert(&e);
-  if (e.dead) dead.insert(&e);
-  if (e.convertible) convertible.insert(&e);
-  if (e.surplus) surplus.insert(&e);
-  if (e.roomy) roomy.insert(&e);
-  room += e.room;
-  idle_capacity += e.idle ? e.capacity : 0;
-  moving += e.moving ? 1 : 0;
-  old += e.old ? 1 : 0;
-  waiting += e.waiting ? 1 : 0;
-  ids_up += e.up;
-  if (seat.connected || present) {
-    auto& host = hosts[info.host];
-    host.label = info.host;
-    if (seat.connected) host.capacity += e.capacity;
-    if (e.idle) host.idle.insert(&e);
-    if (present) {
-      host.placed.insert(&e);
-      host.ids += e.claims_counted = info.goal.ids.size();
-    }
-    e.host = &host;
+  s.old = info.goal.count != settings_.goal;
+  s.ids = s.old ? 0 : info.goal.ids.size();
+  if (s.due) return s;
+  s.reboot = seat.wants_reboot(patience, now_);
+  if (s.old) {
+    s.convertible = !obtainable(e).empty();
+    const bool blocked = std::any_of(e.part.wants.begin(), e.part.wants.end(), [&](ShardId id) {
+      const auto& slot = slots_[index(id)];
+      return slot.claims.empty() && slot.wants.front() == &e;
+    });
+    s.surplus = !s.convertible && !blocked;
+    return s;
   }
-  e.deadline = next_look(e);
-  if (e.deadline != Time::max()) deadlines_.insert(&e);
+  s.dead = seat.dead(patience, now_);
+  s.up = seat.up() ? s.ids : 0;
+  s.moving = seat.connected && !seat.up() && now_ < seat.start_until(patience);
+  s.room = seat.connected && !s.dead ? info.capacity - s.ids : 0;
+  return s;
 }
 
 }  // namespace smaster::fleet

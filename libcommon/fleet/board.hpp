@@ -15,26 +15,37 @@ namespace smaster::fleet {
 
 struct Host;
 
+/// A seat's part in the ids of the present generation.
+struct Part {
+  std::vector<ShardId> live;    ///< may be running
+  std::vector<ShardId> claims;  ///< has been given
+  std::vector<ShardId> wants;   ///< has with another count, and is to have with this one
+  bool operator==(const Part&) const = default;
+};
+
+/// What a seat is to the rules: the sets that it is in, and what it counts for.
+struct Standing {
+  bool idle = false, dead = false, moving = false, old = false, waiting = false;
+  bool convertible = false, surplus = false, due = false, reboot = false;
+  std::size_t ids = 0;   ///< of the present generation
+  std::size_t up = 0;    ///< those that run
+  std::size_t room = 0;  ///< ids that it could take beside its own
+};
+
 /// A seat's place on the board: what it was when it was last looked at.
 struct Entry {
   explicit Entry(Seat& seat_) : seat(&seat_) {}
 
   Seat* seat;
-  // Its part in the ids of the present generation.
-  std::vector<ShardId> live;    ///< may be running
-  std::vector<ShardId> claims;  ///< has been given
-  std::vector<ShardId> wants;   ///< has with another count, and is to have with this one
-  Time since{};                 ///< of two with one id the older one keeps it
+  Part part;
+  Time since{};  ///< of two with one id the older one keeps it
+  Standing standing;
 
-  // Which sets it is in, and its order there.
+  // Its order in the sets, and its host.
   Host* host = nullptr;
   std::uint32_t capacity = 0;
-  bool idle = false, roomy = false, dead = false, moving = false, old = false;
-  bool convertible = false, surplus = false, due = false, reboot = false, waiting = false, connected = false;
-  std::size_t up = 0;              ///< ids
-  std::size_t room = 0;            ///< ids that it could take beside its own
-  std::size_t claims_counted = 0;  ///< ids that its host counts
-  Time free_since{};               ///< who waits longest comes first
+  bool connected = false;
+  Time free_since{};  ///< who waits longest comes first
   ShardId first;
   Time deadline = Time::max();
 
@@ -82,8 +93,6 @@ struct Slot {
   [[nodiscard]] bool obtainable(const Entry* by) const;
   [[nodiscard]] bool open() const { return claims.empty() && wants.empty() && live.empty(); }
   [[nodiscard]] bool vacant() const { return claims.empty() && wants.empty(); }
-  bool counted_vacant = true;
-  bool counted_placed = false;
 };
 
 class Board {
@@ -92,7 +101,6 @@ class Board {
 
   void set(const PlanSettings& settings);
   void add(Seat& seat);
-  void remove(Seat& seat);
   void changed(Seat& seat);
 
   /// Looks at what changed, and at those whose time has come.
@@ -139,12 +147,17 @@ class Board {
 
  private:
   void mark(Entry& entry);
+  void judge_later(Entry& entry);
   void take_part(Entry& entry);
-  void leave(Entry& entry, std::vector<ShardId>& ids, std::vector<Entry*> Slot::*who);
-  void enter(Entry& entry, std::vector<ShardId>& ids, std::vector<Entry*> Slot::*who);
-  void slot_changed(ShardId id);
+  [[nodiscard]] Part part_of(const Seat& seat) const;
+  template <class Change>
+  void change_slots(const Part& part, Change change);
   void judge(Entry& entry);
+  [[nodiscard]] Standing standing_of(const Entry& entry) const;
+  void enlist(Entry& entry);
   void forget(Entry& entry);
+  template <class Put, class Add>
+  void for_each_list(Entry& entry, Put put, Add add);
   void settle();
   [[nodiscard]] Time next_look(const Entry& entry) const;
   [[nodiscard]] std::size_t index(ShardId id) const { return static_cast<std::size_t>(id.value); }

@@ -12,14 +12,6 @@ void Dispatch::add(Seat& seat) {
   for (const auto& role : seat.info.may_run) identify_.assume_started(role.ids.size());
 }
 
-void Dispatch::remove(Seat& seat) {
-  left(seat);
-  planner_.remove(seat);
-  untold_.erase(seat.info.id);
-  parked_.erase(seat.info.id);
-  seats_.erase(seat.info.id);
-}
-
 void Dispatch::joined(Seat& seat, bool agent, Time now) {
   seat.connected = true;
   seat.joined = now;
@@ -116,7 +108,7 @@ Plan Dispatch::plan(Time now) {
     ++seat.saving;
     seat.settled = false;
     // It waits as what it is to be now, or not at all.
-    if (identify_.wants(assignment.shard)) identify_.forget(assignment.shard);
+    identify_.forget(assignment.shard);
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
   tell_all(now);

@@ -37,9 +37,8 @@ class Dispatch {
 
   void set(const PlanSettings& settings) { planner_.set(settings); }
   void limit(const IdentifyLimits& limits) { identify_.limit(limits); }
-  /// The seat stays where it is until it is removed.
+  /// The seat stays where it is.
   void add(Seat& seat);
-  void remove(Seat& seat);
   /// Anything of it may have changed.
   void changed(Seat& seat) { planner_.changed(seat); }
 

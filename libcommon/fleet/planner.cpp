@@ -84,8 +84,8 @@ class Step {
       }
       if (board_.roomy.empty()) break;
       auto& entry = **board_.roomy.begin();
-      auto ids = entry.claims;
-      for (const auto id : board_.open_ids(entry.room)) ids.push_back(id);
+      auto ids = entry.part.claims;
+      for (const auto id : board_.open_ids(entry.standing.room)) ids.push_back(id);
       assign(entry, std::move(ids));
     }
   }
@@ -96,7 +96,7 @@ class Step {
     const auto room = board_.idle_capacity + board_.room;
     if (board_.dead.empty() || room <= board_.vacant) return false;
     auto& entry = **board_.dead.begin();
-    auto ids = entry.claims;
+    auto ids = entry.part.claims;
     std::sort(ids.begin(), ids.end());
     ids.resize(ids.size() - std::min<std::size_t>(ids.size(), room - board_.vacant));
     assign(entry, std::move(ids));
@@ -179,7 +179,6 @@ void Planner::set(const PlanSettings& settings) {
   if (settings != board_->settings()) board_->set(settings);
 }
 void Planner::add(Seat& seat) { board_->add(seat); }
-void Planner::remove(Seat& seat) { board_->remove(seat); }
 void Planner::changed(Seat& seat) { board_->changed(seat); }
 
 Plan Planner::step(Time now) {
@@ -195,9 +194,10 @@ Progress Planner::progress() const {
   progress.moving = static_cast<std::int64_t>(board.moving);
   progress.old = static_cast<std::int64_t>(board.old);
   progress.spares = static_cast<std::int64_t>(board.idle_capacity);
-  progress.even = board.quiet() && board.next_move() == nullptr;
   return progress;
 }
+
+bool Planner::is_even() const { return board_->quiet() && board_->next_move() == nullptr; }
 
 void apply(const Role& role, ShardInfo& info, Time now) {
   const auto& old = info.goal;

@@ -57,7 +57,6 @@ struct Progress {
   std::int64_t moving = 0;  ///< shards that are starting
   std::int64_t old = 0;     ///< shards that have ids of another generation
   std::int64_t spares = 0;  ///< ids that shards without any could take at once
-  bool even = true;         ///< no move would even out the hosts
 };
 
 /// The id that the master shard is told: it is not on Discord, but −1 would shut its bot down. 1000, as the
@@ -75,9 +74,8 @@ class Planner {
 
   /// Looks at everybody anew when they differ.
   void set(const PlanSettings& settings);
-  /// A new seat; it stays where it is until it is removed.
+  /// A new seat; it stays where it is.
   void add(Seat& seat);
-  void remove(Seat& seat);
   /// Anything of it may have changed.
   void changed(Seat& seat);
 
@@ -85,6 +83,8 @@ class Planner {
   /// step at the same time does nothing.
   [[nodiscard]] Plan step(Time now);
   [[nodiscard]] Progress progress() const;
+  /// All is quiet, and no move would even out the hosts. Looks at all of the fullest one's seats.
+  [[nodiscard]] bool is_even() const;
 
  private:
   std::unique_ptr<Board> board_;

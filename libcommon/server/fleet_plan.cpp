@@ -166,7 +166,7 @@ void Fleet::run_plan() {
   if (!plan.assignments.empty()) {
     asio::co_spawn(context_, save_then_tell(std::move(plan.assignments)), asio::detached);
   }
-  if (plan_settings_.rebalance && !settings_.rebalance && progress().even) {
+  if (plan_settings_.rebalance && !settings_.rebalance && dispatch_.planner().is_even()) {
     spdlog::info("the hosts are even");
     plan_settings_.rebalance = false;
     dispatch_.set(plan_settings_);

@@ -3,6 +3,7 @@
 #include <boost/json/array.hpp>
 #include <iostream>
 
+#include "control/render.hpp"
 #include "json/json.hpp"
 
 namespace smaster::tools {
@@ -22,10 +23,6 @@ std::string text(const bj::object& object, std::string_view key) {
   return value;
 }
 
-std::string seconds(std::int64_t ms) {
-  return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
-}
-
 /// "4,5 of 8", or "-".
 std::string role(const bj::object& move, std::string_view key) {
   const auto* const object = json::object_at(move, key);
@@ -34,11 +31,6 @@ std::string role(const bj::object& move, std::string_view key) {
   std::string list;
   for (const auto& id : ids->get_array()) list += (list.empty() ? "" : ",") + json::serialize(id);
   return list + " of " + std::to_string(number(*object, "count"));
-}
-
-std::string padded(std::string cell, std::size_t width) {
-  cell.resize(std::max(cell.size() + 2, width), ' ');
-  return cell;
 }
 
 void print_plan(const bj::object& plan) {
@@ -50,14 +42,15 @@ void print_plan(const bj::object& plan) {
   const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
   if (missing > 0) print(std::to_string(missing) + " shard ids find no place: start more agents\n");
   if (rows.empty()) return print("nothing is to be done\n");
-  print(padded("AT", 10) + padded("NAME", 10) + padded("HOST", 12) + padded("RUNS", 18) + "WILL RUN\n");
+  std::vector<std::vector<std::string>> table{{"AT", "NAME", "HOST", "RUNS", "WILL RUN"}};
   for (const auto& row : rows) {
     if (!row.is_object()) continue;
     const auto& move = row.get_object();
     const auto host = text(move, "host");
-    print(padded(seconds(number(move, "at_ms")), 10) + padded(text(move, "name"), 10) +
-          padded(host.empty() ? "-" : host, 12) + padded(role(move, "from"), 18) + role(move, "to") + '\n');
+    table.push_back({seconds(number(move, "at_ms")), text(move, "name"), host.empty() ? "-" : host,
+                     role(move, "from"), role(move, "to")});
   }
+  print(control::align(table));
 }
 
 void print_progress(const bj::object& progress) {
@@ -69,21 +62,31 @@ void print_progress(const bj::object& progress) {
 
 }  // namespace
 
-int follow_change(const Tool& tool, const std::string& path, bj::object request, bool as_json) {
+void ChangeFlags::add_to(Tool& tool) {
+  tool.app.add_flag("--dry-run", dry_run, "Only show the plan");
+  tool.app.add_flag("--wait", wait, "Show the progress until it is done");
+  tool.app.add_flag("--json", as_json, "One JSON object a line");
+  tool.add_client_flags(Millis{3'600'000});
+}
+
+int follow_change(const Tool& tool, const std::string& path, bj::object request, const ChangeFlags& flags) {
+  request["dry_run"] = flags.dry_run;
+  request["wait"] = flags.wait;
+  request["timeout_ms"] = tool.timeout.count();
   int code = kDone;
   std::string failure;
   // The server itself ends the wait.
   const auto done =
       control::Client(tool.socket, tool.timeout + Millis{60'000})
           .stream("POST", path, json::serialize(request), [&](std::string_view line) {
-            if (as_json) print(std::string(line) + '\n');
+            if (flags.as_json) print(std::string(line) + '\n');
             const auto value = json::parse(line);
             if (!value || !value->is_object()) return true;
             const auto& object = value->get_object();
-            if (const auto* const plan = json::object_at(object, "plan"); plan && !as_json) {
+            if (const auto* const plan = json::object_at(object, "plan"); plan && !flags.as_json) {
               print_plan(*plan);
             }
-            if (const auto* const at = json::object_at(object, "progress"); at && !as_json) {
+            if (const auto* const at = json::object_at(object, "progress"); at && !flags.as_json) {
               print_progress(*at);
             }
             if (const auto* const end = json::object_at(object, "end")) {

@@ -7,8 +7,16 @@
 
 namespace smaster::tools {
 
-/// Asks the server for it, prints what it says, and returns the exit code.
+/// How a change is asked for.
+struct ChangeFlags {
+  bool dry_run = false;
+  bool wait = false;
+  bool as_json = false;
+  void add_to(Tool& tool);
+};
+
+/// Asks the server for it, prints what it says, and returns the exit code. `request`: what to change.
 [[nodiscard]] int follow_change(const Tool& tool, const std::string& path, boost::json::object request,
-                                bool as_json);
+                                const ChangeFlags& flags);
 
 }  // namespace smaster::tools

@@ -7,9 +7,7 @@ int main(int argc, char** argv) {
                    "  smaster reshard 8 --dry-run\n  smaster reshard 8 --strategy rolling --wait");
   int count = 0;
   std::string strategy = "auto";
-  bool dry_run = false;
-  bool wait = false;
-  bool as_json = false;
+  tools::ChangeFlags flags;
   tool.app.add_option("COUNT", count, "How many shards there are to be")
       ->required()
       ->check(CLI::Range(0, 100'000));
@@ -20,17 +18,8 @@ int main(int argc, char** argv) {
       ->type_name("HOW")
       ->check(CLI::IsMember({"auto", "rolling", "blue-green", "at-once"}))
       ->capture_default_str();
-  tool.app.add_flag("--dry-run", dry_run, "Only show the plan");
-  tool.app.add_flag("--wait", wait, "Show the progress until all are up");
-  tool.app.add_flag("--json", as_json, "One JSON object a line");
-  tool.add_client_flags(Millis{3'600'000});
+  flags.add_to(tool);
   return tool.run(argc, argv, [&] {
-    return tools::follow_change(tool, "/v1/reshard",
-                                {{"count", count},
-                                 {"strategy", strategy},
-                                 {"dry_run", dry_run},
-                                 {"wait", wait},
-                                 {"timeout_ms", tool.timeout.count()}},
-                                as_json);
+    return tools::follow_change(tool, "/v1/reshard", {{"count", count}, {"strategy", strategy}}, flags);
   });
 }

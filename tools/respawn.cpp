@@ -27,9 +27,7 @@ std::string sentence(const bj::object& line) {
   json::read(line, "after_ms", after);
   json::read(line, "error", error);
   const auto who = "shard " + std::to_string(shard) + " (" + name + ") ";
-  const auto seconds = [](std::int64_t ms) {
-    return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
-  };
+  using tools::seconds;
   if (state == "sent") return who + (delay == 0 ? "respawns now" : "respawns in " + seconds(delay));
   if (state == "back") return who + "is back after " + seconds(after);
   return who + "failed: " + error;

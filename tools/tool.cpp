@@ -127,6 +127,10 @@ int Tool::report(const Error& error) const {
   return exit_code(error.kind);
 }
 
+std::string seconds(std::int64_t ms) {
+  return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
+}
+
 void print(std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(STDOUT_FILENO, text.data(), text.size());

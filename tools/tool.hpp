@@ -56,6 +56,9 @@ class Tool {
   std::string name_;
 };
 
+/// "2.5 s".
+[[nodiscard]] std::string seconds(std::int64_t ms);
+
 /// Writes data to stdout; ends the process quietly when nobody reads it any more.
 void print(std::string_view text);
 

@@ -147,23 +147,6 @@ std::string duration(double ms) {
   return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
 }
 
-/// Rows as columns wide enough for their longest cell; the last one is not padded.
-std::string align(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
-  }
-  std::string out;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
-    }
-    out += '\n';
-  }
-  return out;
-}
-
 const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
 
 /// A text without line breaks and quotes, as a Prometheus label's value.
@@ -254,6 +237,22 @@ std::string clock_time(double ms) {
 }
 
 }  // namespace
+
+std::string align(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  }
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+    }
+    out += '\n';
+  }
+  return out;
+}
 
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
   std::string out =

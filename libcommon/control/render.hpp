@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace smaster::control {
 
@@ -21,6 +22,9 @@ namespace smaster::control {
 [[nodiscard]] std::string history_as_table(const boost::json::object& history);
 [[nodiscard]] std::string history_as_ndjson(const boost::json::object& history);
 [[nodiscard]] std::string history_as_csv(const boost::json::object& history);
+
+/// Rows as columns wide enough for their longest cell; the last one is not padded.
+[[nodiscard]] std::string align(const std::vector<std::vector<std::string>>& rows);
 
 /// Removes the shards whose goal id is not in `ids`.
 void keep_shards(boost::json::object& stats, const std::set<std::int64_t>& ids);

@@ -27,8 +27,7 @@ void Dispatch::left(Seat& seat) {
   planner_.changed(seat);
 }
 
-std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, const ShardStatus& before,
-                                       Time now) {
+std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, Time now) {
   if (seat.awaiting_status) {
     believe_first_status(status, seat.info);
   } else {
@@ -41,7 +40,7 @@ std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, co
   seat.settled = status.goal == seat.info.goal && status.current == seat.info.goal;
   seat.ready = !status.bot || status.bot->ready.value_or(true);
   planner_.changed(seat);
-  const auto parked = count_failures(seat, status, before, now);
+  const auto parked = count_failures(seat, status, now);
   seat.awaiting_status = false;
   return parked;
 }
@@ -174,18 +173,18 @@ std::optional<Time> Dispatch::next(Time now) const {
 
 /// An agent counts its bot's deaths; of other shards we see that their bot started anew, and nobody asked it
 /// to.
-std::optional<Parked> Dispatch::count_failures(Seat& seat, const ShardStatus& status,
-                                               const ShardStatus& before, Time now) {
+std::optional<Parked> Dispatch::count_failures(Seat& seat, const ShardStatus& status, Time now) {
+  const auto before = std::exchange(seat.bot, BotStart(status));
   if (seat.info.is_master || !seat.info.goal.bound()) return std::nullopt;
   constexpr std::int64_t kMostAtOnce = 20;
   std::int64_t deaths = 0;
-  auto lived = status.start_time - before.start_time;
+  auto lived = status.start_time - before.at;
   if (status.bot) {
-    deaths = before.bot ? status.bot->deaths - before.bot->deaths : 0;
+    deaths = status.bot->deaths - before.deaths.value_or(status.bot->deaths);
     const bool again = status.start_time > status.stop_time;
-    lived = status.stop_time - (again ? before.start_time : status.start_time);
-  } else if (status.start_time != before.start_time && before.start_time != kNever) {
-    deaths = std::exchange(seat.restarting, false) || !before.current.bound() ? 0 : 1;
+    lived = status.stop_time - (again ? before.at : status.start_time);
+  } else if (status.start_time != before.at && before.at != kNever) {
+    deaths = std::exchange(seat.restarting, false) || !before.ran ? 0 : 1;
   }
   Millis pause{0};
   for (std::int64_t i = 0; i < std::min(deaths, kMostAtOnce); ++i) {

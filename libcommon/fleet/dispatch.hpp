@@ -45,9 +45,8 @@ class Dispatch {
   /// Its connection is there; the next plan tells it its role. An agent says what it runs before.
   void joined(Seat& seat, bool agent, Time now);
   void left(Seat& seat);
-  /// It has said what it runs. `before`: its last status.
-  [[nodiscard]] std::optional<Parked> status(Seat& seat, const ShardStatus& status, const ShardStatus& before,
-                                             Time now);
+  /// It has said what it runs.
+  [[nodiscard]] std::optional<Parked> status(Seat& seat, const ShardStatus& status, Time now);
   /// It is to be told again what it was told, or its present goal when it is its turn.
   void remind(Seat& seat, Time now);
   /// It is to be told anew: something of what goes with its goal has changed.
@@ -79,8 +78,7 @@ class Dispatch {
   void send(Seat& seat, const Role& role, bool logs_in, Time now);
   void tell_all(Time now);
   void order_start(Seat& seat, Order::Kind kind);
-  [[nodiscard]] std::optional<Parked> count_failures(Seat& seat, const ShardStatus& status,
-                                                     const ShardStatus& before, Time now);
+  [[nodiscard]] std::optional<Parked> count_failures(Seat& seat, const ShardStatus& status, Time now);
 
   Planner planner_;
   IdentifyQueue identify_;

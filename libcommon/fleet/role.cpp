@@ -1,7 +1,6 @@
 #include "fleet/role.hpp"
 
 #include <algorithm>
-#include <boost/json/array.hpp>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -24,6 +23,12 @@ Role::Role(ShardId id, ShardCount count_) : count(count_) {
 }
 
 bool Role::has(ShardId id) const { return std::binary_search(ids.begin(), ids.end(), id); }
+
+boost::json::array ids_json(const Role& role) {
+  boost::json::array list;
+  for (const auto id : role.ids) list.push_back(id.value);
+  return list;
+}
 
 std::string ids_text(const Role& role) {
   std::string text;
@@ -84,10 +89,7 @@ void read(const boost::json::object& from, const RoleFields& fields, Role& role)
 }
 
 void add_ids(const Role& role, const RoleFields& fields, boost::json::object& to) {
-  if (role.ids.size() < 2) return;
-  boost::json::array list;
-  for (const auto id : role.ids) list.push_back(id.value);
-  to[fields.ids] = std::move(list);
+  if (role.ids.size() > 1) to[fields.ids] = ids_json(role);
 }
 
 }  // namespace smaster::fleet

@@ -1,6 +1,7 @@
 // What a bot process runs as: shard ids of one generation, which its count names.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Role {
   bool operator==(const Role&) const = default;
 };
 
+[[nodiscard]] boost::json::array ids_json(const Role& role);
 /// "4", "4,5,6", or "-1" for none.
 [[nodiscard]] std::string ids_text(const Role& role);
 /// Roles as text, "1/4 2,3/8", for the store.

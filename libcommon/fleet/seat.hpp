@@ -15,6 +15,18 @@ struct Patience {
   bool operator==(const Patience&) const = default;
 };
 
+/// What tells one start of a bot from the next.
+struct BotStart {
+  Time at = kNever;
+  bool ran = false;                    ///< it ran as a shard
+  std::optional<std::int64_t> deaths;  ///< as an agent counts them
+
+  BotStart() = default;
+  explicit BotStart(const ShardStatus& status) : at(status.start_time), ran(status.current.bound()) {
+    if (status.bot) deaths = status.bot->deaths;
+  }
+};
+
 /// A shard and what goes on with it. What `info` says that it currently runs is believed until a status that
 /// knows its present goal says otherwise (believe_status).
 struct Seat {
@@ -37,6 +49,7 @@ struct Seat {
   bool respawn_due = false;      ///< is to restart its bot when it is its turn to log in
   bool asks_to_start = false;    ///< its agent waits for its turn to restart a bot that died
   bool restarting = false;       ///< its bot is about to start, and was asked to
+  BotStart bot;                  ///< by its last status
 
   /// Its last sign of life; to connect is one, and to be given an id for who can hear of it.
   [[nodiscard]] Time last_sign(const Patience& patience) const {

@@ -112,9 +112,9 @@ const Shard* Fleet::live_master() const {
 void Fleet::attach(ShardSession& session) {
   auto& shard = *find(session.name());
   auto* const old = std::exchange(shard.session, &session);
-  if (old != nullptr) dispatch_.left(shard);
   ring_.leave(session.name());
   if (old != nullptr) {
+    dispatch_.left(shard);
     spdlog::info("shard {} connected again, its old connection is closed", session.name().str());
     old->close();
   }
@@ -165,7 +165,6 @@ void Fleet::status(Shard& shard, std::string_view text) {
   const auto now = net::fleet_clock();
   if (!shard.status) shard.status = std::make_unique<fleet::ShardStatus>();
   auto& status = *shard.status;
-  const auto before = status;
   fleet::read(value->get_object(), status);
   if (status.timestamp == fleet::kNever) status.timestamp = now;
 
@@ -181,7 +180,7 @@ void Fleet::status(Shard& shard, std::string_view text) {
   history_.add(info.id, status, net::wall_clock(), settings_.history_length);
   const auto believed = std::pair(info.current, shard.ready);
   const bool expected = shard.awaiting_status;
-  const auto parked = dispatch_.status(shard, status, before, now);
+  const auto parked = dispatch_.status(shard, status, now);
   if (parked) say(*parked);
   deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) replan();

@@ -76,6 +76,8 @@ class Fleet {
   [[nodiscard]] fleet::Forecast forecast(const fleet::PlanSettings& settings) const;
   /// Blue/green where the spares suffice, else rolling, unless the settings say which.
   [[nodiscard]] fleet::Strategy strategy_for(ShardCount count) const;
+  /// The target that an operator asks for; without a strategy, strategy_for's.
+  [[nodiscard]] Target ask_for(ShardCount count, std::optional<fleet::Strategy> strategy) const;
   /// Another goal, on disk when it returns ok.
   net::Task<Result<void>> retarget(Target target);
   /// Evens out the hosts, once.
@@ -123,7 +125,9 @@ class Fleet {
   void run_plan();
   void arm_tick();
   void follow_settings();
+  net::Task<Result<void>> save(Target target);
   void set_plan_settings();
+  void tell_all_anew();
   void say(const fleet::Plan& plan);
   void say(const fleet::Parked& parked);
   net::Task<> save_then_tell(std::vector<fleet::Assign> assignments);

@@ -71,26 +71,29 @@ void Fleet::follow_settings() {
       spdlog::info("the goal goes from {} to {} shards, {}", target_.count.value, wanted.value,
                    fleet::to_string(target.strategy));
     }
-    target_ = target;
-    asio::co_spawn(
-        context_,
-        [](Fleet& fleet, Target saved) -> net::Task<> { (void)co_await fleet.retarget(saved); }(*this,
-                                                                                                target),
-        asio::detached);
+    target_ = std::move(target);
+    asio::co_spawn(context_, save(target_), asio::detached);
   }
   set_plan_settings();
 }
 
-net::Task<Result<void>> Fleet::retarget(Target target) {
+net::Task<Result<void>> Fleet::save(Target target) {
   const auto text = to_text(target);
   auto saved = co_await net::run_in(store_thread_, [&] { return store_.save_note(kTargetNote, text); });
-  if (!saved) {
-    spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
-    co_return saved;
-  }
+  if (!saved) spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
+  co_return saved;
+}
+
+net::Task<Result<void>> Fleet::retarget(Target target) {
+  auto saved = co_await save(target);
+  if (!saved) co_return saved;
   target_ = std::move(target);
   set_plan_settings();
   co_return saved;
+}
+
+Target Fleet::ask_for(ShardCount count, std::optional<fleet::Strategy> strategy) const {
+  return {count, strategy.value_or(strategy_for(count)), setting_text(settings_), true};
 }
 
 void Fleet::set_plan_settings() {
@@ -120,20 +123,21 @@ fleet::Forecast Fleet::forecast(const fleet::PlanSettings& settings) const {
 
 void Fleet::settings_changed() {
   update_config_text();
-  for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
-  deliver_later();
+  tell_all_anew();
   follow_settings();
   arm_heartbeats();
+}
+
+void Fleet::tell_all_anew() {
+  for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
+  deliver_later();
 }
 
 void Fleet::discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits) {
   recommended_ = recommended;
   const bool first = !identify().limits();
   dispatch_.limit(limits);
-  if (first) {
-    // From now on agents ask before they restart a bot.
-    for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
-  }
+  if (first) tell_all_anew();  // from now on agents ask before they restart a bot
   deliver_later();
   follow_settings();
 }

@@ -10,6 +10,7 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
+#include "server/stats.hpp"
 
 namespace smaster::server {
 namespace {
@@ -20,9 +21,7 @@ using Lines = std::shared_ptr<control::LineStream>;
 constexpr Millis kLookEvery{200};
 
 bj::object role_json(const fleet::Role& role) {
-  bj::array ids;
-  for (const auto id : role.ids) ids.push_back(id.value);
-  return {{"shards", std::move(ids)}, {"count", role.count.value}};
+  return {{"shards", fleet::ids_json(role)}, {"count", role.count.value}};
 }
 
 bj::object plan_json(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
@@ -50,10 +49,10 @@ bool is_done(Core& core) {
 }
 
 bj::object progress_json(Core& core) {
-  const auto progress = core.fleet.progress();
-  return {
-      {"goal", core.fleet.goal().value}, {"up", progress.up},   {"placed", progress.placed},
-      {"moving", progress.moving},       {"old", progress.old}, {"waiting", core.fleet.identify().waiting()}};
+  auto object = to_json(core.fleet.progress());
+  object["goal"] = core.fleet.goal().value;
+  object["waiting"] = core.fleet.identify().waiting();
+  return object;
 }
 
 net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
@@ -95,10 +94,9 @@ Result<Lines> reshard(Core& core, const Reshard& request) {
   auto wanted = present;
   auto target = core.fleet.target();
   if (request.count) {
-    target.count = wanted.goal = *request.count;
-    target.strategy = wanted.strategy = request.strategy.value_or(core.fleet.strategy_for(*request.count));
-    target.setting = core.settings.count_auto ? "auto" : std::to_string(core.settings.count.value);
-    target.by_operator = true;
+    target = core.fleet.ask_for(*request.count, request.strategy);
+    wanted.goal = target.count;
+    wanted.strategy = target.strategy;
     const auto spares = core.fleet.progress().spares;
     if (wanted.strategy == fleet::Strategy::blue_green && *request.count != present.goal &&
         spares < request.count->value) {

@@ -30,17 +30,20 @@ boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet
 
 }  // namespace
 
+boost::json::object to_json(const fleet::Progress& progress) {
+  return {
+      {"up", progress.up}, {"placed", progress.placed}, {"moving", progress.moving}, {"old", progress.old}};
+}
+
 boost::json::object reshard_json(Core& core) {
   const auto progress = core.fleet.progress();
   if (progress.old == 0 && !core.fleet.rebalancing()) return {};
-  return {{"count", core.fleet.goal().value},
-          {"strategy", fleet::to_string(core.fleet.target().strategy)},
-          {"up", progress.up},
-          {"placed", progress.placed},
-          {"moving", progress.moving},
-          {"old", progress.old},
-          {"spares", progress.spares},
-          {"rebalancing", core.fleet.rebalancing()}};
+  auto object = to_json(progress);
+  object["count"] = core.fleet.goal().value;
+  object["strategy"] = fleet::to_string(core.fleet.target().strategy);
+  object["spares"] = progress.spares;
+  object["rebalancing"] = core.fleet.rebalancing();
+  return object;
 }
 
 boost::json::object stats_json(Core& core, std::size_t clients) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/types.hpp"
+#include "fleet/planner.hpp"
 
 namespace smaster::server {
 
@@ -13,6 +14,9 @@ class Core;
 /// {goal, current, known, registered, configured, clients, uptime_ms, shards:[ShardInfo + state, connected,
 /// address, stats]}. `clients`: connections with a session.
 [[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
+
+/// {up, placed, moving, old}.
+[[nodiscard]] boost::json::object to_json(const fleet::Progress& progress);
 
 /// How far a change of the count or of the hosts is; empty when nothing is on its way.
 [[nodiscard]] boost::json::object reshard_json(Core& core);

@@ -71,8 +71,7 @@ struct Host {
 struct Row : fleet::Seat {
   using Seat::Seat;
   std::shared_ptr<Connection> connection;  ///< as the server sees it
-  fleet::ShardStatus last;
-  int granted = 0;  ///< logins; two orders may be on the way at the same time
+  int granted = 0;                         ///< logins; two orders may be on the way at the same time
   Time granted_at{};
 };
 
@@ -479,7 +478,7 @@ class World {
       auto& r = row(i);
       r.info.last_seen = now_;
       if (lively || !status.current.bound()) r.info.last_heartbeat = now_;
-      const auto parked = dispatch_->status(r, status, std::exchange(r.last, status), now_);
+      const auto parked = dispatch_->status(r, status, now_);
       if (parked)
         say("%s is parked for %lld s", r.info.id.str().c_str(),
             static_cast<long long>(parked->pause.count() / 1000));

@@ -131,6 +131,12 @@ void Dispatch::respawn(Seat& seat, Time now) {
   identify_.want(seat.info.id, seat.info.goal.ids);
 }
 
+void Dispatch::respawn_after(Seat& seat, Millis delay) {
+  if (!seat.connected) return;
+  seat.restarting = true;
+  orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
+}
+
 void Dispatch::ask_to_start(Seat& seat) {
   if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
   seat.asks_to_start = true;

@@ -23,6 +23,7 @@ struct Order {
   ShardName shard;
   Role role;
   bool logs_in = false;  ///< counts as a login: it was its turn
+  Millis delay{0};       ///< of a respawn: the shard waits by itself
 };
 
 /// A bot whose failures have just had it parked.
@@ -53,6 +54,8 @@ class Dispatch {
   void tell_anew(Seat& seat, Time now);
   /// Restart its bot, when it is its turn. One that is parked is let go.
   void respawn(Seat& seat, Time now);
+  /// Restart its bot, where no logins are limited: it does so by itself after the delay.
+  void respawn_after(Seat& seat, Millis delay);
   /// Its agent asks when it may restart a bot that died.
   void ask_to_start(Seat& seat);
 

@@ -19,7 +19,7 @@ class Gathered {
   void add(std::size_t place, const EvalAnswer& answer) {
     auto text = with_attachments(answer);
     if (answer.kind == EvalAnswer::Kind::missing || !text) {
-      ++missing_;
+      missing_ += answer.shards.size();
     } else if (answer.kind == EvalAnswer::Kind::error) {
       if (error_ == "null") error_ = std::move(*text);
     } else {

@@ -150,7 +150,9 @@ Answer post_eval(ControlContext& context, const Call& call) {
       [lines, counts](const EvalAnswer& answer) {
         if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
         if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;
-        if (answer.kind == EvalAnswer::Kind::missing) counts->missing.push_back(answer.shard.value);
+        if (answer.kind == EvalAnswer::Kind::missing) {
+          for (const auto id : answer.shards) counts->missing.push_back(id.value);
+        }
         lines->push(eval_line(answer));
       },
       [lines, counts] {

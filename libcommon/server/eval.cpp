@@ -49,11 +49,11 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
   for (const auto id : ids) {
     const auto found = by_id.find(id);
     if (found == by_id.end()) {
-      missing(id, std::nullopt, "no shard has this id");
+      missing({id}, std::nullopt, "no shard has this id");
     } else if (auto& shard = *found->second; !shard.connected) {
-      missing(id, shard.info.id, "not connected");
+      missing({id}, shard.info.id, "not connected");
     } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
-      missing(id, shard.info.id, "run by no agent, which this needs");
+      missing({id}, shard.info.id, "run by no agent, which this needs");
     } else if (const auto [first, fresh] = asked.emplace(shard.info.id, id); !fresh) {
       waiting_.at(first->second).shards.push_back(id);
     } else {
@@ -78,7 +78,8 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   if (node.empty() || !on_end_) return;
   const auto& name = node.mapped().name;
   if (arguments == nullptr) {
-    missing(id, name, "disconnected before it answered (an answer above [limits] max_payload does that too)");
+    missing(node.mapped().shards, name,
+            "disconnected before it answered (an answer above [limits] max_payload does that too)");
   } else {
     const auto& values = arguments->json;
     const bool ok = values.empty() || !json::truthy(values.front());
@@ -89,8 +90,8 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   finish_if_done();
 }
 
-void Eval::missing(ShardId id, std::optional<ShardName> name, std::string_view why) {
-  on_answer_({EvalAnswer::Kind::missing, id, {id}, std::move(name), json::quote(why), {}});
+void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
+  on_answer_({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
 }
 
 void Eval::give_up(Millis timeout) {
@@ -98,7 +99,7 @@ void Eval::give_up(Millis timeout) {
     if (auto* shard = core_.fleet.find(waiting.name); shard != nullptr && shard->session != nullptr) {
       shard->session->forget(waiting.ack_id);
     }
-    missing(id, waiting.name, "no answer within " + format_duration(timeout));
+    missing(waiting.shards, waiting.name, "no answer within " + format_duration(timeout));
   }
   finish_if_done();
 }

@@ -66,7 +66,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
   void ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout);
   void answered(ShardId id, const socketio::Arguments* arguments);
-  void missing(ShardId id, std::optional<ShardName> name, std::string_view why);
+  void missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why);
   void give_up(Millis timeout);
   void finish_if_done();
 

@@ -113,6 +113,8 @@ class Fleet {
   /// Tells a connected shard to restart its bot, when it is its turn to log in. One that is parked is let
   /// go.
   void respawn(Shard& shard);
+  /// Where no logins are limited: tells it to restart its bot after this delay.
+  void respawn_after(Shard& shard, Millis delay);
   /// Its agent asks when it may restart a bot that died; the ack is the answer.
   void may_start(Shard& shard, socketio::AckId ack_id);
   /// What Discord recommends and allows.

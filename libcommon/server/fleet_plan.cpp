@@ -243,6 +243,11 @@ void Fleet::respawn(Shard& shard) {
   deliver_later();
 }
 
+void Fleet::respawn_after(Shard& shard, Millis delay) {
+  dispatch_.respawn_after(shard, delay);
+  deliver_later();
+}
+
 void Fleet::may_start(Shard& shard, socketio::AckId ack_id) {
   shard.start_asked = ack_id;
   dispatch_.ask_to_start(shard);
@@ -285,7 +290,7 @@ void Fleet::deliver(const fleet::Order& order) {
   auto& session = *shard->session;
   switch (order.kind) {
     case fleet::Order::Kind::respawn:
-      session.emit("respawn", {"0"});
+      session.emit("respawn", {std::to_string(order.delay.count())});
       break;
     case fleet::Order::Kind::start:
       if (const auto ack_id = std::exchange(shard->start_asked, std::nullopt))

@@ -54,7 +54,7 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
     if (core.fleet.identify().limits() || shard->parked) {
       respawn_after(core, *target.name, wait);
     } else {
-      shard->session->emit("respawn", {std::to_string(wait.count())});
+      core.fleet.respawn_after(*shard, wait);
     }
   }
 }

@@ -70,6 +70,10 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
 
+  // By its path, not as it is now: a restart is how a new version is put to work.
+  std::error_code unknown;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
+
   return tool.run(argc, argv, [&] {
     auto logger = spdlog::stderr_color_mt("smaster");
     logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
@@ -79,7 +83,10 @@ int main(int argc, char** argv) {
     auto settings = read_settings(flags);
     if (!settings) return tool.report(settings.error());
     server::ServeOptions options{std::move(*settings), [&flags] { return read_settings(flags); }};
-    const auto served = server::serve(std::move(options));
-    return served ? static_cast<int>(tools::kDone) : tool.report(served.error());
+    auto served = server::serve(std::move(options));
+    if (!served) return tool.report(served.error());
+    if (!served->restart) return static_cast<int>(tools::kDone);
+    server::exec_with_sockets(program, argv, std::move(*served->restart));
+    return tool.report(fail(ErrorKind::internal, "cannot start " + program + ": " + std::strerror(errno)));
   });
 }

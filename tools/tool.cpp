@@ -162,13 +162,17 @@ Result<std::string> read_input(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
+CLI::Validator shard_ids() {
+  return {[](std::string& text) { return check_ids(text); }, ""};
+}
+
 void add_shard_flag(CLI::App& app, std::vector<std::string>& out) {
   app.add_option("--shard", out, "Only these shard ids: 3, 0-15 or 0-15,20")
       ->type_name("ID")
       ->take_all()
       ->expected(1)
       ->allow_extra_args(false)
-      ->check(CLI::Validator([](std::string& text) { return check_ids(text); }, ""));
+      ->check(shard_ids());
 }
 
 std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts) {

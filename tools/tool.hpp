@@ -68,6 +68,9 @@ void print(std::string_view text);
 /// The whole of a file, or of stdin for "-".
 [[nodiscard]] Result<std::string> read_input(const std::string& path);
 
+/// Checks lists of shard ids.
+[[nodiscard]] CLI::Validator shard_ids();
+
 /// Adds --shard, which takes "3", "0-15" or "0-15,20" and may be repeated; parse_ids makes ids of it.
 void add_shard_flag(CLI::App& app, std::vector<std::string>& out);
 [[nodiscard]] std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts);

@@ -1,5 +1,6 @@
 #include "control/server.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -230,6 +231,17 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
   path_ = path;
   asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
   return {};
+}
+
+void ControlServer::adopt(Fd socket, const std::filesystem::path& path) {
+  acceptor_.assign(asio::local::stream_protocol(), socket.release());
+  path_ = path;
+  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+}
+
+Fd ControlServer::hand_over() {
+  path_.clear();
+  return Fd(::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0));
 }
 
 net::Task<> ControlServer::accept_loop() {

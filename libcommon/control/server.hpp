@@ -6,6 +6,7 @@
 #include <memory>
 #include <unordered_set>
 
+#include "base/fd.hpp"
 #include "control/stream.hpp"
 
 namespace smaster::control {
@@ -22,6 +23,10 @@ class ControlServer {
   /// Binds the socket (0600), making its folder (0700) when it is missing; replaces a socket that nobody
   /// answers on.
   [[nodiscard]] Result<void> listen(const std::filesystem::path& path);
+  /// Takes over a socket that listens already, at this path.
+  void adopt(Fd socket, const std::filesystem::path& path);
+  /// The listening socket once more, for a successor, whose path it is then.
+  [[nodiscard]] Fd hand_over();
   void stop();
 
  private:

@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace smaster::fleet {
+namespace {
+
+/// What a bot gets to end before its shard is told to start it again.
+constexpr Millis kStopPatience{10'000};
+
+}  // namespace
 
 void Dispatch::add(Seat& seat) {
   seats_.emplace(seat.info.id, &seat);
@@ -21,6 +27,8 @@ void Dispatch::joined(Seat& seat, bool agent, Time now) {
 
 void Dispatch::left(Seat& seat) {
   seat.connected = false;
+  if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
+  seat.stops_until = kNever;
   seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
@@ -33,7 +41,8 @@ std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, Ti
   } else {
     believe_status(status, seat.info);
   }
-  if (seat.parked && !status.goal.bound() && !status.current.bound()) {
+  const bool told_to_stop = seat.parked || seat.stops_until != kNever;
+  if (told_to_stop && !status.goal.bound() && !status.current.bound()) {
     seat.info.current = {};
     seat.info.may_run.clear();
   }
@@ -42,6 +51,8 @@ std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, Ti
   planner_.changed(seat);
   const auto parked = count_failures(seat, status, now);
   seat.awaiting_status = false;
+  const auto owed = std::exchange(seat.respawn_owed, kNever);
+  if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
   return parked;
 }
 
@@ -63,6 +74,8 @@ void Dispatch::tell_anew(Seat& seat, Time now) {
 void Dispatch::remind(Seat& seat, Time now) {
   if (!seat.connected || seat.saving > 0 || seat.awaiting_status) return;
   const auto& info = seat.info;
+  if (info.current.bound() && now < seat.stops_until) return;
+  seat.stops_until = kNever;
   const bool parks = !info.is_master && parked_until(seat, now).has_value();
   if (std::exchange(seat.parked, parks) && !parks) untell(seat);
   if (parks) {
@@ -125,7 +138,11 @@ void Dispatch::saved(const std::vector<Assign>& assignments, Time now) {
 // ---- logins ----
 
 void Dispatch::respawn(Seat& seat, Time now) {
-  if (!seat.connected) return;
+  seat.respawn_asked = now;
+  if (!seat.connected) {
+    seat.respawn_owed = now;
+    return;
+  }
   if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
   seat.respawn_due = true;
   identify_.want(seat.info.id, seat.info.goal.ids);
@@ -135,6 +152,29 @@ void Dispatch::respawn_after(Seat& seat, Millis delay) {
   if (!seat.connected) return;
   seat.restarting = true;
   orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
+}
+
+/// It waits as one that has not been told its goal, though not in the queue: its next status puts it there.
+void Dispatch::stop_for_a_moment(Seat& seat, Time now) {
+  (void)breaker_.release(seat.info.goal.first(), now);
+  identify_.forget(seat.info.id);
+  untold_.erase(seat.info.id);
+  seat.told = seat.settled = seat.parked = seat.respawn_due = false;
+  seat.queued = seat.restarting = true;
+  seat.stops_until = now + kStopPatience;
+  planner_.changed(seat);
+}
+
+void Dispatch::reboot(Seat& seat, Time now) {
+  if (!seat.connected || seat.saving > 0) return;
+  stop_for_a_moment(seat, now);
+  orders_.push_back({Order::Kind::update, seat.info.id, {}});
+}
+
+void Dispatch::exit(Seat& seat, Time now) {
+  if (!seat.connected) return;
+  if (seat.saving == 0) stop_for_a_moment(seat, now);
+  orders_.push_back({Order::Kind::exit, seat.info.id, {}});
 }
 
 void Dispatch::ask_to_start(Seat& seat) {

@@ -18,6 +18,7 @@ struct Order {
     update,   ///< its role; an unbound one stops its bot
     respawn,  ///< restart the bot
     start,    ///< the answer to an agent that asked to restart a bot that died
+    exit,     ///< the shard's own program is to end; who looks after it starts it again
   };
   Kind kind;
   ShardName shard;
@@ -52,10 +53,15 @@ class Dispatch {
   void remind(Seat& seat, Time now);
   /// It is to be told anew: something of what goes with its goal has changed.
   void tell_anew(Seat& seat, Time now);
-  /// Restart its bot, when it is its turn. One that is parked is let go.
+  /// Restart its bot, when it is its turn. One that is parked is let go; one that is away is told when it
+  /// returns with a bot that is no newer.
   void respawn(Seat& seat, Time now);
   /// Restart its bot, where no logins are limited: it does so by itself after the delay.
   void respawn_after(Seat& seat, Millis delay);
+  /// Stop its bot, and start it when it has stopped and it is its turn to log in.
+  void reboot(Seat& seat, Time now);
+  /// End the shard's program; started again, it is told its role as ever.
+  void exit(Seat& seat, Time now);
   /// Its agent asks when it may restart a bot that died.
   void ask_to_start(Seat& seat);
 
@@ -78,6 +84,7 @@ class Dispatch {
 
  private:
   void untell(Seat& seat);
+  void stop_for_a_moment(Seat& seat, Time now);
   void send(Seat& seat, const Role& role, bool logs_in, Time now);
   void tell_all(Time now);
   void order_start(Seat& seat, Order::Kind kind);

@@ -47,6 +47,9 @@ struct Seat {
   bool settled = true;           ///< by its last status it knows its goal, and runs it
   bool parked = false;           ///< is told to run nothing, since its bot fails again and again
   bool respawn_due = false;      ///< is to restart its bot when it is its turn to log in
+  Time respawn_asked = kNever;   ///< when that was asked for
+  Time respawn_owed = kNever;    ///< the same, of one that was away then
+  Time stops_until = kNever;     ///< told to run nothing for a moment: how long that may take at most
   bool asks_to_start = false;    ///< its agent waits for its turn to restart a bot that died
   bool restarting = false;       ///< its bot is about to start, and was asked to
   BotStart bot;                  ///< by its last status

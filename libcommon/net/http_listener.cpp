@@ -1,5 +1,6 @@
 #include "net/http_listener.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/detached.hpp>
@@ -201,6 +202,16 @@ Result<void> HttpListener::listen(const std::string& address, std::uint16_t port
   asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
   return {};
 }
+
+void HttpListener::adopt(Fd socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
+  acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.release());
+  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+}
+
+Fd HttpListener::share() { return Fd(::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0)); }
 
 tcp::endpoint HttpListener::endpoint() const {
   boost::system::error_code error;

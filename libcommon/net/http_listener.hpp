@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_set>
 
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "net/application.hpp"
 #include "net/engine_server.hpp"
@@ -21,7 +22,11 @@ class HttpListener {
 
   /// Binds and listens; port 0 takes a free one. unavailable when the address cannot be bound.
   [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port);
+  /// Takes over a socket that listens already.
+  void adopt(Fd socket);
   [[nodiscard]] tcp::endpoint endpoint() const;
+  /// The listening socket once more, for a successor: what connects meanwhile waits in it.
+  [[nodiscard]] Fd share();
   /// Accepts no more and drops the connections that are not websockets.
   void stop();
 

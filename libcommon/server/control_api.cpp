@@ -12,6 +12,8 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "server/control_ops.hpp"
+#include "server/control_parts.hpp"
 #include "server/core.hpp"
 #include "server/eval.hpp"
 #include "server/messages.hpp"
@@ -30,47 +32,6 @@ using control::LineStream;
 using control::Reply;
 
 constexpr std::int64_t kMaxGenerate = 10'000;
-constexpr Millis kLongestTimeout{24 * 3'600'000};
-
-Reply json_reply(const bj::value& value) { return {200, json::serialize(value)}; }
-Reply usage(std::string sentence) {
-  return control::error_reply(fail(ErrorKind::usage, std::move(sentence)));
-}
-
-/// The body as an object; none or anything else gives an error.
-Result<bj::object> body_object(const Call& call) {
-  auto value = json::parse(call.body.empty() ? "{}" : call.body);
-  if (!value) return fail(ErrorKind::usage, "the body is " + value.error().message);
-  if (!value->is_object()) return fail(ErrorKind::usage, "the body is not a JSON object");
-  return std::move(value->get_object());
-}
-
-/// The list of shard ids in `shards`; nothing when it is not given.
-Result<std::optional<std::vector<ShardId>>> shard_ids(const bj::object& body) {
-  const auto* field = body.if_contains("shards");
-  if (field == nullptr || field->is_null()) return std::optional<std::vector<ShardId>>{};
-  const auto wrong = fail(ErrorKind::usage, "\"shards\" is not a list of shard ids");
-  if (!field->is_array()) return wrong;
-  std::vector<ShardId> ids;
-  for (const auto& element : field->get_array()) {
-    if (!element.is_int64() || element.get_int64() < 0 || element.get_int64() > INT32_MAX) return wrong;
-    ids.push_back(ShardId{static_cast<std::int32_t>(element.get_int64())});
-  }
-  return std::optional(std::move(ids));
-}
-
-Result<Millis> milliseconds(const bj::object& body, std::string_view key, Millis otherwise) {
-  const auto* field = body.if_contains(key);
-  if (field == nullptr) return otherwise;
-  if (!field->is_int64() || field->get_int64() < 0 || field->get_int64() > kLongestTimeout.count()) {
-    return fail(ErrorKind::usage, "\"" + std::string(key) + "\" is not a number of milliseconds up to a day");
-  }
-  return Millis{field->get_int64()};
-}
-
-bj::value name_value(const std::optional<ShardName>& name) {
-  return name ? bj::value(name->str()) : bj::value(nullptr);
-}
 
 Answer get_stats(ControlContext& context, const Call&) {
   return json_reply(stats_json(context.core, context.engine.session_count()));
@@ -80,6 +41,7 @@ Answer get_server(ControlContext& context, const Call&) {
   const auto& settings = context.core.settings;
   return json_reply(bj::object{{"version", SMASTER_VERSION},
                                {"pid", ::getpid()},
+                               {"started_ms", to_unix_ms(context.core.started_at)},
                                {"address", settings.address},
                                {"port", context.core.port},
                                {"path", settings.path},
@@ -127,16 +89,9 @@ Answer post_eval(ControlContext& context, const Call& call) {
   if (!body) return control::error_reply(body.error());
   const auto* script = body->if_contains("script");
   if (script == nullptr || !script->is_string()) return usage("\"script\" is missing or not a text");
-  auto ids = shard_ids(*body);
+  const auto ids = addressed(context.core, *body);
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
-  if (const auto* guild = body->if_contains("guild"); guild != nullptr) {
-    const auto owner = guild->is_string()
-                           ? guild_shard(std::string_view(guild->get_string()), context.core.fleet.goal())
-                           : std::nullopt;
-    if (!owner) return usage("\"guild\" is not a guild id as text, or there are no shards");
-    *ids = std::vector{*owner};
-  }
 
   struct Counts {
     std::int64_t answered = 0, failed = 0;
@@ -169,7 +124,7 @@ Answer post_eval(ControlContext& context, const Call& call) {
 Answer post_respawn(ControlContext& context, const Call& call) {
   const auto body = body_object(call);
   if (!body) return control::error_reply(body.error());
-  auto ids = shard_ids(*body);
+  const auto ids = addressed(context.core, *body);
   const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
   const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
   bool wait = false;
@@ -178,7 +133,7 @@ Answer post_respawn(ControlContext& context, const Call& call) {
     return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
   }
 
-  const auto targets = respawn_targets(context.core, ids->value_or(std::vector<ShardId>{}));
+  const auto targets = respawn_targets(context.core, *ids);
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   auto watch = std::make_shared<RespawnWatch>(context.core, targets);
   respawn(context.core, targets, *delay);
@@ -192,7 +147,7 @@ Answer post_respawn(ControlContext& context, const Call& call) {
       by_name.emplace(*target.name, target.id);
     } else {
       line["state"] = "missing";
-      line["error"] = target.name ? "not connected" : "no shard has this id";
+      line["error"] = target.name ? "not connected; it is told when it returns" : "no shard has this id";
     }
     lines->push(json::serialize(line));
   }
@@ -323,7 +278,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/v1/history", get_history},   {"POST", "/v1/eval", post_eval},
     {"POST", "/v1/respawn", post_respawn}, {"POST", "/v1/genconfig", post_genconfig},
     {"POST", "/v1/reshard", post_reshard}, {"POST", "/v1/rebalance", post_rebalance},
-    {"POST", "/v1/stop", post_stop},
+    {"POST", "/v1/reboot", post_reboot},   {"POST", "/v1/stop", post_stop},
 };
 
 }  // namespace

@@ -1,7 +1,10 @@
 // What the parts of the server share. Everything in it belongs to the one thread that runs the context.
 #pragma once
 
+#include <functional>
+
 #include "net/asio.hpp"
+#include "net/clock.hpp"
 #include "net/engine_server.hpp"
 #include "server/fleet.hpp"
 #include "server/master_proof.hpp"
@@ -15,17 +18,20 @@ class Core {
       : context(context_),
         settings(std::move(settings_)),
         started(std::chrono::steady_clock::now()),
+        started_at(net::wall_clock()),
         proof(context_, signatures, std::move(signer)),
         fleet(context_, settings, store) {}
 
   net::asio::io_context& context;
   Settings settings;
   const Instant started;
+  const Time started_at;
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
   Fleet fleet;
-  std::uint16_t port = 0;  ///< where shards connect, once listening
+  std::function<void()> restart;  ///< of this server, in place; set by it
+  std::uint16_t port = 0;         ///< where shards connect, once listening
 };
 
 }  // namespace smaster::server

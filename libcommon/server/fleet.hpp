@@ -115,6 +115,10 @@ class Fleet {
   void respawn(Shard& shard);
   /// Where no logins are limited: tells it to restart its bot after this delay.
   void respawn_after(Shard& shard, Millis delay);
+  /// Stops its bot, which starts again when it has stopped and it is its turn to log in.
+  void reboot(Shard& shard);
+  /// Ends the shard's own program.
+  void exit(Shard& shard);
   /// Its agent asks when it may restart a bot that died; the ack is the answer.
   void may_start(Shard& shard, socketio::AckId ack_id);
   /// What Discord recommends and allows.
@@ -137,7 +141,7 @@ class Fleet {
   void deliver_later();
   void deliver(const fleet::Order& order);
   void arm_dispatch();
-  [[nodiscard]] std::string update_text(const Shard& shard, const fleet::Role& role) const;
+  [[nodiscard]] std::string update_text(const Shard& shard, ShardId id, const fleet::Role& role) const;
   net::Task<> generate_one(fleet::Generate what);
   void arm_heartbeats();
   void send_heartbeats();

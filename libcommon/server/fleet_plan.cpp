@@ -23,6 +23,7 @@ namespace asio = net::asio;
 /// Changes that come together are planned together.
 constexpr Millis kPlanDelay{5};
 constexpr std::chrono::seconds kRetrySave{1};
+constexpr ShardId kExit{-2};  // WIRE.md, `update`: the shard program itself exits
 
 std::string setting_text(const Settings& settings) {
   return settings.count_auto ? "auto" : std::to_string(settings.count.value);
@@ -248,6 +249,16 @@ void Fleet::respawn_after(Shard& shard, Millis delay) {
   deliver_later();
 }
 
+void Fleet::reboot(Shard& shard) {
+  dispatch_.reboot(shard, net::fleet_clock());
+  deliver_later();
+}
+
+void Fleet::exit(Shard& shard) {
+  dispatch_.exit(shard, net::fleet_clock());
+  deliver_later();
+}
+
 void Fleet::may_start(Shard& shard, socketio::AckId ack_id) {
   shard.start_asked = ack_id;
   dispatch_.ask_to_start(shard);
@@ -298,17 +309,20 @@ void Fleet::deliver(const fleet::Order& order) {
       break;
     case fleet::Order::Kind::update:
       shard->dirty = true;
-      session.emit("update", {update_text(*shard, order.role)});
+      session.emit("update", {update_text(*shard, order.role.first(), order.role)});
+      break;
+    case fleet::Order::Kind::exit:
+      session.emit("update", {update_text(*shard, kExit, {})});
       break;
   }
 }
 
 /// WIRE.md's `update`; agents get all ids, and hear whether they are to ask before they start a bot again.
-std::string Fleet::update_text(const Shard& shard, const fleet::Role& role) const {
+std::string Fleet::update_text(const Shard& shard, ShardId id, const fleet::Role& role) const {
   const bool agent = shard.session->is_agent();
   const auto ids = role.bound() ? fleet::ids_text(role) : "";
-  return R"({"id":)" + std::to_string(role.first().value) + (agent ? R"(,"ids":[)" + ids + ']' : "") +
-         R"(,"count":)" + std::to_string(role.count.value) +
+  return R"({"id":)" + std::to_string(id.value) + (agent ? R"(,"ids":[)" + ids + ']' : "") + R"(,"count":)" +
+         std::to_string(role.count.value) +
          (shard.info.is_master ? R"(,"master":true)" : R"(,"master":false)") +
          (agent && identify().limits() ? R"(,"identify":"ask")" : "") + R"(,"config":)" + config_text_ + '}';
 }

@@ -28,13 +28,14 @@ void respawn_after(Core& core, const ShardName& name, Millis wait) {
 
 }  // namespace
 
-std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId>& ids) {
+std::vector<RespawnTarget> respawn_targets(Core& core, const std::optional<std::vector<ShardId>>& ids) {
   std::vector<RespawnTarget> targets;
   const auto by_id = core.fleet.by_id();
-  if (ids.empty()) {
+  if (!ids) {
     for (const auto& [id, shard] : by_id) targets.push_back({id, shard->info.id, shard->connected});
+    return targets;
   }
-  for (const auto id : ids) {
+  for (const auto id : *ids) {
     const auto at = by_id.find(id);
     targets.push_back(at == by_id.end() ? RespawnTarget{id, std::nullopt, false}
                                         : RespawnTarget{id, at->second->info.id, at->second->connected});
@@ -45,9 +46,12 @@ std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId
 void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay) {
   std::int64_t turn = 0;
   for (const auto& target : targets) {
-    if (!target.connected) continue;
-    auto* const shard = core.fleet.find(*target.name);
-    if (shard == nullptr || !shard->connected) continue;
+    auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    if (shard == nullptr) continue;
+    if (!shard->connected) {
+      core.fleet.respawn(*shard);  // when it returns
+      continue;
+    }
     const auto wait = turn++ * delay;
     spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value,
                  wait.count());

@@ -24,10 +24,11 @@ struct RespawnTarget {
   bool connected = false;
 };
 
-/// Who has these ids (all of the goal that shards have, when none are named), in order of id.
-[[nodiscard]] std::vector<RespawnTarget> respawn_targets(Core& core, const std::vector<ShardId>& ids = {});
+/// Who has these ids, or all of the goal that shards have, in order of id.
+[[nodiscard]] std::vector<RespawnTarget> respawn_targets(
+    Core& core, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
 
-/// Tells the connected ones to respawn, the nth after n × `delay`.
+/// Tells the connected ones to respawn, the nth after n × `delay`; the others are told when they return.
 void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay);
 
 /// How discord.js' respawnAll goes from shard to shard; its defaults.

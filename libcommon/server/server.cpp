@@ -98,13 +98,16 @@ class Server final : public net::Application {
         hangup_(context_, SIGHUP),
         grace_(context_.get_executor()) {}
 
-  Result<void> run() {
-    if (auto loaded = core_.fleet.load(); !loaded) return loaded;
-    if (auto listening = listener_.listen(core_.settings.address, core_.settings.port); !listening)
-      return listening;
-    core_.port = listener_.endpoint().port();
-    if (auto listening = control_.listen(core_.settings.control_socket); !listening) return listening;
+  Result<Ended> run() {
+    if (auto loaded = core_.fleet.load(); !loaded) return loaded.error();
+    if (auto listening = listen(inherited_sockets()); !listening) return listening.error();
 
+    core_.restart = [this] {
+      asio::post(context_, [this] {
+        restart_ = true;
+        stop("to restart");
+      });
+    };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.start();
     asio::co_spawn(context_, discord_.run(), asio::detached);
@@ -118,8 +121,8 @@ class Server final : public net::Application {
     core_.signatures.join();
     core_.slow_work.stop();
     core_.slow_work.join();
-    spdlog::info("stopped");
-    return {};
+    spdlog::info(handed_over_ ? "restarting" : "stopped");
+    return Ended{std::move(handed_over_)};
   }
 
   net::Task<net::Admission> admit(net::HandshakeRequest request) override {
@@ -151,6 +154,24 @@ class Server final : public net::Application {
     options.path = settings.path;
     options.engine.max_payload = settings.max_payload;
     return options;
+  }
+
+  /// On the sockets that a predecessor or systemd has left, where they are what the settings say.
+  Result<void> listen(ListeningSockets sockets) {
+    const auto& settings = core_.settings;
+    if (sockets.shards && listens_at(sockets.shards, settings.address, settings.port)) {
+      listener_.adopt(std::move(sockets.shards));
+    } else {
+      sockets.shards = {};  // it may be in the way
+      if (auto listening = listener_.listen(settings.address, settings.port); !listening) return listening;
+    }
+    core_.port = listener_.endpoint().port();
+    if (sockets.control && listens_at(sockets.control, settings.control_socket)) {
+      control_.adopt(std::move(sockets.control), settings.control_socket);
+      return {};
+    }
+    sockets.control = {};
+    return control_.listen(settings.control_socket);
   }
 
   ControlContext control_context() {
@@ -219,6 +240,7 @@ class Server final : public net::Application {
   }
 
   net::Task<> finish() {
+    if (restart_) handed_over_ = ListeningSockets{listener_.share(), control_.hand_over()};
     engine_.close_all();
     listener_.stop();
     discord_.stop();
@@ -246,15 +268,17 @@ class Server final : public net::Application {
   asio::signal_set hangup_;
   net::Timer grace_;
   bool stopping_ = false;
+  bool restart_ = false;
+  std::optional<ListeningSockets> handed_over_;
 };
 
 }  // namespace
 
-Result<void> serve(ServeOptions options) {
+Result<Ended> serve(ServeOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   raise_descriptor_limit();
   const auto& folder = options.settings.state_dir;
-  if (auto made = make_private_folder(folder); !made) return made;
+  if (auto made = make_private_folder(folder); !made) return made.error();
   const auto lock = lock_folder(folder);
   if (!lock) return lock.error();
   auto signer = load_keys(folder);

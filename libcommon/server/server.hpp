@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.hpp"
+#include "server/handover.hpp"
 #include "server/settings.hpp"
 
 namespace smaster::server {
@@ -17,7 +18,12 @@ struct ServeOptions {
   std::function<Result<Settings>()> reload;
 };
 
-/// Serves until it is told to stop; an error says why it could not start.
-[[nodiscard]] Result<void> serve(ServeOptions options);
+/// How serving ended: for good, or to begin anew with the same sockets.
+struct Ended {
+  std::optional<ListeningSockets> restart;
+};
+
+/// Serves until it is told to stop or to restart; an error says why it could not start.
+[[nodiscard]] Result<Ended> serve(ServeOptions options);
 
 }  // namespace smaster::server

@@ -10,6 +10,7 @@
 #include "json/json.hpp"
 #include "server/core.hpp"
 #include "server/messages.hpp"
+#include "server/reboot.hpp"
 #include "server/respawn.hpp"
 
 namespace smaster::server {
@@ -133,6 +134,8 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     on_respawn_all(ack_id, arguments);
   } else if (name == "identify") {
     if (ack_id) core_.fleet.may_start(*shard, *ack_id);
+  } else if (name == "reboot") {
+    on_reboot(ack_id, arguments);
   } else if (name == "sendMessage") {
     on_send_message(ack_id, arguments);
   } else {
@@ -178,6 +181,15 @@ void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
     respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
   }
   if (ack_id) answer(*ack_id, {});
+}
+
+void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+  const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
+  const auto request = parse_reboot(text.value_or(""));
+  spdlog::info("shard {} asks: {}", name_.str(), text.value_or("").substr(0, 100));
+  if (!request) spdlog::warn("shard {}: {}", name_.str(), request.error().message);
+  if (ack_id) answer(*ack_id, {request ? "null" : json::quote(request.error().message)});
+  if (request) reboot(core_, *request);
 }
 
 void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,

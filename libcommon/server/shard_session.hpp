@@ -62,6 +62,7 @@ class ShardSession final : public net::SocketIoUpper {
   void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));
   void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
 
   Core& core_;

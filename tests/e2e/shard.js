@@ -31,6 +31,8 @@ export class DemoShard {
     this.master = null;
     this.verified = false;
     this.updates = [];
+    this.exits = 0;
+    this.closed = false;
     this.restartTime = options.restartTime ?? 50;
     const {protocol, host, port, path} = config.host;
     this.socket = io(`${protocol}//${host}:${port}`, {
@@ -58,6 +60,7 @@ export class DemoShard {
   onUpdate(update) {
     this.updates.push(update);
     const {id, count} = update;
+    if (id === -2) return this.exit();
     if (id < 0) {
       this.bot = null;
     } else if (!this.bot || this.bot.id !== id || this.bot.count !== count) {
@@ -77,6 +80,20 @@ export class DemoShard {
     } catch (error) {
       done({name: error.name, message: error.message, stack: error.stack});
     }
+  }
+
+  /** The whole program ends, and whatever looks after it starts it again. */
+  exit() {
+    ++this.exits;
+    this.bot = null;
+    this.goal = null;
+    this.socket.disconnect();
+    if (!this.closed) setTimeout(() => this.closed || this.connect(), this.restartTime);
+  }
+
+  connect() {
+    this.socket.io.opts.extraHeaders = {authorization: authorization(this.config)};
+    this.socket.connect();
   }
 
   respawn() {
@@ -119,6 +136,7 @@ export class DemoShard {
   }
 
   close() {
+    this.closed = true;
     this.socket.close();
   }
 }

@@ -389,6 +389,7 @@ class World {
       say("  -> %s: %s%s", order.shard.str().c_str(),
           order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
           : order.kind == fleet::Order::Kind::respawn ? "respawn"
+          : order.kind == fleet::Order::Kind::exit    ? "exit"
                                                       : "start",
           order.logs_in ? ", logs in" : "");
     if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
@@ -404,6 +405,8 @@ class World {
         });
       case fleet::Order::Kind::start:
         return to_agent(i, r.connection, [this, i] { obey(i, hosts_[i].life.granted(instant(i))); });
+      case fleet::Order::Kind::exit:
+        return to_agent(i, r.connection, [this, i] { kill_host(i); });
     }
   }
 
@@ -615,6 +618,9 @@ class World {
         if (server_up_) dispatch_->set(settings());
         replan();
         break;
+      case 11:
+        operate(i);
+        break;
       default:
         break;
     }
@@ -698,6 +704,26 @@ class World {
     say("%s is cut off", host.name.str().c_str());
     break_connection(i, true);
     after(between(1'000, 700'000), [this, i] { join(i); });
+  }
+
+  /// An operator restarts something, there or away.
+  void operate(std::size_t i) {
+    if (!server_up_) return;
+    switch (pick(0, 2)) {
+      case 0:
+        say("%s is to respawn", hosts_[i].name.str().c_str());
+        dispatch_->respawn(row(i), now_);
+        break;
+      case 1:
+        say("%s is to reboot", hosts_[i].name.str().c_str());
+        dispatch_->reboot(row(i), now_);
+        break;
+      default:
+        say("%s is to exit", hosts_[i].name.str().c_str());
+        dispatch_->exit(row(i), now_);
+        break;
+    }
+    deliver();
   }
 
   /// An operator lets go what is parked.

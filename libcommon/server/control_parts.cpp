@@ -1,0 +1,117 @@
+#include "server/control_parts.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <set>
+#include <utility>
+
+#include "json/json.hpp"
+#include "server/core.hpp"
+#include "server/messages.hpp"
+#include "server/stats.hpp"
+#include "server/where.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr Millis kLongestTimeout{24 * 3'600'000};
+
+/// The ids listed in `shards`, if it is there.
+Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
+  const auto* field = body.if_contains("shards");
+  if (field == nullptr || field->is_null()) return std::optional<std::vector<ShardId>>{};
+  const auto wrong = fail(ErrorKind::usage, "\"shards\" is not a list of shard ids");
+  if (!field->is_array()) return wrong;
+  std::vector<ShardId> ids;
+  for (const auto& element : field->get_array()) {
+    if (!element.is_int64() || element.get_int64() < 0 || element.get_int64() > INT32_MAX) return wrong;
+    ids.push_back(ShardId{static_cast<std::int32_t>(element.get_int64())});
+  }
+  return std::optional(std::move(ids));
+}
+
+/// The ids of those whose row of the stats fulfils all conditions.
+Result<std::set<ShardId>> ids_where(Core& core, const std::vector<Condition>& conditions) {
+  std::set<std::string, std::less<>> names;
+  std::set<std::string> unknown;
+  for (const auto& condition : conditions) unknown.insert(condition.path);
+  auto stats = stats_json(core, 0);
+  for (const auto& row : stats.at("shards").as_array()) {
+    const auto& object = row.get_object();
+    std::erase_if(unknown, [&](const std::string& path) { return has_field(object, path); });
+    if (fulfils(object, conditions)) names.emplace(object.at("id").as_string());
+  }
+  if (!unknown.empty()) {
+    return fail(ErrorKind::usage, "no shard has a field \"" + *unknown.begin() +
+                                      "\"; \"smaster stats --json\" shows which there are");
+  }
+  std::set<ShardId> ids;
+  for (const auto& [id, shard] : core.fleet.by_id()) {
+    if (names.contains(shard->info.id.str())) ids.insert(id);
+  }
+  return ids;
+}
+
+}  // namespace
+
+control::Reply json_reply(const bj::value& value) { return {200, json::serialize(value)}; }
+
+control::Reply usage(std::string sentence) {
+  return control::error_reply(fail(ErrorKind::usage, std::move(sentence)));
+}
+
+Result<bj::object> body_object(const control::Call& call) {
+  auto value = json::parse(call.body.empty() ? "{}" : call.body);
+  if (!value) return fail(ErrorKind::usage, "the body is " + value.error().message);
+  if (!value->is_object()) return fail(ErrorKind::usage, "the body is not a JSON object");
+  return std::move(value->get_object());
+}
+
+Result<Millis> milliseconds(const bj::object& body, std::string_view key, Millis otherwise) {
+  const auto* field = body.if_contains(key);
+  if (field == nullptr) return otherwise;
+  if (!field->is_int64() || field->get_int64() < 0 || field->get_int64() > kLongestTimeout.count()) {
+    return fail(ErrorKind::usage, "\"" + std::string(key) + "\" is not a number of milliseconds up to a day");
+  }
+  return Millis{field->get_int64()};
+}
+
+Result<std::optional<std::vector<ShardId>>> addressed(Core& core, const bj::object& body) {
+  auto ids = listed_ids(body);
+  if (!ids) return ids;
+  const auto narrow = [&ids](const std::set<ShardId>& allowed) {
+    if (!*ids) ids->emplace(allowed.begin(), allowed.end());
+    std::erase_if(**ids, [&](ShardId id) { return !allowed.contains(id); });
+  };
+  if (const auto* guild = body.if_contains("guild"); guild != nullptr) {
+    const auto owner = guild->is_string()
+                           ? guild_shard(std::string_view(guild->get_string()), core.fleet.goal())
+                           : std::nullopt;
+    if (!owner) return fail(ErrorKind::usage, "\"guild\" is not a guild id as text, or there are no shards");
+    narrow({*owner});
+  }
+  std::vector<Condition> conditions;
+  if (const auto* where = body.if_contains("where"); where != nullptr) {
+    auto parsed = where->is_string() ? parse_where(std::string_view(where->get_string()))
+                                     : fail(ErrorKind::usage, "is no text");
+    if (!parsed) return fail(ErrorKind::usage, "\"where\" " + parsed.error().message);
+    conditions = std::move(*parsed);
+  }
+  if (const auto* host = body.if_contains("host"); host != nullptr && host->is_string()) {
+    conditions.push_back({"host", Condition::Compare::equal, std::string(host->get_string())});
+  }
+  if (!conditions.empty()) {
+    const auto found = ids_where(core, conditions);
+    if (!found) return found.error();
+    narrow(*found);
+  }
+  return ids;
+}
+
+bj::value name_value(const std::optional<ShardName>& name) {
+  return name ? bj::value(name->str()) : bj::value(nullptr);
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,36 @@
+// What the control API's handlers share: reading a request's body, and answering.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "control/stream.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+[[nodiscard]] control::Reply json_reply(const boost::json::value& value);
+[[nodiscard]] control::Reply usage(std::string sentence);
+
+/// The body as an object; none is an empty one, anything else an error.
+[[nodiscard]] Result<boost::json::object> body_object(const control::Call& call);
+
+/// The number of milliseconds at `key`, up to a day.
+[[nodiscard]] Result<Millis> milliseconds(const boost::json::object& body, std::string_view key,
+                                          Millis otherwise);
+
+/// The shard ids that a request is about: those listed in `shards`, the one that `guild` lives on, those on
+/// the host labelled `host`, those whose row of the stats fulfils `where`; what is given is combined. Nothing
+/// when none of them is.
+[[nodiscard]] Result<std::optional<std::vector<ShardId>>> addressed(Core& core,
+                                                                    const boost::json::object& body);
+
+[[nodiscard]] boost::json::value name_value(const std::optional<ShardName>& name);
+
+}  // namespace smaster::server

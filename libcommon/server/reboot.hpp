@@ -1,0 +1,39 @@
+// Reboots, as the original master takes them: of bots, of the shards' own programs, of this server.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+struct Reboot {
+  enum class What {
+    bots,      ///< each bot stops and starts again
+    programs,  ///< the shards' programs exit, and whoever looks after them starts them again
+    all,       ///< the programs of all shards exit, and this server restarts
+    master,    ///< this server restarts
+  };
+  What what = What::bots;
+  std::optional<std::vector<ShardId>> ids;  ///< of bots and programs; none: all that have an id
+};
+
+/// WIRE.md's `reboot master`, `reboot hard [force]`, `reboot [ID …] [force]`. bad_data for anything else.
+[[nodiscard]] Result<Reboot> parse_reboot(std::string_view text);
+
+/// A shard that was to be rebooted.
+struct Rebooted {
+  ShardId id;                     ///< the first of its ids; none of the master shard
+  std::optional<ShardName> name;  ///< none when no shard has the id
+  bool told = false;              ///< it is connected
+};
+
+/// Does it. The server restarts once its shards have been told.
+std::vector<Rebooted> reboot(Core& core, const Reboot& request);
+
+}  // namespace smaster::server

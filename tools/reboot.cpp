@@ -1,0 +1,99 @@
+// smaster reboot: restarts bots, shards' programs, or the server itself.
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <iostream>
+#include <thread>
+
+#include "json/json.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+namespace bj = boost::json;
+
+std::string sentence(const bj::object& line) {
+  std::int64_t shard = -1;
+  std::string name = "no shard";
+  std::string error;
+  json::read(line, "shard", shard);
+  json::read(line, "name", name);
+  json::read(line, "error", error);
+  const auto who = (shard < 0 ? "shard " : "shard " + std::to_string(shard) + ' ') + '(' + name + ") ";
+  return who + (error.empty() ? "is told" : "failed: " + error) + '\n';
+}
+
+/// When the server that answers now was started.
+Result<std::int64_t> started(const tools::Tool& tool) {
+  const auto server = tools::fetch(tool.client(), "/v1/server");
+  if (!server) return server.error();
+  std::int64_t at = 0;
+  json::read(*server, "started_ms", at);
+  return at;
+}
+
+/// Waits until another start of the server answers.
+Result<void> wait_for_restart(const tools::Tool& tool, std::int64_t before) {
+  constexpr Millis kPause{50};
+  const auto deadline = std::chrono::steady_clock::now() + tool.timeout;
+  while (std::chrono::steady_clock::now() < deadline) {
+    const auto now = started(tool);
+    if (now && *now != before) return {};
+    std::this_thread::sleep_for(kPause);
+  }
+  return fail(ErrorKind::timed_out, "the server has not come back in time; look at its log");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("reboot", "Restart bots, the shards' own programs, or the server",
+                   "  smaster reboot 3 7\n  smaster reboot --master");
+  std::vector<std::string> shards;
+  bool all = false;
+  bool hard = false;
+  bool force = false;
+  bool master = false;
+  bool as_json = false;
+  tool.app.add_option("ID", shards, "The shards: 3, 0-15 or 0-15,20")->check(tools::shard_ids());
+  tool.app.add_flag("--all", all, "All shards that have an id")->excludes("ID");
+  tool.app.add_flag("--force", force, "The shards' programs exit, not only their bots");
+  tool.app.add_flag("--hard", hard, "The programs of all shards exit, and the server restarts")
+      ->excludes("ID")
+      ->excludes("--all");
+  tool.app.add_flag("--master", master, "Only the server restarts, in place")
+      ->excludes("ID")
+      ->excludes("--all")
+      ->excludes("--hard")
+      ->excludes("--force");
+  tool.app.add_flag("--json", as_json, "One JSON object a line");
+  tool.add_client_flags(Millis{30'000});
+
+  return tool.run(argc, argv, [&] {
+    if (shards.empty() && !all && !hard && !master) {
+      return tool.report(fail(ErrorKind::usage, "what is to reboot? Shard ids, --all, --hard or --master"));
+    }
+    const bool restarts = hard || master;
+    const auto before = restarts ? started(tool) : Result<std::int64_t>(0);
+    if (!before) return tool.report(before.error());
+    bj::object request{{"what", master ? "master" : hard ? "all" : force ? "programs" : "bots"}};
+    const auto ids = tools::parse_ids(shards);
+    if (!shards.empty()) request["shards"] = bj::array(ids.begin(), ids.end());
+    std::int64_t missing = 0;
+    const auto done =
+        tool.client().stream("POST", "/v1/reboot", json::serialize(request), [&](std::string_view line) {
+          const auto value = json::parse(line);
+          if (!value || !value->is_object()) return true;
+          missing += value->get_object().contains("error") ? 1 : 0;
+          tools::print(as_json ? std::string(line) + '\n' : sentence(value->get_object()));
+          return true;
+        });
+    if (!done) return tool.report(done.error());
+    if (restarts) {
+      if (auto back = wait_for_restart(tool, *before); !back) return tool.report(back.error());
+      if (!as_json) tools::print("the server has restarted\n");
+    }
+    if (missing > 0) std::cerr << "smaster reboot: " << missing << " shards could not be told\n";
+    return static_cast<int>(missing > 0 ? tools::kPartly : tools::kDone);
+  });
+}

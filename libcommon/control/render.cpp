@@ -106,11 +106,7 @@ std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
 }
 
-std::string csv_cell(const bj::value* value) {
-  if (value == nullptr || value->is_null()) return "";
-  if (value->is_array()) return json::number(mean(value));
-  if (!value->is_string()) return json::serialize(*value);
-  const std::string_view text = value->get_string();
+std::string csv_cell(std::string_view text) {
   if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {
@@ -118,6 +114,21 @@ std::string csv_cell(const bj::value* value) {
     quoted += c;
   }
   return quoted + '"';
+}
+
+std::string csv_cell(const bj::value* value) {
+  if (value == nullptr || value->is_null()) return "";
+  if (value->is_array()) return json::number(mean(value));
+  if (!value->is_string()) return json::serialize(*value);
+  return csv_cell(std::string_view(value->get_string()));
+}
+
+/// A text that cannot break a table's lines, nor tell the terminal anything.
+std::string printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+  }
+  return text;
 }
 
 std::string bytes(double value) {
@@ -238,6 +249,16 @@ std::string clock_time(double ms) {
 
 }  // namespace
 
+std::string csv(const std::vector<std::vector<std::string>>& rows) {
+  std::string out;
+  for (const auto& row : rows) {
+    for (std::size_t i = 0; i < row.size(); ++i)
+      out += (i > 0 ? "," : "") + csv_cell(std::string_view(row[i]));
+    out += "\r\n";
+  }
+  return out;
+}
+
 std::string align(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {
@@ -247,7 +268,8 @@ std::string align(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
     for (std::size_t i = 0; i < row.size(); ++i) {
-      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", row[i], widths[i]) : row[i];
+      const auto cell = printable(row[i]);
+      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", cell, widths[i]) : cell;
     }
     out += '\n';
   }

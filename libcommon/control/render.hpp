@@ -23,6 +23,9 @@ namespace smaster::control {
 [[nodiscard]] std::string history_as_ndjson(const boost::json::object& history);
 [[nodiscard]] std::string history_as_csv(const boost::json::object& history);
 
+/// Rows as RFC 4180 has them.
+[[nodiscard]] std::string csv(const std::vector<std::vector<std::string>>& rows);
+
 /// Rows as columns wide enough for their longest cell; the last one is not padded.
 [[nodiscard]] std::string align(const std::vector<std::vector<std::string>>& rows);
 

@@ -199,6 +199,8 @@ std::string quote(std::string_view text) {
   return bj::serialize(bj::string_view(clean));
 }
 
+std::string error(std::string_view message) { return R"({"name":"Error","message":)" + quote(message) + '}'; }
+
 bool truthy(std::string_view text) {
   return !text.empty() && text != "null" && text != "false" && text != "\"\"" && text != "0" && text != "-0";
 }

@@ -40,6 +40,9 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// valid.
 [[nodiscard]] std::string quote(std::string_view text);
 
+/// An error as JavaScript's programs send it: {"name":"Error","message":"…"}.
+[[nodiscard]] std::string error(std::string_view message);
+
 /// Whether JavaScript takes the value for true, which is how shards tell an error from none.
 [[nodiscard]] bool truthy(std::string_view text);
 

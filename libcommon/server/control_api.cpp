@@ -7,6 +7,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
+#include <variant>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -257,7 +258,9 @@ Answer post_reshard(ControlContext& context, const Call& call, bool rebalances) 
   return std::move(*lines);
 }
 
-Answer post_reshard(ControlContext& context, const Call& call) { return post_reshard(context, call, false); }
+Answer post_resharding(ControlContext& context, const Call& call) {
+  return post_reshard(context, call, false);
+}
 Answer post_rebalance(ControlContext& context, const Call& call) { return post_reshard(context, call, true); }
 
 Answer post_stop(ControlContext& context, const Call&) {
@@ -266,32 +269,41 @@ Answer post_stop(ControlContext& context, const Call&) {
   return json_reply(bj::object{{"stopping", true}});
 }
 
-/// A request that is answered without waiting, or with lines.
+/// A request that is answered without waiting, or with lines; and one whose answer takes its time.
+using Handle =
+    std::variant<Answer (*)(ControlContext&, const Call&), net::Task<Answer> (*)(ControlContext, Call)>;
+
 struct Route {
   std::string_view method;
   std::string_view path;
-  Answer (*handle)(ControlContext&, const Call&);
+  Handle handle;
 };
 
-constexpr Route kRoutes[] = {
-    {"GET", "/v1/stats", get_stats},       {"GET", "/v1/server", get_server},
-    {"GET", "/v1/history", get_history},   {"POST", "/v1/eval", post_eval},
-    {"POST", "/v1/respawn", post_respawn}, {"POST", "/v1/genconfig", post_genconfig},
-    {"POST", "/v1/reshard", post_reshard}, {"POST", "/v1/rebalance", post_rebalance},
-    {"POST", "/v1/reboot", post_reboot},   {"POST", "/v1/stop", post_stop},
+const Route kRoutes[] = {
+    {"GET", "/v1/stats", get_stats},
+    {"GET", "/v1/server", get_server},
+    {"GET", "/v1/history", get_history},
+    {"POST", "/v1/eval", post_eval},
+    {"POST", "/v1/respawn", post_respawn},
+    {"POST", "/v1/reboot", post_reboot},
+    {"POST", "/v1/genconfig", post_genconfig},
+    {"POST", "/v1/shards/import", post_import},
+    {"POST", "/v1/reshard", post_resharding},
+    {"POST", "/v1/rebalance", post_rebalance},
+    {"POST", "/v1/sql", post_sql},
+    {"POST", "/v1/stop", post_stop},
 };
 
 }  // namespace
 
 net::Task<Answer> handle_control(ControlContext context, Call call) {
-  if (call.path == "/v1/shards/import" && call.method == "POST") {
-    co_return co_await post_import(context, std::move(call));
-  }
-  bool known_path = call.path == "/v1/shards/import";
+  bool known_path = false;
   for (const auto& route : kRoutes) {
     if (route.path != call.path) continue;
-    if (route.method == call.method) co_return route.handle(context, call);
     known_path = true;
+    if (route.method != call.method) continue;
+    if (const auto* const at_once = std::get_if<0>(&route.handle)) co_return (*at_once)(context, call);
+    co_return co_await std::get<1>(route.handle)(std::move(context), std::move(call));
   }
   if (known_path) co_return Reply{405, R"({"error":"this path takes another method","kind":"usage"})"};
   co_return control::error_reply(fail(ErrorKind::not_found, "the control API has no " + call.path));

@@ -15,6 +15,7 @@ namespace bj = boost::json;
 using control::Answer;
 using control::Call;
 using control::LineStream;
+using control::Reply;
 
 }  // namespace
 
@@ -46,6 +47,30 @@ Answer post_reboot(ControlContext& context, const Call& call) {
   }
   lines->finish();
   return lines;
+}
+
+/// {"statement": "…"}; {columns, rows} or {affectedRows, insertId, changedRows}, blobs as base64.
+net::Task<Answer> post_sql(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  std::string statement;
+  if (body) json::read(*body, "statement", statement);
+  if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
+  std::optional<Result<sql::Outcome>> outcome;
+  net::Timer done(context.core.context.get_executor(), net::Timer::time_point::max());
+  context.core.sql.run(std::move(statement), sql::Access::write, [&](Result<sql::Outcome> ran) {
+    outcome = std::move(ran);
+    done.cancel();
+  });
+  boost::system::error_code ignored;
+  co_await done.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  if (!*outcome) co_return control::error_reply(outcome->error());
+  const auto text = (*outcome)->with_base64();
+  if ((*outcome)->columns.empty()) co_return Reply{200, text};
+  std::string columns;
+  for (const auto& column : (*outcome)->columns)
+    columns += (columns.empty() ? "" : ",") + json::quote(column);
+  std::string json = R"({"columns":[)" + columns + R"(],"rows":)" + text + '}';
+  co_return Reply{200, std::move(json)};
 }
 
 }  // namespace smaster::server

@@ -6,5 +6,6 @@
 namespace smaster::server {
 
 control::Answer post_reboot(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_sql(ControlContext context, control::Call call);
 
 }  // namespace smaster::server

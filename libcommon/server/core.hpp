@@ -9,6 +9,7 @@
 #include "server/fleet.hpp"
 #include "server/master_proof.hpp"
 #include "server/settings.hpp"
+#include "server/sql.hpp"
 
 namespace smaster::server {
 
@@ -29,6 +30,7 @@ class Core {
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
+  Sql sql{*this};
   Fleet fleet;
   std::function<void()> restart;  ///< of this server, in place; set by it
   std::uint16_t port = 0;         ///< where shards connect, once listening

@@ -121,6 +121,7 @@ class Server final : public net::Application {
     core_.signatures.join();
     core_.slow_work.stop();
     core_.slow_work.join();
+    core_.sql.join();
     spdlog::info(handed_over_ ? "restarting" : "stopped");
     return Ended{std::move(handed_over_)};
   }

@@ -147,6 +147,27 @@ Set api_base(std::string& out) {
   };
 }
 
+Set database_url(std::string& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
+    out = node.as_string()->get();
+    const auto database = sql::Database::make(out, 1);
+    return database ? std::nullopt : std::optional(database.error().message);
+  };
+}
+
+Set access(sql::Access& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    for (const auto access : {sql::Access::none, sql::Access::read, sql::Access::write}) {
+      if (node.is_string() && node.as_string()->get() == to_string(access)) {
+        out = access;
+        return std::nullopt;
+      }
+    }
+    return R"(takes one of "none" "read" "write")";
+  };
+}
+
 Table remote(RemoteHost& host) {
   return {{"host", text(host.host)},
           {"port", number(host.port, 1, 65535)},
@@ -200,6 +221,11 @@ std::map<std::string_view, Table> sections(Settings& s) {
        {{"api_base", api_base(s.api_base)},
         {"ca_file", text(s.discord_ca_file)},
         {"identify_reserve", number(s.identify_reserve, 0, 1'000'000)}}},
+      {"database",
+       {{"url", database_url(s.database_url)},
+        {"shard_access", access(s.shard_access)},
+        {"statement_timeout", duration(s.statement_timeout, Millis{10})},
+        {"max_rows", number(s.max_rows, 1, 10'000'000)}}},
       {"remote_host", remote(s.remote_host)},
       {"master_host", remote(s.master_host)},
   };

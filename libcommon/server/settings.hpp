@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "fleet/planner.hpp"
+#include "sql/sql.hpp"
 
 namespace smaster::server {
 
@@ -63,6 +64,11 @@ struct Settings {
   std::string api_base = "https://discord.com/api/v10";
   std::string discord_ca_file;         ///< more certificate authorities, PEM
   std::int64_t identify_reserve = 20;  ///< of a day's logins, kept for the operator
+  // [database]
+  std::string database_url;  ///< empty: SQLite in state_dir
+  sql::Access shard_access = sql::Access::write;
+  Millis statement_timeout{30'000};
+  std::uint32_t max_rows = 10'000;
   // [remote_host], [master_host]
   RemoteHost remote_host{"http:", "127.0.0.1", 0, ""};
   RemoteHost master_host{"http:", "127.0.0.1", 0, ""};

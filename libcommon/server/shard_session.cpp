@@ -134,6 +134,8 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     on_respawn_all(ack_id, arguments);
   } else if (name == "identify") {
     if (ack_id) core_.fleet.may_start(*shard, *ack_id);
+  } else if (name == "sendSQL") {
+    on_send_sql(ack_id, arguments);
   } else if (name == "reboot") {
     on_reboot(ack_id, arguments);
   } else if (name == "sendMessage") {
@@ -143,6 +145,11 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
                  name.substr(0, 64));
     if (ack_id) answer(*ack_id, {R"("this master does not support that event")"});
   }
+}
+
+void ShardSession::answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result) {
+  if (!ack_id || !open_) return;
+  answer(*ack_id, {result ? "null" : json::error(result.error().message)});
 }
 
 OnBroadcast ShardSession::answer_with_result(std::optional<socketio::AckId> ack_id) {
@@ -188,8 +195,27 @@ void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socket
   const auto request = parse_reboot(text.value_or(""));
   spdlog::info("shard {} asks: {}", name_.str(), text.value_or("").substr(0, 100));
   if (!request) spdlog::warn("shard {}: {}", name_.str(), request.error().message);
-  if (ack_id) answer(*ack_id, {request ? "null" : json::quote(request.error().message)});
+  answer_with(ack_id, request ? Result<void>() : request.error());
   if (request) reboot(core_, *request);
+}
+
+void ShardSession::on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+  auto statement = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
+  if (!statement) {
+    return answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
+  }
+  core_.sql.run(std::move(*statement), core_.settings.shard_access,
+                [this, alive = alive_, ack_id](Result<sql::Outcome> outcome) {
+                  if (!*alive || !open_) return;
+                  if (!outcome) return answer_with(ack_id, outcome.error());
+                  if (!ack_id) return;
+                  // A packet carries only so many attachments; more blobs than that travel as text.
+                  if (outcome->blobs.size() > socketio::kMaxAttachments) {
+                    outcome->json = outcome->with_base64();
+                    outcome->blobs.clear();
+                  }
+                  answer(*ack_id, {"null", outcome->json}, outcome->blobs);
+                });
 }
 
 void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,

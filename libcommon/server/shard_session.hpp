@@ -58,11 +58,14 @@ class ShardSession final : public net::SocketIoUpper {
  private:
   void fail_pending();
   bool introduce(std::string_view auth);
+  /// The error of an ack, or null.
+  void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
   [[nodiscard]] OnBroadcast answer_with_result(std::optional<socketio::AckId> ack_id);
   void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));
   void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
 
   Core& core_;

@@ -46,7 +46,7 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
             "state_dir, "
             "trusted_proxies");
   EXPECT_EQ(error_of("[sever]\nport = 1"),
-            "f.toml:1:2: unknown section \"sever\"; there are discord, heartbeat, limits, master_host, "
+            "f.toml:1:2: unknown section \"sever\"; there are database, discord, heartbeat, limits, master_host, "
             "remote_host, server, "
             "shards");
   EXPECT_EQ(error_of("[server]\nport = \"x\""),

@@ -1,0 +1,38 @@
+// SQL for shards and operators: one database, a pool of threads that wait for it, an answer each, in the end.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "net/asio.hpp"
+#include "sql/sql.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class Sql {
+ public:
+  using Then = std::function<void(Result<sql::Outcome>)>;
+
+  explicit Sql(Core& core) : core_(core) {}
+
+  /// Runs a statement and calls back from the context; unavailable when too many wait already.
+  void run(std::string statement, sql::Access access, Then then);
+  /// Waits until what runs has ended.
+  void join() { pool_.join(); }
+
+ private:
+  [[nodiscard]] Result<std::shared_ptr<sql::Database>> database();
+
+  static constexpr std::size_t kThreads = 4;
+
+  Core& core_;
+  net::asio::thread_pool pool_{kThreads};
+  std::string url_;  ///< of `database_`
+  std::shared_ptr<sql::Database> database_;
+  std::size_t waiting_ = 0;
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,241 @@
+// SQL for shards and for operators, against real servers: types, limits, lost connections, and who may write.
+import assert from 'node:assert/strict';
+import {existsSync, statSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {test} from 'node:test';
+import {mariadb, postgres} from './databases.js';
+import {serve, until} from './harness.js';
+
+const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\n${database}\n`;
+
+/** A server with one shard; `sql` sends a statement from it and gives [error, result]. */
+async function withShard(t, database) {
+  const server = await serve(t, settings(database));
+  const [config] = await server.register(1);
+  const shard = server.shard(config);
+  await server.running(1);
+  const sql = (...args) => new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 30_000);
+    shard.socket.emit('sendSQL', ...args, (...answer) => {
+      clearTimeout(timer);
+      resolve(answer);
+    });
+  });
+  const rows = async (statement) => {
+    const [error, result] = await sql(statement);
+    assert.equal(error, null, statement);
+    return result;
+  };
+  return {server, shard, sql, rows};
+}
+
+const kinds = [
+  {
+    name: 'SQLite',
+    begin: async () => ({url: null}),
+    empty: [';', '-- nothing'],
+    table: 'CREATE TABLE t (id INTEGER PRIMARY KEY AUTOINCREMENT, n INTEGER, s TEXT)',
+    types: `SELECT 1 AS small, 9007199254740993 AS big, -9223372036854775808 AS least, 1.5 AS real, NULL AS missing,
+      'it''s "ü" :x' AS text, x'00ff10' AS bytes, '' AS empty`,
+    typed: {small: 1, big: '9007199254740993', least: '-9223372036854775808', real: 1.5, missing: null, text: 'it\'s "ü" :x', empty: ''},
+    slow: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c',
+    many: (n) => `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < ${n}) SELECT x FROM c`,
+    writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a)', 'PRAGMA user_version = 9',
+      'ATTACH \'/tmp/smaster-attached.db\' AS a', 'VACUUM INTO \'/tmp/smaster-vacuumed.db\'', 'PRAGMA query_only = 0', 'PRAGMA writable_schema = 1',
+      'REPLACE INTO t (id, n) VALUES (1, 9)', '/* SELECT */ DELETE FROM t', 'EXPLAIN DELETE FROM t; DELETE FROM t'],
+  },
+  {
+    name: 'PostgreSQL',
+    begin: postgres,
+    empty: [';', '-- nothing'],
+    table: 'CREATE TABLE t (id SERIAL PRIMARY KEY, n INTEGER, s TEXT)',
+    types: `SELECT 1::smallint AS small, 9007199254740993::bigint AS big, '-9223372036854775808'::bigint AS least, 1.5::float8 AS real, NULL AS missing,
+      'it''s "ü" :x' AS text, '\\x00ff10'::bytea AS bytes, '' AS empty, true AS yes, 12345678901234567890.123::numeric AS exact, 'NaN'::float8 AS nan,
+      '2024-02-03'::date AS day, '2024-02-03 04:05:06.789'::timestamp AS local, '2024-02-03 04:05:06+02'::timestamptz AS instant, '04:05'::time AS time,
+      '{"a": [1, 12345678901234567890]}'::jsonb AS json, '11111111-2222-3333-4444-555555555555'::uuid AS uuid, ARRAY[1,2] AS list`,
+    typed: {
+      small: 1, big: '9007199254740993', least: '-9223372036854775808', real: 1.5, missing: null, text: 'it\'s "ü" :x', empty: '', yes: true,
+      exact: '12345678901234567890.123', nan: 'NaN', day: '2024-02-03', local: '2024-02-03T04:05:06.789', instant: '2024-02-03T02:05:06Z', time: '04:05:00',
+      json: {a: [1, 12345678901234567890]}, uuid: '11111111-2222-3333-4444-555555555555', list: '{1,2}',
+    },
+    slow: 'SELECT pg_sleep(600)',
+    many: (n) => `SELECT generate_series(1, ${n}) AS x`,
+    writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a int)',
+      'SET TRANSACTION READ WRITE', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE', 'SET default_transaction_read_only = off', 'COMMIT', 'ROLLBACK', 'BEGIN READ WRITE',
+      'COMMIT AND CHAIN', 'WITH x AS (DELETE FROM t RETURNING *) SELECT * FROM x', 'SELECT nextval(\'t_id_seq\')', 'DELETE FROM t; COMMIT', 'COMMIT; DELETE FROM t',
+      'DO $$ BEGIN SET TRANSACTION READ WRITE; DELETE FROM t; END $$', 'DO $$ BEGIN COMMIT; SET TRANSACTION READ WRITE; DELETE FROM t; COMMIT; END $$',
+      'DO $$ BEGIN PERFORM set_config(\'transaction_read_only\', \'off\', false); DELETE FROM t; END $$', 'EXPLAIN ANALYZE DELETE FROM t',
+      'SELECT set_config(\'transaction_read_only\', \'off\', false)', 'PREPARE p AS DELETE FROM t', 'EXECUTE p', 'COPY t FROM STDIN', 'DISCARD ALL'],
+  },
+  {
+    name: 'MariaDB',
+    begin: mariadb,
+    empty: [], // it takes a comment for done
+    table: 'CREATE TABLE t (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, n INTEGER, s TEXT)',
+    types: `SELECT 1 AS small, 9007199254740993 AS big, -9223372036854775808 AS least, 1.5e0 AS \`real\`, NULL AS missing, 'it\\'s "ü" :x' AS text, x'00ff10' AS bytes, '' AS empty,
+      18446744073709551615 AS most, CAST(12345678901234567890.123 AS DECIMAL(30,3)) AS exact, DATE '2024-02-03' AS day,
+      TIMESTAMP '2024-02-03 04:05:06.789' AS local, TIME '04:05:00' AS time, b'101' AS bit`,
+    typed: {
+      small: 1, big: '9007199254740993', least: '-9223372036854775808', real: 1.5, missing: null, text: 'it\'s "ü" :x', empty: '', most: '18446744073709551615',
+      exact: '12345678901234567890.123', day: '2024-02-03', local: '2024-02-03T04:05:06.789', time: '04:05:00',
+    },
+    slow: 'SELECT SLEEP(600)',
+    many: (n) => `SELECT seq AS x FROM seq_1_to_${n}`,
+    writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a int)', 'TRUNCATE t', 'REPLACE INTO t (id, n) VALUES (1, 9)',
+      'SET SESSION TRANSACTION READ WRITE', 'SET SESSION tx_read_only = 0', 'COMMIT', 'ROLLBACK', 'START TRANSACTION READ WRITE', 'SET autocommit = 1',
+      'BEGIN NOT ATOMIC COMMIT; DELETE FROM t; END', 'BEGIN NOT ATOMIC SET SESSION TRANSACTION READ WRITE; COMMIT; DELETE FROM t; END',
+      'BEGIN NOT ATOMIC ROLLBACK; START TRANSACTION READ WRITE; DELETE FROM t; COMMIT; END', 'EXECUTE IMMEDIATE \'DELETE FROM t\'',
+      'DELETE FROM t; COMMIT', 'SELECT 1; DELETE FROM t', 'SELECT 1 FROM t FOR UPDATE', 'LOCK TABLES t WRITE', 'XA END \'x\'', 'CALL mysql.nothing()',
+      'BEGIN NOT ATOMIC CREATE TABLE u (a int); DELETE FROM t; END', '/*! DELETE FROM t */', 'LOAD DATA LOCAL INFILE \'/etc/passwd\' INTO TABLE t'],
+  },
+];
+
+for (const kind of kinds) {
+  test(`${kind.name}: types, results, limits, access and lost connections`, async (t) => {
+    const database = await kind.begin(t);
+    const url = database.url ? `url = "${database.url}"` : '';
+    const {server, sql, rows} = await withShard(t, url);
+
+    await t.test('a statement without rows tells what it did, one with rows gives objects in order', async () => {
+      assert.deepEqual(await rows(kind.table), {affectedRows: 0, insertId: 0, changedRows: 0});
+      const inserted = await rows('INSERT INTO t (n, s) VALUES (1, \'a\'), (2, \'b\'), (2, \'c\')');
+      assert.equal(inserted.affectedRows, 3);
+      assert.equal(inserted.changedRows, 0);
+      const updated = await rows('UPDATE t SET s = \'z\' WHERE n = 2');
+      assert.deepEqual([updated.affectedRows, updated.changedRows], [2, 2]);
+      assert.deepEqual(await rows('SELECT id, n, s FROM t ORDER BY id'), [{id: 1, n: 1, s: 'a'}, {id: 2, n: 2, s: 'z'}, {id: 3, n: 2, s: 'z'}]);
+      assert.deepEqual(await rows('SELECT * FROM t WHERE n = 77'), []);
+      if (kind.name !== 'PostgreSQL') assert.ok((await rows('INSERT INTO t (n) VALUES (5)')).insertId >= 4);
+      await rows('DELETE FROM t WHERE n = 5');
+    });
+
+    await t.test('types are kept: large integers as text, dates as ISO 8601, blobs as bytes', async () => {
+      const [row] = await rows(kind.types);
+      const {bytes, bit, ...rest} = row;
+      assert.deepEqual(rest, kind.typed);
+      assert.deepEqual(bytes, Buffer.from([0, 255, 16]));
+      const {code, stdout} = await server.tool(['sql', '--json', '-'], {input: kind.types});
+      assert.equal(code, 0);
+      assert.equal(JSON.parse(stdout)[0].bytes, 'AP8Q');
+    });
+
+    await t.test('more blobs than a packet carries travel as text', async () => {
+      const one = kind.types.match(/x'00ff10'|'\\x00ff10'::bytea/)[0];
+      const [row] = await rows(`SELECT ${Array.from({length: 11}, (_, i) => `${one} AS b${i}`)}`);
+      assert.equal(row.b10, 'AP8Q');
+    });
+
+    await t.test('an error is the database\'s own sentence, and harms nothing after it', async () => {
+      for (const bad of ['SELEC 1', 'SELECT * FROM nowhere', '', ...kind.empty, 'INSERT INTO t (id) VALUES (1)']) {
+        const [error] = await sql(bad);
+        assert.equal(error.name, 'Error', bad);
+        assert.ok(error.message.length > 10, bad);
+      }
+      const [none] = await sql(7);
+      assert.match(none.message, /takes a statement as text/);
+      assert.deepEqual(await rows('SELECT count(*) AS n FROM t'), [{n: 3}]);
+    });
+
+    await t.test('a transaction cannot span statements', async () => {
+      const [error] = await sql('BEGIN');
+      assert.match(error.message, /left a transaction open/);
+      await rows('INSERT INTO t (n) VALUES (6)');
+      assert.equal((await rows('SELECT count(*) AS n FROM t'))[0].n, 4);
+      await rows('DELETE FROM t WHERE n = 6');
+    });
+
+    await t.test('many at once, from several callers', async () => {
+      const counts = await Promise.all(Array.from({length: 40}, (_, i) => rows(`SELECT ${i} AS i`)));
+      assert.deepEqual(counts.map(([row]) => row.i), Array.from({length: 40}, (_, i) => i));
+    });
+
+    await t.test('the tool prints tables, CSV and what was done', async () => {
+      const table = await server.tool(['sql', 'SELECT id, s FROM t ORDER BY id LIMIT 2']);
+      assert.equal(table.stdout, 'id  s\n1   a\n2   z\n');
+      const csv = await server.tool(['sql', '--csv', 'SELECT \'a,"b"\' AS x, NULL AS y']);
+      assert.equal(csv.stdout, 'x,y\r\n"a,""b""",\r\n');
+      const done = await server.tool(['sql', 'DELETE FROM t WHERE n = 99']);
+      assert.equal(done.stdout, '0 rows affected, insert id 0\n');
+      const wrong = await server.tool(['sql', 'SELEC']);
+      assert.equal(wrong.code, 65);
+      assert.match(wrong.stderr, /syntax/i);
+    });
+
+    const reload = async (more) => {
+      const times = server.log.split('settings reloaded').length;
+      server.configure(settings(`${url}\n${more}`));
+      server.process.kill('SIGHUP');
+      await until('a reload', () => server.log.split('settings reloaded').length > times);
+    };
+
+    await t.test('too many rows and too much time are errors', async () => {
+      await reload('max_rows = 100\nstatement_timeout = "300ms"');
+      assert.equal((await rows(kind.many(100))).length, 100);
+      const [many] = await sql(kind.many(101));
+      assert.match(many.message, /more than 100 rows/);
+      const [huge] = await sql(kind.many(100_000_000));
+      assert.match(huge.message, /more than 100 rows|longer than 300ms/);
+      const [slow] = await sql(kind.slow);
+      assert.match(slow.message, /longer than 300ms/);
+      assert.deepEqual(await rows('SELECT 1 AS n'), [{n: 1}]);
+      const tool = await server.tool(['sql', kind.slow]);
+      assert.equal(tool.code, 75);
+    });
+
+    await t.test('shard_access read is the database\'s own: nothing gets past it, nor past a statement before', async () => {
+      await reload('shard_access = "read"');
+      const before = await rows('SELECT * FROM t ORDER BY id');
+      for (const first of kind.writes) {
+        await sql(first);
+        for (const second of ['DELETE FROM t', 'INSERT INTO t (n) VALUES (9)', 'CREATE TABLE u (a int)']) {
+          const [error] = await sql(second);
+          assert.ok(error, `${second} after ${first}`);
+        }
+        assert.deepEqual(await rows('SELECT * FROM t ORDER BY id'), before, first);
+      }
+      assert.ok(!existsSync('/tmp/smaster-attached.db') && !existsSync('/tmp/smaster-vacuumed.db'));
+      // An operator is no shard.
+      assert.equal((await server.tool(['sql', 'UPDATE t SET n = 1 WHERE n = 1'])).code, 0);
+      await reload('shard_access = "none"');
+      const [error] = await sql('SELECT 1');
+      assert.match(error.message, /may not use the database/);
+    });
+
+    if (!database.restart) return;
+    await t.test('a database that restarts is found again; while it is down that is the error', async () => {
+      await reload('shard_access = "write"');
+      await database.restart();
+      assert.deepEqual(await rows('SELECT count(*) AS n FROM t'), [{n: 3}]);
+      await database.stop('SIGKILL');
+      const [down] = await sql('SELECT 1 AS n');
+      assert.match(down.message, /cannot be reached|was lost/);
+      const tool = await server.tool(['sql', 'SELECT 1']);
+      assert.equal(tool.code, 69);
+      await database.start();
+      assert.deepEqual(await rows('SELECT 1 AS n'), [{n: 1}]);
+    });
+  });
+}
+
+test('SQLite: the file is private, other files are out of reach, and the server\'s own store too', async (t) => {
+  const {server, sql} = await withShard(t, '');
+  assert.equal((await sql('CREATE TABLE a (b)'))[0], null);
+  assert.equal(statSync(path.join(server.folder, 'state/database.db')).mode & 0o777, 0o600);
+  for (const reach of [`ATTACH '${server.folder}/state/smaster.db' AS s`, `ATTACH '${server.folder}/' || 'state/smaster.db' AS s`, `VACUUM INTO '${server.folder}/copy.db'`,
+    'SELECT load_extension(\'x\')', 'PRAGMA temp_store_directory = \'/tmp\'', 'PRAGMA locking_mode = EXCLUSIVE']) {
+    assert.ok((await sql(reach))[0], reach);
+  }
+  assert.ok(!existsSync(`${server.folder}/copy.db`));
+  assert.equal((await sql('VACUUM'))[0], null);
+});
+
+test('a database address that makes no sense is refused with line and column, and its password is said nowhere', async (t) => {
+  const server = await serve(t, settings(''));
+  for (const url of ['nonsense', 'sqlite:', 'postgresql://u:geheim@h/db?nonsense=1', 'mysql://u:geheim@h/db?nonsense=1']) {
+    writeFileSync(path.join(server.folder, 'x.toml'), `[database]\nurl = "${url}"\n`);
+    const {code, stderr} = await server.tool(['serve', '--config', path.join(server.folder, 'x.toml')]);
+    assert.equal(code, 78, url);
+    assert.match(stderr, /x\.toml:2:7: database\.url /);
+    assert.doesNotMatch(stderr, /geheim/);
+  }
+});

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <boost/json/array.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
@@ -187,6 +188,31 @@ std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts) {
     });
   }
   return ids;
+}
+
+void AddressFlags::add_to(CLI::App& app) {
+  add_shard_flag(app, shards);
+  app.add_option("--guild", guild, "Only the shard that this guild lives on")
+      ->type_name("ID")
+      ->check(CLI::Validator(
+          [](std::string& text) {
+            return parse_int<std::uint64_t>(text) ? std::string() : "takes a guild's id, not " + text;
+          },
+          ""));
+  app.add_option("--host", host, "Only shards on this host, by its agent's label")->type_name("LABEL");
+  app.add_option("--where", where,
+                 "Only shards of which this is true, such as state=silent or stats.ping>200")
+      ->type_name("CONDITION");
+}
+
+boost::json::object AddressFlags::request() const {
+  boost::json::object request;
+  const auto ids = parse_ids(shards);
+  if (!shards.empty()) request["shards"] = boost::json::array(ids.begin(), ids.end());
+  if (!guild.empty()) request["guild"] = guild;
+  if (!host.empty()) request["host"] = host;
+  if (!where.empty()) request["where"] = where;
+  return request;
 }
 
 }  // namespace smaster::tools

@@ -75,4 +75,20 @@ void print(std::string_view text);
 void add_shard_flag(CLI::App& app, std::vector<std::string>& out);
 [[nodiscard]] std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts);
 
+/// The flags that say which shards: --shard, --guild, --host, --where; all without them.
+struct AddressFlags {
+  std::vector<std::string> shards;
+  std::string guild;
+  std::string host;
+  std::string where;
+
+  void add_to(CLI::App& app);
+  /// Whether any is given.
+  [[nodiscard]] bool given() const {
+    return !shards.empty() || !guild.empty() || !host.empty() || !where.empty();
+  }
+  /// As the control API takes them.
+  [[nodiscard]] boost::json::object request() const;
+};
+
 }  // namespace smaster::tools

@@ -7,6 +7,7 @@
 
 #include "agent/agent.hpp"
 #include "json/json.hpp"
+#include "wire/shard/file_event.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -25,45 +26,19 @@ Outcome outcome_of(const Result<void>& result) {
   return result ? Outcome{true, "null"} : error_outcome("Error", result.error().message);
 }
 
-/// A file's name, and its time if one came with it.
-struct Named {
-  std::string name;
-  std::optional<std::int64_t> mtime;
-};
-
-std::optional<Named> read_name(std::string_view json) {
-  if (auto name = json::unquote(json)) return Named{std::move(*name), std::nullopt};
-  const auto value = json::parse(json);
-  if (!value || !value->is_object()) return std::nullopt;
-  Named named;
-  std::int64_t mtime = -1;
-  json::read(value->get_object(), "filename", named.name);
-  json::read(value->get_object(), "mtime", mtime);
-  if (mtime >= 0) named.mtime = mtime;
-  return named.name.empty() ? std::nullopt : std::optional(std::move(named));
-}
-
 }  // namespace
 
 void Agent::on_write_file(socketio::Arguments arguments, Answer answer) {
   if (shared_.project == nullptr) return answer(no_project_dir());
-  auto named = arguments.json.empty() ? std::nullopt : read_name(arguments.json.front());
-  if (!named) return answer(error_outcome("TypeError", "writeFile takes a name, or {filename, mtime}"));
-  const auto data_json = arguments.json.size() < 2 ? "null" : arguments.json[1];
-  std::optional<std::string> data;
-  if (!arguments.attachments.empty()) {
-    data = std::move(arguments.attachments.front());
-  } else if (data_json != "null") {
-    data = json::unquote(data_json);
-    if (!data) return answer(error_outcome("TypeError", "writeFile takes text, bytes or null"));
-  } else if (named->mtime) {
-    // The answer to a getFile: the file does not exist at the master, or ours is newer. Ours stays.
-    return answer({true, "null"});
-  }
-  const auto mtime = named->mtime ? std::optional(from_unix_ms(*named->mtime)) : std::nullopt;
-  asio::co_spawn(shared_.context,
-                 write_file(std::move(named->name), std::move(data), mtime, std::move(answer)),
-                 asio::detached);
+  auto event = wire::read_file_event(std::move(arguments));
+  if (!event) return answer(error_outcome("TypeError", event.error().message));
+  if (event->what == wire::FileEvent::What::keep) return answer({true, "null"});
+  const bool removes = event->what == wire::FileEvent::What::remove;
+  auto data = removes ? std::nullopt : std::optional(std::move(event->data));
+  asio::co_spawn(
+      shared_.context,
+      write_file(std::move(event->file.name), std::move(data), event->file.mtime, std::move(answer)),
+      asio::detached);
 }
 
 net::Task<> Agent::write_file(std::string name, std::optional<std::string> data, std::optional<Time> mtime,
@@ -80,7 +55,7 @@ net::Task<> Agent::write_file(std::string name, std::optional<std::string> data,
 }
 
 void Agent::on_get_file(const socketio::Arguments& arguments, Answer answer) {
-  auto named = arguments.json.empty() ? std::nullopt : read_name(arguments.json.front());
+  auto named = arguments.json.empty() ? std::nullopt : wire::read_file_name(arguments.json.front());
   if (!named) return answer(error_outcome("TypeError", "getFile takes a name, or {filename, mtime}"));
   asio::co_spawn(shared_.context, send_file(std::move(named->name), std::move(answer)), asio::detached);
 }

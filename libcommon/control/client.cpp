@@ -32,17 +32,20 @@ class Exchange {
  public:
   Exchange(std::filesystem::path socket, Millis timeout) : path_(std::move(socket)), timeout_(timeout) {}
 
-  Result<void> run(http::request<http::string_body> request, const std::function<bool(std::string&)>& take) {
+  /// `more`: where the body comes from instead, piece by piece.
+  Result<void> run(http::request<http::string_body> request, const std::function<bool(std::string&)>& take,
+                   const std::function<std::string()>& more = nullptr) {
     asio::io_context context(1);
     Result<void> result;
-    asio::co_spawn(context, talk(context, std::move(request), take, result), [](std::exception_ptr) {});
+    asio::co_spawn(context, talk(context, std::move(request), take, more, result), [](std::exception_ptr) {});
     context.run();
     return result;
   }
 
  private:
   net::Task<> talk(asio::io_context& context, http::request<http::string_body> request,
-                   const std::function<bool(std::string&)>& take, Result<void>& result) {
+                   const std::function<bool(std::string&)>& take, const std::function<std::string()>& more,
+                   Result<void>& result) {
     Stream stream(context.get_executor());
     boost::system::error_code error;
     stream.expires_after(timeout_);
@@ -56,8 +59,12 @@ class Exchange {
       result = connect_error(error);
       co_return;
     }
-    request.prepare_payload();
-    co_await http::async_write(stream, request, asio::redirect_error(net::use_task, error));
+    if (more) {
+      error = co_await write_pieces(stream, request, more);
+    } else {
+      request.prepare_payload();
+      co_await http::async_write(stream, request, asio::redirect_error(net::use_task, error));
+    }
     boost::beast::flat_buffer buffer;
     http::response_parser<http::string_body> parser;
     parser.body_limit(boost::none);
@@ -74,6 +81,25 @@ class Exchange {
     } else if (!good) {
       result = from_body(parser.get().body(), parser.get().result_int());
     }
+  }
+
+  net::Task<boost::system::error_code> write_pieces(Stream& stream, http::request<http::string_body>& request,
+                                                    const std::function<std::string()>& more) const {
+    boost::system::error_code error;
+    request.chunked(true);
+    http::request_serializer<http::string_body> header(request);
+    co_await http::async_write_header(stream, header, asio::redirect_error(net::use_task, error));
+    while (!error) {
+      const auto piece = more();
+      stream.expires_after(timeout_);
+      if (piece.empty()) break;
+      co_await asio::async_write(stream, http::make_chunk(asio::buffer(piece)),
+                                 asio::redirect_error(net::use_task, error));
+    }
+    if (!error) {
+      co_await asio::async_write(stream, http::make_chunk_last(), asio::redirect_error(net::use_task, error));
+    }
+    co_return error;
   }
 
   [[nodiscard]] Error connect_error(boost::system::error_code error) const {
@@ -131,6 +157,30 @@ Result<std::string> Client::request(std::string_view method, std::string_view ta
                             received.clear();
                             return true;
                           });
+  if (!result) return result.error();
+  return answer;
+}
+
+Result<void> Client::download(std::string_view target,
+                              const std::function<void(std::string_view bytes)>& on_bytes) const {
+  return Exchange(socket_, timeout_).run(make_request("GET", target, {}), [&](std::string& received) {
+    on_bytes(received);
+    received.clear();
+    return true;
+  });
+}
+
+Result<std::string> Client::upload(std::string_view target, const std::function<std::string()>& next) const {
+  std::string answer;
+  const auto result = Exchange(socket_, timeout_)
+                          .run(
+                              make_request("PUT", target, {}),
+                              [&](std::string& received) {
+                                answer.append(received);
+                                received.clear();
+                                return true;
+                              },
+                              next);
   if (!result) return result.error();
   return answer;
 }

@@ -29,6 +29,12 @@ class Client {
   /// listening.
   [[nodiscard]] Result<void> stream(std::string_view method, std::string_view target, std::string body,
                                     const std::function<bool(std::string_view line)>& on_line) const;
+  /// GETs bytes, handed on as they come.
+  [[nodiscard]] Result<void> download(std::string_view target,
+                                      const std::function<void(std::string_view bytes)>& on_bytes) const;
+  /// PUTs the bytes that `next` gives until it gives none.
+  [[nodiscard]] Result<std::string> upload(std::string_view target,
+                                           const std::function<std::string()>& next) const;
 
  private:
   std::filesystem::path socket_;

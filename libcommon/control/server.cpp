@@ -53,8 +53,8 @@ bool may_use(int fd) {
   return peer.uid == ::geteuid() || peer.uid == 0;
 }
 
-Call to_call(http::request<http::string_body> request) {
-  Call call{std::string(request.method_string()), "", {}, std::move(request.body())};
+Call to_call(const http::request_header<>& request) {
+  Call call{std::string(request.method_string()), "", {}, "", nullptr};
   if (const auto url = boost::urls::parse_origin_form(request.target())) {
     call.path = url->path();
     for (const auto& parameter : url->params()) call.query.emplace(parameter.key, parameter.value);
@@ -101,18 +101,12 @@ class ControlServer::Connection {
     bool keep = true;
     while (keep) {
       boost::system::error_code error;
-      http::request_parser<http::string_body> parser;
-      parser.body_limit(kMaxBody);
-      co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+      http::request_parser<http::empty_body> header;
+      header.body_limit(boost::none);
+      co_await http::async_read_header(socket_, buffer_, header, asio::redirect_error(net::use_task, error));
       if (error) co_return;
-      keep = parser.get().keep_alive();
-      const auto version = parser.get().version();
-      auto answer = co_await handler_(to_call(parser.release()));
-      if (auto* whole = std::get_if<Reply>(&answer)) {
-        keep = co_await reply(std::move(*whole), version, keep);
-      } else {
-        keep = co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
-      }
+      keep = header.get().method() == http::verb::put ? co_await serve_pieces(header)
+                                                      : co_await serve_whole(header);
     }
   }
 
@@ -122,6 +116,60 @@ class ControlServer::Connection {
   }
 
  private:
+  using Header = http::request_parser<http::empty_body>;
+
+  net::Task<bool> serve_whole(Header& header) {
+    boost::system::error_code error;
+    http::request_parser<http::string_body> parser(std::move(header));
+    parser.body_limit(kMaxBody);
+    co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+    if (error) co_return false;
+    auto call = to_call(parser.get());
+    call.body = std::move(parser.get().body());
+    co_return co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
+  }
+
+  /// A body that may be larger than memory is read as the handler asks for it.
+  net::Task<bool> serve_pieces(Header& header) {
+    http::request_parser<http::buffer_body> parser(std::move(header));
+    parser.body_limit(boost::none);
+    auto call = to_call(parser.get());
+    call.next_piece = [this, &parser] { return read_piece(parser); };
+    const bool keep = co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
+    // What the handler did not want is taken off the socket: the client must come to read the answer.
+    while (!parser.is_done()) {
+      if (!co_await read_piece(parser)) co_return false;
+    }
+    co_return keep;
+  }
+
+  net::Task<Result<std::string>> read_piece(http::request_parser<http::buffer_body>& parser) {
+    constexpr std::size_t kPiece = 256 * 1024;
+    std::string piece;
+    while (piece.empty() && !parser.is_done()) {
+      piece.resize(kPiece);
+      auto& body = parser.get().body();
+      body.data = piece.data();
+      body.size = piece.size();
+      boost::system::error_code error;
+      co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+      if (error && error != http::error::need_buffer) {
+        co_return fail(ErrorKind::unavailable, "the client went away: " + error.message());
+      }
+      piece.resize(piece.size() - parser.get().body().size);
+    }
+    co_return piece;
+  }
+
+  net::Task<bool> serve(Call call, unsigned version, bool keep) {
+    auto answer = co_await handler_(std::move(call));
+    if (auto* const whole = std::get_if<Reply>(&answer)) {
+      co_return co_await reply(std::move(*whole), version, keep);
+    }
+    if (auto* const bytes = std::get_if<Bytes>(&answer)) co_return co_await stream(*bytes) && keep;
+    co_return co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
+  }
+
   net::Task<> refuse_user() {
     co_await reply(error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")),
                    11, false);
@@ -143,13 +191,35 @@ class ControlServer::Connection {
     co_return !error && keep;
   }
 
-  net::Task<bool> stream(LineStream& lines) {
+  net::Task<boost::system::error_code> begin_chunks(const char* type) {
     boost::system::error_code error;
     http::response<http::empty_body> header(http::status::ok, 11);
-    header.set(http::field::content_type, "application/x-ndjson");
+    header.set(http::field::content_type, type);
     header.chunked(true);
     http::response_serializer<http::empty_body> serializer(header);
     co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
+    co_return error;
+  }
+
+  /// Without its last chunk the client knows that it has not got all.
+  net::Task<bool> stream(const Bytes& bytes) {
+    auto error = co_await begin_chunks("application/octet-stream");
+    while (!error) {
+      const auto piece = co_await bytes.next_piece();
+      if (!piece) co_return false;
+      if (piece->empty()) break;
+      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(*piece)),
+                                 asio::redirect_error(net::use_task, error));
+    }
+    if (!error) {
+      co_await asio::async_write(socket_, http::make_chunk_last(),
+                                 asio::redirect_error(net::use_task, error));
+    }
+    co_return !error;
+  }
+
+  net::Task<bool> stream(LineStream& lines) {
+    auto error = co_await begin_chunks("application/x-ndjson");
 
     // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
     // rules.

@@ -14,11 +14,20 @@
 
 namespace smaster::control {
 
+/// The pieces of a body, each as it is asked for; an empty one is the end. Asked one after the other.
+using Pieces = std::function<net::Task<Result<std::string>>()>;
+
 struct Call {
   std::string method;
   std::string path;  ///< without the query
   std::multimap<std::string, std::string> query;
   std::string body;
+  Pieces next_piece;  ///< of a PUT, whose body is not in `body`
+};
+
+/// An answer of bytes, piece by piece.
+struct Bytes {
+  Pieces next_piece;
 };
 
 /// An answer in one piece.
@@ -53,7 +62,7 @@ class LineStream {
   bool gone_ = false;
 };
 
-using Answer = std::variant<Reply, std::shared_ptr<LineStream>>;
+using Answer = std::variant<Reply, std::shared_ptr<LineStream>, Bytes>;
 
 /// The words for kinds of errors in `{"error":"…","kind":"…"}`, and their HTTP statuses.
 [[nodiscard]] std::string_view to_word(ErrorKind kind);

@@ -122,21 +122,37 @@ Result<Folder> Folder::open(const std::filesystem::path& path) {
   return Folder(path, std::move(fd));
 }
 
-Result<File> Folder::read(std::string_view name, std::size_t max) const {
+Result<OpenFile> Folder::open_file(std::string_view name) const {
   if (auto good = check_name(name); !good) return good.error();
   // Not waiting for a pipe's other end, nor making a terminal ours; regular() refuses both.
-  const auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return name_error(name, "read");
   const auto info = regular(file, name);
   if (!info) return info.error();
-  File content{{}, mtime_of(*info)};
-  char buffer[65536];
+  return OpenFile{std::move(file), static_cast<std::size_t>(info->st_size), mtime_of(*info)};
+}
+
+Result<std::string> OpenFile::read(std::size_t offset, std::size_t most) const {
+  std::string data(most, '\0');
   while (true) {
-    const auto got = ::read(file.get(), buffer, sizeof buffer);
+    const auto got = ::pread(fd.get(), data.data(), most, static_cast<off_t>(offset));
     if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return name_error(name, "read");
-    if (got == 0) return content;
-    content.data.append(buffer, static_cast<std::size_t>(got));
+    if (got < 0) return name_error("the file", "read");
+    data.resize(static_cast<std::size_t>(got));
+    return data;
+  }
+}
+
+Result<File> Folder::read(std::string_view name, std::size_t max) const {
+  constexpr std::size_t kPiece = 65'536;
+  const auto file = open_file(name);
+  if (!file) return file.error();
+  File content{{}, file->mtime};
+  while (true) {
+    const auto piece = file->read(content.data.size(), kPiece);
+    if (!piece) return piece.error();
+    if (piece->empty()) return content;
+    content.data += *piece;
     if (content.data.size() > max) {
       return fail(ErrorKind::bad_data, '"' + std::string(name) + "\" has more than " + std::to_string(max) +
                                            " bytes, which is the most that can be sent");
@@ -144,42 +160,54 @@ Result<File> Folder::read(std::string_view name, std::size_t max) const {
   }
 }
 
-Result<Time> Folder::mtime(std::string_view name) const {
+Result<FileWriter> Folder::create(std::string_view name) const {
   if (auto good = check_name(name); !good) return good.error();
-  const auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
-  if (!file) return name_error(name, "read");
-  const auto info = regular(file, name);
-  if (!info) return info.error();
-  return mtime_of(*info);
+  auto [folder_path, last] = split(name);
+  auto folder = open_folder(fd_.get(), folder_path, name);
+  if (!folder) return folder.error();
+  if (auto good = check_target(folder->get(), last, name); !good) return good.error();
+  auto temporary = temporary_name();
+  Fd file(::openat(folder->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                   kFileMode));
+  if (!file) return name_error(name, "write");
+  return FileWriter(std::string(name), std::move(*folder), std::move(file), std::move(temporary),
+                    std::move(last));
 }
 
-Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime) const {
-  if (auto good = check_name(name); !good) return good.error();
-  const auto [folder_path, last] = split(name);
-  const auto folder = open_folder(fd_.get(), folder_path, name);
-  if (!folder) return folder.error();
-  if (auto good = check_target(folder->get(), last, name); !good) return good;
-  const auto temporary = temporary_name();
-  const Fd file(::openat(folder->get(), temporary.c_str(),
-                         O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kFileMode));
-  if (!file) return name_error(name, "write");
-  auto written = write_all(file.get(), data, name);
-  if (written && mtime) {
+FileWriter::FileWriter(std::string name, Fd folder, Fd file, std::string temporary, std::string last)
+    : name_(std::move(name)),
+      folder_(std::move(folder)),
+      file_(std::move(file)),
+      temporary_(std::move(temporary)),
+      last_(std::move(last)) {}
+
+FileWriter::~FileWriter() {
+  if (folder_) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+}
+
+Result<void> FileWriter::append(std::string_view data) { return write_all(file_.get(), data, name_); }
+
+Result<void> FileWriter::commit(std::optional<Time> mtime) {
+  if (mtime) {
     const auto ms = to_unix_ms(*mtime);
     const timespec at{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000) * 1'000'000};
     const timespec times[] = {at, at};
-    if (::futimens(file.get(), times) != 0) written = name_error(name, "set the time of");
+    if (::futimens(file_.get(), times) != 0) return name_error(name_, "set the time of");
   }
-  if (written && ::fsync(file.get()) != 0) written = name_error(name, "sync");
-  if (written && ::renameat(folder->get(), temporary.c_str(), folder->get(), last.c_str()) != 0) {
-    written = name_error(name, "write");
+  if (::fsync(file_.get()) != 0) return name_error(name_, "sync");
+  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), last_.c_str()) != 0) {
+    return name_error(name_, "write");
   }
-  if (!written) {
-    ::unlinkat(folder->get(), temporary.c_str(), 0);
-    return written;
-  }
-  ::fsync(folder->get());
+  ::fsync(folder_.get());
+  folder_ = {};
   return {};
+}
+
+Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime) const {
+  auto writer = create(name);
+  if (!writer) return writer.error();
+  if (auto written = writer->append(data); !written) return written;
+  return writer->commit(mtime);
 }
 
 Result<void> Folder::remove(std::string_view name) const {

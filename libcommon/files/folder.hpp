@@ -21,6 +21,36 @@ struct File {
   Time mtime{};
 };
 
+/// A regular file, open for reading.
+struct OpenFile {
+  Fd fd;
+  std::size_t size = 0;
+  Time mtime{};
+
+  /// Up to `most` bytes from `offset` on; none at the end.
+  [[nodiscard]] Result<std::string> read(std::size_t offset, std::size_t most) const;
+};
+
+/// A file on its way: beside its place under a temporary name until it is whole; gone if it never is.
+class FileWriter {
+ public:
+  FileWriter(std::string name, Fd folder, Fd file, std::string temporary, std::string last);
+  FileWriter(FileWriter&&) = default;
+  FileWriter& operator=(FileWriter&&) = delete;
+  ~FileWriter();
+
+  [[nodiscard]] Result<void> append(std::string_view data);
+  /// Syncs, and puts it in its place.
+  [[nodiscard]] Result<void> commit(std::optional<Time> mtime);
+
+ private:
+  std::string name_;
+  Fd folder_;
+  Fd file_;
+  std::string temporary_;
+  std::string last_;
+};
+
 class Folder {
  public:
   /// bad_config when there is no such folder.
@@ -29,8 +59,10 @@ class Folder {
   /// The file's content. not_found; not_permitted for what leads out or is no regular file; bad_data over
   /// `max` bytes.
   [[nodiscard]] Result<File> read(std::string_view name, std::size_t max) const;
-  /// When the file was last changed; errors as for read.
-  [[nodiscard]] Result<Time> mtime(std::string_view name) const;
+  /// The file, to be read piece by piece; errors as for read.
+  [[nodiscard]] Result<OpenFile> open_file(std::string_view name) const;
+  /// Begins to write the file; makes the folders that are missing.
+  [[nodiscard]] Result<FileWriter> create(std::string_view name) const;
   /// Writes beside the file under a temporary name, syncs, renames; makes the folders that are missing.
   [[nodiscard]] Result<void> write(std::string_view name, std::string_view data,
                                    std::optional<Time> mtime) const;

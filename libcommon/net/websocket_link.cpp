@@ -72,7 +72,7 @@ void WebSocketLink::read() {
 
 void WebSocketLink::send(const engineio::Frame& frame) {
   if (closing_) return;
-  queued_bytes_ += frame.data->size();
+  queued_bytes_ += frame.held();
   if (queued_bytes_ > max_queued_) {
     // Not from inside the caller: it is in the middle of using its session.
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
@@ -88,21 +88,41 @@ void WebSocketLink::send(const engineio::Frame& frame) {
 void WebSocketLink::write() {
   const auto& frame = queue_.front();
   stream_.binary(frame.binary);
-  stream_.async_write(asio::buffer(*frame.data),
-                      [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                        if (error) {
-                          self->queue_.clear();
-                          self->report(engineio::CloseReason::transport_error);
-                          return;
-                        }
-                        self->queued_bytes_ -= self->queue_.front().data->size();
-                        self->queue_.pop_front();
-                        if (!self->queue_.empty()) {
-                          self->write();
-                        } else if (self->closing_) {
-                          self->finish_close();
-                        }
-                      });
+  if (frame.source) return write_from(0);
+  stream_.async_write(
+      asio::buffer(*frame.data),
+      [self = shared_from_this()](boost::system::error_code error, std::size_t) { self->written(error); });
+}
+
+/// A message of unknown length, fragment by fragment (RFC 6455, 5.4); an empty one is the last.
+void WebSocketLink::write_from(std::size_t offset) {
+  queue_.front().source->read(offset, [self = shared_from_this(), offset](std::optional<std::string> piece) {
+    if (!piece || self->queue_.empty()) return self->written(asio::error::operation_aborted);
+    self->fragment_ = std::move(*piece);
+    const bool last = self->fragment_.empty();
+    self->stream_.async_write_some(last, asio::buffer(self->fragment_),
+                                   [self, offset, last](boost::system::error_code error, std::size_t n) {
+                                     self->fragment_ = {};
+                                     if (error || last) return self->written(error);
+                                     self->write_from(offset + n);
+                                   });
+  });
+}
+
+void WebSocketLink::written(boost::system::error_code error) {
+  if (error) {
+    queue_.clear();
+    report(engineio::CloseReason::transport_error);
+    abort();
+    return;
+  }
+  queued_bytes_ -= queue_.front().held();
+  queue_.pop_front();
+  if (!queue_.empty()) {
+    write();
+  } else if (closing_) {
+    finish_close();
+  }
 }
 
 void WebSocketLink::close() {

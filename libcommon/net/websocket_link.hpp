@@ -51,6 +51,8 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
  private:
   void read();
   void write();
+  void write_from(std::size_t offset);
+  void written(boost::system::error_code error);
   void finish_close();
   void report(engineio::CloseReason reason);
 
@@ -59,6 +61,7 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
   boost::beast::flat_buffer buffer_;
   std::list<engineio::Frame> queue_;  // a list, because an empty one owns no memory
   std::size_t queued_bytes_ = 0;
+  std::string fragment_;  ///< of a message that is read while it is sent
   const std::size_t max_queued_;
   std::weak_ptr<WebSocketOwner> owner_;
   bool closing_ = false;

@@ -291,6 +291,11 @@ const Route kRoutes[] = {
     {"POST", "/v1/reshard", post_resharding},
     {"POST", "/v1/rebalance", post_rebalance},
     {"POST", "/v1/sql", post_sql},
+    {"GET", "/v1/file", get_file},
+    {"PUT", "/v1/file", put_file},
+    {"DELETE", "/v1/file", delete_file},
+    {"POST", "/v1/file/push", post_push},
+    {"POST", "/v1/file/fetch", post_fetch},
     {"POST", "/v1/stop", post_stop},
 };
 

@@ -1,12 +1,15 @@
 #include "server/control_ops.hpp"
 
+#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
 #include "server/control_parts.hpp"
 #include "server/core.hpp"
+#include "server/files.hpp"
 #include "server/reboot.hpp"
+#include "server/respawn.hpp"
 
 namespace smaster::server {
 namespace {
@@ -16,6 +19,49 @@ using control::Answer;
 using control::Call;
 using control::LineStream;
 using control::Reply;
+
+net::Task<Result<std::string>> read_piece(net::asio::thread_pool& pool, std::shared_ptr<files::OpenFile> file,
+                                          std::shared_ptr<std::size_t> offset) {
+  constexpr std::size_t kPiece = 256 * 1024;
+  auto piece = co_await net::run_in(pool, [&file, &offset] { return file->read(*offset, kPiece); });
+  if (piece) *offset += piece->size();
+  co_return piece;
+}
+
+/// The name of a file in the query.
+Result<std::string> file_name(const Call& call) {
+  const auto at = call.query.find("name");
+  if (at == call.query.end()) return fail(ErrorKind::usage, "\"name\" is missing in the query");
+  return at->second;
+}
+
+/// Does something with the file at each chosen shard, one after the other, and says how it went.
+net::Task<> with_each(Core& core, std::shared_ptr<LineStream> lines, std::vector<RespawnTarget> targets,
+                      std::string name, net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
+  for (const auto& target : targets) {
+    bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};
+    Result<void> done = fail(ErrorKind::not_found, "no shard has this id");
+    if (target.name) done = co_await (core.files.*act)(*target.name, name);
+    if (!done) line["error"] = done.error().message;
+    lines->push(json::serialize(line));
+  }
+  lines->finish();
+}
+
+Answer for_shards(ControlContext& context, const Call& call,
+                  net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  std::string name;
+  json::read(*body, "name", name);
+  const auto ids = addressed(context.core, *body);
+  if (!ids) return control::error_reply(ids.error());
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  net::asio::co_spawn(context.core.context,
+                      with_each(context.core, lines, respawn_targets(context.core, *ids), name, act),
+                      net::asio::detached);
+  return lines;
+}
 
 }  // namespace
 
@@ -71,6 +117,51 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
     columns += (columns.empty() ? "" : ",") + json::quote(column);
   std::string json = R"({"columns":[)" + columns + R"(],"rows":)" + text + '}';
   co_return Reply{200, std::move(json)};
+}
+
+net::Task<Answer> get_file(ControlContext context, Call call) {
+  auto name = file_name(call);
+  if (!name) co_return control::error_reply(name.error());
+  auto file = co_await context.core.files.open(std::move(*name));
+  if (!file) co_return control::error_reply(file.error());
+  auto& pool = context.core.files.thread();
+  co_return control::Bytes{[&pool, file = *file, offset = std::make_shared<std::size_t>(0)] {
+    return read_piece(pool, file, offset);
+  }};
+}
+
+net::Task<Answer> put_file(ControlContext context, Call call) {
+  auto name = file_name(call);
+  if (!name) co_return control::error_reply(name.error());
+  auto writer = co_await context.core.files.create(std::move(*name));
+  if (!writer) co_return control::error_reply(writer.error());
+  auto& pool = context.core.files.thread();
+  while (true) {
+    auto piece = co_await call.next_piece();
+    if (!piece) co_return control::error_reply(piece.error());
+    const bool last = piece->empty();
+    const auto written = co_await net::run_in(pool, [&writer, &piece, last] {
+      return last ? (*writer)->commit(std::nullopt) : (*writer)->append(*piece);
+    });
+    if (!written) co_return control::error_reply(written.error());
+    if (last) co_return json_reply(bj::object{{"written", true}});
+  }
+}
+
+net::Task<Answer> delete_file(ControlContext context, Call call) {
+  const auto name = file_name(call);
+  if (!name) co_return control::error_reply(name.error());
+  wire::FileEvent event{{*name, std::nullopt}, wire::FileEvent::What::remove, {}};
+  const auto removed = co_await context.core.files.take(std::move(event));
+  if (!removed) co_return control::error_reply(removed.error());
+  co_return json_reply(bj::object{{"removed", true}});
+}
+
+Answer post_push(ControlContext& context, const Call& call) {
+  return for_shards(context, call, &Files::push);
+}
+Answer post_fetch(ControlContext& context, const Call& call) {
+  return for_shards(context, call, &Files::fetch);
 }
 
 }  // namespace smaster::server

@@ -6,6 +6,7 @@
 #include "net/asio.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "server/files.hpp"
 #include "server/fleet.hpp"
 #include "server/master_proof.hpp"
 #include "server/settings.hpp"
@@ -31,6 +32,7 @@ class Core {
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
   Sql sql{*this};
+  Files files{*this};
   Fleet fleet;
   std::function<void()> restart;  ///< of this server, in place; set by it
   std::uint16_t port = 0;         ///< where shards connect, once listening

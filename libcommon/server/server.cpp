@@ -122,6 +122,7 @@ class Server final : public net::Application {
     core_.slow_work.stop();
     core_.slow_work.join();
     core_.sql.join();
+    core_.files.join();
     spdlog::info(handed_over_ ? "restarting" : "stopped");
     return Ended{std::move(handed_over_)};
   }

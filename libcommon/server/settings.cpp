@@ -184,6 +184,7 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"path", url_path(s.path)},
         {"state_dir", path(s.state_dir)},
         {"control_socket", path(s.control_socket)},
+        {"project_dir", path(s.project_dir)},
         {"trusted_proxies", texts(s.trusted_proxies,
                                   [](const std::string& entry) -> std::optional<std::string> {
                                     if (net::parse_network(entry)) return std::nullopt;
@@ -201,6 +202,7 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"respawn_delay", duration(s.respawn_delay, Millis{0})},
         {"timestamp_precision", duration(s.timestamp_precision, Millis{1000})},
         {"auto_generate", yes_no(s.auto_generate)},
+        {"copy_files", texts(s.copy_files)},
         {"reshard_strategy", reshard_strategy(s.reshard_strategy)},
         {"reshard_max_down", number(s.reshard_max_down, 1, 100'000)},
         {"rebalance", yes_no(s.rebalance)}}},

@@ -32,6 +32,7 @@ struct Settings {
   std::filesystem::path state_dir;           ///< default: $XDG_STATE_HOME/smaster
   std::filesystem::path control_socket;      ///< default: as the tools look for it
   std::vector<std::string> trusted_proxies;  ///< addresses and networks
+  std::filesystem::path project_dir;         ///< files for shards; empty: none
   // [shards]
   ShardCount count{1};
   bool count_auto = false;  ///< count = "auto": what Discord recommends
@@ -44,6 +45,7 @@ struct Settings {
   Millis respawn_delay{5'000};
   Millis timestamp_precision{300'000};
   bool auto_generate = true;
+  std::vector<std::string> copy_files;              ///< of project_dir, for every shard that connects
   std::optional<fleet::Strategy> reshard_strategy;  ///< none: by the spares there are
   std::uint32_t reshard_max_down = 1;
   bool rebalance = false;  ///< even out the hosts whenever they are not

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <boost/asio/detached.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
 
@@ -61,7 +62,9 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
     if (!*alive || !open_) return;
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
     spdlog::info("shard {} connected{} (address {})", name_.str(), only_check ? " to check" : "", address_);
-    if (!only_check) core_.fleet.joined(*this);
+    if (only_check) return;
+    core_.fleet.joined(*this);
+    net::asio::co_spawn(core_.context, core_.files.copy(name_), net::asio::detached);
   });
 }
 
@@ -96,11 +99,23 @@ void ShardSession::emit(std::string_view event, const std::vector<std::string_vi
 
 socketio::AckId ShardSession::request(std::string_view event, const std::vector<std::string_view>& arguments,
                                       Answer answer) {
+  return request_with(event, arguments, nullptr, std::move(answer));
+}
+
+socketio::AckId ShardSession::request_with(std::string_view event,
+                                           const std::vector<std::string_view>& arguments,
+                                           const std::shared_ptr<engineio::FrameSource>& source,
+                                           Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
-  for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, id, arguments)) {
-    send_frame(frame);
-  }
+  const auto name = json::quote(event);
+  std::vector<std::string_view> payload(1, name);
+  payload.insert(payload.end(), arguments.begin(), arguments.end());
+  const auto type = source ? socketio::PacketType::binary_event : socketio::PacketType::event;
+  send_frame(engineio::text_frame(
+      engineio::PacketType::message,
+      socketio::encode(type, socketio::kMainNamespace, id, socketio::join_array(payload), source ? 1 : 0)));
+  if (source) send_frame({true, nullptr, source});
   return id;
 }
 
@@ -136,6 +151,10 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     if (ack_id) core_.fleet.may_start(*shard, *ack_id);
   } else if (name == "sendSQL") {
     on_send_sql(ack_id, arguments);
+  } else if (name == "writeFile") {
+    on_write_file(ack_id, std::move(arguments));
+  } else if (name == "getFile") {
+    on_get_file(ack_id, arguments);
   } else if (name == "reboot") {
     on_reboot(ack_id, arguments);
   } else if (name == "sendMessage") {
@@ -188,6 +207,37 @@ void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
     respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
   }
   if (ack_id) answer(*ack_id, {});
+}
+
+void ShardSession::on_write_file(std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) {
+  auto event = wire::read_file_event(std::move(arguments));
+  if (!event) return answer_with(ack_id, event.error());
+  auto what =
+      std::string(event->what == wire::FileEvent::What::remove ? "removing " : "writing ") + event->file.name;
+  answer_after(ack_id, std::move(what), core_.files.take(std::move(*event)));
+}
+
+void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
+  auto file = arguments.json.empty() ? std::nullopt : wire::read_file_name(arguments.json.front());
+  if (!file) {
+    return answer_with(ack_id, fail(ErrorKind::bad_data, "getFile takes a name, or {filename, mtime}"));
+  }
+  auto what = "getting " + file->name;
+  answer_after(ack_id, std::move(what), core_.files.give(name_, std::move(*file)));
+}
+
+void ShardSession::answer_after(std::optional<socketio::AckId> ack_id, std::string what,
+                                net::Task<Result<void>> task) {
+  net::asio::co_spawn(core_.context, std::move(task),
+                      [this, alive = alive_, ack_id, name = name_, what = std::move(what)](
+                          std::exception_ptr failure, const Result<void>& result) {
+                        if (failure || !result) {
+                          spdlog::warn(
+                              "shard {}: {}: {}", name.str(), what.substr(0, 200),
+                              failure ? "failed in a way that should not happen" : result.error().message);
+                        }
+                        if (*alive && !failure) answer_with(ack_id, result);
+                      });
 }
 
 void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {

@@ -33,6 +33,9 @@ class ShardSession final : public net::SocketIoUpper {
   /// Sends an event that wants an answer; `answer` is called at most once. Returns what `forget` takes.
   socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments,
                           Answer answer);
+  /// The same with a last argument that is read while it is sent, where the arguments have a placeholder.
+  socketio::AckId request_with(std::string_view event, const std::vector<std::string_view>& arguments,
+                               const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
   /// No longer interested in the answer.
   void forget(socketio::AckId id) { pending_.erase(id); }
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
@@ -64,6 +67,10 @@ class ShardSession final : public net::SocketIoUpper {
   void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));
   void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_write_file(std::optional<socketio::AckId> ack_id, socketio::Arguments arguments);
+  void on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  /// Runs it and answers with its outcome, if the shard is still there.
+  void answer_after(std::optional<socketio::AckId> ack_id, std::string what, net::Task<Result<void>> task);
   void on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);

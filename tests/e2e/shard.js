@@ -51,6 +51,9 @@ export class DemoShard {
     });
     this.socket.on('update', (update) => this.onUpdate(update));
     this.socket.on('evalRequest', (script, done) => this.onEval(script, done));
+    this.files = new Map(); // name → {data, mtime}, as the project directory of a shard's host
+    this.socket.on('writeFile', (file, data, done) => this.onWriteFile(file, data, done));
+    this.socket.on('getFile', (file, done) => this.onGetFile(file, done));
     this.socket.on('respawn', (delay) => {
       this.respawnDelay = delay;
       setTimeout(() => this.respawn(), delay);
@@ -94,6 +97,24 @@ export class DemoShard {
   connect() {
     this.socket.io.opts.extraHeaders = {authorization: authorization(this.config)};
     this.socket.connect();
+  }
+
+  onWriteFile(file, data, done) {
+    const {filename, mtime} = typeof file === 'string' ? {filename: file} : file;
+    if (data !== null) {
+      this.files.set(filename, {data, mtime});
+    } else if (mtime === undefined || mtime === 1) {
+      this.files.delete(filename);
+    }
+    this.lastWrite = {file, data};
+    done(null);
+  }
+
+  onGetFile(file, done) {
+    const name = typeof file === 'string' ? file : file.filename;
+    const own = this.files.get(name);
+    if (!own) return done(`${name} does not exist`);
+    this.socket.emit('writeFile', {filename: name, mtime: own.mtime}, own.data, done);
   }
 
   respawn() {

@@ -11,10 +11,12 @@ Frame text_frame(PacketType type, std::string_view data) {
   text->reserve(data.size() + 1);
   text->push_back(static_cast<char>(type));
   text->append(data);
-  return {false, std::move(text)};
+  return {false, std::move(text), nullptr};
 }
 
-Frame binary_frame(std::string data) { return {true, std::make_shared<const std::string>(std::move(data))}; }
+Frame binary_frame(std::string data) {
+  return {true, std::make_shared<const std::string>(std::move(data)), nullptr};
+}
 
 Result<Packet> decode_text(std::string_view text) {
   if (text.empty() || text.front() < '0' || text.front() > '6') {
@@ -55,12 +57,15 @@ void append_to_payload(std::string& body, const Frame& frame) {
     body += *frame.data;
     return;
   }
+  const auto base64 = [](const std::string& data) {
+    return Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+  };
   body += 'b';
-  body += Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(frame.data->data()), frame.data->size());
+  body += base64(frame.data ? *frame.data : frame.source->whole());
 }
 
 std::size_t payload_size(const Frame& frame) {
-  return frame.binary ? 1 + Botan::base64_encode_max_output(frame.data->size()) : frame.data->size();
+  return frame.binary ? 1 + Botan::base64_encode_max_output(frame.held()) : frame.held();
 }
 
 }  // namespace smaster::engineio

@@ -3,6 +3,7 @@
 // here.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,9 +28,28 @@ inline constexpr char kSeparator = '\x1e';
 
 /// A packet on its way out, in its websocket form: text with the type character in front, or a binary
 /// message's bytes alone. Shared, because a broadcast is encoded once for every session.
+class FrameSource;
+
 struct Frame {
   bool binary = false;
   std::shared_ptr<const std::string> data;
+  std::shared_ptr<FrameSource> source;  ///< instead of `data`
+
+  /// The memory that it takes while it waits.
+  [[nodiscard]] std::size_t held() const { return data ? data->size() : 0; }
+};
+
+/// A binary message too large to be held in memory: it is read while it is sent.
+class FrameSource {
+ public:
+  /// The bytes from an offset on, none at the end; nothing at all when they cannot be had.
+  using Then = std::function<void(std::optional<std::string>)>;
+
+  virtual ~FrameSource() = default;
+  /// Calls back later, with as many bytes as are convenient.
+  virtual void read(std::size_t offset, Then then) = 0;
+  /// All of it, for transports that take it no other way; waits for it.
+  [[nodiscard]] virtual std::string whole() = 0;
 };
 
 [[nodiscard]] Frame text_frame(PacketType type, std::string_view data = {});

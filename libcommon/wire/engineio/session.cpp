@@ -165,7 +165,7 @@ void Session::send(const Frame& frame) {
     return;
   }
   queue_.push_back(frame);
-  queued_bytes_ += frame.data->size();
+  queued_bytes_ += frame.held();
   if (queued_bytes_ > options_.max_queued) {
     end(CloseReason::too_slow);
     return;

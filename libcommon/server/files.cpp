@@ -1,0 +1,184 @@
+#include "server/files.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "json/json.hpp"
+#include "server/core.hpp"
+#include "server/shard_session.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// The most that npm's websocket client takes in one message (`ws`, maxPayload), less its own overhead.
+constexpr std::size_t kMaxFile = 100u << 20;
+/// How long a shard may take to say that it has a file.
+constexpr Millis kPatience{300'000};
+/// What stands for the time of a file that does not exist (WIRE.md, `getFile`).
+constexpr Time kNoFile = from_unix_ms(1);
+
+/// A file that is read while it is sent.
+class FileSource final : public engineio::FrameSource, public std::enable_shared_from_this<FileSource> {
+ public:
+  FileSource(Core& core, std::shared_ptr<files::OpenFile> file) : core_(core), file_(std::move(file)) {}
+
+  void read(std::size_t offset, Then then) override {
+    net::asio::post(
+        core_.files.thread(), [self = shared_from_this(), offset, then = std::move(then)]() mutable {
+          auto piece = self->file_->read(offset, kPiece);
+          net::asio::post(self->core_.context, [piece = std::move(piece), then = std::move(then)]() mutable {
+            then(piece ? std::optional(std::move(*piece)) : std::nullopt);
+          });
+        });
+  }
+
+  std::string whole() override {
+    std::string data;
+    while (true) {
+      const auto piece = file_->read(data.size(), kPiece);
+      if (!piece || piece->empty()) return data;
+      data += *piece;
+    }
+  }
+
+ private:
+  static constexpr std::size_t kPiece = 256 * 1024;
+  Core& core_;
+  std::shared_ptr<files::OpenFile> file_;
+};
+
+template <class T>
+Result<std::shared_ptr<T>> shared(Result<T> result) {
+  if (!result) return result.error();
+  return std::make_shared<T>(std::move(*result));
+}
+
+Error not_connected(const ShardName& shard) {
+  return fail(ErrorKind::unavailable, "shard " + shard.str() + " is not connected");
+}
+
+/// What an ack says: null, or an error of any form.
+Result<void> outcome_of(const socketio::Arguments* arguments) {
+  if (arguments == nullptr) return fail(ErrorKind::unavailable, "disconnected before it answered");
+  if (arguments->json.empty() || !json::truthy(arguments->json.front())) return {};
+  const auto& error = arguments->json.front();
+  std::string sentence = json::unquote(error).value_or(std::string(error.substr(0, 300)));
+  if (const auto value = json::parse(error); value && value->is_object()) {
+    json::read(value->get_object(), "message", sentence);
+  }
+  return fail(ErrorKind::bad_data, sentence);
+}
+
+}  // namespace
+
+/// That of the present settings.
+Result<std::shared_ptr<files::Folder>> Files::folder() {
+  const auto& path = core_.settings.project_dir;
+  if (path.empty()) {
+    return fail(ErrorKind::not_permitted, "this server has no files: [server] project_dir is not set");
+  }
+  if (!folder_ || path != path_) {
+    auto opened = files::Folder::open(path);
+    if (!opened) return opened.error();
+    folder_ = std::make_shared<files::Folder>(std::move(*opened));
+    path_ = path;
+  }
+  return folder_;
+}
+
+net::Task<Result<void>> Files::take(wire::FileEvent event) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  if (event.what == wire::FileEvent::What::keep) co_return Result<void>();
+  co_return co_await net::run_in(thread_, [&folder, &event] {
+    return event.what == wire::FileEvent::What::write
+               ? (*folder)->write(event.file.name, event.data, event.file.mtime)
+               : (*folder)->remove(event.file.name);
+  });
+}
+
+net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  co_return co_await net::run_in(thread_, [&folder, &name] { return shared((*folder)->open_file(name)); });
+}
+
+net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string name) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  co_return co_await net::run_in(thread_, [&folder, &name] { return shared((*folder)->create(name)); });
+}
+
+net::Task<Result<void>> Files::give(ShardName shard, wire::FileName asked) {
+  auto file = co_await open(asked.name);
+  if (!file && file.error().kind != ErrorKind::not_found) co_return file.error();
+  const auto time = file ? (*file)->mtime : kNoFile;
+  const bool keeps_its_own = asked.mtime && time <= *asked.mtime;
+  auto given = file && !keeps_its_own ? *file : nullptr;
+  auto name = wire::file_name_json(asked.name, time);
+  co_return co_await send(std::move(shard), std::move(name), std::move(given));
+}
+
+net::Task<Result<void>> Files::push(ShardName shard, std::string name) {
+  auto file = co_await open(name);
+  if (!file) co_return file.error();
+  auto name_json = wire::file_name_json(name, (*file)->mtime);
+  auto given = *file;
+  co_return co_await send(std::move(shard), std::move(name_json), std::move(given));
+}
+
+net::Task<Result<void>> Files::fetch(ShardName shard, std::string name) {
+  std::vector<std::string> arguments(1, json::quote(name));
+  std::string event = "getFile";
+  std::shared_ptr<files::OpenFile> none;
+  co_return co_await ask(std::move(shard), std::move(event), std::move(arguments), std::move(none));
+}
+
+net::Task<Result<void>> Files::send(ShardName shard, std::string name_json,
+                                    std::shared_ptr<files::OpenFile> file) {
+  if (file && file->size > kMaxFile) {
+    co_return fail(ErrorKind::bad_data, "the file has " + std::to_string(file->size) + " bytes, of at most " +
+                                            std::to_string(kMaxFile) + " that shards take");
+  }
+  std::vector<std::string> arguments(1, std::move(name_json));
+  arguments.emplace_back(file ? R"({"_placeholder":true,"num":0})" : "null");
+  std::string event = "writeFile";
+  co_return co_await ask(std::move(shard), std::move(event), std::move(arguments), std::move(file));
+}
+
+net::Task<Result<void>> Files::ask(ShardName name, std::string event, std::vector<std::string> arguments,
+                                   std::shared_ptr<files::OpenFile> file) {
+  auto* const shard = core_.fleet.find(name);
+  if (shard == nullptr || !shard->connected) co_return not_connected(name);
+  // Whichever comes first, the answer or the end of patience, sets it; the answer may come much later.
+  struct State {
+    explicit State(const net::Executor& executor) : done(executor, kPatience) {}
+    net::Timer done;
+    Result<void> outcome = fail(ErrorKind::timed_out, "it has not said in time that it has it");
+  };
+  const auto state = std::make_shared<State>(core_.context.get_executor());
+  const auto source = file ? std::make_shared<FileSource>(core_, std::move(file)) : nullptr;
+  shard->session->request_with(event, {arguments.begin(), arguments.end()}, source,
+                               [state](const socketio::Arguments* answer) {
+                                 state->outcome = outcome_of(answer);
+                                 state->done.cancel();
+                               });
+  boost::system::error_code ignored;
+  co_await state->done.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  co_return state->outcome;
+}
+
+net::Task<> Files::copy(ShardName shard) {
+  const auto names = core_.settings.copy_files;
+  for (const auto& name : names) {
+    const auto copied = co_await push(shard, name);
+    if (!copied) {
+      spdlog::warn("[shards] copy_files: {} is not on shard {}: {}", name, shard.str(),
+                   copied.error().message);
+    }
+  }
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,54 @@
+// Files between the project directory, shards and operators. What touches the disk runs on one thread of its
+// own, so that what was asked for first is done first.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "files/folder.hpp"
+#include "net/asio.hpp"
+#include "wire/shard/file_event.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class Files {
+ public:
+  explicit Files(Core& core) : core_(core) {}
+
+  /// Writes or removes a file of ours.
+  net::Task<Result<void>> take(wire::FileEvent event);
+  /// Gives a shard the file; with a time, only if ours is younger (WIRE.md, `getFile`). Ends when the shard
+  /// has said that it has it.
+  net::Task<Result<void>> give(ShardName shard, wire::FileName file);
+  /// The same for files that all shards are to have: one that does not exist here stays there.
+  net::Task<Result<void>> push(ShardName shard, std::string name);
+  /// Asks a shard for a file, which then comes as a writeFile of its own.
+  net::Task<Result<void>> fetch(ShardName shard, std::string name);
+  /// Gives a shard the configured files.
+  net::Task<> copy(ShardName shard);
+
+  /// One of our files, open; and one begun.
+  net::Task<Result<std::shared_ptr<files::OpenFile>>> open(std::string name);
+  net::Task<Result<std::shared_ptr<files::FileWriter>>> create(std::string name);
+  [[nodiscard]] net::asio::thread_pool& thread() { return thread_; }
+
+  void join() { thread_.join(); }
+
+ private:
+  [[nodiscard]] Result<std::shared_ptr<files::Folder>> folder();
+  net::Task<Result<void>> send(ShardName shard, std::string name_json, std::shared_ptr<files::OpenFile> file);
+  net::Task<Result<void>> ask(ShardName shard, std::string event, std::vector<std::string> arguments,
+                              std::shared_ptr<files::OpenFile> file);
+
+  Core& core_;
+  net::asio::thread_pool thread_{1};
+  std::filesystem::path path_;  ///< of `folder_`
+  std::shared_ptr<files::Folder> folder_;
+};
+
+}  // namespace smaster::server

@@ -76,7 +76,7 @@ void answer_later(Core& core, OnBroadcast then, BroadcastResult result) {
 
 }  // namespace
 
-void broadcast_eval(Core& core, Question question, OnBroadcast then) {
+void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis timeout) {
   // As the original does: only ids that registered shards have are asked, and the array is as long as those.
   std::int32_t registered = 0;
   for (const auto& [name, shard] : core.fleet.shards()) {
@@ -90,7 +90,7 @@ void broadcast_eval(Core& core, Question question, OnBroadcast then) {
   const auto length = std::max(std::min(registered, core.fleet.goal().value), ids.back().value + 1);
   auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length));
   Eval::start(
-      core, std::move(question), ids, kEvalTimeout,
+      core, std::move(question), ids, timeout,
       [gathered](const EvalAnswer& answer) {
         gathered->add(static_cast<std::size_t>(answer.shard.value), answer);
       },

@@ -68,23 +68,6 @@ Answer get_history(ControlContext& context, const Call& call) {
   return json_reply(history_json(context.core, since, names));
 }
 
-std::string eval_line(const EvalAnswer& answer) {
-  auto json = answer.json;
-  if (!answer.attachments.empty()) {
-    auto inlined = socketio::inline_attachments(json, answer.attachments);
-    json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
-  }
-  // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
-  std::string shards;
-  if (answer.shards.size() > 1) {
-    for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);
-    shards = R"(,"shards":[)" + shards + ']';
-  }
-  return R"({"shard":)" + std::to_string(answer.shard.value) + shards + R"(,"name":)" +
-         json::serialize(name_value(answer.name)) +
-         (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
-}
-
 Answer post_eval(ControlContext& context, const Call& call) {
   const auto body = body_object(call);
   if (!body) return control::error_reply(body.error());
@@ -94,31 +77,10 @@ Answer post_eval(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
 
-  struct Counts {
-    std::int64_t answered = 0, failed = 0;
-    bj::array missing;
-  };
   const auto targets = *ids ? **ids : all_ids(context.core);
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  auto counts = std::make_shared<Counts>();
-  const auto eval = Eval::start(
-      context.core, Question::eval(std::string_view(script->get_string())), targets, *timeout,
-      [lines, counts](const EvalAnswer& answer) {
-        if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
-        if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;
-        if (answer.kind == EvalAnswer::Kind::missing) {
-          for (const auto id : answer.shards) counts->missing.push_back(id.value);
-        }
-        lines->push(eval_line(answer));
-      },
-      [lines, counts] {
-        lines->push(json::serialize(bj::object{{"end",
-                                                {{"answered", counts->answered},
-                                                 {"failed", counts->failed},
-                                                 {"missing", std::move(counts->missing)}}}}));
-        lines->finish();
-      });
-  lines->on_gone = [eval] { eval->cancel(); };
+  eval_to_lines(context.core, lines, Question::eval(std::string_view(script->get_string())), targets,
+                *timeout);
   return lines;
 }
 
@@ -296,6 +258,7 @@ const Route kRoutes[] = {
     {"DELETE", "/v1/file", delete_file},
     {"POST", "/v1/file/push", post_push},
     {"POST", "/v1/file/fetch", post_fetch},
+    {"POST", "/v1/update", post_update},
     {"POST", "/v1/stop", post_stop},
 };
 

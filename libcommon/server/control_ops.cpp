@@ -10,6 +10,7 @@
 #include "server/files.hpp"
 #include "server/reboot.hpp"
 #include "server/respawn.hpp"
+#include "server/update.hpp"
 
 namespace smaster::server {
 namespace {
@@ -26,6 +27,22 @@ net::Task<Result<std::string>> read_piece(net::asio::thread_pool& pool, std::sha
   auto piece = co_await net::run_in(pool, [&file, &offset] { return file->read(*offset, kPiece); });
   if (piece) *offset += piece->size();
   co_return piece;
+}
+
+net::Task<> update(Core& core, std::shared_ptr<LineStream> lines, Millis timeout) {
+  net::OnLine on_line = [lines](net::Output from, std::string_view line) {
+    lines->push(
+        json::serialize(bj::object{{"output", from == net::Output::out ? "out" : "err"}, {"line", line}}));
+  };
+  const auto updated = co_await core.update.run(std::move(on_line));
+  bj::object here{{"ok", updated.has_value()}};
+  if (!updated) here["error"] = updated.error().message;
+  lines->push(json::serialize(bj::object{{"here", here}}));
+  if (!updated) {
+    lines->finish();
+    co_return;
+  }
+  eval_to_lines(core, lines, Question::eval(kUpdateScript), all_ids(core), timeout);
 }
 
 /// The name of a file in the query.
@@ -155,6 +172,18 @@ net::Task<Answer> delete_file(ControlContext context, Call call) {
   const auto removed = co_await context.core.files.take(std::move(event));
   if (!removed) co_return control::error_reply(removed.error());
   co_return json_reply(bj::object{{"removed", true}});
+}
+
+/// {"timeout_ms": …}; lines {"output": "out" | "err", "line"} of the command here, {"here": {"ok",
+/// "error"?}}, then an eval's.
+Answer post_update(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  const auto timeout = milliseconds(*body, "timeout_ms", context.core.settings.update_timeout);
+  if (!timeout) return control::error_reply(timeout.error());
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  net::asio::co_spawn(context.core.context, update(context.core, lines, *timeout), net::asio::detached);
+  return lines;
 }
 
 Answer post_push(ControlContext& context, const Call& call) {

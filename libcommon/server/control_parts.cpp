@@ -54,6 +54,23 @@ Result<std::set<ShardId>> ids_where(Core& core, const std::vector<Condition>& co
   return ids;
 }
 
+std::string eval_line(const EvalAnswer& answer) {
+  auto json = answer.json;
+  if (!answer.attachments.empty()) {
+    auto inlined = socketio::inline_attachments(json, answer.attachments);
+    json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
+  }
+  // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
+  std::string shards;
+  if (answer.shards.size() > 1) {
+    for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);
+    shards = R"(,"shards":[)" + shards + ']';
+  }
+  return R"({"shard":)" + std::to_string(answer.shard.value) + shards + R"(,"name":)" +
+         json::serialize(name_value(answer.name)) +
+         (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
+}
+
 }  // namespace
 
 control::Reply json_reply(const bj::value& value) { return {200, json::serialize(value)}; }
@@ -108,6 +125,33 @@ Result<std::optional<std::vector<ShardId>>> addressed(Core& core, const bj::obje
     narrow(*found);
   }
   return ids;
+}
+
+void eval_to_lines(Core& core, const std::shared_ptr<control::LineStream>& lines, Question question,
+                   const std::vector<ShardId>& ids, Millis timeout) {
+  struct Counts {
+    std::int64_t answered = 0, failed = 0;
+    bj::array missing;
+  };
+  auto counts = std::make_shared<Counts>();
+  const auto eval = Eval::start(
+      core, std::move(question), ids, timeout,
+      [lines, counts](const EvalAnswer& answer) {
+        if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
+        if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;
+        if (answer.kind == EvalAnswer::Kind::missing) {
+          for (const auto id : answer.shards) counts->missing.push_back(id.value);
+        }
+        lines->push(eval_line(answer));
+      },
+      [lines, counts] {
+        lines->push(json::serialize(bj::object{{"end",
+                                                {{"answered", counts->answered},
+                                                 {"failed", counts->failed},
+                                                 {"missing", std::move(counts->missing)}}}}));
+        lines->finish();
+      });
+  lines->on_gone = [eval] { eval->cancel(); };
 }
 
 bj::value name_value(const std::optional<ShardName>& name) {

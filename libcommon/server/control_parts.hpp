@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "control/stream.hpp"
+#include "server/eval.hpp"
 
 namespace smaster::server {
 
@@ -30,6 +31,11 @@ class Core;
 /// when none of them is.
 [[nodiscard]] Result<std::optional<std::vector<ShardId>>> addressed(Core& core,
                                                                     const boost::json::object& body);
+
+/// Asks shards, and pushes their answers as `smaster eval` prints them, then {"end": …}. Ends the eval when
+/// the reader goes away.
+void eval_to_lines(Core& core, const std::shared_ptr<control::LineStream>& lines, Question question,
+                   const std::vector<ShardId>& ids, Millis timeout);
 
 [[nodiscard]] boost::json::value name_value(const std::optional<ShardName>& name);
 

@@ -8,9 +8,11 @@
 #include "net/engine_server.hpp"
 #include "server/files.hpp"
 #include "server/fleet.hpp"
+#include "server/mail.hpp"
 #include "server/master_proof.hpp"
 #include "server/settings.hpp"
 #include "server/sql.hpp"
+#include "server/update.hpp"
 
 namespace smaster::server {
 
@@ -33,6 +35,8 @@ class Core {
   MasterProof proof;
   Sql sql{*this};
   Files files{*this};
+  Mail mail{*this};
+  Update update{*this};
   Fleet fleet;
   std::function<void()> restart;  ///< of this server, in place; set by it
   std::uint16_t port = 0;         ///< where shards connect, once listening

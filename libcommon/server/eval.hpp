@@ -90,7 +90,7 @@ using OnBroadcast = std::function<void(const BroadcastResult&)>;
 
 /// Runs a shard's broadcastEval over the ids that shards have, as the original master does: the results are
 /// an array indexed by shard id, with null where there is none.
-void broadcast_eval(Core& core, Question question, OnBroadcast then);
+void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis timeout = kEvalTimeout);
 
 /// Asks one shard, or all of the goal, as discord.js' ShardingManager does for its children: the value of the
 /// one, or an array of all; the first error ends it; shards that are missing are an error of discord.js' own.

@@ -124,6 +124,8 @@ class Fleet {
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
+  /// Set by the server: tells the operators of something that needs them.
+  std::function<void(const std::string&)> alert;
   /// Set by the server: makes one config, then calls replan by way of `add`.
   std::function<net::Task<>(fleet::Generate)> generate;
 

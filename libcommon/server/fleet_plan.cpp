@@ -205,13 +205,13 @@ void Fleet::say(const fleet::Plan& plan) {
 void Fleet::say(const fleet::Parked& parked) {
   const auto& shard = *find(parked.shard);
   const auto& role = shard.info.goal;
-  spdlog::error(
-      "the bot of shard {} (id {}) fails again and again{}: it is parked for {}; \"smaster respawn --shard "
-      "{}\" "
-      "lets it try now",
-      parked.shard.str(), fleet::ids_text(role),
-      shard.status->bot ? ", at last with " + shard.status->bot->last_exit : std::string(),
-      format_duration(parked.pause), role.first().value);
+  const auto text = "the bot of shard " + parked.shard.str() + " (id " + fleet::ids_text(role) +
+                    ") fails again and again" +
+                    (shard.status->bot ? ", at last with " + shard.status->bot->last_exit : std::string()) +
+                    ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
+                    std::to_string(role.first().value) + "\" lets it try now";
+  spdlog::error("{}", text);
+  if (alert) alert(text);
 }
 
 net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments) {

@@ -113,7 +113,27 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   }
   spdlog::info("registered {} {}{}{}", master ? "master shard" : "shard", name.str(),
                made.path.empty() ? "" : ", config in ", made.path.string());
+  co_await mail(made, keys->public_pem);
   co_return made;
+}
+
+/// A config that is nowhere in a file gets one for as long as the mail takes.
+net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem) {
+  if (!core_.settings.mail_enabled) co_return;
+  const bool temporary = made.path.empty();
+  auto path = made.path;
+  if (temporary) {
+    path = core_.settings.state_dir / "mail" / config_path(made.name).filename();
+    const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
+      if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
+      return write_file(path, made.config + '\n', 0600, IfExists::replace);
+    });
+    if (!written) {
+      spdlog::error("mail: the config of shard {} is not sent: {}", made.name.str(), written.error().message);
+      co_return;
+    }
+  }
+  core_.mail.config_created(made.name, public_pem, path, temporary);
 }
 
 net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shards) {

@@ -44,6 +44,7 @@ class Registrar {
   net::Task<Result<Imported>> import(std::string known_shards);
 
  private:
+  net::Task<> mail(const NewShard& made, const std::string& public_pem);
   [[nodiscard]] ShardName reserve_name(Deliver deliver);
   [[nodiscard]] std::filesystem::path config_path(const ShardName& name) const;
   [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,

@@ -108,6 +108,7 @@ class Server final : public net::Application {
         stop("to restart");
       });
     };
+    core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.start();
     asio::co_spawn(context_, discord_.run(), asio::detached);
@@ -185,6 +186,7 @@ class Server final : public net::Application {
     if (made) co_return;
     spdlog::error("cannot make a config for a new shard: {}; trying again in {} s", made.error().message,
                   kGenerateRetry.count());
+    core_.mail.config_failed(made.error().message);
     net::Timer pause(context_.get_executor(), kGenerateRetry);
     boost::system::error_code ignored;
     co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));

@@ -147,6 +147,20 @@ Set api_base(std::string& out) {
   };
 }
 
+Set variables(std::map<std::string, std::string>& out) {
+  return [&out](const toml::node& node) -> std::optional<std::string> {
+    const auto* const table = node.as_table();
+    if (table == nullptr) return R"(takes variables such as {HOME = "/var/lib/smaster"})";
+    std::map<std::string, std::string> values;
+    for (const auto& [key, value] : *table) {
+      if (!value.is_string()) return "takes only texts as values";
+      values.emplace(key.str(), value.as_string()->get());
+    }
+    out = std::move(values);
+    return std::nullopt;
+  };
+}
+
 Set database_url(std::string& out) {
   return [&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
@@ -223,6 +237,18 @@ std::map<std::string_view, Table> sections(Settings& s) {
        {{"api_base", api_base(s.api_base)},
         {"ca_file", text(s.discord_ca_file)},
         {"identify_reserve", number(s.identify_reserve, 0, 1'000'000)}}},
+      {"mail",
+       {{"enabled", yes_no(s.mail_enabled)},
+        {"command", text(s.mail_command)},
+        {"args", texts(s.mail_args)},
+        {"fail_args", texts(s.mail_fail_args)},
+        {"env", variables(s.mail_env)},
+        {"timeout", duration(s.mail_timeout, Millis{100})},
+        {"create_message", text(s.mail_create_message)},
+        {"create_fail_message", text(s.mail_create_fail_message)},
+        {"alert_message", text(s.mail_alert_message)}}},
+      {"update",
+       {{"command", texts(s.update_command)}, {"timeout", duration(s.update_timeout, Millis{1000})}}},
       {"database",
        {{"url", database_url(s.database_url)},
         {"shard_access", access(s.shard_access)},

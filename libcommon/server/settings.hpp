@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,20 @@ struct Settings {
   std::string api_base = "https://discord.com/api/v10";
   std::string discord_ca_file;         ///< more certificate authorities, PEM
   std::int64_t identify_reserve = 20;  ///< of a day's logins, kept for the operator
+  // [mail]
+  bool mail_enabled = false;
+  std::string mail_command = "sendmail";
+  std::vector<std::string> mail_args;       ///< for a new config; %ATTACHMENT% stands for its file
+  std::vector<std::string> mail_fail_args;  ///< for failures and alerts
+  std::map<std::string, std::string> mail_env;
+  Millis mail_timeout{30'000};
+  std::string mail_create_message =
+      "{date}: there is a config for the new shard {id}.\n\nIts public key is\n{pubkey}\n";
+  std::string mail_create_fail_message = "{date}: no config can be made for a new shard.\n\n{errors}\n";
+  std::string mail_alert_message = "{date}: {text}\n";
+  // [update]
+  std::vector<std::string> update_command;  ///< a program and its arguments; empty: nothing runs here
+  Millis update_timeout{600'000};
   // [database]
   std::string database_url;  ///< empty: SQLite in state_dir
   sql::Access shard_access = sql::Access::write;

@@ -19,6 +19,18 @@ namespace {
 
 constexpr std::size_t kMaxHostLabel = 64;
 
+/// A shard broadcasts an update: first it is made here, as `smaster update` does.
+net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
+  net::OnLine nowhere = [](net::Output, std::string_view) {};
+  const auto updated = co_await core.update.run(std::move(nowhere));
+  if (!updated) {
+    spdlog::error("update: {}; the shards are not updated", updated.error().message);
+    then({json::error("the master's own update: " + updated.error().message), "null", {}});
+    co_return;
+  }
+  broadcast_eval(core, Question::eval(script), std::move(then), core.settings.update_timeout);
+}
+
 }  // namespace
 
 ShardSession::ShardSession(Core& core, ShardName name, std::string address)
@@ -185,6 +197,11 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   if (!text) {
     if (ack_id) answer(*ack_id, {R"("broadcastEval takes a script as text, fetchClientValues a path")"});
+    return;
+  }
+  if (is_update(*text)) {
+    net::asio::co_spawn(core_.context, update_all(core_, *text, answer_with_result(ack_id)),
+                        net::asio::detached);
     return;
   }
   if (arguments.json.size() < 2) return broadcast_eval(core_, question(*text), answer_with_result(ack_id));

@@ -1,0 +1,203 @@
+#include "net/program.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
+#include <cstring>
+#include <memory>
+#include <utility>
+
+#include "base/fd.hpp"
+#include "base/text.hpp"
+
+namespace smaster::net {
+namespace {
+
+using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
+
+constexpr std::size_t kMaxLine = 65'536;
+constexpr std::chrono::seconds kKillAfter{2};  ///< from SIGTERM on
+constexpr std::chrono::seconds kDrainFor{1};   ///< output of a program that has ended
+constexpr int kOut = STDOUT_FILENO;
+constexpr int kErr = STDERR_FILENO;
+
+struct Pipe {
+  Fd read;
+  Fd write;
+
+  [[nodiscard]] bool open() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return false;
+    read = Fd(ends[0]);
+    write = Fd(ends[1]);
+    return true;
+  }
+};
+
+/// "KEY=value" of our environment with these before it.
+std::vector<std::string> environment(const std::map<std::string, std::string>& more) {
+  std::vector<std::string> all;
+  for (const auto& [key, value] : more) all.push_back(key + '=' + value);
+  for (char** at = environ; *at != nullptr; ++at) {
+    const std::string_view entry = *at;
+    if (!more.contains(std::string(entry.substr(0, entry.find('='))))) all.emplace_back(entry);
+  }
+  return all;
+}
+
+std::vector<char*> pointers(std::vector<std::string>& texts) {
+  std::vector<char*> list;
+  for (auto& text : texts) list.push_back(text.data());
+  list.push_back(nullptr);
+  return list;
+}
+
+/// Starts it in a process group of its own; −1 and errno when that fails.
+pid_t spawn(Program& program, const Fd& in, const Fd& out, const Fd& err) {
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, in.get(), STDIN_FILENO);
+  posix_spawn_file_actions_adddup2(&actions, out.get(), kOut);
+  posix_spawn_file_actions_adddup2(&actions, err.get(), kErr);
+  // Sockets of libraries may not close themselves.
+  posix_spawn_file_actions_addclosefrom_np(&actions, kErr + 1);
+  if (!program.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, program.folder.c_str());
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  auto env = environment(program.env);
+  pid_t pid = -1;
+  const int error = ::posix_spawnp(&pid, program.command.front().c_str(), &actions, &attributes,
+                                   pointers(program.command).data(), pointers(env).data());
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  if (error == 0) return pid;
+  errno = error;
+  return -1;
+}
+
+/// What the coroutines around one program share.
+struct Running {
+  Running(asio::io_context& context, pid_t pid_, int in_, int out_, int err_)
+      : pid(pid_),
+        end(context.get_executor(), static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))),
+        in(context.get_executor(), in_),
+        out(context.get_executor(), out_),
+        err(context.get_executor(), err_),
+        timer(context.get_executor()),
+        drained(context.get_executor(), Timer::time_point::max()) {}
+
+  const pid_t pid;
+  Descriptor end;
+  Descriptor in, out, err;
+  Timer timer;
+  Timer drained;  ///< cancelled when both outputs are at their end
+  int open_outputs = 2;
+  bool ended = false;
+  bool timed_out = false;
+};
+
+Task<> feed(std::shared_ptr<Running> running, std::string input) {
+  boost::system::error_code ignored;
+  co_await asio::async_write(running->in, asio::buffer(input), asio::redirect_error(use_task, ignored));
+  running->in.close(ignored);
+}
+
+Task<> read_lines(std::shared_ptr<Running> running, Descriptor& from, Output which, OnLine on_line) {
+  std::string rest;
+  char buffer[4096];
+  boost::system::error_code error;
+  while (!error) {
+    const auto got =
+        co_await from.async_read_some(asio::buffer(buffer), asio::redirect_error(use_task, error));
+    rest.append(buffer, got);
+    for (auto end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
+      on_line(which, std::string_view(rest).substr(0, end));
+      rest.erase(0, end + 1);
+    }
+    if (rest.size() > kMaxLine) on_line(which, std::exchange(rest, {}));
+  }
+  if (!rest.empty()) on_line(which, rest);
+  if (--running->open_outputs == 0) running->drained.cancel();
+}
+
+/// First politely.
+void stop_after(const std::shared_ptr<Running>& running, std::chrono::milliseconds patience, int signal) {
+  running->timer.expires_after(patience);
+  running->timer.async_wait([running, signal](boost::system::error_code error) {
+    if (error || running->ended) return;
+    running->timed_out = true;
+    ::kill(-running->pid, signal);
+    if (signal == SIGTERM) stop_after(running, kKillAfter, SIGKILL);
+  });
+}
+
+}  // namespace
+
+std::string Ended::text(const Program& program) const {
+  if (timed_out) return "stopped after " + format_duration(program.timeout);
+  if (signal != 0) return "signal " + std::to_string(signal);
+  return "exit code " + std::to_string(exit_code);
+}
+
+Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLine on_line) {
+  if (program.command.empty() || program.command.front().empty()) {
+    co_return fail(ErrorKind::bad_config, "there is no command to run");
+  }
+  Pipe in;
+  Pipe out;
+  Pipe err;
+  const bool piped = in.open() && out.open() && err.open();
+  const pid_t pid = piped ? spawn(program, in.read, out.write, err.write) : -1;
+  if (pid < 0) {
+    co_return fail(ErrorKind::cannot_create,
+                   "cannot start " + program.command.front() + ": " + std::strerror(errno));
+  }
+  auto running =
+      std::make_shared<Running>(context, pid, in.write.release(), out.read.release(), err.read.release());
+  in.read = {};
+  out.write = {};
+  err.write = {};
+  asio::co_spawn(context, feed(running, std::move(program.input)), asio::detached);
+  asio::co_spawn(context, read_lines(running, running->out, Output::out, on_line), asio::detached);
+  asio::co_spawn(context, read_lines(running, running->err, Output::err, on_line), asio::detached);
+  stop_after(running, program.timeout, SIGTERM);
+
+  boost::system::error_code ignored;
+  co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, ignored));
+  int status = 0;
+  ::waitpid(pid, &status, 0);
+  running->ended = true;
+  running->timer.cancel();
+  // What it started may hold its outputs open for ever.
+  if (running->open_outputs > 0) {
+    running->drained.expires_after(kDrainFor);
+    co_await running->drained.async_wait(asio::redirect_error(use_task, ignored));
+  }
+  running->in.close(ignored);
+  running->out.close(ignored);
+  running->err.close(ignored);
+  Ended ended;
+  ended.timed_out = running->timed_out;
+  if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) ended.exit_code = WEXITSTATUS(status);
+  co_return ended;
+}
+
+}  // namespace smaster::net

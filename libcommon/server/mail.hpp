@@ -1,0 +1,49 @@
+// Mail to the operators, through a program of theirs: new configs, what could not be done, what needs them.
+#pragma once
+
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "base/types.hpp"
+#include "net/program.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class Mail {
+ public:
+  explicit Mail(Core& core) : core_(core) {}
+
+  /// Sends a new shard's config file. `temporary`: it is removed afterwards.
+  void config_created(const ShardName& name, const std::string& public_pem,
+                      const std::filesystem::path& config, bool temporary);
+  /// No config could be made.
+  void config_failed(const std::string& errors);
+  /// Something else that somebody should look at.
+  void alert(const std::string& text);
+
+ private:
+  struct Message {
+    std::string what;  ///< for the log
+    net::Program program;
+    std::filesystem::path remove;  ///< afterwards; empty: nothing
+  };
+
+  void send_once_an_hour(const std::string& what, const std::string& text, net::Program program);
+  [[nodiscard]] net::Program program(const std::vector<std::string>& args, std::string text) const;
+  void send(Message message);
+  net::Task<> run();
+
+  Core& core_;
+  std::deque<Message> waiting_;
+  bool running_ = false;
+  std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent
+};
+
+/// `text` with each {word} that `values` knows replaced by its value; others stay.
+[[nodiscard]] std::string fill(const std::string& text, const std::map<std::string, std::string>& values);
+
+}  // namespace smaster::server

@@ -82,7 +82,7 @@ int main(int argc, char** argv) {
 
     auto settings = read_settings(flags);
     if (!settings) return tool.report(settings.error());
-    server::ServeOptions options{std::move(*settings), [&flags] { return read_settings(flags); }};
+    server::ServeOptions options{std::move(*settings), flags.config, [&flags] { return read_settings(flags); }};
     auto served = server::serve(std::move(options));
     if (!served) return tool.report(served.error());
     if (!served->restart) return static_cast<int>(tools::kDone);

@@ -24,7 +24,12 @@ net::Task<> MasterProof::sign() {
   const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
   const auto begun = std::chrono::steady_clock::now();
   auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
-  auto signature = co_await net::run_in(pool_, [&] { return signer_.sign(text); });
+  const auto signer = signer_;
+  auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });
+  if (signer != signer_) {
+    co_await sign();  // its proof would be wrong by now
+    co_return;
+  }
   proof_ = {std::move(signature), std::move(text)};
   made_ = begun;  // not before: meanwhile the old proof stays old
   for (const auto& then : std::exchange(waiting_, {})) then(proof_);

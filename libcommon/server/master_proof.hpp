@@ -23,18 +23,24 @@ struct Proof {
 class MasterProof {
  public:
   MasterProof(net::asio::io_context& context, net::asio::thread_pool& pool, crypto::Signer signer)
-      : context_(context), pool_(pool), signer_(std::move(signer)) {}
+      : context_(context), pool_(pool), signer_(std::make_shared<crypto::Signer>(std::move(signer))) {}
+
+  /// Another key pair from now on.
+  void set(crypto::Signer signer) {
+    signer_ = std::make_shared<crypto::Signer>(std::move(signer));
+    proof_ = {};
+  }
 
   /// Calls back with a proof made within the last second, at once or when it is signed.
   void get(std::function<void(const Proof&)> then);
-  [[nodiscard]] const std::string& public_pem() const { return signer_.public_pem(); }
+  [[nodiscard]] const std::string& public_pem() const { return signer_->public_pem(); }
 
  private:
   net::Task<> sign();
 
   net::asio::io_context& context_;
   net::asio::thread_pool& pool_;
-  crypto::Signer signer_;
+  std::shared_ptr<crypto::Signer> signer_;  ///< shared with a signature that is being made
   Proof proof_;
   Instant made_{};
   std::vector<std::function<void(const Proof&)>> waiting_;

@@ -22,6 +22,7 @@
 #include "server/control_api.hpp"
 #include "server/core.hpp"
 #include "server/discord_watch.hpp"
+#include "server/file_watch.hpp"
 #include "server/registrar.hpp"
 #include "server/stats.hpp"
 #include "store/store.hpp"
@@ -35,6 +36,7 @@ namespace http = boost::beast::http;
 /// How long clients get to take our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
 constexpr std::chrono::seconds kGenerateRetry{5};
+constexpr const char* kPrivateKey = "shardMaster.priv";
 
 /// Holds the state folder against a second server; the lock goes with the process, however it ends.
 Result<int> lock_folder(const std::filesystem::path& folder) {
@@ -49,27 +51,34 @@ Result<int> lock_folder(const std::filesystem::path& folder) {
   return fd;
 }
 
-/// The server's own key pair, made on the first start.
-Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
-  const auto private_path = folder / "shardMaster.priv";
-  auto text = read_file(private_path);
-  if (!text && text.error().kind == ErrorKind::not_found) {
-    spdlog::info("first start: making the master's key pair, this takes a few seconds");
-    auto keys = crypto::generate_key_pair();
-    if (!keys) return keys.error();
-    if (auto written = write_file(private_path, keys->private_pem, 0600, IfExists::refuse); !written) {
-      return written.error();
-    }
-    text = std::move(keys->private_pem);
-  }
+Result<crypto::Signer> read_keys(const std::filesystem::path& path) {
+  const auto text = read_file(path);
   if (!text) return text.error();
   auto signer = crypto::Signer::load(*text);
-  if (!signer) return fail(signer.error().kind, private_path.string() + ": " + signer.error().message);
-  // The public half is derived, so a lost or stale file mends itself.
-  if (auto written = write_file(folder / "shardMaster.pub", signer->public_pem(), 0644, IfExists::replace);
-      !written) {
-    return written.error();
+  if (!signer) return fail(signer.error().kind, path.string() + ": " + signer.error().message);
+  return signer;
+}
+
+/// The public half is derived, so a lost or stale file mends itself.
+Result<void> write_public_key(const std::filesystem::path& folder, const crypto::Signer& signer) {
+  return write_file(folder / "shardMaster.pub", signer.public_pem(), 0644, IfExists::replace);
+}
+
+/// The server's own key pair, made on the first start.
+Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
+  const auto path = folder / kPrivateKey;
+  auto signer = read_keys(path);
+  if (!signer && signer.error().kind == ErrorKind::not_found) {
+    spdlog::info("first start: making the master's key pair, this takes a few seconds");
+    const auto keys = crypto::generate_key_pair();
+    if (!keys) return keys.error();
+    if (auto written = write_file(path, keys->private_pem, 0600, IfExists::refuse); !written) {
+      return written.error();
+    }
+    signer = crypto::Signer::load(keys->private_pem);
   }
+  if (!signer) return signer;
+  if (auto written = write_public_key(folder, *signer); !written) return written.error();
   return signer;
 }
 
@@ -85,6 +94,7 @@ class Server final : public net::Application {
  public:
   Server(ServeOptions options, std::unique_ptr<store::Store> store, crypto::Signer signer)
       : reload_(std::move(options.reload)),
+        config_(std::move(options.config)),
         store_(std::move(store)),
         core_(context_, std::move(options.settings), *store_, std::move(signer)),
         admission_(core_),
@@ -96,6 +106,7 @@ class Server final : public net::Application {
                  [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
+        watch_(context_, [this](const std::filesystem::path& file) { file_changed(file); }),
         grace_(context_.get_executor()) {}
 
   Result<Ended> run() {
@@ -113,6 +124,7 @@ class Server final : public net::Application {
     core_.fleet.start();
     asio::co_spawn(context_, discord_.run(), asio::detached);
     wait_for_signals();
+    watch_files();
     spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address,
                  core_.port, core_.settings.path, core_.settings.control_socket.string(),
                  core_.settings.state_dir.string());
@@ -202,9 +214,16 @@ class Server final : public net::Application {
   void wait_for_hangup() {
     hangup_.async_wait([this](boost::system::error_code error, int) {
       if (error) return;
-      reload();
+      reload_all();
       wait_for_hangup();
     });
+  }
+
+  /// All that can be read again is.
+  void reload_all() {
+    reload();
+    discord_.settings_changed();
+    reload_keys();
   }
 
   void reload() {
@@ -213,27 +232,75 @@ class Server final : public net::Application {
       spdlog::error("{}; the old settings stay", fresh.error().message);
       return;
     }
+    const auto wanted = describe(*fresh);
     auto& now = core_.settings;
-    bool refused = false;
-    const auto keep = [&](auto& wanted, const auto& present) {
-      refused = refused || wanted != present;
-      wanted = present;
-    };
-    keep(fresh->address, now.address);
-    keep(fresh->port, now.port);
-    keep(fresh->path, now.path);
-    keep(fresh->state_dir, now.state_dir);
-    keep(fresh->control_socket, now.control_socket);
-    keep(fresh->max_payload, now.max_payload);
-    if (refused) {
-      spdlog::warn(
-          "address, port, path, state_dir, control_socket and max_payload change only with a restart");
+    fresh->address = now.address;
+    fresh->port = now.port;
+    fresh->path = now.path;
+    fresh->state_dir = now.state_dir;
+    fresh->control_socket = now.control_socket;
+    fresh->max_payload = now.max_payload;
+    const auto changes = say_changes(describe(now), wanted, describe(*fresh));
+    if (changes == 0) {
+      spdlog::info("settings reloaded, nothing has changed");
+      return;
     }
     now = std::move(*fresh);
     admission_.settings_changed();
     core_.fleet.settings_changed();
     discord_.settings_changed();
+    watch_files();
     spdlog::info("settings reloaded, the goal is {} shards", core_.fleet.goal().value);
+  }
+
+  /// Field by field; returns how many take effect.
+  static std::size_t say_changes(const std::vector<SettingText>& before, const std::vector<SettingText>& wanted,
+                                 const std::vector<SettingText>& taken) {
+    std::size_t changes = 0;
+    for (std::size_t i = 0; i < before.size(); ++i) {
+      if (wanted[i].value == before[i].value) continue;
+      const auto change = before[i].secret ? before[i].key + " has changed"
+                                           : before[i].key + ": " + before[i].value + " -> " + wanted[i].value;
+      if (taken[i].value == wanted[i].value) {
+        ++changes;
+        spdlog::info("setting {}", change);
+      } else {
+        spdlog::warn("setting {} takes effect with a restart, \"smaster reboot --master\"", change);
+      }
+    }
+    return changes;
+  }
+
+  void reload_keys() {
+    const auto path = core_.settings.state_dir / kPrivateKey;
+    auto signer = read_keys(path);
+    if (!signer) {
+      spdlog::error("{}; the old keys stay", signer.error().message);
+      return;
+    }
+    if (signer->public_pem() == core_.proof.public_pem()) return;
+    if (auto written = write_public_key(core_.settings.state_dir, *signer); !written) {
+      spdlog::error("{}", written.error().message);
+    }
+    core_.proof.set(std::move(*signer));
+    spdlog::warn("the master's key pair has changed: shards whose configs have the old one will refuse this master");
+  }
+
+  void watch_files() {
+    const auto& settings = core_.settings;
+    std::vector<std::filesystem::path> files{settings.state_dir / kPrivateKey};
+    if (!config_.empty()) files.push_back(config_);
+    if (!settings.token_file.empty()) files.push_back(settings.token_file);
+    watch_.watch(files);
+  }
+
+  void file_changed(const std::filesystem::path& file) {
+    if (file == config_) reload();
+    if (file == core_.settings.token_file) {
+      spdlog::info("the token file {} has changed", file.string());
+      discord_.settings_changed();
+    }
+    if (file == core_.settings.state_dir / kPrivateKey) reload_keys();
   }
 
   void stop(std::string_view why) {
@@ -248,6 +315,7 @@ class Server final : public net::Application {
     engine_.close_all();
     listener_.stop();
     discord_.stop();
+    watch_.stop();
     co_await core_.fleet.finish();
     grace_.expires_after(engine_.session_count() > 0 ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
@@ -260,6 +328,7 @@ class Server final : public net::Application {
 
   asio::io_context context_{1};
   std::function<Result<Settings>()> reload_;
+  std::filesystem::path config_;
   std::unique_ptr<store::Store> store_;
   Core core_;
   Admission admission_;
@@ -270,6 +339,7 @@ class Server final : public net::Application {
   control::ControlServer control_;
   asio::signal_set signals_;
   asio::signal_set hangup_;
+  FileWatch watch_;
   net::Timer grace_;
   bool stopping_ = false;
   bool restart_ = false;

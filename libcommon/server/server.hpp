@@ -14,6 +14,7 @@ namespace smaster::server {
 
 struct ServeOptions {
   Settings settings;
+  std::filesystem::path config;  ///< their file; empty: none
   /// Reads the settings again for a reload; an error keeps the old ones.
   std::function<Result<Settings>()> reload;
 };

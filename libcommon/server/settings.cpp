@@ -7,64 +7,85 @@
 
 #include "base/text.hpp"
 #include "discord/gateway.hpp"
+#include "json/json.hpp"
 #include "net/address.hpp"
 
 namespace smaster::server {
 namespace {
 
-/// Sets one setting from a node; the sentence says what the key takes when the node does not fit.
+/// Sets a setting from a node; the sentence says what the key takes when the node does not fit.
 using Set = std::function<std::optional<std::string>(const toml::node&)>;
-using Table = std::map<std::string_view, Set>;
 
-Set text(std::string& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+/// One setting: how it is read, and how it is written.
+struct Setting {
+  Set set;
+  std::function<std::string()> text;  ///< as TOML has it
+  bool secret = false;                ///< its value is not for logs
+};
+using Table = std::map<std::string_view, Setting>;
+
+std::string as_toml(const std::string& text) { return json::quote(text); }
+
+std::string as_toml(const std::vector<std::string>& values) {
+  std::string list;
+  for (const auto& value : values) list += (list.empty() ? "" : ", ") + as_toml(value);
+  return '[' + list + ']';
+}
+
+Setting text(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_string()) return "takes a text";
     out = node.as_string()->get();
     return std::nullopt;
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
-Set path(std::filesystem::path& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting path(std::filesystem::path& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_string() || node.as_string()->get().empty()) return "takes a path";
     out = node.as_string()->get();
     return std::nullopt;
-  };
+  },
+          [&out] { return as_toml(out.string()); }};
 }
 
-Set yes_no(bool& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting yes_no(bool& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_boolean()) return "takes true or false";
     out = node.as_boolean()->get();
     return std::nullopt;
-  };
+  },
+          [&out] { return std::string(out ? "true" : "false"); }};
 }
 
 template <class Int>
-Set number(Int& out, std::int64_t least, std::int64_t most) {
-  return [&out, least, most](const toml::node& node) -> std::optional<std::string> {
+Setting number(Int& out, std::int64_t least, std::int64_t most) {
+  return {[&out, least, most](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_integer() || node.as_integer()->get() < least || node.as_integer()->get() > most) {
       return "takes a whole number from " + std::to_string(least) + " to " + std::to_string(most);
     }
     out = static_cast<Int>(node.as_integer()->get());
     return std::nullopt;
-  };
+  },
+          [&out] { return std::to_string(out); }};
 }
 
-Set duration(Millis& out, Millis least) {
-  return [&out, least](const toml::node& node) -> std::optional<std::string> {
+Setting duration(Millis& out, Millis least) {
+  return {[&out, least](const toml::node& node) -> std::optional<std::string> {
     const auto value = node.is_string() ? parse_duration(node.as_string()->get()) : std::nullopt;
     if (!value || *value < least) {
       return "takes a duration such as \"30s\" or \"5m\", at least " + format_duration(least);
     }
     out = *value;
     return std::nullopt;
-  };
+  },
+          [&out] { return as_toml(format_duration(out)); }};
 }
 
-Set texts(std::vector<std::string>& out,
+Setting texts(std::vector<std::string>& out,
           const std::function<std::optional<std::string>(const std::string&)>& check = {}) {
-  return [&out, check](const toml::node& node) -> std::optional<std::string> {
+  return {[&out, check](const toml::node& node) -> std::optional<std::string> {
     const auto* array = node.as_array();
     if (array == nullptr) return "takes a list of texts";
     std::vector<std::string> values;
@@ -77,11 +98,12 @@ Set texts(std::vector<std::string>& out,
     }
     out = std::move(values);
     return std::nullopt;
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
-Set one_of(std::string& out, const std::vector<std::string>& choices) {
-  return [&out, choices](const toml::node& node) -> std::optional<std::string> {
+Setting one_of(std::string& out, const std::vector<std::string>& choices) {
+  return {[&out, choices](const toml::node& node) -> std::optional<std::string> {
     std::string sentence = "takes one of";
     for (const auto& choice : choices) {
       if (node.is_string() && node.as_string()->get() == choice) {
@@ -91,11 +113,12 @@ Set one_of(std::string& out, const std::vector<std::string>& choices) {
       sentence += " \"" + choice + '"';
     }
     return sentence;
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
-Set update_style(UpdateStyle& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting update_style(UpdateStyle& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     for (const auto style : {UpdateStyle::pull, UpdateStyle::push, UpdateStyle::event}) {
       if (node.is_string() && node.as_string()->get() == to_string(style)) {
         out = style;
@@ -103,52 +126,63 @@ Set update_style(UpdateStyle& out) {
       }
     }
     return R"(takes one of "pull" "push" "event")";
-  };
+  },
+          [&out] { return as_toml(std::string(to_string(out))); }};
 }
 
-Set reshard_strategy(std::optional<fleet::Strategy>& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting reshard_strategy(std::optional<fleet::Strategy>& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     const auto text = node.is_string() ? node.as_string()->get() : std::string();
     out = fleet::parse_strategy(text);
     if (out || text == "auto") return std::nullopt;
     return R"(takes one of "auto" "rolling" "blue-green" "at-once")";
-  };
+  },
+          [&out] { return as_toml(out ? std::string(fleet::to_string(*out)) : "auto"); }};
 }
 
-Set url_path(std::string& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting url_path(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     const auto* value = node.as_string();
     if (value == nullptr || !value->get().starts_with('/') || !value->get().ends_with('/')) {
       return "takes a path that begins and ends with \"/\"";
     }
     out = value->get();
     return std::nullopt;
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
 /// A number of shards, or "auto".
-Set shard_count(Settings& settings, std::int64_t most) {
-  return [&settings, most](const toml::node& node) -> std::optional<std::string> {
+Setting shard_count(Settings& settings, std::int64_t most) {
+  return {[&settings, most](const toml::node& node) -> std::optional<std::string> {
     settings.count_auto = node.is_string() && node.as_string()->get() == "auto";
     if (settings.count_auto) return std::nullopt;
-    if (number(settings.count.value, 0, most)(node)) {
+    if (number(settings.count.value, 0, most).set(node)) {
       return "takes a whole number from 0 to " + std::to_string(most) + ", or \"auto\"";
     }
     return std::nullopt;
-  };
+  },
+          [&settings] { return settings.count_auto ? as_toml(std::string("auto")) : std::to_string(settings.count.value); }};
 }
 
-Set api_base(std::string& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting api_base(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_string()) return "takes an address such as \"https://discord.com/api/v10\"";
     out = node.as_string()->get();
     const auto parsed = discord::parse_api_base(out);
     return parsed ? std::nullopt : std::optional("is wrong: " + parsed.error().message);
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
-Set variables(std::map<std::string, std::string>& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+std::string variables_text(const std::map<std::string, std::string>& values) {
+  std::string list;
+  for (const auto& [key, value] : values) list += (list.empty() ? "" : ", ") + key + " = " + as_toml(value);
+  return '{' + list + '}';
+}
+
+Setting variables(std::map<std::string, std::string>& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     const auto* const table = node.as_table();
     if (table == nullptr) return R"(takes variables such as {HOME = "/var/lib/smaster"})";
     std::map<std::string, std::string> values;
@@ -158,20 +192,22 @@ Set variables(std::map<std::string, std::string>& out) {
     }
     out = std::move(values);
     return std::nullopt;
-  };
+  },
+          [&out] { return variables_text(out); }};
 }
 
-Set database_url(std::string& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting database_url(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
     out = node.as_string()->get();
     const auto database = sql::Database::make(out, 1);
     return database ? std::nullopt : std::optional(database.error().message);
-  };
+  },
+          [&out] { return as_toml(out); }};
 }
 
-Set access(sql::Access& out) {
-  return [&out](const toml::node& node) -> std::optional<std::string> {
+Setting access(sql::Access& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
     for (const auto access : {sql::Access::none, sql::Access::read, sql::Access::write}) {
       if (node.is_string() && node.as_string()->get() == to_string(access)) {
         out = access;
@@ -179,7 +215,13 @@ Set access(sql::Access& out) {
       }
     }
     return R"(takes one of "none" "read" "write")";
-  };
+  },
+          [&out] { return as_toml(std::string(to_string(out))); }};
+}
+
+Setting secret(Setting setting) {
+  setting.secret = true;
+  return setting;
 }
 
 Table remote(RemoteHost& host) {
@@ -242,7 +284,7 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"command", text(s.mail_command)},
         {"args", texts(s.mail_args)},
         {"fail_args", texts(s.mail_fail_args)},
-        {"env", variables(s.mail_env)},
+        {"env", secret(variables(s.mail_env))},
         {"timeout", duration(s.mail_timeout, Millis{100})},
         {"create_message", text(s.mail_create_message)},
         {"create_fail_message", text(s.mail_create_fail_message)},
@@ -250,7 +292,7 @@ std::map<std::string_view, Table> sections(Settings& s) {
       {"update",
        {{"command", texts(s.update_command)}, {"timeout", duration(s.update_timeout, Millis{1000})}}},
       {"database",
-       {{"url", database_url(s.database_url)},
+       {{"url", secret(database_url(s.database_url))},
         {"shard_access", access(s.shard_access)},
         {"statement_timeout", duration(s.statement_timeout, Millis{10})},
         {"max_rows", number(s.max_rows, 1, 10'000'000)}}},
@@ -313,7 +355,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
                   "unknown setting " + name + "; [" + std::string(section_key.str()) + "] takes " +
                       known(section->second));
       }
-      if (const auto wrong = setting->second(node))
+      if (const auto wrong = setting->second.set(node))
         return at(source, node.source().begin, name + ' ' + *wrong);
     }
   }
@@ -323,6 +365,16 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
         source + ": shards.count = \"auto\" asks Discord, which needs shards.token_file or shards.token_env");
   }
   return settings;
+}
+
+std::vector<SettingText> describe(Settings settings) {
+  std::vector<SettingText> texts;
+  for (const auto& [section, table] : sections(settings)) {
+    for (const auto& [key, setting] : table) {
+      texts.push_back({std::string(section) + '.' + std::string(key), setting.text(), setting.secret});
+    }
+  }
+  return texts;
 }
 
 std::filesystem::path default_state_dir() {

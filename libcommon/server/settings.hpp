@@ -95,6 +95,16 @@ struct Settings {
 [[nodiscard]] Result<Settings> parse_settings(std::string_view toml, const std::string& source,
                                               Settings defaults);
 
+/// One setting with its value as TOML has it.
+struct SettingText {
+  std::string key;  ///< "section.key"
+  std::string value;
+  bool secret = false;  ///< the value is not for logs
+};
+
+/// All settings, in the order of their keys.
+[[nodiscard]] std::vector<SettingText> describe(Settings settings);
+
 /// $XDG_STATE_HOME/smaster, else ~/.local/state/smaster, else /var/lib/smaster.
 [[nodiscard]] std::filesystem::path default_state_dir();
 

@@ -1,0 +1,48 @@
+// Tells when one of a few files has become another: edited, replaced, or made. A save by rename and a link that
+// is led elsewhere count; one that is still being written is told of again when it is finished.
+#pragma once
+
+#include <boost/asio/posix/basic_stream_descriptor.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <vector>
+
+#include "base/result.hpp"
+#include "base/types.hpp"
+#include "net/asio.hpp"
+
+namespace smaster::server {
+
+class FileWatch {
+ public:
+  using OnChange = std::function<void(const std::filesystem::path&)>;
+
+  FileWatch(net::asio::io_context& context, OnChange on_change);
+
+  /// Watches these files, and no others; as they are now is how they are known.
+  void watch(const std::vector<std::filesystem::path>& files);
+  void stop();
+
+ private:
+  /// What tells one state of a file from another.
+  struct State {
+    std::uint64_t device = 0, inode = 0;
+    std::int64_t size = -1, changed_ns = 0;
+    bool operator==(const State&) const = default;
+  };
+  [[nodiscard]] static State look(const std::filesystem::path& file);
+
+  void wait();
+  void look_at_all();
+
+  OnChange on_change_;
+  net::asio::posix::basic_stream_descriptor<net::Executor> events_;
+  net::Timer settle_;  ///< several events belong to one edit
+  bool settling_ = false;
+  std::map<std::filesystem::path, State> files_;
+  std::vector<int> folders_;
+  char buffer_[4096];
+};
+
+}  // namespace smaster::server

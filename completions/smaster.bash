@@ -7,7 +7,7 @@ _smaster() {
       sed -n '/^\(Commands\|From PATH\):$/{n;p}')"
   else
     case $previous in
-      --config | --socket | --out | --token-file | --project-dir | --ca-file | import | --)
+      --config | --socket | --out | --token-file | --project-dir | --ca-file | --history | --master-key | import | --)
         mapfile -t COMPREPLY < <(compgen -f -- "$current")
         compopt -o filenames 2>/dev/null
         return

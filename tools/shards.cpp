@@ -1,46 +1,141 @@
 // smaster shards: the registry.
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
 #include "tool.hpp"
 
+namespace {
+
+using namespace smaster;
+namespace bj = boost::json;
+
+/// Sends a file's content; the answer's object.
+Result<bj::object> send(const control::Client& client, const std::string& target, const std::string& file) {
+  auto text = tools::read_input(file);
+  if (!text) return fail(ErrorKind::bad_data, text.error().message);
+  const auto answer = client.request("POST", target, std::move(*text));
+  if (!answer) return fail(answer.error().kind, file + ": " + answer.error().message);
+  auto value = json::parse(*answer);
+  if (!value) return value.error();
+  return std::move(value->as_object());
+}
+
+struct Import {
+  std::string known;
+  std::string history;
+  std::string key;
+  bool force = false;
+};
+
+/// The key first: shards that are known already may stand against it. Then the shards whose history comes
+/// last.
+Result<bj::object> import(const control::Client& client, const Import& from) {
+  bj::object done;
+  if (!from.key.empty()) {
+    auto imported =
+        send(client, from.force ? "/v1/shards/master-key?force=1" : "/v1/shards/master-key", from.key);
+    if (!imported) {
+      const bool refused = imported.error().kind == ErrorKind::not_permitted;
+      return fail(imported.error().kind,
+                  imported.error().message + (refused ? "; --force does it all the same" : ""));
+    }
+    done["master_key"] = true;
+  }
+  auto shards = send(client, "/v1/shards/import", from.known);
+  if (!shards) return shards.error();
+  for (const auto& [key, value] : *shards) done[key] = value;
+  if (!from.history.empty()) {
+    auto history = send(client, "/v1/shards/history", from.history);
+    if (!history) return history.error();
+    done["history"] = std::move(*history);
+  }
+  return done;
+}
+
+std::string sentences(const bj::object& imported) {
+  const auto count = [](const bj::value& value) { return json::serialize(value); };
+  std::string text =
+      "imported " + count(imported.at("added")) + ", already known " + count(imported.at("unchanged")) + '\n';
+  if (const auto* const history = json::object_at(imported, "history")) {
+    text += "history: " + count(history->at("samples")) + " statuses, " + count(history->at("old")) +
+            " too old, " + count(history->at("unknown")) + " of unknown shards\n";
+  }
+  if (imported.contains("master_key")) text += "the master's key pair is the imported one\n";
+  return text;
+}
+
+/// Revokes them; the names of all that were.
+Result<bj::array> revoke(const control::Client& client, const std::vector<std::string>& names) {
+  std::string target = "/v1/shards";
+  for (const auto& name : names)
+    target += (target.find('?') == std::string::npos ? "?name=" : "&name=") + name;
+  const auto answer = client.request("DELETE", target);
+  if (!answer) return answer.error();
+  const auto value = json::parse(*answer);
+  if (!value) return value.error();
+  return value->as_object().at("revoked").as_array();
+}
+
+std::string check_name(const std::string& text) {
+  return ShardName::parse_seat(text) ? "" : "takes a shard's name, such as abc, not " + text;
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
-  using namespace smaster;
-  tools::Tool tool("shards", "List, show or import the shards that the server knows",
-                   "  smaster shards list\n  smaster shards import knownShards.json");
+  tools::Tool tool(
+      "shards", "List, show, revoke or import the shards that the server knows",
+      "  smaster shards list\n  smaster shards import knownShards.json --master-key shardMaster.priv");
   bool as_json = false;
-  std::string file;
   std::string name;
+  std::vector<std::string> names;
+  Import from;
   tool.app.require_subcommand(1);
   tool.app.fallthrough();
-  auto* const list = tool.app.add_subcommand("list", "Print the names, one a line");
-  auto* const show = tool.app.add_subcommand("show", "Print one shard's registry row and state as JSON");
-  show->add_option("NAME", name, "The shard's name")->required();
-  auto* const import =
+  auto* const list_command = tool.app.add_subcommand("list", "Print the names, one a line");
+  auto* const show_command =
+      tool.app.add_subcommand("show", "Print one shard's registry row and state as JSON");
+  show_command->add_option("NAME", name, "The shard's name")->required();
+  auto* const rm_command = tool.app.add_subcommand(
+      "rm", "Revoke shards: their programs are told to exit, their connections closed");
+  rm_command->add_option("NAME", names, "Their names")
+      ->required()
+      ->check(CLI::Validator([](std::string& text) { return check_name(text); }, ""));
+  auto* const import_command =
       tool.app.add_subcommand("import", "Take over the shards of a knownShards.json, all or none");
-  import->add_option("FILE", file, "The file, or - for stdin")->required();
+  import_command->add_option("FILE", from.known, "The file, or - for stdin")->required();
+  tool.app.add_option("--history", from.history, "Import also these statuses, a shardStatsHistory.json")
+      ->type_name("FILE");
+  tool.app
+      .add_option("--master-key", from.key, "Import also this private key of the master, shardMaster.priv")
+      ->type_name("FILE");
+  tool.app.add_flag("--force", from.force, "Import the key although shards are known that have another")
+      ->needs("--master-key");
   tool.app.add_flag("--json", as_json, "Print JSON");
   tool.add_client_flags(Millis{60'000});
 
   return tool.run(argc, argv, [&] {
     const auto client = tool.client();
-    if (*import) {
-      auto text = tools::read_input(file);
-      if (!text) return tool.report(fail(ErrorKind::bad_data, text.error().message));
-      const auto answer = client.request("POST", "/v1/shards/import", std::move(*text));
-      if (!answer) return tool.report(fail(answer.error().kind, file + ": " + answer.error().message));
-      const auto counts = json::parse(*answer);
-      if (!counts) return tool.report(counts.error());
-      const auto& object = counts->as_object();
-      tools::print(as_json ? *answer + '\n'
-                           : "imported " + json::serialize(object.at("added")) + ", already known " +
-                                 json::serialize(object.at("unchanged")) + '\n');
+    if (*import_command) {
+      const auto imported = import(client, from);
+      if (!imported) return tool.report(imported.error());
+      tools::print(as_json ? json::serialize(*imported) + '\n' : sentences(*imported));
+      return static_cast<int>(tools::kDone);
+    }
+    if (*rm_command) {
+      const auto revoked = revoke(client, names);
+      if (!revoked) return tool.report(revoked.error());
+      if (as_json) tools::print(json::serialize(*revoked) + '\n');
+      for (const auto& shard : *revoked) {
+        if (!as_json) tools::print("revoked " + std::string(shard.as_string()) + '\n');
+      }
       return static_cast<int>(tools::kDone);
     }
     const auto stats = tools::fetch(client, "/v1/stats");
     if (!stats) return tool.report(stats.error());
     const auto& shards = stats->at("shards").as_array();
-    if (*list) {
+    if (*list_command) {
       if (as_json) tools::print(json::serialize(shards) + '\n');
       for (const auto& shard : shards) {
         if (!as_json) tools::print(std::string(shard.as_object().at("id").as_string()) + '\n');

@@ -58,6 +58,18 @@ void Board::changed(Seat& seat) {
   if (const auto found = entries_.find(&seat); found != entries_.end()) mark(*found->second);
 }
 
+void Board::remove(Seat& seat) {
+  const auto found = entries_.find(&seat);
+  if (found == entries_.end()) return;
+  auto& entry = *found->second;
+  forget(entry);
+  change_slots(entry.part, [&](std::vector<Entry*>& list) { std::erase(list, &entry); });
+  std::erase(dirty_, &entry);
+  std::erase(unjudged_, &entry);
+  if (seat.info.is_master) --masters;
+  entries_.erase(found);
+}
+
 void Board::mark(Entry& entry) {
   if (!std::exchange(entry.dirty, true)) dirty_.push_back(&entry);
 }

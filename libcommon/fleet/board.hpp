@@ -102,6 +102,7 @@ class Board {
   void set(const PlanSettings& settings);
   void add(Seat& seat);
   void changed(Seat& seat);
+  void remove(Seat& seat);
 
   /// Looks at what changed, and at those whose time has come.
   void look(Time now);

@@ -18,6 +18,14 @@ void Dispatch::add(Seat& seat) {
   for (const auto& role : seat.info.may_run) identify_.assume_started(role.ids.size());
 }
 
+void Dispatch::remove(Seat& seat) {
+  identify_.forget(seat.info.id);
+  untold_.erase(seat.info.id);
+  parked_.erase(seat.info.id);
+  planner_.remove(seat);
+  seats_.erase(seat.info.id);
+}
+
 void Dispatch::joined(Seat& seat, bool agent, Time now) {
   seat.connected = true;
   seat.joined = now;

@@ -43,6 +43,8 @@ class Dispatch {
   void add(Seat& seat);
   /// Anything of it may have changed.
   void changed(Seat& seat) { planner_.changed(seat); }
+  /// It is no more.
+  void remove(Seat& seat);
 
   /// Its connection is there; the next plan tells it its role. An agent says what it runs before.
   void joined(Seat& seat, bool agent, Time now);

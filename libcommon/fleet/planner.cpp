@@ -179,6 +179,7 @@ void Planner::set(const PlanSettings& settings) {
   if (settings != board_->settings()) board_->set(settings);
 }
 void Planner::add(Seat& seat) { board_->add(seat); }
+void Planner::remove(Seat& seat) { board_->remove(seat); }
 void Planner::changed(Seat& seat) { board_->changed(seat); }
 
 Plan Planner::step(Time now) {

@@ -78,6 +78,8 @@ class Planner {
   void add(Seat& seat);
   /// Anything of it may have changed.
   void changed(Seat& seat);
+  /// It is no more: what it had is free.
+  void remove(Seat& seat);
 
   /// Makes what must be done true in the seats' `info` and `reboot_asked`, and says what it was. A second
   /// step at the same time does nothing.

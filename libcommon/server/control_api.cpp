@@ -15,6 +15,7 @@
 #include "net/engine_server.hpp"
 #include "server/control_ops.hpp"
 #include "server/control_parts.hpp"
+#include "server/control_shards.hpp"
 #include "server/core.hpp"
 #include "server/eval.hpp"
 #include "server/messages.hpp"
@@ -187,12 +188,6 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   return lines;
 }
 
-net::Task<Answer> post_import(ControlContext context, Call call) {
-  const auto imported = co_await context.registrar.import(std::move(call.body));
-  if (!imported) co_return control::error_reply(imported.error());
-  co_return json_reply(bj::object{{"added", imported->added}, {"unchanged", imported->unchanged}});
-}
-
 Answer post_reshard(ControlContext& context, const Call& call, bool rebalances) {
   constexpr std::int64_t kMostShards = 100'000;
   const auto body = body_object(call);
@@ -250,6 +245,9 @@ const Route kRoutes[] = {
     {"POST", "/v1/reboot", post_reboot},
     {"POST", "/v1/genconfig", post_genconfig},
     {"POST", "/v1/shards/import", post_import},
+    {"POST", "/v1/shards/history", post_import_history},
+    {"POST", "/v1/shards/master-key", post_import_key},
+    {"DELETE", "/v1/shards", delete_shards},
     {"POST", "/v1/reshard", post_resharding},
     {"POST", "/v1/rebalance", post_rebalance},
     {"POST", "/v1/sql", post_sql},

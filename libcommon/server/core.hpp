@@ -16,6 +16,9 @@
 
 namespace smaster::server {
 
+/// The server's private key, in its state folder.
+inline constexpr const char* kPrivateKeyFile = "shardMaster.priv";
+
 class Core {
  public:
   Core(net::asio::io_context& context_, Settings settings_, store::Store& store, crypto::Signer signer)
@@ -38,8 +41,9 @@ class Core {
   Mail mail{*this};
   Update update{*this};
   Fleet fleet;
-  std::function<void()> restart;  ///< of this server, in place; set by it
-  std::uint16_t port = 0;         ///< where shards connect, once listening
+  std::function<void()> reload_keys;  ///< from their files; set by the server
+  std::function<void()> restart;      ///< of this server, in place; set by it
+  std::uint16_t port = 0;             ///< where shards connect, once listening
 };
 
 }  // namespace smaster::server

@@ -214,6 +214,34 @@ net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
   co_return saved;
 }
 
+/// First in memory: else a row that is saved meanwhile would bring it back.
+net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
+  for (const auto& name : names) {
+    auto& shard = *find(name);
+    auto* const session = shard.session;
+    if (shard.connected) exit(shard);
+    deliver();
+    spdlog::warn("shard {} is revoked", name.str());
+    dispatch_.remove(shard);
+    ring_.leave(name);
+    history_.forget(name);
+    shards_.erase(name);
+    if (session != nullptr) session->close();
+  }
+  replan();
+  co_return co_await net::run_in(store_thread_, [this, &names] { return store_.remove(names); });
+}
+
+net::Task<Result<void>> Fleet::add_history(std::vector<fleet::Sample> samples) {
+  const auto oldest = net::wall_clock() - settings_.history_length;
+  auto saved = co_await net::run_in(
+      store_thread_, [this, &samples, oldest] { return store_.append_history(samples, oldest); });
+  if (saved) {
+    for (auto& sample : samples) history_.restore(std::move(sample));
+  }
+  co_return saved;
+}
+
 void Fleet::update_config_text() {
   const auto& s = settings_;
   const boost::json::object heartbeat{{"updateStyle", to_string(s.update_style)},

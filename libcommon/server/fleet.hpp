@@ -105,6 +105,12 @@ class Fleet {
   /// Adds shards to the registry: saved when it returns ok, all or none.
   net::Task<Result<void>> add(std::vector<fleet::ShardInfo> shards);
 
+  /// Revokes shards: their connections are closed, their ids are free, at once. An error says that they are
+  /// still on disk.
+  net::Task<Result<void>> remove(std::vector<ShardName> names);
+  /// Takes over samples of known shards from elsewhere; on disk when it returns ok.
+  net::Task<Result<void>> add_history(std::vector<fleet::Sample> samples);
+
   /// Something changed that the planner must know of.
   void replan();
   /// Sends the shard its `update` now, if it can hear it.

@@ -5,6 +5,7 @@
 
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
+#include <set>
 #include <utility>
 
 #include "base/file.hpp"
@@ -44,6 +45,40 @@ Result<std::vector<fleet::ShardInfo>> read_known_shards(const std::string& text)
     shards.push_back(std::move(info));
   }
   return shards;
+}
+
+/// The samples of a shardStatsHistory.json that are of these shards and not too old; the others are counted.
+Result<std::vector<fleet::Sample>> read_history(const std::string& text,
+                                                const std::set<std::string, std::less<>>& names, Time oldest,
+                                                std::size_t& old, std::size_t& strange) {
+  const auto value = json::parse(text);
+  if (!value) return value.error();
+  const auto wrong =
+      fail(ErrorKind::bad_data, "not a shardStatsHistory.json: it is not an object of lists of statuses");
+  if (!value->is_object()) return wrong;
+  std::vector<fleet::Sample> samples;
+  for (const auto& [key, list] : value->get_object()) {
+    if (!list.is_array()) return wrong;
+    const std::string_view name_text(key.data(), key.size());
+    const auto name = ShardName::parse(name_text);
+    if (!name || !names.contains(name_text)) {
+      strange += list.get_array().size();
+      continue;
+    }
+    Time last = fleet::kNever;
+    for (const auto& row : list.get_array()) {
+      if (!row.is_object()) return wrong;
+      fleet::ShardStatus status;
+      fleet::read(row.get_object(), status);
+      if (status.timestamp < oldest) {
+        ++old;
+        continue;
+      }
+      last = std::max(status.timestamp, last + Millis{1});  // the moment identifies a sample
+      samples.push_back({*name, last, fleet::pack(status)});
+    }
+  }
+  return samples;
 }
 
 }  // namespace
@@ -158,6 +193,46 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   }
   spdlog::info("imported {} shards, {} were known already", imported.added, imported.unchanged);
   co_return imported;
+}
+
+net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::string history) {
+  std::set<std::string, std::less<>> names;
+  for (const auto& [name, shard] : core_.fleet.shards()) names.insert(name.str());
+  const auto oldest = net::wall_clock() - core_.settings.history_length;
+  ImportedHistory counts;
+  auto samples = co_await net::run_in(
+      core_.slow_work, [&] { return read_history(history, names, oldest, counts.old, counts.strange); });
+  if (!samples) co_return samples.error();
+  counts.samples = samples->size();
+  auto added = co_await core_.fleet.add_history(std::move(*samples));
+  if (!added) co_return added.error();
+  spdlog::info("imported {} statuses, {} are too old, {} of unknown shards", counts.samples, counts.old,
+               counts.strange);
+  co_return counts;
+}
+
+net::Task<Result<void>> Registrar::import_key(std::string private_pem, bool force) {
+  const auto signer = co_await net::run_in(core_.slow_work, [&private_pem]() -> Result<std::string> {
+    auto loaded = crypto::Signer::load(private_pem);
+    if (!loaded) return loaded.error();
+    return loaded->public_pem();
+  });
+  if (!signer) co_return signer.error();
+  if (*signer == core_.proof.public_pem()) co_return Result<void>();
+  const auto known = core_.fleet.shards().size();
+  if (known > 0 && !force) {
+    co_return fail(
+        ErrorKind::not_permitted,
+        std::to_string(known) +
+            " shards are known already, and their configs have this server's present key: they would "
+            "refuse it from now on");
+  }
+  const auto path = core_.settings.state_dir / kPrivateKeyFile;
+  const auto written = co_await net::run_in(
+      core_.slow_work, [&] { return write_file(path, private_pem, 0600, IfExists::replace); });
+  if (!written) co_return written;
+  core_.reload_keys();
+  co_return Result<void>();
 }
 
 }  // namespace smaster::server

@@ -43,6 +43,17 @@ class Registrar {
   /// Takes over a knownShards.json, all of it or nothing. bad_data names the shard that does not fit.
   net::Task<Result<Imported>> import(std::string known_shards);
 
+  struct ImportedHistory {
+    std::size_t samples = 0;
+    std::size_t old = 0;      ///< beyond history_length
+    std::size_t strange = 0;  ///< of shards that are not known
+  };
+  /// Takes over a shardStatsHistory.json.
+  net::Task<Result<ImportedHistory>> import_history(std::string history);
+  /// Takes over a master's private key. not_permitted when shards are known that trust another, unless
+  /// forced.
+  net::Task<Result<void>> import_key(std::string private_pem, bool force);
+
  private:
   net::Task<> mail(const NewShard& made, const std::string& public_pem);
   [[nodiscard]] ShardName reserve_name(Deliver deliver);

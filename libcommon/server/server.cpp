@@ -36,7 +36,6 @@ namespace http = boost::beast::http;
 /// How long clients get to take our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
 constexpr std::chrono::seconds kGenerateRetry{5};
-constexpr const char* kPrivateKey = "shardMaster.priv";
 
 /// Holds the state folder against a second server; the lock goes with the process, however it ends.
 Result<int> lock_folder(const std::filesystem::path& folder) {
@@ -66,7 +65,7 @@ Result<void> write_public_key(const std::filesystem::path& folder, const crypto:
 
 /// The server's own key pair, made on the first start.
 Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
-  const auto path = folder / kPrivateKey;
+  const auto path = folder / kPrivateKeyFile;
   auto signer = read_keys(path);
   if (!signer && signer.error().kind == ErrorKind::not_found) {
     spdlog::info("first start: making the master's key pair, this takes a few seconds");
@@ -113,6 +112,7 @@ class Server final : public net::Application {
     if (auto loaded = core_.fleet.load(); !loaded) return loaded.error();
     if (auto listening = listen(inherited_sockets()); !listening) return listening.error();
 
+    core_.reload_keys = [this] { reload_keys(); };
     core_.restart = [this] {
       asio::post(context_, [this] {
         restart_ = true;
@@ -254,13 +254,15 @@ class Server final : public net::Application {
   }
 
   /// Field by field; returns how many take effect.
-  static std::size_t say_changes(const std::vector<SettingText>& before, const std::vector<SettingText>& wanted,
+  static std::size_t say_changes(const std::vector<SettingText>& before,
+                                 const std::vector<SettingText>& wanted,
                                  const std::vector<SettingText>& taken) {
     std::size_t changes = 0;
     for (std::size_t i = 0; i < before.size(); ++i) {
       if (wanted[i].value == before[i].value) continue;
-      const auto change = before[i].secret ? before[i].key + " has changed"
-                                           : before[i].key + ": " + before[i].value + " -> " + wanted[i].value;
+      const auto change = before[i].secret
+                              ? before[i].key + " has changed"
+                              : before[i].key + ": " + before[i].value + " -> " + wanted[i].value;
       if (taken[i].value == wanted[i].value) {
         ++changes;
         spdlog::info("setting {}", change);
@@ -272,7 +274,7 @@ class Server final : public net::Application {
   }
 
   void reload_keys() {
-    const auto path = core_.settings.state_dir / kPrivateKey;
+    const auto path = core_.settings.state_dir / kPrivateKeyFile;
     auto signer = read_keys(path);
     if (!signer) {
       spdlog::error("{}; the old keys stay", signer.error().message);
@@ -283,12 +285,13 @@ class Server final : public net::Application {
       spdlog::error("{}", written.error().message);
     }
     core_.proof.set(std::move(*signer));
-    spdlog::warn("the master's key pair has changed: shards whose configs have the old one will refuse this master");
+    spdlog::warn(
+        "the master's key pair has changed: shards whose configs have the old one will refuse this master");
   }
 
   void watch_files() {
     const auto& settings = core_.settings;
-    std::vector<std::filesystem::path> files{settings.state_dir / kPrivateKey};
+    std::vector<std::filesystem::path> files{settings.state_dir / kPrivateKeyFile};
     if (!config_.empty()) files.push_back(config_);
     if (!settings.token_file.empty()) files.push_back(settings.token_file);
     watch_.watch(files);
@@ -300,7 +303,7 @@ class Server final : public net::Application {
       spdlog::info("the token file {} has changed", file.string());
       discord_.settings_changed();
     }
-    if (file == core_.settings.state_dir / kPrivateKey) reload_keys();
+    if (file == core_.settings.state_dir / kPrivateKeyFile) reload_keys();
   }
 
   void stop(std::string_view why) {

@@ -161,6 +161,18 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<void> remove(const std::vector<ShardName>& shards) override {
+    return guard<void>("forget shards", [&] {
+      soci::transaction transaction(sql_);
+      for (const auto& shard : shards) {
+        const auto& name = shard.str();
+        sql_ << "DELETE FROM shards WHERE name = :name", soci::use(name);
+        sql_ << "DELETE FROM history WHERE shard = :name", soci::use(name);
+      }
+      transaction.commit();
+    });
+  }
+
   Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) override {
     return guard<void>("write the history", [&] {
       soci::transaction transaction(sql_);

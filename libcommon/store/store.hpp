@@ -21,6 +21,9 @@ class Store {
   /// Adds or replaces these shards, all or none; on disk when it returns.
   [[nodiscard]] virtual Result<void> save(const std::vector<fleet::ShardInfo>& shards) = 0;
 
+  /// Forgets these shards and their history, all or none; on disk when it returns.
+  [[nodiscard]] virtual Result<void> remove(const std::vector<ShardName>& shards) = 0;
+
   /// A text that was saved under this name; empty: none was.
   [[nodiscard]] virtual Result<std::string> load_note(const std::string& name) = 0;
   /// On disk when it returns.

@@ -45,7 +45,7 @@ test('bash completes the commands, and a command\'s own subcommands', async () =
   };
   assert.deepEqual(await complete('smaster', 'st'), ['stats', 'stop']);
   assert.deepEqual((await complete('smaster', '')).filter((word) => !word.startsWith('-')), ['help', ...commands].sort());
-  assert.deepEqual((await complete('smaster', 'shards', '')).filter((word) => !word.startsWith('-')), ['import', 'list', 'show']);
+  assert.deepEqual((await complete('smaster', 'shards', '')).filter((word) => !word.startsWith('-')), ['import', 'list', 'rm', 'show']);
 });
 
 test('smaster.toml.5 has every setting, and no other', async () => {

@@ -1,0 +1,74 @@
+#include "server/control_shards.hpp"
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <set>
+#include <utility>
+
+#include "server/control_parts.hpp"
+#include "server/core.hpp"
+#include "server/registrar.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using control::Answer;
+using control::Call;
+
+/// The shard and, if an agent runs it, its further processes: they have its key.
+std::set<ShardName> with_processes(Core& core, const ShardName& name) {
+  std::set<ShardName> names;
+  for (int process = 0; process <= ShardName::kMaxProcess; ++process) {
+    const auto seat = name.process(process);
+    if (core.fleet.find(seat) != nullptr) names.insert(seat);
+  }
+  return names;
+}
+
+}  // namespace
+
+net::Task<Answer> post_import(ControlContext context, Call call) {
+  const auto imported = co_await context.registrar.import(std::move(call.body));
+  if (!imported) co_return control::error_reply(imported.error());
+  co_return json_reply(bj::object{{"added", imported->added}, {"unchanged", imported->unchanged}});
+}
+
+net::Task<Answer> post_import_history(ControlContext context, Call call) {
+  const auto imported = co_await context.registrar.import_history(std::move(call.body));
+  if (!imported) co_return control::error_reply(imported.error());
+  co_return json_reply(
+      bj::object{{"samples", imported->samples}, {"old", imported->old}, {"unknown", imported->strange}});
+}
+
+net::Task<Answer> post_import_key(ControlContext context, Call call) {
+  const auto imported =
+      co_await context.registrar.import_key(std::move(call.body), call.query.contains("force"));
+  if (!imported) co_return control::error_reply(imported.error());
+  co_return json_reply(bj::object{{"imported", true}});
+}
+
+net::Task<Answer> delete_shards(ControlContext context, Call call) {
+  std::set<ShardName> names;
+  const auto [first, last] = call.query.equal_range("name");
+  for (auto at = first; at != last; ++at) {
+    const auto name = ShardName::parse_seat(at->second);
+    if (!name || context.core.fleet.find(*name) == nullptr) {
+      co_return control::error_reply(
+          fail(ErrorKind::not_found, "no shard is named \"" + at->second + "\"; nobody was revoked"));
+    }
+    names.merge(with_processes(context.core, *name));
+  }
+  if (names.empty()) co_return usage("\"name\" is missing in the query");
+  std::vector<ShardName> list(names.begin(), names.end());
+  const auto removed = co_await context.core.fleet.remove(std::move(list));
+  if (!removed) {
+    co_return control::error_reply(fail(
+        removed.error().kind, "revoked, but it would be back after a restart: " + removed.error().message));
+  }
+  bj::array revoked;
+  for (const auto& name : names) revoked.emplace_back(name.str());
+  co_return json_reply(bj::object{{"revoked", std::move(revoked)}});
+}
+
+}  // namespace smaster::server

@@ -2,10 +2,11 @@
 #include <unistd.h>
 
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <iostream>
 #include <map>
+#include <thread>
 
-#include "base/text.hpp"
 #include "json/json.hpp"
 #include "tool.hpp"
 
@@ -16,11 +17,33 @@ namespace bj = boost::json;
 
 enum class Format { lines, list, raw };
 
+/// A line of the answer, taken apart as far as is needed: a result of many megabytes is passed on, not searched.
+struct Line {
+  explicit Line(std::string_view line);
+
+  std::string text;
+  std::int64_t shard = -1;
+  std::string who;  ///< "3 (abc)"
+  bool failed = false;
+  bool missing = false;  ///< failed, and it was not the shard that said so
+  /// The result or the error.
+  [[nodiscard]] std::string_view value() const {
+    return std::string_view(text).substr(value_at_, text.size() - value_at_ - 1);
+  }
+
+ private:
+  std::size_t value_at_ = 0;
+};
+
 /// What came back, and how the tool ends because of it.
 struct Outcome {
   std::multimap<std::int64_t, std::string> lines;  ///< for Format::list, in order of shard
-  std::optional<bj::object> end;
-  std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom: "3 (abc)"
+  std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom
+  std::int64_t answered = 0;
+  std::int64_t failed = 0;
+  std::int64_t missing = 0;
+  std::string slowest;
+  Millis slowest_after{0};
 };
 
 /// Which shards something went wrong with; of many, the first few, so that a whole fleet's trouble is still
@@ -46,39 +69,105 @@ std::string brief(std::string_view error) {
   return message.empty() ? std::string(error.substr(0, 300)) : name + ": " + message;
 }
 
-void take_line(std::string_view line, Format format, Outcome& outcome) {
-  if (line.starts_with(R"({"end":)")) {
-    if (auto value = json::parse(line)) outcome.end = value->as_object().at("end").as_object();
-    return;
-  }
-  // {"shard":N,"name":NAME,"result" or "error":VALUE}: only the head is looked at; a result of many megabytes
-  // is passed on, not searched or taken apart.
+/// {"shard":N,…,"name":NAME,"result" or "error":VALUE}.
+Line::Line(std::string_view line) : text(line) {
   const auto head_end = line.find(',', line.find(R"(,"name":)") + 1);
-  const auto tail = line.substr(head_end + 1);
-  const bool failed = tail.starts_with(R"("error":)");
-  const auto value = tail.substr(tail.find(':') + 1, tail.size() - tail.find(':') - 2);
-  const auto head = json::parse(std::string(line.substr(0, head_end)) + '}');
-  std::int64_t shard = -1;
+  failed = line.substr(head_end + 1).starts_with(R"("error":)");
+  value_at_ = line.find(':', head_end + 1) + 1;
   std::string name = "no shard";
-  if (head && head->is_object()) {
+  if (const auto head = json::parse(std::string(line.substr(0, head_end)) + '}'); head && head->is_object()) {
     json::read(head->get_object(), "shard", shard);
     json::read(head->get_object(), "name", name);
+    json::read(head->get_object(), "missing", missing);
   }
-  if (failed) {
-    outcome.wrong[brief(value)].push_back(std::to_string(shard) + " (" + name + ")");
-  }
+  who = std::to_string(shard) + " (" + name + ")";
+}
+
+void take(const Line& line, Format format, Outcome& outcome) {
+  if (line.failed) outcome.wrong[brief(line.value())].push_back(line.who);
+  outcome.answered += line.failed ? 0 : 1;
+  outcome.failed += line.failed && !line.missing ? 1 : 0;
+  outcome.missing += line.missing ? 1 : 0;
   switch (format) {
     case Format::lines:
-      tools::print(std::string(line) + '\n');
+      tools::print(line.text + '\n');
       return;
     case Format::list:
-      outcome.lines.emplace(shard, std::string(line));
+      outcome.lines.emplace(line.shard, line.text);
       return;
     case Format::raw:
-      if (!failed) tools::print(json::unquote(value).value_or(std::string(value)) + '\n');
+      if (!line.failed) tools::print(json::unquote(line.value()).value_or(std::string(line.value())) + '\n');
       return;
   }
 }
+
+/// "3 answered, 1 failed, 0 missing, slowest 7 (abc) after 0.4 s".
+std::string summary(const Outcome& outcome) {
+  return std::to_string(outcome.answered) + " answered, " + std::to_string(outcome.failed) + " failed, " +
+         std::to_string(outcome.missing) + " missing" +
+         (outcome.slowest.empty()
+              ? ""
+              : ", slowest " + outcome.slowest + " after " + tools::seconds(outcome.slowest_after.count()));
+}
+
+/// Asks, and asks those again that failed.
+class Asking {
+ public:
+  Asking(const tools::Tool& tool, bj::object request, Format format, bool fail_fast, unsigned retries)
+      : tool_(tool), request_(std::move(request)), format_(format), fail_fast_(fail_fast), retries_(retries) {}
+
+  Result<Outcome> run() {
+    constexpr Millis kPause{500};
+    while (true) {
+      bj::array again;
+      if (auto asked = ask(again); !asked) return asked.error();
+      if (again.empty()) return std::move(outcome_);
+      --retries_;
+      request_["shards"] = std::move(again);
+      for (const auto* const key : {"guild", "host", "where"}) request_.erase(key);
+      std::this_thread::sleep_for(kPause);
+    }
+  }
+
+ private:
+  Result<void> ask(bj::array& again) {
+    const auto begun = std::chrono::steady_clock::now();
+    bool ended = false;
+    // The server ends an eval at its timeout; beyond that it is the server that is silent.
+    constexpr Millis kGrace{5'000};
+    const auto done =
+        control::Client(tool_.socket, tool_.timeout + kGrace)
+            .stream("POST", "/v1/eval", json::serialize(request_), [&](std::string_view text) {
+              if (text.starts_with(R"({"end":)")) {
+                ended = true;
+                return true;
+              }
+              const auto line = Line(text);
+              if (line.failed && retries_ > 0) {
+                again.push_back(line.shard);
+                return true;
+              }
+              take(line, format_, outcome_);
+              if (!line.missing) {  // they answer ever later
+                outcome_.slowest = line.who;
+                outcome_.slowest_after =
+                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begun);
+              }
+              ended = line.failed && fail_fast_;
+              return !ended;
+            });
+    if (!done) return done;
+    if (!ended) return fail(ErrorKind::unavailable, "the server ended the answer too early");
+    return {};
+  }
+
+  const tools::Tool& tool_;
+  bj::object request_;
+  const Format format_;
+  const bool fail_fast_;
+  unsigned retries_;
+  Outcome outcome_;
+};
 
 }  // namespace
 
@@ -86,16 +175,18 @@ int main(int argc, char** argv) {
   tools::Tool tool("eval", "Run a script on every shard and print each answer as it comes",
                    "  smaster eval 'this.guilds.cache.size'\n  smaster eval --shard 0-3 --raw - < script.js");
   std::string script;
-  std::vector<std::string> shards;
-  std::string guild;
+  tools::AddressFlags to;
+  bool fail_fast = false;
+  unsigned retries = 0;
   bool ndjson = false;
   bool as_list = false;
   bool raw = false;
   tool.app.add_option("SCRIPT", script, "The script, or - to read it from stdin")->required();
-  tools::add_shard_flag(tool.app, shards);
-  tool.app.add_option("--guild", guild, "Only the shard that this guild lives on")
-      ->type_name("ID")
-      ->excludes("--shard");
+  to.add_to(tool.app);
+  tool.app.add_flag("--fail-fast", fail_fast, "Stop at the first that fails");
+  tool.app.add_option("--retries", retries, "How often to ask those again that fail")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1000));
   auto* const lines_flag =
       tool.app.add_flag("--ndjson", ndjson, "One JSON object a line, as each answers (the default)");
   auto* const list_flag =
@@ -111,40 +202,19 @@ int main(int argc, char** argv) {
       if (!input) return tool.report(input.error());
       script = std::move(*input);
     }
-    bj::object request{{"script", script}, {"timeout_ms", tool.timeout.count()}};
-    if (!shards.empty()) {
-      const auto ids = tools::parse_ids(shards);
-      request["shards"] = bj::array(ids.begin(), ids.end());
-    }
-    if (!guild.empty()) {
-      if (!parse_int<std::uint64_t>(guild)) {
-        return tool.report(fail(ErrorKind::usage, "--guild takes a guild's id, not " + guild));
-      }
-      request["guild"] = guild;
-    }
+    auto request = to.request();
+    request["script"] = script;
+    request["timeout_ms"] = tool.timeout.count();
     const auto format = raw ? Format::raw : as_list ? Format::list : Format::lines;
-    Outcome outcome;
-    // The server ends an eval at its timeout; beyond that it is the server that is silent.
-    constexpr Millis kGrace{5'000};
-    const auto done = control::Client(tool.socket, tool.timeout + kGrace)
-                          .stream("POST", "/v1/eval", json::serialize(request), [&](std::string_view line) {
-                            take_line(line, format, outcome);
-                            return true;
-                          });
+    const auto outcome = Asking(tool, std::move(request), format, fail_fast, retries).run();
+    if (!outcome) return tool.report(outcome.error());
     if (format == Format::list) {
       std::string list;
-      for (const auto& [shard, line] : outcome.lines) list.append(list.empty() ? "[" : ",\n ").append(line);
+      for (const auto& [shard, line] : outcome->lines) list.append(list.empty() ? "[" : ",\n ").append(line);
       tools::print(list.empty() ? "[]\n" : list + "]\n");
     }
-    if (!done) return tool.report(done.error());
-    if (!outcome.end)
-      return tool.report(fail(ErrorKind::unavailable, "the server ended the answer too early"));
-    const auto answered = outcome.end->at("answered").to_number<std::int64_t>();
-    if (outcome.wrong.empty() && answered > 0) return static_cast<int>(tools::kDone);
-    for (const auto& [error, names] : outcome.wrong) std::cerr << describe(error, names);
-    std::cerr << "smaster eval: " << answered << " answered, "
-              << outcome.end->at("failed").to_number<std::int64_t>() << " failed, "
-              << outcome.end->at("missing").as_array().size() << " missing\n";
-    return static_cast<int>(tools::kPartly);
+    for (const auto& [error, names] : outcome->wrong) std::cerr << describe(error, names);
+    std::cerr << "smaster eval: " << summary(*outcome) << '\n';
+    return static_cast<int>(outcome->wrong.empty() && outcome->answered > 0 ? tools::kDone : tools::kPartly);
   });
 }

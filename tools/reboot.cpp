@@ -49,6 +49,7 @@ Result<void> wait_for_restart(const tools::Tool& tool, std::int64_t before) {
 int main(int argc, char** argv) {
   tools::Tool tool("reboot", "Restart bots, the shards' own programs, or the server",
                    "  smaster reboot 3 7\n  smaster reboot --master");
+  tools::AddressFlags to;
   std::vector<std::string> shards;
   bool all = false;
   bool hard = false;
@@ -56,13 +57,12 @@ int main(int argc, char** argv) {
   bool master = false;
   bool as_json = false;
   tool.app.add_option("ID", shards, "The shards: 3, 0-15 or 0-15,20")->check(tools::shard_ids());
-  tool.app.add_flag("--all", all, "All shards that have an id")->excludes("ID");
+  to.add_to(tool.app);
+  tool.app.add_flag("--all", all, "All shards that have an id");
   tool.app.add_flag("--force", force, "The shards' programs exit, not only their bots");
   tool.app.add_flag("--hard", hard, "The programs of all shards exit, and the server restarts")
-      ->excludes("ID")
       ->excludes("--all");
   tool.app.add_flag("--master", master, "Only the server restarts, in place")
-      ->excludes("ID")
       ->excludes("--all")
       ->excludes("--hard")
       ->excludes("--force");
@@ -70,15 +70,18 @@ int main(int argc, char** argv) {
   tool.add_client_flags(Millis{30'000});
 
   return tool.run(argc, argv, [&] {
-    if (shards.empty() && !all && !hard && !master) {
+    to.shards.insert(to.shards.end(), shards.begin(), shards.end());
+    if (!to.given() && !all && !hard && !master) {
       return tool.report(fail(ErrorKind::usage, "what is to reboot? Shard ids, --all, --hard or --master"));
+    }
+    if (to.given() && (all || hard || master)) {
+      return tool.report(fail(ErrorKind::usage, "chosen shards, or --all, --hard or --master: not both"));
     }
     const bool restarts = hard || master;
     const auto before = restarts ? started(tool) : Result<std::int64_t>(0);
     if (!before) return tool.report(before.error());
-    bj::object request{{"what", master ? "master" : hard ? "all" : force ? "programs" : "bots"}};
-    const auto ids = tools::parse_ids(shards);
-    if (!shards.empty()) request["shards"] = bj::array(ids.begin(), ids.end());
+    auto request = to.request();
+    request["what"] = master ? "master" : hard ? "all" : force ? "programs" : "bots";
     std::int64_t missing = 0;
     const auto done =
         tool.client().stream("POST", "/v1/reboot", json::serialize(request), [&](std::string_view line) {

@@ -38,11 +38,11 @@ std::string sentence(const bj::object& line) {
 int main(int argc, char** argv) {
   tools::Tool tool("respawn", "Restart shards one by one",
                    "  smaster respawn --wait\n  smaster respawn --shard 3 --shard 8 --delay 10s");
-  std::vector<std::string> shards;
+  tools::AddressFlags to;
   bool wait = false;
   bool as_json = false;
   Millis delay{-1};
-  tools::add_shard_flag(tool.app, shards);
+  to.add_to(tool.app);
   tool.app.add_flag("--wait", wait, "Wait until each is back, and say so as it happens");
   tools::add_duration(tool.app, "--delay", delay, "Pause between two of them (default: shards.respawn_delay)")
       ->default_str("");
@@ -50,10 +50,10 @@ int main(int argc, char** argv) {
   tool.add_client_flags(Millis{120'000});
 
   return tool.run(argc, argv, [&] {
-    bj::object request{{"wait", wait}, {"timeout_ms", tool.timeout.count()}};
+    auto request = to.request();
+    request["wait"] = wait;
+    request["timeout_ms"] = tool.timeout.count();
     if (delay >= Millis{0}) request["delay_ms"] = delay.count();
-    const auto ids = tools::parse_ids(shards);
-    if (!shards.empty()) request["shards"] = bj::array(ids.begin(), ids.end());
 
     std::int64_t sent = 0;
     std::int64_t missing = 0;
@@ -80,7 +80,7 @@ int main(int argc, char** argv) {
             });
     if (!done) return tool.report(done.error());
     if (sent + missing == 0)
-      return tool.report(fail(ErrorKind::timed_out, "no shard has an id yet; try again"));
+      return tool.report(fail(ErrorKind::timed_out, "no such shard has an id yet; try again"));
     if (late > 0) {
       return tool.report(fail(ErrorKind::timed_out, std::to_string(late) + " of " + std::to_string(sent) +
                                                         " shards were not back in time"));

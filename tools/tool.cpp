@@ -209,9 +209,10 @@ boost::json::object AddressFlags::request() const {
   boost::json::object request;
   const auto ids = parse_ids(shards);
   if (!shards.empty()) request["shards"] = boost::json::array(ids.begin(), ids.end());
-  if (!guild.empty()) request["guild"] = guild;
-  if (!host.empty()) request["host"] = host;
-  if (!where.empty()) request["where"] = where;
+  // Also an empty one: who forgot to set a variable does not mean everybody.
+  if (guild) request["guild"] = *guild;
+  if (host) request["host"] = *host;
+  if (where) request["where"] = *where;
   return request;
 }
 

@@ -78,15 +78,13 @@ void add_shard_flag(CLI::App& app, std::vector<std::string>& out);
 /// The flags that say which shards: --shard, --guild, --host, --where; all without them.
 struct AddressFlags {
   std::vector<std::string> shards;
-  std::string guild;
-  std::string host;
-  std::string where;
+  std::optional<std::string> guild;
+  std::optional<std::string> host;
+  std::optional<std::string> where;
 
   void add_to(CLI::App& app);
   /// Whether any is given.
-  [[nodiscard]] bool given() const {
-    return !shards.empty() || !guild.empty() || !host.empty() || !where.empty();
-  }
+  [[nodiscard]] bool given() const { return !shards.empty() || guild || host || where; }
   /// As the control API takes them.
   [[nodiscard]] boost::json::object request() const;
 };

@@ -66,7 +66,8 @@ std::string eval_line(const EvalAnswer& answer) {
     for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);
     shards = R"(,"shards":[)" + shards + ']';
   }
-  return R"({"shard":)" + std::to_string(answer.shard.value) + shards + R"(,"name":)" +
+  return R"({"shard":)" + std::to_string(answer.shard.value) + shards +
+         (answer.kind == EvalAnswer::Kind::missing ? R"(,"missing":true)" : "") + R"(,"name":)" +
          json::serialize(name_value(answer.name)) +
          (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
 }

@@ -36,7 +36,8 @@ void Admission::settings_changed() {
   }
 }
 
-net::Refusal Admission::refuse(const std::string& address, std::string_view why) {
+net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
+  ++core_.metrics.handshakes[outcome];
   attempts_.count(address, std::chrono::steady_clock::now());
   spdlog::warn("handshake refused: {} (address {})", why, address);
   return {};
@@ -57,29 +58,32 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
                               std::chrono::ceil<std::chrono::seconds>(settings.conn_time)};
   if (exhausted(address)) {
     spdlog::debug("handshake refused: too many attempts (address {})", address);
+    ++core_.metrics.handshakes["too_many"];
     co_return too_many;
   }
 
-  if (!request.authorization) co_return refuse(address, "no authorization header");
+  if (!request.authorization) co_return refuse(address, "no_header", "no authorization header");
   const auto header = crypto::parse_authorization(*request.authorization);
-  if (!header) co_return refuse(address, "malformed authorization header: " + header.error().message);
+  if (!header)
+    co_return refuse(address, "malformed", "malformed authorization header: " + header.error().message);
   const auto name = header->name.process(process_number(request.query));
   const auto seat = address + ' ' + name.str();
   if (exhausted(seat)) {
     spdlog::warn("handshake refused: shard {} connects too often (address {})", name.str(), address);
+    ++core_.metrics.handshakes["too_many"];
     co_return too_many;
   }
 
   const auto now = net::wall_clock();
   const auto off = header->time - now;
   if (std::chrono::abs(off) > settings.timestamp_precision) {
-    co_return refuse(address, "shard " + header->name.str() + "'s clock is " +
-                                  format_duration(std::chrono::abs(off)) +
-                                  (off > Millis{0} ? " ahead" : " behind") + ", allowed are " +
-                                  format_duration(settings.timestamp_precision));
+    co_return refuse(address, "clock",
+                     "shard " + header->name.str() + "'s clock is " + format_duration(std::chrono::abs(off)) +
+                         (off > Millis{0} ? " ahead" : " behind") + ", allowed are " +
+                         format_duration(settings.timestamp_precision));
   }
   if (used_.contains(header->signed_text))
-    co_return refuse(address, "a header of " + header->name.str() + " came twice");
+    co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
 
   // An unknown name costs the same check, against a key that verifies nothing of theirs, and gets the same
   // answer.
@@ -91,15 +95,15 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   // Anything may have changed meanwhile.
   known = core_.fleet.find(header->name);
   if (!verified || known == nullptr || known->info.key != key) {
-    co_return refuse(address, "unknown name or bad signature (\"" + header->name.str() + "\")");
+    co_return refuse(address, "refused", "unknown name or bad signature (\"" + header->name.str() + "\")");
   }
   if (!used_.insert(header->signed_text, header->time + settings.timestamp_precision, now)) {
-    co_return refuse(address, "a header of " + header->name.str() + " came twice");
+    co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
   }
   if (known->info.is_master) {
     const auto* const live = core_.fleet.live_master();
     if (live != nullptr && live != known) {
-      co_return refuse(address,
+      co_return refuse(address, "second_master",
                        "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
     }
   }
@@ -113,9 +117,12 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
     if (!added) {
       spdlog::error("handshake refused: process {} cannot be registered: {}", name.str(),
                     added.error().message);
+      ++core_.metrics.handshakes["failed"];
       co_return net::Refusal{503, "Try again later", std::chrono::seconds(5)};
     }
   }
+  ++core_.metrics.handshakes["accepted"];
+  core_.metrics.handshake_time.add(std::chrono::steady_clock::now() - instant);
   co_return std::make_unique<ShardSession>(core_, name, address);
 }
 

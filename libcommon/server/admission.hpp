@@ -17,7 +17,7 @@ class Admission {
   void settings_changed();
 
  private:
-  net::Refusal refuse(const std::string& address, std::string_view why);
+  net::Refusal refuse(const std::string& address, std::string_view outcome, std::string_view why);
 
   Core& core_;
   std::vector<net::Network> trusted_;

@@ -10,6 +10,7 @@
 #include "server/fleet.hpp"
 #include "server/mail.hpp"
 #include "server/master_proof.hpp"
+#include "server/metrics.hpp"
 #include "server/settings.hpp"
 #include "server/sql.hpp"
 #include "server/update.hpp"
@@ -36,6 +37,7 @@ class Core {
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
+  Metrics metrics;
   Sql sql{*this};
   Files files{*this};
   Mail mail{*this};

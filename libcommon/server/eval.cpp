@@ -44,6 +44,8 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
 
 void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout) {
   if (!on_end_) return;
+  ++core_.metrics.evals;
+  begun_ = std::chrono::steady_clock::now();
   const auto by_id = core_.fleet.by_id();
   std::map<ShardName, ShardId> asked;  // a process that runs several ids answers once
   for (const auto id : ids) {
@@ -83,6 +85,8 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   } else {
     const auto& values = arguments->json;
     const bool ok = values.empty() || !json::truthy(values.front());
+    ++core_.metrics.eval_answers[ok ? "result" : "error"];
+    core_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
     on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
                 std::string(text), arguments->attachments});
@@ -91,6 +95,7 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
 }
 
 void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
+  ++core_.metrics.eval_answers["missing"];
   on_answer_({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
 }
 

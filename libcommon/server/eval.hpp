@@ -72,6 +72,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
   Core& core_;
   net::Timer timer_;
+  Instant begun_{};
   OnAnswer on_answer_;
   OnEnd on_end_;
   std::map<ShardId, Waiting> waiting_;

@@ -22,6 +22,7 @@ class Mail {
                       const std::filesystem::path& config, bool temporary);
   /// No config could be made.
   void config_failed(const std::string& errors);
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   /// Something else that somebody should look at.
   void alert(const std::string& text);
 

@@ -14,7 +14,6 @@
 #include <utility>
 
 #include "base/file.hpp"
-#include "control/render.hpp"
 #include "control/server.hpp"
 #include "json/json.hpp"
 #include "net/http_listener.hpp"
@@ -23,15 +22,14 @@
 #include "server/core.hpp"
 #include "server/discord_watch.hpp"
 #include "server/file_watch.hpp"
+#include "server/http_api.hpp"
 #include "server/registrar.hpp"
-#include "server/stats.hpp"
 #include "store/store.hpp"
 
 namespace smaster::server {
 namespace {
 
 namespace asio = net::asio;
-namespace http = boost::beast::http;
 
 /// How long clients get to take our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
@@ -145,22 +143,7 @@ class Server final : public net::Application {
   }
 
   net::Response answer(const net::Request& request) override {
-    const auto path = std::string_view(request.target().data(), request.target().size());
-    const auto plain = path.substr(0, path.find('?'));
-    net::Response response(http::status::not_implemented, request.version());
-    response.keep_alive(request.keep_alive());
-    response.set(http::field::content_type, "text/plain; charset=utf-8");
-    response.body() = "501: Not Implemented\n";
-    if (request.method() == http::verb::get && (plain == "/healthz" || plain == "/readyz")) {
-      response.result(http::status::ok);
-      response.body() = "ok\n";
-    } else if (request.method() == http::verb::get && plain == "/metrics") {
-      response.result(http::status::ok);
-      response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-      response.body() = control::stats_as_prometheus(stats_json(core_, engine_.session_count()));
-    }
-    response.prepare_payload();
-    return response;
+    return answer_http(core_, engine_.session_count(), request);
   }
 
  private:

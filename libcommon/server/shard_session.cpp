@@ -149,6 +149,7 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   auto* const shard = core_.fleet.find(name_);
   if (shard == nullptr || shard->session != this) return;
   if (name == "status") {
+    ++core_.metrics.statuses;
     if (!arguments.json.empty()) core_.fleet.status(*shard, arguments.json.front());
     return;
   }
@@ -248,6 +249,7 @@ void ShardSession::answer_after(std::optional<socketio::AckId> ack_id, std::stri
   net::asio::co_spawn(core_.context, std::move(task),
                       [this, alive = alive_, ack_id, name = name_, what = std::move(what)](
                           std::exception_ptr failure, const Result<void>& result) {
+                        ++core_.metrics.files[failure || !result ? "error" : "ok"];
                         if (failure || !result) {
                           spdlog::warn(
                               "shard {}: {}: {}", name.str(), what.substr(0, 200),

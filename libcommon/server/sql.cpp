@@ -39,18 +39,22 @@ void Sql::run(std::string statement, sql::Access access, Then then) {
     return;
   }
   ++waiting_;
+  const auto begun = std::chrono::steady_clock::now();
   const sql::Limits limits{core_.settings.statement_timeout, core_.settings.max_rows};
   net::asio::post(pool_, [this, database = std::move(*database), statement = std::move(statement), access,
-                          limits, then = std::move(then)]() mutable {
+                          begun, limits, then = std::move(then)]() mutable {
     auto outcome = database->run(statement, access, limits);
     database.reset();
-    net::asio::post(core_.context, [this, outcome = std::move(outcome), then = std::move(then)]() mutable {
-      --waiting_;
-      if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
-        spdlog::error("SQL: {}", outcome.error().message);
-      }
-      then(std::move(outcome));
-    });
+    net::asio::post(core_.context,
+                    [this, begun, outcome = std::move(outcome), then = std::move(then)]() mutable {
+                      --waiting_;
+                      ++core_.metrics.statements[outcome ? "ok" : "error"];
+                      core_.metrics.statement_time.add(std::chrono::steady_clock::now() - begun);
+                      if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
+                        spdlog::error("SQL: {}", outcome.error().message);
+                      }
+                      then(std::move(outcome));
+                    });
   });
 }
 

@@ -20,6 +20,7 @@ class Sql {
 
   /// Runs a statement and calls back from the context; unavailable when too many wait already.
   void run(std::string statement, sql::Access access, Then then);
+  [[nodiscard]] std::size_t waiting() const { return waiting_; }
   /// Waits until what runs has ended.
   void join() { pool_.join(); }
 

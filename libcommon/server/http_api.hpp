@@ -1,0 +1,13 @@
+// What is served on the shard port beside Socket.IO: health, metrics, and the statuses of the past.
+#pragma once
+
+#include "net/application.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+/// `sessions`: how many there are. 501 for everything that is not served, as the original has it.
+[[nodiscard]] net::Response answer_http(Core& core, std::size_t sessions, const net::Request& request);
+
+}  // namespace smaster::server

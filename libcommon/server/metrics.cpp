@@ -1,0 +1,76 @@
+#include "server/metrics.hpp"
+
+#include "json/json.hpp"
+
+namespace smaster::server {
+namespace {
+
+void head(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+  out.append("# HELP smaster_").append(name).append(" ").append(help).append("\n# TYPE smaster_");
+  out.append(name).append(" ").append(type).append("\n");
+}
+
+void counter(std::string& out, std::string_view name, std::string_view help, std::uint64_t value) {
+  head(out, name, "counter", help);
+  out.append("smaster_").append(name).append(" ").append(std::to_string(value)).append("\n");
+}
+
+void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts) {
+  head(out, name, "counter", help);
+  for (const auto& [outcome, value] : counts) {
+    out.append("smaster_").append(name).append("{outcome=\"").append(outcome).append("\"} ");
+    out.append(std::to_string(value)).append("\n");
+  }
+}
+
+void histogram(std::string& out, std::string_view name, std::string_view help, const Histogram& values) {
+  head(out, name, "histogram", help);
+  out += values.text(name);
+}
+
+}  // namespace
+
+void Histogram::add(std::chrono::steady_clock::duration took) {
+  const auto seconds = std::chrono::duration<double>(took).count();
+  ++count_;
+  sum_ += seconds;
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    if (seconds <= kBounds[i]) ++buckets_[i];
+  }
+}
+
+std::string Histogram::text(std::string_view name) const {
+  const auto family = "smaster_" + std::string(name);
+  std::string out;
+  for (std::size_t i = 0; i < kBounds.size(); ++i) {
+    out += family + "_bucket{le=\"" + json::number(kBounds[i]) + "\"} " + std::to_string(buckets_[i]) + '\n';
+  }
+  out += family + "_bucket{le=\"+Inf\"} " + std::to_string(count_) + '\n';
+  out += family + "_sum " + json::number(sum_) + '\n';
+  return out + family + "_count " + std::to_string(count_) + '\n';
+}
+
+std::string Metrics::text(const Queues& queues) const {
+  std::string out;
+  counters(out, "handshakes_total", "Requests for a new session, by how they ended.", handshakes);
+  counter(out, "statuses_total", "Statuses received from shards.", statuses);
+  counter(out, "evals_total", "Evals begun, by operators and by shards.", evals);
+  counters(out, "eval_answers_total", "Answers of single shards to evals.", eval_answers);
+  counters(out, "sql_statements_total", "SQL statements, by how they ended.", statements);
+  counters(out, "files_total", "Files that shards have written here or got from here, by how that ended.",
+           files);
+  histogram(out, "handshake_seconds", "From a request for a session to its answer.", handshake_time);
+  histogram(out, "eval_answer_seconds", "From an eval's begin to a shard's answer.", eval_time);
+  histogram(out, "sql_statement_seconds", "From a statement's arrival to its result.", statement_time);
+  head(out, "queue_length", "gauge", "What waits for its turn.");
+  const auto queue = [&out](std::string_view name, std::size_t length) {
+    out.append("smaster_queue_length{queue=\"").append(name).append("\"} ").append(std::to_string(length)) +=
+        '\n';
+  };
+  queue("identify", queues.identify);
+  queue("sql", queues.sql);
+  queue("mail", queues.mail);
+  return out;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,54 @@
+// What the server has done so far, counted, for Prometheus. How the fleet is now is in the stats.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "base/types.hpp"
+
+namespace smaster::server {
+
+/// How long things took, in Prometheus' cumulative buckets.
+class Histogram {
+ public:
+  void add(std::chrono::steady_clock::duration took);
+  /// The lines of the family `name`, without its header.
+  [[nodiscard]] std::string text(std::string_view name) const;
+
+ private:
+  static constexpr std::array<double, 12> kBounds{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+                                                  0.1,   0.25,   0.5,   1,    5,     15};  ///< seconds
+  std::array<std::uint64_t, kBounds.size()> buckets_{};
+  std::uint64_t count_ = 0;
+  double sum_ = 0;
+};
+
+/// Counts by the value of one label, of which there are few.
+using Counts = std::map<std::string_view, std::uint64_t>;
+
+/// How long things wait now.
+struct Queues {
+  std::size_t identify = 0, sql = 0, mail = 0;
+};
+
+/// Whoever does something counts it here.
+struct Metrics {
+  Counts handshakes{{"accepted", 0}, {"no_header", 0}, {"malformed", 0}, {"clock", 0},        {"replayed", 0},
+                    {"refused", 0},  {"too_many", 0},  {"failed", 0},    {"second_master", 0}};
+  Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
+  Counts statements{{"ok", 0}, {"error", 0}};
+  Counts files{{"ok", 0}, {"error", 0}};
+  std::uint64_t statuses = 0;
+  std::uint64_t evals = 0;
+  Histogram handshake_time;
+  Histogram eval_time;  ///< from the question to each answer
+  Histogram statement_time;
+
+  /// Prometheus' text format 0.0.4.
+  [[nodiscard]] std::string text(const Queues& queues) const;
+};
+
+}  // namespace smaster::server

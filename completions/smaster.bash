@@ -13,6 +13,7 @@ _smaster() {
         return
         ;;
       --log-level) words="debug info warn error" ;;
+      --log-format) words="text json" ;;
       --strategy) words="auto rolling blue-green at-once" ;;
       *)
         local help

@@ -1,8 +1,8 @@
 // smaster serve: the server, in the foreground.
-#include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
+#include "log/log.hpp"
 #include "server/server.hpp"
 #include "tool.hpp"
 
@@ -17,6 +17,8 @@ struct Flags {
   std::optional<std::string> address;
   std::optional<std::string> path;
   std::string socket;
+  std::optional<std::string> log_level;
+  std::optional<std::string> log_format;
 };
 
 Result<server::Settings> read_settings(const Flags& flags) {
@@ -34,6 +36,8 @@ Result<server::Settings> read_settings(const Flags& flags) {
   if (flags.address) settings->address = *flags.address;
   if (flags.path) settings->path = *flags.path;
   if (!flags.socket.empty()) settings->control_socket = flags.socket;
+  if (flags.log_level) settings->log_level = *flags.log_level;
+  if (flags.log_format) settings->log_format = *log::parse_format(*flags.log_format);
   return settings;
 }
 
@@ -44,7 +48,6 @@ int main(int argc, char** argv) {
                    "  smaster serve --config /etc/smaster/smaster.toml\n  smaster serve --port 9000 --socket "
                    "./control.sock");
   Flags flags;
-  std::string level = "info";
   tool.app
       .add_option("--config", flags.config, "Settings in TOML, see smaster.toml(5); read again on SIGHUP")
       ->type_name("FILE");
@@ -65,24 +68,24 @@ int main(int argc, char** argv) {
       .add_option("--socket", flags.socket,
                   "The control socket to make (default: $SMASTER_SOCKET or the usual place)")
       ->type_name("PATH");
-  tool.app.add_option("--log-level", level, "How much to log")
+  tool.app.add_option("--log-level", flags.log_level, "How much to log (default: info)")
       ->type_name("LEVEL")
-      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
-      ->capture_default_str();
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  tool.app
+      .add_option("--log-format", flags.log_format, "text, or json for a JSON object a line (default: text)")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
 
   // By its path, not as it is now: a restart is how a new version is put to work.
   std::error_code unknown;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
 
   return tool.run(argc, argv, [&] {
-    auto logger = spdlog::stderr_color_mt("smaster");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-    logger->set_level(spdlog::level::from_str(level));
-    spdlog::set_default_logger(std::move(logger));
-
     auto settings = read_settings(flags);
     if (!settings) return tool.report(settings.error());
-    server::ServeOptions options{std::move(*settings), flags.config, [&flags] { return read_settings(flags); }};
+    log::set_up(settings->log_format, *log::parse_level(settings->log_level));
+    server::ServeOptions options{std::move(*settings), flags.config,
+                                 [&flags] { return read_settings(flags); }};
     auto served = server::serve(std::move(options));
     if (!served) return tool.report(served.error());
     if (!served->restart) return static_cast<int>(tools::kDone);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "log/log.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
@@ -39,7 +40,8 @@ void Admission::settings_changed() {
 net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
   ++core_.metrics.handshakes[outcome];
   attempts_.count(address, std::chrono::steady_clock::now());
-  spdlog::warn("handshake refused: {} (address {})", why, address);
+  log::shard(spdlog::level::warn, {"handshake_refused", {}, {}, address},
+             "handshake refused: " + std::string(why) + " (address " + address + ")");
   return {};
 }
 
@@ -69,7 +71,8 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto name = header->name.process(process_number(request.query));
   const auto seat = address + ' ' + name.str();
   if (exhausted(seat)) {
-    spdlog::warn("handshake refused: shard {} connects too often (address {})", name.str(), address);
+    log::shard(spdlog::level::warn, {"handshake_refused", name.str(), {}, address},
+               "handshake refused: shard " + name.str() + " connects too often (address " + address + ")");
     ++core_.metrics.handshakes["too_many"];
     co_return too_many;
   }

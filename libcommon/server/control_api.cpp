@@ -257,6 +257,8 @@ const Route kRoutes[] = {
     {"POST", "/v1/file/push", post_push},
     {"POST", "/v1/file/fetch", post_fetch},
     {"POST", "/v1/update", post_update},
+    {"GET", "/v1/log-level", get_log_level},
+    {"POST", "/v1/log-level", post_log_level},
     {"POST", "/v1/stop", post_stop},
 };
 

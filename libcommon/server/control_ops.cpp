@@ -1,10 +1,13 @@
 #include "server/control_ops.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
+#include "log/log.hpp"
 #include "server/control_parts.hpp"
 #include "server/core.hpp"
 #include "server/files.hpp"
@@ -184,6 +187,20 @@ Answer post_update(ControlContext& context, const Call& call) {
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   net::asio::co_spawn(context.core.context, update(context.core, lines, *timeout), net::asio::detached);
   return lines;
+}
+
+Answer get_log_level(ControlContext&, const Call&) { return json_reply(bj::object{{"level", log::level()}}); }
+
+/// {"level": …}: until it is changed again, or the settings say another.
+Answer post_log_level(ControlContext&, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  std::string text;
+  json::read(*body, "level", text);
+  const auto level = log::parse_level(text);
+  if (!level) return usage("\"level\" is debug, info, warn or error");
+  spdlog::set_level(*level);
+  return json_reply(bj::object{{"level", text}});
 }
 
 Answer post_push(ControlContext& context, const Call& call) {

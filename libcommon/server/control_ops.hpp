@@ -15,6 +15,8 @@ net::Task<control::Answer> delete_file(ControlContext context, control::Call cal
 control::Answer post_push(ControlContext& context, const control::Call& call);
 control::Answer post_fetch(ControlContext& context, const control::Call& call);
 
+control::Answer get_log_level(ControlContext& context, const control::Call& call);
+control::Answer post_log_level(ControlContext& context, const control::Call& call);
 control::Answer post_update(ControlContext& context, const control::Call& call);
 
 }  // namespace smaster::server

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "log/log.hpp"
 #include "net/clock.hpp"
 #include "server/shard_session.hpp"
 
@@ -115,7 +116,9 @@ void Fleet::attach(ShardSession& session) {
   ring_.leave(session.name());
   if (old != nullptr) {
     dispatch_.left(shard);
-    spdlog::info("shard {} connected again, its old connection is closed", session.name().str());
+    log::shard(spdlog::level::info,
+               {"replaced", session.name().str(), shard.info.goal.first(), session.address()},
+               "shard " + session.name().str() + " connected again, its old connection is closed");
     old->close();
   }
   seen(shard);
@@ -159,7 +162,8 @@ void Fleet::seen(Shard& shard) {
 void Fleet::status(Shard& shard, std::string_view text) {
   const auto value = json::parse(text);
   if (!value || !value->is_object()) {
-    spdlog::warn("shard {} sent a status that is no object; ignored", shard.info.id.str());
+    log::shard(spdlog::level::warn, {"bad_status", shard.info.id.str(), shard.info.goal.first(), {}},
+               "shard " + shard.info.id.str() + " sent a status that is no object; ignored");
     return;
   }
   const auto now = net::fleet_clock();
@@ -194,9 +198,10 @@ void Fleet::status(Shard& shard, std::string_view text) {
     shard.corrected = instant;
     shard.correction_pause =
         std::min(std::max(shard.correction_pause * 2, kFirstCorrectionPause), settings_.interval);
-    spdlog::info("shard {} reports id {} of {}, it has {} of {}; corrected", info.id.str(),
-                 fleet::ids_text(status.goal), status.goal.count.value, fleet::ids_text(info.goal),
-                 info.goal.count.value);
+    log::shard(spdlog::level::info, {"corrected", info.id.str(), info.goal.first(), {}},
+               "shard " + info.id.str() + " reports id " + fleet::ids_text(status.goal) + " of " +
+                   std::to_string(status.goal.count.value) + ", it has " + fleet::ids_text(info.goal) +
+                   " of " + std::to_string(info.goal.count.value) + "; corrected");
     send_update(shard);
     return;
   }
@@ -287,6 +292,7 @@ void Fleet::arm_flush() {
 }
 
 net::Task<> Fleet::flush() {
+  log::say_held_back(std::chrono::steady_clock::now());
   auto samples = history_.take_unsaved();
   std::vector<fleet::ShardInfo> infos;
   for (auto& [name, shard] : shards_) {

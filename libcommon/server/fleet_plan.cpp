@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "log/log.hpp"
 #include "net/clock.hpp"
 #include "server/fleet.hpp"
 #include "server/shard_session.hpp"
@@ -192,13 +193,17 @@ net::Task<> Fleet::generate_one(fleet::Generate what) {
 void Fleet::say(const fleet::Plan& plan) {
   for (const auto& assignment : plan.assignments) {
     const auto& runs = find(assignment.shard)->info.current;
-    spdlog::info("shard {} gets id {} of {}, runs {} of {}", assignment.shard.str(),
-                 fleet::ids_text(assignment.role), assignment.role.count.value, fleet::ids_text(runs),
-                 runs.count.value);
+    log::shard(spdlog::level::info, {"assigned", assignment.shard.str(), assignment.role.first(), {}},
+               "shard " + assignment.shard.str() + " gets id " + fleet::ids_text(assignment.role) + " of " +
+                   std::to_string(assignment.role.count.value) + ", runs " + fleet::ids_text(runs) + " of " +
+                   std::to_string(runs.count.value));
   }
   for (const auto& name : plan.reboots) {
-    spdlog::warn("shard {} (id {}) has given no sign of life for {}: it is told to reboot", name.str(),
-                 fleet::ids_text(find(name)->info.goal), format_duration(settings_.request_reboot_after));
+    const auto& goal_role = find(name)->info.goal;
+    log::shard(spdlog::level::warn, {"silent", name.str(), goal_role.first(), {}},
+               "shard " + name.str() + " (id " + fleet::ids_text(goal_role) +
+                   ") has given no sign of life for " + format_duration(settings_.request_reboot_after) +
+                   ": it is told to reboot");
   }
 }
 

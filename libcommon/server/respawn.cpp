@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "json/json.hpp"
+#include "log/log.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
 
@@ -53,8 +54,9 @@ void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay
       continue;
     }
     const auto wait = turn++ * delay;
-    spdlog::info("shard {} (id {}) is told to respawn in {} ms", target.name->str(), target.id.value,
-                 wait.count());
+    log::shard(spdlog::level::info, {"respawn", target.name->str(), target.id, {}},
+               "shard " + target.name->str() + " (id " + std::to_string(target.id.value) +
+                   ") is told to respawn in " + std::to_string(wait.count()) + " ms");
     if (core.fleet.identify().limits() || shard->parked) {
       respawn_after(core, *target.name, wait);
     } else {

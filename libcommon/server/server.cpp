@@ -228,7 +228,9 @@ class Server final : public net::Application {
       spdlog::info("settings reloaded, nothing has changed");
       return;
     }
+    const bool other_log = fresh->log_format != now.log_format || fresh->log_level != now.log_level;
     now = std::move(*fresh);
+    if (other_log) log::set_up(now.log_format, *log::parse_level(now.log_level));
     admission_.settings_changed();
     core_.fleet.settings_changed();
     discord_.settings_changed();

@@ -34,144 +34,146 @@ std::string as_toml(const std::vector<std::string>& values) {
 
 Setting text(std::string& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_string()) return "takes a text";
-    out = node.as_string()->get();
-    return std::nullopt;
-  },
+            if (!node.is_string()) return "takes a text";
+            out = node.as_string()->get();
+            return std::nullopt;
+          },
           [&out] { return as_toml(out); }};
 }
 
 Setting path(std::filesystem::path& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_string() || node.as_string()->get().empty()) return "takes a path";
-    out = node.as_string()->get();
-    return std::nullopt;
-  },
+            if (!node.is_string() || node.as_string()->get().empty()) return "takes a path";
+            out = node.as_string()->get();
+            return std::nullopt;
+          },
           [&out] { return as_toml(out.string()); }};
 }
 
 Setting yes_no(bool& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_boolean()) return "takes true or false";
-    out = node.as_boolean()->get();
-    return std::nullopt;
-  },
+            if (!node.is_boolean()) return "takes true or false";
+            out = node.as_boolean()->get();
+            return std::nullopt;
+          },
           [&out] { return std::string(out ? "true" : "false"); }};
 }
 
 template <class Int>
 Setting number(Int& out, std::int64_t least, std::int64_t most) {
   return {[&out, least, most](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_integer() || node.as_integer()->get() < least || node.as_integer()->get() > most) {
-      return "takes a whole number from " + std::to_string(least) + " to " + std::to_string(most);
-    }
-    out = static_cast<Int>(node.as_integer()->get());
-    return std::nullopt;
-  },
+            if (!node.is_integer() || node.as_integer()->get() < least || node.as_integer()->get() > most) {
+              return "takes a whole number from " + std::to_string(least) + " to " + std::to_string(most);
+            }
+            out = static_cast<Int>(node.as_integer()->get());
+            return std::nullopt;
+          },
           [&out] { return std::to_string(out); }};
 }
 
 Setting duration(Millis& out, Millis least) {
   return {[&out, least](const toml::node& node) -> std::optional<std::string> {
-    const auto value = node.is_string() ? parse_duration(node.as_string()->get()) : std::nullopt;
-    if (!value || *value < least) {
-      return "takes a duration such as \"30s\" or \"5m\", at least " + format_duration(least);
-    }
-    out = *value;
-    return std::nullopt;
-  },
+            const auto value = node.is_string() ? parse_duration(node.as_string()->get()) : std::nullopt;
+            if (!value || *value < least) {
+              return "takes a duration such as \"30s\" or \"5m\", at least " + format_duration(least);
+            }
+            out = *value;
+            return std::nullopt;
+          },
           [&out] { return as_toml(format_duration(out)); }};
 }
 
 Setting texts(std::vector<std::string>& out,
-          const std::function<std::optional<std::string>(const std::string&)>& check = {}) {
+              const std::function<std::optional<std::string>(const std::string&)>& check = {}) {
   return {[&out, check](const toml::node& node) -> std::optional<std::string> {
-    const auto* array = node.as_array();
-    if (array == nullptr) return "takes a list of texts";
-    std::vector<std::string> values;
-    for (const auto& element : *array) {
-      if (!element.is_string()) return "takes a list of texts";
-      values.push_back(element.as_string()->get());
-      if (check) {
-        if (auto wrong = check(values.back())) return wrong;
-      }
-    }
-    out = std::move(values);
-    return std::nullopt;
-  },
+            const auto* array = node.as_array();
+            if (array == nullptr) return "takes a list of texts";
+            std::vector<std::string> values;
+            for (const auto& element : *array) {
+              if (!element.is_string()) return "takes a list of texts";
+              values.push_back(element.as_string()->get());
+              if (check) {
+                if (auto wrong = check(values.back())) return wrong;
+              }
+            }
+            out = std::move(values);
+            return std::nullopt;
+          },
           [&out] { return as_toml(out); }};
 }
 
 Setting one_of(std::string& out, const std::vector<std::string>& choices) {
   return {[&out, choices](const toml::node& node) -> std::optional<std::string> {
-    std::string sentence = "takes one of";
-    for (const auto& choice : choices) {
-      if (node.is_string() && node.as_string()->get() == choice) {
-        out = choice;
-        return std::nullopt;
-      }
-      sentence += " \"" + choice + '"';
-    }
-    return sentence;
-  },
+            std::string sentence = "takes one of";
+            for (const auto& choice : choices) {
+              if (node.is_string() && node.as_string()->get() == choice) {
+                out = choice;
+                return std::nullopt;
+              }
+              sentence += " \"" + choice + '"';
+            }
+            return sentence;
+          },
           [&out] { return as_toml(out); }};
 }
 
 Setting update_style(UpdateStyle& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    for (const auto style : {UpdateStyle::pull, UpdateStyle::push, UpdateStyle::event}) {
-      if (node.is_string() && node.as_string()->get() == to_string(style)) {
-        out = style;
-        return std::nullopt;
-      }
-    }
-    return R"(takes one of "pull" "push" "event")";
-  },
+            for (const auto style : {UpdateStyle::pull, UpdateStyle::push, UpdateStyle::event}) {
+              if (node.is_string() && node.as_string()->get() == to_string(style)) {
+                out = style;
+                return std::nullopt;
+              }
+            }
+            return R"(takes one of "pull" "push" "event")";
+          },
           [&out] { return as_toml(std::string(to_string(out))); }};
 }
 
 Setting reshard_strategy(std::optional<fleet::Strategy>& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    const auto text = node.is_string() ? node.as_string()->get() : std::string();
-    out = fleet::parse_strategy(text);
-    if (out || text == "auto") return std::nullopt;
-    return R"(takes one of "auto" "rolling" "blue-green" "at-once")";
-  },
+            const auto text = node.is_string() ? node.as_string()->get() : std::string();
+            out = fleet::parse_strategy(text);
+            if (out || text == "auto") return std::nullopt;
+            return R"(takes one of "auto" "rolling" "blue-green" "at-once")";
+          },
           [&out] { return as_toml(out ? std::string(fleet::to_string(*out)) : "auto"); }};
 }
 
 Setting url_path(std::string& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    const auto* value = node.as_string();
-    if (value == nullptr || !value->get().starts_with('/') || !value->get().ends_with('/')) {
-      return "takes a path that begins and ends with \"/\"";
-    }
-    out = value->get();
-    return std::nullopt;
-  },
+            const auto* value = node.as_string();
+            if (value == nullptr || !value->get().starts_with('/') || !value->get().ends_with('/')) {
+              return "takes a path that begins and ends with \"/\"";
+            }
+            out = value->get();
+            return std::nullopt;
+          },
           [&out] { return as_toml(out); }};
 }
 
 /// A number of shards, or "auto".
 Setting shard_count(Settings& settings, std::int64_t most) {
   return {[&settings, most](const toml::node& node) -> std::optional<std::string> {
-    settings.count_auto = node.is_string() && node.as_string()->get() == "auto";
-    if (settings.count_auto) return std::nullopt;
-    if (number(settings.count.value, 0, most).set(node)) {
-      return "takes a whole number from 0 to " + std::to_string(most) + ", or \"auto\"";
-    }
-    return std::nullopt;
-  },
-          [&settings] { return settings.count_auto ? as_toml(std::string("auto")) : std::to_string(settings.count.value); }};
+            settings.count_auto = node.is_string() && node.as_string()->get() == "auto";
+            if (settings.count_auto) return std::nullopt;
+            if (number(settings.count.value, 0, most).set(node)) {
+              return "takes a whole number from 0 to " + std::to_string(most) + ", or \"auto\"";
+            }
+            return std::nullopt;
+          },
+          [&settings] {
+            return settings.count_auto ? as_toml(std::string("auto")) : std::to_string(settings.count.value);
+          }};
 }
 
 Setting api_base(std::string& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_string()) return "takes an address such as \"https://discord.com/api/v10\"";
-    out = node.as_string()->get();
-    const auto parsed = discord::parse_api_base(out);
-    return parsed ? std::nullopt : std::optional("is wrong: " + parsed.error().message);
-  },
+            if (!node.is_string()) return "takes an address such as \"https://discord.com/api/v10\"";
+            out = node.as_string()->get();
+            const auto parsed = discord::parse_api_base(out);
+            return parsed ? std::nullopt : std::optional("is wrong: " + parsed.error().message);
+          },
           [&out] { return as_toml(out); }};
 }
 
@@ -183,39 +185,49 @@ std::string variables_text(const std::map<std::string, std::string>& values) {
 
 Setting variables(std::map<std::string, std::string>& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    const auto* const table = node.as_table();
-    if (table == nullptr) return R"(takes variables such as {HOME = "/var/lib/smaster"})";
-    std::map<std::string, std::string> values;
-    for (const auto& [key, value] : *table) {
-      if (!value.is_string()) return "takes only texts as values";
-      values.emplace(key.str(), value.as_string()->get());
-    }
-    out = std::move(values);
-    return std::nullopt;
-  },
+            const auto* const table = node.as_table();
+            if (table == nullptr) return R"(takes variables such as {HOME = "/var/lib/smaster"})";
+            std::map<std::string, std::string> values;
+            for (const auto& [key, value] : *table) {
+              if (!value.is_string()) return "takes only texts as values";
+              values.emplace(key.str(), value.as_string()->get());
+            }
+            out = std::move(values);
+            return std::nullopt;
+          },
           [&out] { return variables_text(out); }};
 }
 
 Setting database_url(std::string& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
-    out = node.as_string()->get();
-    const auto database = sql::Database::make(out, 1);
-    return database ? std::nullopt : std::optional(database.error().message);
-  },
+            if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
+            out = node.as_string()->get();
+            const auto database = sql::Database::make(out, 1);
+            return database ? std::nullopt : std::optional(database.error().message);
+          },
           [&out] { return as_toml(out); }};
 }
 
 Setting access(sql::Access& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
-    for (const auto access : {sql::Access::none, sql::Access::read, sql::Access::write}) {
-      if (node.is_string() && node.as_string()->get() == to_string(access)) {
-        out = access;
-        return std::nullopt;
-      }
-    }
-    return R"(takes one of "none" "read" "write")";
-  },
+            for (const auto access : {sql::Access::none, sql::Access::read, sql::Access::write}) {
+              if (node.is_string() && node.as_string()->get() == to_string(access)) {
+                out = access;
+                return std::nullopt;
+              }
+            }
+            return R"(takes one of "none" "read" "write")";
+          },
+          [&out] { return as_toml(std::string(to_string(out))); }};
+}
+
+Setting log_format(log::Format& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
+            const auto format = node.is_string() ? log::parse_format(node.as_string()->get()) : std::nullopt;
+            if (!format) return R"(takes one of "text" "json")";
+            out = *format;
+            return std::nullopt;
+          },
           [&out] { return as_toml(std::string(to_string(out))); }};
 }
 
@@ -279,6 +291,9 @@ std::map<std::string_view, Table> sections(Settings& s) {
        {{"api_base", api_base(s.api_base)},
         {"ca_file", text(s.discord_ca_file)},
         {"identify_reserve", number(s.identify_reserve, 0, 1'000'000)}}},
+      {"log",
+       {{"format", log_format(s.log_format)},
+        {"level", one_of(s.log_level, {"debug", "info", "warn", "error"})}}},
       {"mail",
        {{"enabled", yes_no(s.mail_enabled)},
         {"command", text(s.mail_command)},

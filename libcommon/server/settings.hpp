@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "fleet/planner.hpp"
+#include "log/log.hpp"
 #include "sql/sql.hpp"
 
 namespace smaster::server {
@@ -67,6 +68,9 @@ struct Settings {
   std::string api_base = "https://discord.com/api/v10";
   std::string discord_ca_file;         ///< more certificate authorities, PEM
   std::int64_t identify_reserve = 20;  ///< of a day's logins, kept for the operator
+  // [log]
+  log::Format log_format = log::Format::text;
+  std::string log_level = "info";
   // [mail]
   bool mail_enabled = false;
   std::string mail_command = "sendmail";

@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "log/log.hpp"
 #include "server/core.hpp"
 #include "server/messages.hpp"
 #include "server/reboot.hpp"
@@ -54,9 +55,18 @@ void ShardSession::receive(bool binary, std::string_view data) {
 
 void ShardSession::closed(engineio::CloseReason reason) {
   open_ = false;
-  spdlog::info("shard {} disconnected: {} (address {})", name_.str(), engineio::to_string(reason), address_);
+  say(spdlog::level::info, "disconnected",
+      "disconnected: " + std::string(engineio::to_string(reason)) + " (address " + address_ + ")");
   core_.fleet.detach(*this);
   fail_pending();
+}
+
+/// A line of the log about this shard.
+void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
+                       const std::string& text) const {
+  const auto* const shard = core_.fleet.find(name_);
+  const auto id = shard == nullptr ? std::nullopt : std::optional(shard->info.goal.first());
+  log::shard(level, {event, name_.str(), id, address_}, "shard " + name_.str() + ' ' + text);
 }
 
 void ShardSession::close() {
@@ -73,7 +83,8 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
   core_.proof.get([this, alive = alive_, only_check](const Proof& proof) {
     if (!*alive || !open_) return;
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
-    spdlog::info("shard {} connected{} (address {})", name_.str(), only_check ? " to check" : "", address_);
+    say(spdlog::level::info, "connected",
+        std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
     if (only_check) return;
     core_.fleet.joined(*this);
     net::asio::co_spawn(core_.context, core_.files.copy(name_), net::asio::detached);
@@ -173,8 +184,8 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   } else if (name == "sendMessage") {
     on_send_message(ack_id, arguments);
   } else {
-    spdlog::warn("shard {} sent the event \"{}\", which this server does not know", name_.str(),
-                 name.substr(0, 64));
+    say(spdlog::level::warn, "unknown_event",
+        "sent the event \"" + std::string(name.substr(0, 64)) + "\", which this server does not know");
     if (ack_id) answer(*ack_id, {R"("this master does not support that event")"});
   }
 }
@@ -216,7 +227,7 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
 
 void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
                                   const socketio::Arguments& arguments) {
-  spdlog::info("shard {} asks to respawn all", name_.str());
+  say(spdlog::level::info, "respawn_all", "asks to respawn all");
   const auto options =
       arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
   if (options && options->is_object()) {
@@ -246,24 +257,25 @@ void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const sock
 
 void ShardSession::answer_after(std::optional<socketio::AckId> ack_id, std::string what,
                                 net::Task<Result<void>> task) {
-  net::asio::co_spawn(core_.context, std::move(task),
-                      [this, alive = alive_, ack_id, name = name_, what = std::move(what)](
-                          std::exception_ptr failure, const Result<void>& result) {
-                        ++core_.metrics.files[failure || !result ? "error" : "ok"];
-                        if (failure || !result) {
-                          spdlog::warn(
-                              "shard {}: {}: {}", name.str(), what.substr(0, 200),
-                              failure ? "failed in a way that should not happen" : result.error().message);
-                        }
-                        if (*alive && !failure) answer_with(ack_id, result);
-                      });
+  net::asio::co_spawn(
+      core_.context, std::move(task),
+      [this, alive = alive_, ack_id, name = name_, what = std::move(what)](std::exception_ptr failure,
+                                                                           const Result<void>& result) {
+        ++core_.metrics.files[failure || !result ? "error" : "ok"];
+        if (failure || !result) {
+          log::shard(spdlog::level::warn, {"file", name.str(), {}, {}},
+                     "shard " + name.str() + ": " + what.substr(0, 200) + ": " +
+                         (failure ? "failed in a way that should not happen" : result.error().message));
+        }
+        if (*alive && !failure) answer_with(ack_id, result);
+      });
 }
 
 void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   const auto request = parse_reboot(text.value_or(""));
-  spdlog::info("shard {} asks: {}", name_.str(), text.value_or("").substr(0, 100));
-  if (!request) spdlog::warn("shard {}: {}", name_.str(), request.error().message);
+  say(spdlog::level::info, "reboot", "asks: " + text.value_or("").substr(0, 100));
+  if (!request) say(spdlog::level::warn, "bad_reboot", "is refused: " + request.error().message);
   answer_with(ack_id, request ? Result<void>() : request.error());
   if (request) reboot(core_, *request);
 }

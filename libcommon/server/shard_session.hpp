@@ -2,6 +2,8 @@
 // files of their own.
 #pragma once
 
+#include <spdlog/common.h>
+
 #include <functional>
 #include <string>
 #include <unordered_map>
@@ -59,6 +61,7 @@ class ShardSession final : public net::SocketIoUpper {
   void acked(std::string_view nsp, socketio::AckId ack_id, socketio::Arguments arguments) override;
 
  private:
+  void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
   void fail_pending();
   bool introduce(std::string_view auth);
   /// The error of an ack, or null.

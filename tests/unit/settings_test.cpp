@@ -45,9 +45,10 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
             "f.toml:2:3: unknown setting server.prot; [server] takes address, control_socket, path, port, "
             "project_dir, state_dir, "
             "trusted_proxies");
-  EXPECT_EQ(error_of("[sever]\nport = 1"),
-            "f.toml:1:2: unknown section \"sever\"; there are database, discord, heartbeat, limits, mail, "
-            "master_host, remote_host, server, shards, update");
+  EXPECT_EQ(
+      error_of("[sever]\nport = 1"),
+      "f.toml:1:2: unknown section \"sever\"; there are database, discord, heartbeat, limits, log, mail, "
+      "master_host, remote_host, server, shards, update");
   EXPECT_EQ(error_of("[server]\nport = \"x\""),
             "f.toml:2:8: server.port takes a whole number from 0 to 65535");
   EXPECT_EQ(error_of("[server]\nport = 70000"),

@@ -1,0 +1,201 @@
+#include "log/log.hpp"
+
+#include <fmt/format.h>
+#include <spdlog/pattern_formatter.h>
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/json/object.hpp>
+#include <cstdlib>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+
+namespace smaster::log {
+namespace {
+
+/// Between a line's text and its fields as JSON, on their way to the formatter.
+constexpr char kFields = '\x1f';
+constexpr std::uint64_t kMostOfAKind = 100;  ///< lines of one kind in a while
+constexpr std::chrono::seconds kWhile{10};
+
+struct Kind {
+  Instant since{};
+  std::uint64_t lines = 0;
+  std::uint64_t held_back = 0;
+};
+
+/// What has been written of each kind; belongs to the thread that owns the state.
+std::map<std::string, Kind, std::less<>>& kinds() {
+  static std::map<std::string, Kind, std::less<>> all;
+  return all;
+}
+
+/// A text that stays on its line, whatever somebody sent.
+std::string one_line(std::string_view text) {
+  std::string line;
+  for (const char c : text) {
+    if (c == '\n') {
+      line += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
+      line += '?';
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+std::pair<std::string_view, std::string_view> split_fields(const spdlog::details::log_msg& message) {
+  const std::string_view payload(message.payload.data(), message.payload.size());
+  const auto at = payload.find(kFields);
+  if (at == std::string_view::npos) return {payload, {}};
+  return {payload.substr(0, at), payload.substr(at + 1)};
+}
+
+class TextFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const auto text = one_line(split_fields(message).first);
+    auto line = message;
+    line.payload = text;
+    pattern_.format(line, out);
+    message.color_range_start = line.color_range_start;
+    message.color_range_end = line.color_range_end;
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<TextFormatter>();
+  }
+
+ private:
+  spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v"};
+};
+
+/// sd-daemon(3): a priority in angle brackets.
+class JournalFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const char priority = message.level >= spdlog::level::err    ? '3'
+                          : message.level == spdlog::level::warn ? '4'
+                          : message.level == spdlog::level::info ? '6'
+                                                                 : '7';
+    fmt::format_to(std::back_inserter(out), "<{}>{}\n", priority, one_line(split_fields(message).first));
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JournalFormatter>();
+  }
+};
+
+class JsonFormatter final : public spdlog::formatter {
+ public:
+  void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
+    const auto [text, fields] = split_fields(message);
+    const auto ms = std::chrono::duration_cast<Millis>(message.time.time_since_epoch()).count();
+    const std::time_t seconds = ms / 1000;
+    std::tm parts{};
+    ::gmtime_r(&seconds, &parts);
+    char time[32];
+    std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &parts);
+    const auto level = spdlog::level::to_string_view(message.level);
+    fmt::format_to(std::back_inserter(out), R"({{"time":"{}.{:03}Z","level":"{}","message":{}{}}})", time,
+                   ms % 1000, std::string_view(level.data(), level.size()), json::quote(text), fields);
+    out.push_back('\n');
+  }
+  [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
+    return std::make_unique<JsonFormatter>();
+  }
+};
+
+/// Whether stderr is the journal's (systemd.exec(5), $JOURNAL_STREAM).
+bool leads_to_journal() {
+  const char* const stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): at the start
+  struct stat info {};
+  return stream != nullptr && ::fstat(STDERR_FILENO, &info) == 0 &&
+         stream == std::to_string(info.st_dev) + ':' + std::to_string(info.st_ino);
+}
+
+std::string fields(const About& about) {
+  std::string json = R"(,"event":)" + json::quote(about.event);
+  if (!about.shard.empty()) json += R"(,"shard":)" + json::quote(about.shard);
+  if (about.id && about.id->bound()) json += R"(,"id":)" + std::to_string(about.id->value);
+  if (!about.address.empty()) json += R"(,"address":)" + json::quote(about.address);
+  return json;
+}
+
+void say_held_back(const std::string& event, const Kind& kind) {
+  if (kind.held_back == 0) return;
+  spdlog::warn("{} more lines like the last of \"{}\" within {} s were held back", kind.held_back, event,
+               kWhile.count());
+}
+
+}  // namespace
+
+std::optional<Format> parse_format(std::string_view text) {
+  if (text == "text") return Format::text;
+  if (text == "json") return Format::json;
+  return std::nullopt;
+}
+
+std::string_view to_string(Format format) { return format == Format::json ? "json" : "text"; }
+
+std::optional<spdlog::level::level_enum> parse_level(std::string_view text) {
+  for (const std::string_view known : {"debug", "info", "warn", "error"}) {
+    if (text == known) return spdlog::level::from_str(std::string(text));
+  }
+  return std::nullopt;
+}
+
+std::string level() {
+  const auto level = spdlog::get_level();
+  if (level == spdlog::level::warn) return "warn";
+  const auto text = spdlog::level::to_string_view(level);
+  return {text.data(), text.size()};
+}
+
+void set_up(Format format, spdlog::level::level_enum level) {
+  auto sink = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  auto logger = std::make_shared<spdlog::logger>("smaster", std::move(sink));
+  if (format == Format::json) {
+    logger->set_formatter(std::make_unique<JsonFormatter>());
+  } else if (leads_to_journal()) {
+    logger->set_formatter(std::make_unique<JournalFormatter>());
+  } else {
+    logger->set_formatter(std::make_unique<TextFormatter>());
+  }
+  spdlog::set_default_logger(std::move(logger));
+  spdlog::set_level(level);
+}
+
+void shard(spdlog::level::level_enum level, const About& about, std::string text) {
+  if (!spdlog::should_log(level)) return;
+  const auto now = std::chrono::steady_clock::now();
+  auto found = kinds().find(about.event);
+  if (found == kinds().end()) found = kinds().emplace(about.event, Kind{now}).first;
+  auto& kind = found->second;
+  if (now - kind.since >= kWhile) {
+    say_held_back(found->first, kind);
+    kind = {now};
+  }
+  if (++kind.lines > kMostOfAKind) {
+    ++kind.held_back;
+    return;
+  }
+  text += kFields;
+  text += fields(about);
+  spdlog::log(level, "{}", text);
+}
+
+void say_held_back(Instant now) {
+  for (auto& [event, kind] : kinds()) {
+    if (now - kind.since < kWhile) continue;
+    say_held_back(event, kind);
+    kind = {now};
+  }
+}
+
+}  // namespace smaster::log

@@ -13,6 +13,9 @@ namespace smaster::server {
 
 class Core;
 
+/// In the state folder: configs that have no other file, for as long as their mail takes.
+inline constexpr const char* kMailFolder = "mail";
+
 class Mail {
  public:
   explicit Mail(Core& core) : core_(core) {}

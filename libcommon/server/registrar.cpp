@@ -90,13 +90,13 @@ std::filesystem::path Registrar::config_path(const ShardName& name) const {
 ShardName Registrar::reserve_name(Deliver deliver) {
   auto name = fleet::generate_name(
       [&](const ShardName& candidate) {
-        if (core_.fleet.find(candidate) != nullptr || reserved_.contains(candidate)) return true;
+        if (core_.fleet.find(candidate) != nullptr || reserved_->contains(candidate)) return true;
         // A file of that name may hold the only copy of some other installation's key.
         std::error_code ignored;
         return deliver == Deliver::file && std::filesystem::exists(config_path(candidate), ignored);
       },
       crypto::random_number());
-  reserved_.insert(name);
+  reserved_->insert(name);
   return name;
 }
 
@@ -118,11 +118,12 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   const auto name = reserve_name(deliver);
+  // Shared: a server that stops may end this coroutine after its registrar.
   struct Release {
-    Registrar& registrar;
+    std::shared_ptr<std::unordered_set<ShardName>> reserved;
     const ShardName& name;
-    ~Release() { registrar.reserved_.erase(name); }
-  } const release{*this, name};
+    ~Release() { reserved->erase(name); }
+  } const release{reserved_, name};
 
   const auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
@@ -158,7 +159,7 @@ net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem)
   const bool temporary = made.path.empty();
   auto path = made.path;
   if (temporary) {
-    path = core_.settings.state_dir / "mail" / config_path(made.name).filename();
+    path = core_.settings.state_dir / kMailFolder / config_path(made.name).filename();
     const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
       if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
       return write_file(path, made.config + '\n', 0600, IfExists::replace);
@@ -178,7 +179,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   std::vector<fleet::ShardInfo> fresh;
   for (auto& info : *shards) {
     const auto* const known = core_.fleet.find(info.id);
-    if (known == nullptr && !reserved_.contains(info.id)) {
+    if (known == nullptr && !reserved_->contains(info.id)) {
       fresh.push_back(std::move(info));
     } else if (known != nullptr && known->info.key == info.key) {
       ++imported.unchanged;

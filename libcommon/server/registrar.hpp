@@ -3,6 +3,7 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -62,7 +63,9 @@ class Registrar {
                                         const std::string& private_pem) const;
 
   Core& core_;
-  std::unordered_set<ShardName> reserved_;  ///< names being generated now
+  /// Names being generated now.
+  std::shared_ptr<std::unordered_set<ShardName>> reserved_ =
+      std::make_shared<std::unordered_set<ShardName>>();
 };
 
 }  // namespace smaster::server

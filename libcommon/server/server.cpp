@@ -343,6 +343,9 @@ Result<Ended> serve(ServeOptions options) {
   if (auto made = make_private_folder(folder); !made) return made.error();
   const auto lock = lock_folder(folder);
   if (!lock) return lock.error();
+  // Configs that were on their way by mail when the last server ended.
+  std::error_code ignored;
+  std::filesystem::remove_all(folder / kMailFolder, ignored);
   auto signer = load_keys(folder);
   if (!signer) return signer.error();
   auto store = store::open_sqlite(folder / "smaster.db");

@@ -16,11 +16,7 @@ net::Task<Result<void>> Update::run(net::OnLine on_line) {
   const auto& settings = core_.settings;
   if (settings.update_command.empty()) co_return Result<void>();
   if (running_) co_return fail(ErrorKind::unavailable, "an update runs already");
-  struct Running {
-    explicit Running(bool& flag_) : flag(flag_) { flag = true; }
-    ~Running() { flag = false; }
-    bool& flag;
-  } const running(running_);
+  running_ = true;
 
   net::Program program;
   program.command = settings.update_command;
@@ -32,6 +28,7 @@ net::Task<Result<void>> Update::run(net::OnLine on_line) {
   };
   auto started = program;
   const auto ended = co_await net::run_program(core_.context, std::move(started), std::move(log));
+  running_ = false;
   if (!ended) co_return ended.error();
   if (!ended->ok()) {
     co_return fail(ErrorKind::internal, program.command.front() + " ended with " + ended->text(program));

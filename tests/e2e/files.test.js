@@ -176,13 +176,14 @@ test('a folder that is swapped for a link while it is written to leads nowhere',
   });
   let going = true;
   const real = `${project}/real`;
-  // In the moment without it the server may make the missing folder.
+  // In the moment without it the server may make the missing folder, and write into it while it is removed.
   const instead = (make) => {
-    for (;;) {
+    for (let again = false; ; again = true) {
       try {
+        if (again) rmSync(real, {recursive: true, force: true});
         return make();
       } catch {
-        rmSync(real, {recursive: true, force: true});
+        // once more
       }
     }
   };

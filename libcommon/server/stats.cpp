@@ -89,6 +89,7 @@ boost::json::object history_json(Core& core, Time since, const std::vector<Shard
   const auto add = [&](const ShardName& name) {
     boost::json::array samples;
     core.fleet.history().each(name, since, [&](const fleet::ShardStatus& sample) {
+      if (sample.timestamp <= since) return;  // came later than it was made
       auto row = fleet::to_json(sample);
       row["id"] = name.str();
       row.erase("cpus");  // not kept in history

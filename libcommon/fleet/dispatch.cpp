@@ -37,6 +37,7 @@ void Dispatch::left(Seat& seat) {
   seat.connected = false;
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
   seat.stops_until = kNever;
+  seat.must_log_in = false;  // when it returns it says what it runs
   seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
@@ -91,7 +92,7 @@ void Dispatch::remind(Seat& seat, Time now) {
     identify_.forget(info.id);
     return send(seat, Role{}, false, now);
   }
-  const bool runs = info.runs_goal() && seat.settled;
+  const bool runs = info.runs_goal() && seat.settled && !seat.must_log_in;
   const bool logs_in = !info.is_master && info.goal.bound() && !runs;
   if (logs_in && !seat.told) {
     untold_.erase(info.id);  // the queue has it now
@@ -104,6 +105,7 @@ void Dispatch::remind(Seat& seat, Time now) {
 void Dispatch::send(Seat& seat, const Role& role, bool logs_in, Time now) {
   const bool fresh = !std::exchange(seat.told, true);
   seat.queued = false;
+  if (logs_in || !role.bound()) seat.must_log_in = !role.bound();
   if (fresh && role.bound() && !seat.info.runs_goal()) {
     seat.restarting = true;
     seat.info.boot_time = now;  // a start has its time from here
@@ -168,7 +170,7 @@ void Dispatch::stop_for_a_moment(Seat& seat, Time now) {
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
   seat.told = seat.settled = seat.parked = seat.respawn_due = false;
-  seat.queued = seat.restarting = true;
+  seat.queued = seat.restarting = seat.must_log_in = true;
   seat.stops_until = now + kStopPatience;
   planner_.changed(seat);
 }

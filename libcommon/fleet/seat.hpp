@@ -45,6 +45,7 @@ struct Seat {
   unsigned saving = 0;           ///< changes that must be on disk before it hears of them
   bool awaiting_status = false;  ///< an agent's first one says what it runs, before it is told anything
   bool settled = true;           ///< by its last status it knows its goal, and runs it
+  bool must_log_in = false;      ///< was told to run nothing since it logged in: whatever late statuses say
   bool parked = false;           ///< is told to run nothing, since its bot fails again and again
   bool respawn_due = false;      ///< is to restart its bot when it is its turn to log in
   Time respawn_asked = kNever;   ///< when that was asked for

@@ -101,7 +101,8 @@ class World {
     }
     goal_ = static_cast<std::int32_t>(pick(1, room_));
     strategy_ = fleet::Strategy::at_once;
-    max_down_ = static_cast<unsigned>(pick(1, large ? 50 : 3));
+    // One at a time a large fleet would take longer than is looked at.
+    max_down_ = static_cast<unsigned>(large ? pick(10, 50) : pick(1, 3));
     if (pick(0, 1) > 0) {
       limits_.emplace();
       constexpr std::int32_t kConcurrency[] = {1, 2, 16};

@@ -18,6 +18,7 @@
 #include "agent/storage_gauge.hpp"
 #include "agent/uplink.hpp"
 #include "files/folder.hpp"
+#include "wire/shard/file_event.hpp"
 
 namespace smaster::agent {
 
@@ -85,8 +86,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   void ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask);
   void on_write_file(socketio::Arguments arguments, Answer answer);
   void on_get_file(const socketio::Arguments& arguments, Answer answer);
-  net::Task<> write_file(std::string name, std::optional<std::string> data, std::optional<Time> mtime,
-                         Answer answer);
+  net::Task<> write_file(wire::FileEvent event, Answer answer);
   net::Task<> send_file(std::string name, Answer answer);
 
   // The bot's life.

@@ -7,7 +7,6 @@
 
 #include "agent/agent.hpp"
 #include "json/json.hpp"
-#include "wire/shard/file_event.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -33,21 +32,17 @@ void Agent::on_write_file(socketio::Arguments arguments, Answer answer) {
   auto event = wire::read_file_event(std::move(arguments));
   if (!event) return answer(error_outcome("TypeError", event.error().message));
   if (event->what == wire::FileEvent::What::keep) return answer({true, "null"});
-  const bool removes = event->what == wire::FileEvent::What::remove;
-  auto data = removes ? std::nullopt : std::optional(std::move(event->data));
-  asio::co_spawn(
-      shared_.context,
-      write_file(std::move(event->file.name), std::move(data), event->file.mtime, std::move(answer)),
-      asio::detached);
+  asio::co_spawn(shared_.context, write_file(std::move(*event), std::move(answer)), asio::detached);
 }
 
-net::Task<> Agent::write_file(std::string name, std::optional<std::string> data, std::optional<Time> mtime,
-                              Answer answer) {
-  const auto written = co_await net::run_in(shared_.pool, [this, &name, &data, &mtime] {
-    return data ? shared_.project->write(name, *data, mtime) : shared_.project->remove(name);
+net::Task<> Agent::write_file(wire::FileEvent event, Answer answer) {
+  const bool writes = event.what == wire::FileEvent::What::write;
+  const auto written = co_await net::run_in(shared_.pool, [this, &event, writes] {
+    return writes ? shared_.project->write(event.file.name, event.data, event.file.mtime)
+                  : shared_.project->remove(event.file.name);
   });
   if (written) {
-    spdlog::info("{}: the master {} {}", tag(), data ? "wrote" : "removed", name);
+    spdlog::info("{}: the master {} {}", tag(), writes ? "wrote" : "removed", event.file.name);
   } else {
     spdlog::warn("{}: a file of the master's is refused: {}", tag(), written.error().message);
   }

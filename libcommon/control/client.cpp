@@ -136,6 +136,22 @@ http::request<http::string_body> make_request(std::string_view method, std::stri
   return request;
 }
 
+/// The answer's body in one piece. `more`: the request's, piece by piece, if it is not in it.
+Result<std::string> whole_answer(Exchange exchange, http::request<http::string_body> request,
+                                 const std::function<std::string()>& more) {
+  std::string answer;
+  const auto result = exchange.run(
+      std::move(request),
+      [&](std::string& received) {
+        answer.append(received);
+        received.clear();
+        return true;
+      },
+      more);
+  if (!result) return result.error();
+  return answer;
+}
+
 }  // namespace
 
 std::filesystem::path default_socket() {
@@ -150,15 +166,7 @@ std::filesystem::path default_socket() {
 
 Result<std::string> Client::request(std::string_view method, std::string_view target,
                                     std::string body) const {
-  std::string answer;
-  const auto result = Exchange(socket_, timeout_)
-                          .run(make_request(method, target, std::move(body)), [&](std::string& received) {
-                            answer.append(received);
-                            received.clear();
-                            return true;
-                          });
-  if (!result) return result.error();
-  return answer;
+  return whole_answer({socket_, timeout_}, make_request(method, target, std::move(body)), nullptr);
 }
 
 Result<void> Client::download(std::string_view target,
@@ -171,18 +179,7 @@ Result<void> Client::download(std::string_view target,
 }
 
 Result<std::string> Client::upload(std::string_view target, const std::function<std::string()>& next) const {
-  std::string answer;
-  const auto result = Exchange(socket_, timeout_)
-                          .run(
-                              make_request("PUT", target, {}),
-                              [&](std::string& received) {
-                                answer.append(received);
-                                received.clear();
-                                return true;
-                              },
-                              next);
-  if (!result) return result.error();
-  return answer;
+  return whole_answer({socket_, timeout_}, make_request("PUT", target, {}), next);
 }
 
 Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,

@@ -39,9 +39,6 @@ struct Outcome {
   [[nodiscard]] std::string with_base64() const;
 };
 
-/// One kind of database; its statements run on a SOCI session.
-class Engine;
-
 class Database {
  public:
   /// `url`: sqlite:FILE, postgresql://…, mysql://… or mariadb://…. bad_config when it is none of these.

@@ -77,6 +77,7 @@ test('connect, settings, evals, SQL, files, respawn, reboot, update, master rest
   await again(first);
   master.socket.emit('reboot', 'reboot 1 force');
   await until('its program to exit', () => second.exits === 1);
+  await again(second);
   await server.running(3);
 
   // Evening: an update of everything, then of the master itself.

@@ -1,12 +1,14 @@
 #include "control/server.hpp"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
@@ -46,12 +48,26 @@ constexpr std::array<Word, 9> kWords{{{ErrorKind::usage, "usage", 400},
                                       {ErrorKind::bad_config, "bad_config", 400},
                                       {ErrorKind::internal, "internal", 500}}};
 
-bool may_use(int fd) {
+std::vector<gid_t> peer_groups(int fd, gid_t primary) {
+  std::vector<gid_t> groups(65'536);  // the most that Linux has (NGROUPS_MAX)
+  auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) size = 0;
+  groups.resize(size / sizeof(gid_t));
+  groups.push_back(primary);
+  return groups;
+}
+
+bool may_use(int fd, std::optional<gid_t> group) {
   ucred peer{};
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0;
+  if (peer.uid == ::geteuid() || peer.uid == 0) return true;
+  if (!group) return false;
+  const auto groups = peer_groups(fd, peer.gid);
+  return std::find(groups.begin(), groups.end(), *group) != groups.end();
 }
+
+}  // namespace
 
 Call to_call(const http::request_header<>& request) {
   Call call{std::string(request.method_string()), "", {}, "", nullptr};
@@ -61,8 +77,6 @@ Call to_call(const http::request_header<>& request) {
   }
   return call;
 }
-
-}  // namespace
 
 std::string_view to_word(ErrorKind kind) {
   for (const auto& entry : kWords) {
@@ -90,11 +104,11 @@ Reply error_reply(const Error& error) {
 /// One client of the control socket.
 class ControlServer::Connection {
  public:
-  Connection(net::LocalSocket socket, const Handler& handler)
-      : socket_(std::move(socket)), handler_(handler) {}
+  Connection(net::LocalSocket socket, const Handler& handler, std::optional<gid_t> group)
+      : socket_(std::move(socket)), handler_(handler), group_(group) {}
 
   net::Task<> run() {
-    if (!may_use(socket_.native_handle())) {
+    if (!may_use(socket_.native_handle(), group_)) {
       co_await refuse_user();
       co_return;
     }
@@ -263,12 +277,33 @@ class ControlServer::Connection {
   net::LocalSocket socket_;
   boost::beast::flat_buffer buffer_;
   const Handler& handler_;
+  const std::optional<gid_t> group_;
 };
 
 ControlServer::ControlServer(asio::io_context& context, Handler handler)
     : handler_(std::move(handler)), acceptor_(context.get_executor()), pause_(context.get_executor()) {}
 
 ControlServer::~ControlServer() { stop(); }
+
+Result<void> ControlServer::allow_group(const std::string& name) {
+  errno = 0;
+  const auto* const group =
+      ::getgrnam(name.c_str());  // NOLINT(concurrency-mt-unsafe): before any thread starts
+  if (group == nullptr) {
+    return fail(ErrorKind::bad_config, "server.control_group: there is no group \"" + name + '"' +
+                                           (errno == 0 ? "" : std::string(": ") + std::strerror(errno)));
+  }
+  group_ = group->gr_gid;
+  return {};
+}
+
+/// Lets the group in at a path of ours.
+static Result<void> open_to(gid_t group, const std::filesystem::path& path, mode_t mode) {
+  if (::chown(path.c_str(), static_cast<uid_t>(-1), group) == 0 && ::chmod(path.c_str(), mode) == 0)
+    return {};
+  return fail(ErrorKind::cannot_create, "server.control_group: cannot give " + path.string() +
+                                            " to the group: " + std::strerror(errno));
+}
 
 Result<void> ControlServer::listen(const std::filesystem::path& path) {
   const auto text = path.string();
@@ -278,7 +313,14 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
                     std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes): " + text);
   }
   if (path.has_parent_path()) {
-    if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
+    const auto folder = path.parent_path();
+    if (auto made = make_private_folder(folder); !made) return made;
+    struct stat status {};
+    const bool private_to_us = ::stat(folder.c_str(), &status) == 0 && status.st_uid == ::geteuid() &&
+                               (status.st_mode & 0777) == 0700;
+    if (group_ && private_to_us) {
+      if (auto opened = open_to(*group_, folder, 0710); !opened) return opened;
+    }
   }
   const asio::local::stream_protocol::endpoint endpoint(text);
   std::error_code ignored;
@@ -298,6 +340,9 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error)
     return fail(ErrorKind::cannot_create, "cannot make the control socket " + text + ": " + error.message());
+  if (group_) {
+    if (auto opened = open_to(*group_, path, 0660); !opened) return opened;
+  }
   path_ = path;
   asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
   return {};
@@ -324,7 +369,7 @@ net::Task<> ControlServer::accept_loop() {
       co_await pause_.async_wait(asio::redirect_error(net::use_task, error));
       continue;
     }
-    auto connection = std::make_shared<Connection>(std::move(socket), handler_);
+    auto connection = std::make_shared<Connection>(std::move(socket), handler_, group_);
     connections_.insert(connection);
     asio::co_spawn(acceptor_.get_executor(), connection->run(),
                    [this, connection](std::exception_ptr failure) {

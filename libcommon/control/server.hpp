@@ -1,9 +1,12 @@
-// The control socket's server side: HTTP/1.1 on a Unix socket, for this user and root alone.
+// The control socket's server side: HTTP/1.1 on a Unix socket, for this user and root alone, and for a group
+// where one is named.
 #pragma once
 
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 #include <unordered_set>
 
 #include "base/fd.hpp"
@@ -20,8 +23,10 @@ class ControlServer {
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
-  /// Binds the socket (0600), making its folder (0700) when it is missing; replaces a socket that nobody
-  /// answers on.
+  /// Who may use it beside this user and root, by name; bad_config when there is no such group. Call first.
+  [[nodiscard]] Result<void> allow_group(const std::string& name);
+  /// Binds the socket (0600, with a group 0660), making its folder (0700, with a group 0710) when it is
+  /// missing; replaces a socket that nobody answers on.
   [[nodiscard]] Result<void> listen(const std::filesystem::path& path);
   /// Takes over a socket that listens already, at this path.
   void adopt(Fd socket, const std::filesystem::path& path);
@@ -37,6 +42,7 @@ class ControlServer {
   net::LocalAcceptor acceptor_;
   net::Timer pause_;
   std::filesystem::path path_;
+  std::optional<gid_t> group_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
 };
 

@@ -1,7 +1,7 @@
 // A control request's parts: what was asked, and what is answered, at once or line by line.
 #pragma once
 
-#include <boost/beast/http/verb.hpp>
+#include <boost/beast/http/message.hpp>
 #include <deque>
 #include <functional>
 #include <map>
@@ -24,6 +24,9 @@ struct Call {
   std::string body;
   Pieces next_piece;  ///< of a PUT, whose body is not in `body`
 };
+
+/// What a request's line asks for; its body is not looked at.
+[[nodiscard]] Call to_call(const boost::beast::http::request_header<>& request);
 
 /// An answer of bytes, piece by piece.
 struct Bytes {

@@ -8,6 +8,10 @@ namespace {
 /// Attempts remembered a key: more than any sensible limit, so memory stays bounded under attack.
 constexpr std::size_t kMaxRemembered = 1000;
 
+/// Keys remembered, at under 1 kB each. Beyond them new ones are not held up; the checks themselves take
+/// turns.
+constexpr std::size_t kMaxKeys = 100'000;
+
 void drop_old(std::deque<Instant>& times, Millis window, Instant now) {
   while (!times.empty() && times.front() + window <= now) times.pop_front();
 }
@@ -22,6 +26,7 @@ bool Attempts::exhausted(const std::string& key, std::size_t limit, Millis windo
 }
 
 void Attempts::count(const std::string& key, Instant now) {
+  if (by_key_.size() >= kMaxKeys && !by_key_.contains(key)) return;
   auto& times = by_key_[key];
   times.push_back(now);
   if (times.size() > kMaxRemembered) times.pop_front();

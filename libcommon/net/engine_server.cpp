@@ -13,6 +13,8 @@ namespace {
 
 namespace http = boost::beast::http;
 
+/// Bytes of a body that nobody reads.
+constexpr std::size_t kMaxStrayBody = 4096;
 /// Random bytes in a session id.
 constexpr std::size_t kSidBytes = 15;
 
@@ -52,6 +54,12 @@ EngineServer::EngineServer(asio::io_context& context, EngineOptions options, App
 
 bool EngineServer::owns(std::string_view target) const {
   return target.substr(0, target.find('?')).starts_with(options_.path);
+}
+
+std::size_t EngineServer::max_body(const Request::header_type& request) const {
+  const std::string_view target(request.target().data(), request.target().size());
+  return owns(target) && sessions_.contains(parse_query(target).sid) ? options_.engine.max_payload
+                                                                     : kMaxStrayBody;
 }
 
 Task<EngineServer::Outcome> EngineServer::handle(const Request& request, const asio::ip::address& peer) {

@@ -34,6 +34,8 @@ class EngineServer {
   using Outcome = std::variant<Response, Poll, Upgrade>;
 
   [[nodiscard]] bool owns(std::string_view target) const;
+  /// The bytes of a body that a request with this header may have: only a session's may be large.
+  [[nodiscard]] std::size_t max_body(const Request::header_type& request) const;
   /// Handles a request for a URL of ours. A Poll waits for packets; an Upgrade becomes a websocket.
   Task<Outcome> handle(const Request& request, const asio::ip::address& peer);
   /// The upgraded connection of `upgrade` is `link`.

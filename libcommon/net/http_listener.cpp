@@ -1,16 +1,20 @@
 #include "net/http_listener.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spdlog/spdlog.h>
+#include <sys/resource.h>
 
+#include <algorithm>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
-#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <ctime>
 #include <utility>
+
+#include "net/stream.hpp"
 
 namespace smaster::net {
 namespace {
@@ -19,10 +23,23 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line and headers
+constexpr std::chrono::seconds kFirstTimeout{15};    ///< from connecting to a whole first request's headers
 constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
-constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a whole request, or to take an answer
+constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to take an answer
+constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
 constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
 constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
+constexpr std::chrono::seconds kSweep{1};            ///< how late a timeout may be
+constexpr std::chrono::seconds kQuiet{10};           ///< without trouble, until it is over
+constexpr std::size_t kMostWaiting = 10'000;         ///< connections that we wait for
+constexpr int kSpareDescriptors = 64;                ///< kept for files, the control socket, databases
+
+int most_descriptors() {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
+             ? static_cast<int>(limit.rlim_cur)
+             : INT_MAX;
+}
 
 /// The time as HTTP has it (RFC 9110, 5.6.7): a client whose clock is off can tell by it.
 std::string http_date() {
@@ -39,23 +56,28 @@ std::string http_date() {
 class HttpListener::Connection {
  public:
   Connection(Socket socket, EngineServer& engine, Application& application)
-      : stream_(std::move(socket)), engine_(engine), application_(application) {}
+      : stream_(std::move(socket)), engine_(engine), application_(application) {
+    expires_after(kFirstTimeout);
+  }
 
-  Task<> run() {
+  Task<> run(std::shared_ptr<asio::ssl::context> tls) {
     boost::system::error_code error;
-    const auto remote = stream_.socket().remote_endpoint(error);
+    const auto remote = stream_->socket().remote_endpoint(error);
     if (error) co_return;
-    stream_.socket().set_option(tcp::no_delay(true), error);
-    while (co_await serve_one(remote.address())) {
+    stream_->socket().set_option(tcp::no_delay(true), error);
+    if (tls) {
+      if (error = co_await stream_->accept_tls(*tls); error) co_return;
     }
-    if (!stream_.socket().is_open()) co_return;
-    stream_.socket().shutdown(Socket::shutdown_send, error);
+    while (co_await serve_one(remote.address())) expires_after(kIdleTimeout);
+    if (stream_) stream_->socket().shutdown(Socket::shutdown_send, error);
   }
 
   void drop() {
-    boost::system::error_code ignored;
-    stream_.socket().close(ignored);
+    if (stream_) beast_close_socket(*stream_);
+    deadline_ = Instant::max();  // it is not waited for any more
   }
+  /// Until when the peer must have done what it is waited for; never, when it is the peer who waits.
+  [[nodiscard]] Instant deadline() const { return deadline_; }
 
  private:
   /// Reads and answers one request; false when the connection is done with.
@@ -64,16 +86,19 @@ class HttpListener::Connection {
     http::request_parser<http::string_body> parser;
     parser.header_limit(kMaxHeader);
     parser.body_limit(engine_.options().engine.max_payload);
-
-    stream_.expires_after(buffer_.size() > 0 ? kRequestTimeout : kIdleTimeout);
-    co_await http::async_read_header(stream_, buffer_, parser, asio::redirect_error(use_task, error));
+    co_await http::async_read_header(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
     if (!error) {
-      stream_.expires_after(kRequestTimeout);
+      expires_after(kRequestTimeout);
+      const auto most = engine_.max_body(parser.get());
+      parser.body_limit(most);
+      if (parser.content_length().value_or(0) > most) error = http::error::body_limit;
+    }
+    if (!error) {
       if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
         http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
-        co_await http::async_write(stream_, go_on, asio::redirect_error(use_task, error));
+        co_await http::async_write(*stream_, go_on, asio::redirect_error(use_task, error));
       }
-      if (!error) co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(use_task, error));
+      if (!error) co_await http::async_read(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
     }
     if (error) {
       co_await refuse(error);
@@ -83,7 +108,7 @@ class HttpListener::Connection {
     if (!engine_.owns({request.target().data(), request.target().size()})) {
       co_return co_await write(application_.answer(request));
     }
-    stream_.expires_never();
+    deadline_ = Instant::max();
     auto outcome = co_await engine_.handle(request, peer);
     if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
     if (auto* poll = std::get_if<EngineServer::Poll>(&outcome))
@@ -109,23 +134,23 @@ class HttpListener::Connection {
     response.prepare_payload();
     co_await write(std::move(response));
     // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
-    stream_.expires_after(std::chrono::seconds(1));
-    stream_.socket().shutdown(Socket::shutdown_send, error);
-    co_await drain(stream_, kMaxDrained);
+    expires_after(kRefusedTimeout);
+    stream_->socket().shutdown(Socket::shutdown_send, error);
+    co_await drain(*stream_, kMaxDrained);
   }
 
   Task<bool> write(Response response) {
     boost::system::error_code error;
-    stream_.expires_after(kRequestTimeout);
+    expires_after(kRequestTimeout);
     const bool keep = response.keep_alive();
     response.set(http::field::date, http_date());
-    co_await http::async_write(stream_, response, asio::redirect_error(use_task, error));
+    co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
     co_return keep && !error;
   }
 
   Task<bool> wait(const Request& request, EngineSession& session) {
     const auto alive = session.shared_from_this();
-    WaitingPoll poll(stream_.get_executor());
+    WaitingPoll poll(stream_->get_executor());
     std::string body;
     switch (session.poll(poll, body)) {
       case engineio::Session::Answer::ok:
@@ -137,7 +162,7 @@ class HttpListener::Connection {
     }
     // Woken by the session's answer, or by the client going away: a waiting client has nothing to say.
     bool gone = false;
-    stream_.socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
+    stream_->socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
       if (error == asio::error::operation_aborted) return;
       gone = peer_closed();
       if (gone) poll.wake.cancel();
@@ -150,27 +175,32 @@ class HttpListener::Connection {
       co_return false;
     }
     // The watch must not outlive what it points to: cancel it and let its handler run first.
-    stream_.socket().cancel(woken);
-    co_await asio::post(stream_.get_executor(), use_task);
-    co_return co_await write(engine_.poll_response(request, *std::move(poll.body)));
+    stream_->socket().cancel(woken);
+    co_await asio::post(stream_->get_executor(), use_task);
+    const bool keep = co_await write(engine_.poll_response(request, *std::move(poll.body)));
+    // What it did not take is lost, and so is the session with it.
+    if (!keep && request.keep_alive())
+      session.state().closed_by_transport(engineio::CloseReason::transport_error);
+    co_return keep;
   }
 
+  /// Looks for the end behind whatever else may have come, such as TLS's goodbye.
   [[nodiscard]] bool peer_closed() {
-    char byte = 0;
-    boost::system::error_code error;
-    stream_.socket().non_blocking(true, error);
-    stream_.socket().receive(asio::buffer(&byte, 1), Socket::message_peek, error);
-    return error && error != asio::error::would_block;
+    pollfd peer{stream_->socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&peer, 1, 0) > 0;
   }
+
+  void expires_after(std::chrono::seconds time) { deadline_ = std::chrono::steady_clock::now() + time; }
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
     const auto& limits = engine_.options().engine;
-    auto link = std::make_shared<WebSocketLink>(Stream(stream_.release_socket()), limits.max_payload,
-                                                limits.max_queued);
+    auto link = std::make_shared<WebSocketLink>(std::move(*stream_), limits.max_payload, limits.max_queued);
+    stream_.reset();
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
   }
 
-  beast::basic_stream<tcp, Executor> stream_;
+  std::optional<Stream> stream_;  ///< until it is a websocket's
+  Instant deadline_ = Instant::max();
   beast::flat_buffer buffer_;
   EngineServer& engine_;
   Application& application_;
@@ -180,7 +210,9 @@ HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Appl
     : engine_(engine),
       application_(application),
       acceptor_(context.get_executor()),
-      pause_(context.get_executor()) {}
+      pause_(context.get_executor()),
+      sweep_(context.get_executor()),
+      most_descriptors_(most_descriptors()) {}
 
 HttpListener::~HttpListener() { stop(); }
 
@@ -219,29 +251,66 @@ tcp::endpoint HttpListener::endpoint() const {
 }
 
 Task<> HttpListener::accept_loop() {
-  bool complained = false;
   while (acceptor_.is_open()) {
     boost::system::error_code error;
     Socket socket = co_await acceptor_.async_accept(asio::redirect_error(use_task, error));
     if (error == asio::error::operation_aborted) co_return;
     if (error) {
-      if (!std::exchange(complained, true)) spdlog::error("cannot accept connections: {}", error.message());
+      complain("cannot accept connections: " + error.message());
       pause_.expires_after(kAcceptPause);
       co_await pause_.async_wait(asio::redirect_error(use_task, error));
       continue;
     }
-    complained = false;
+    // Descriptors are given out from the lowest on: a high one says that few are left.
+    if (socket.native_handle() >= most_descriptors_ - kSpareDescriptors && !make_room()) continue;
+    if (connections_.size() >= kMostWaiting) make_room();
     auto connection = std::make_shared<Connection>(std::move(socket), engine_, application_);
     connections_.insert(connection);
-    asio::co_spawn(acceptor_.get_executor(), connection->run(),
+    if (connections_.size() == 1) arm_sweep();
+    asio::co_spawn(acceptor_.get_executor(), connection->run(tls_),
                    [this, connection](std::exception_ptr) { connections_.erase(connection); });
   }
+}
+
+/// Drops the connection that has been waited for longest; false when all there are are in use.
+bool HttpListener::make_room() {
+  complain("too many connections (" + std::to_string(connections_.size()) +
+           "): those that were silent for longest are dropped; shards that are connected are not touched");
+  const auto first =
+      std::min_element(connections_.begin(), connections_.end(),
+                       [](const auto& a, const auto& b) { return a->deadline() < b->deadline(); });
+  if (first == connections_.end() || (*first)->deadline() == Instant::max()) return false;
+  (*first)->drop();
+  return true;
+}
+
+/// Said once, until it has been well for a while.
+void HttpListener::complain(const std::string& what) {
+  if (!std::exchange(complained_, true)) spdlog::error("{}", what);
+  trouble_ = std::chrono::steady_clock::now();
+}
+
+void HttpListener::arm_sweep() {
+  sweep_.expires_after(kSweep);
+  sweep_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    const auto now = std::chrono::steady_clock::now();
+    for (const auto& connection : connections_) {
+      if (connection->deadline() <= now) connection->drop();
+    }
+    if (complained_ && now - trouble_ > kQuiet) {
+      complained_ = false;
+      spdlog::info("connections are accepted without trouble again");
+    }
+    if (!connections_.empty() || complained_) arm_sweep();
+  });
 }
 
 void HttpListener::stop() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
   pause_.cancel();
+  sweep_.cancel();
   for (const auto& connection : connections_) connection->drop();
 }
 

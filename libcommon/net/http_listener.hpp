@@ -2,6 +2,7 @@
 // to the application. Knows no paths but the endpoint's.
 #pragma once
 
+#include <boost/asio/ssl/context.hpp>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -27,17 +28,27 @@ class HttpListener {
   [[nodiscard]] tcp::endpoint endpoint() const;
   /// The listening socket once more, for a successor: what connects meanwhile waits in it.
   [[nodiscard]] Fd share();
+  /// TLS for the connections that come from now on, with this certificate; none: without TLS.
+  void set_tls(std::shared_ptr<asio::ssl::context> tls) { tls_ = std::move(tls); }
   /// Accepts no more and drops the connections that are not websockets.
   void stop();
 
  private:
   class Connection;
   Task<> accept_loop();
+  bool make_room();
+  void complain(const std::string& what);
+  void arm_sweep();
 
   EngineServer& engine_;
   Application& application_;
   Acceptor acceptor_;
+  std::shared_ptr<asio::ssl::context> tls_;
   Timer pause_;  ///< waits when the process has no descriptors left
+  Timer sweep_;  ///< looks for connections that are too slow, while there are any
+  const int most_descriptors_;
+  bool complained_ = false;
+  Instant trouble_{};  ///< when there last was some
   std::unordered_set<std::shared_ptr<Connection>> connections_;
 };
 

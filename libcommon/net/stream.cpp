@@ -2,6 +2,7 @@
 
 #include <openssl/ssl.h>
 
+#include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 
@@ -11,9 +12,19 @@ Task<boost::system::error_code> Stream::start_tls(asio::ssl::context& context, c
   tls_ = std::make_unique<asio::ssl::stream<Socket&>>(*socket_, context);
   tls_->set_verify_mode(asio::ssl::verify_peer);
   tls_->set_verify_callback(asio::ssl::host_name_verification(host));
-  SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());  // which certificate we want (RFC 6066, 3)
+  boost::system::error_code no_address;
+  asio::ip::make_address(host, no_address);
+  if (no_address)
+    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());  // which certificate we want (RFC 6066, 3)
   boost::system::error_code error;
   co_await tls_->async_handshake(asio::ssl::stream_base::client, asio::redirect_error(use_task, error));
+  co_return error;
+}
+
+Task<boost::system::error_code> Stream::accept_tls(asio::ssl::context& context) {
+  tls_ = std::make_unique<asio::ssl::stream<Socket&>>(*socket_, context);
+  boost::system::error_code error;
+  co_await tls_->async_handshake(asio::ssl::stream_base::server, asio::redirect_error(use_task, error));
   co_return error;
 }
 
@@ -33,6 +44,27 @@ Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string
         ErrorKind::bad_config,
         "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " + error.message());
   }
+  return context;
+}
+
+Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string& certificate,
+                                                               const std::string& key) {
+  auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
+  auto* const native = context->native_handle();
+  SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
+  SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20");  // of TLS 1.2; those of 1.3 are all sane
+  SSL_CTX_set_options(native,
+                      SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+  // A connection at rest needs no buffers.
+  SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
+  const auto wrong = [](const std::string& what, const boost::system::error_code& error) {
+    return fail(ErrorKind::bad_config, what + ": " + error.message());
+  };
+  boost::system::error_code error;
+  if (context->use_certificate_chain_file(certificate, error); error)
+    return wrong("cannot use the certificate " + certificate, error);
+  if (context->use_private_key_file(key, asio::ssl::context::pem, error); error)
+    return wrong("cannot use the key " + key + " with the certificate " + certificate, error);
   return context;
 }
 

@@ -25,6 +25,9 @@ class Stream {
   /// Begins TLS as a client; checks that the certificate is `host`'s and signed by whom `context` trusts.
   Task<boost::system::error_code> start_tls(asio::ssl::context& context, const std::string& host);
 
+  /// Begins TLS as the server that `context` has the certificate of.
+  Task<boost::system::error_code> accept_tls(asio::ssl::context& context);
+
   /// Why the peer's certificate was not accepted; empty when it was, or when there was none.
   [[nodiscard]] std::string certificate_error() const;
 
@@ -68,5 +71,11 @@ void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& hand
 /// What a client trusts: the system's certificate authorities, and those in `ca_file` unless it is empty.
 /// bad_config when the file has no certificate.
 [[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file);
+
+/// What a server shows: its certificate, with those that lead from it to an authority, and the key to it,
+/// both PEM. TLS 1.2 with forward secrecy and authenticated ciphers, or newer. bad_config when a file cannot
+/// be read or they do not belong together.
+[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string& certificate,
+                                                                             const std::string& key);
 
 }  // namespace smaster::net

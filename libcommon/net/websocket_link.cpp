@@ -12,7 +12,7 @@ namespace websocket = beast::websocket;
 
 /// Above this an idle connection's read buffer is given back.
 constexpr std::size_t kKeepBuffer = 4096;
-/// How long the upgrade's answer or a close may take.
+/// How long the upgrade's answer, a close, or what was sent before it may take.
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 
 }  // namespace
@@ -127,7 +127,12 @@ void WebSocketLink::written(boost::system::error_code error) {
 
 void WebSocketLink::close() {
   if (std::exchange(closing_, true)) return;
-  if (queue_.empty()) finish_close();
+  if (queue_.empty()) return finish_close();
+  auto patience = std::make_shared<Timer>(stream_.get_executor(), kHandshakeTimeout);
+  auto* const timer = patience.get();
+  timer->async_wait([self = shared_from_this(), patience = std::move(patience)](boost::system::error_code) {
+    if (!self->queue_.empty()) self->abort();
+  });
 }
 
 void WebSocketLink::finish_close() {

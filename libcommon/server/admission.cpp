@@ -14,6 +14,11 @@ namespace smaster::server {
 
 namespace {
 
+/// Signatures checked at a time: there is a pool of that many threads.
+constexpr std::size_t kThreads = 2;
+/// Handshakes that wait for their signature's check, at 3 kB each.
+constexpr std::size_t kMostWaiting = 20'000;
+
 /// An agent that runs several processes of one shard says which of them it is in the URL's query.
 int process_number(std::string_view query) {
   constexpr std::string_view kKey = "process=";
@@ -28,7 +33,9 @@ int process_number(std::string_view query) {
 
 }  // namespace
 
-Admission::Admission(Core& core) : core_(core) { settings_changed(); }
+Admission::Admission(Core& core) : core_(core), turns_(core.context, kThreads, kMostWaiting, kMostWaiting) {
+  settings_changed();
+}
 
 void Admission::settings_changed() {
   trusted_.clear();
@@ -43,6 +50,14 @@ net::Refusal Admission::refuse(const std::string& address, std::string_view outc
   log::shard(spdlog::level::warn, {"handshake_refused", {}, {}, address},
              "handshake refused: " + std::string(why) + " (address " + address + ")");
   return {};
+}
+
+/// The shard's key; of a name that nobody has, the key of another, which has the usual size.
+std::string Admission::key_for(const ShardName& name) const {
+  const auto& shards = core_.fleet.shards();
+  auto at = shards.lower_bound(name);
+  if (at == shards.end() && !shards.empty()) at = shards.begin();
+  return at == shards.end() ? core_.proof.public_pem() : at->second.info.key;
 }
 
 net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
@@ -88,15 +103,24 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (used_.contains(header->signed_text))
     co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
 
-  // An unknown name costs the same check, against a key that verifies nothing of theirs, and gets the same
-  // answer.
-  const auto* known = core_.fleet.find(header->name);
-  const auto key = known != nullptr ? known->info.key : core_.proof.public_pem();
+  if (!co_await turns_.take(address)) {
+    ++core_.metrics.handshakes["busy"];
+    co_return net::Refusal{503, "Too busy", std::chrono::seconds(1)};
+  }
+  // Those before it in the queue may have used up what the address is allowed.
+  if (exhausted(address)) {
+    turns_.give();
+    ++core_.metrics.handshakes["too_many"];
+    co_return too_many;
+  }
+  // An unknown name costs the same check, against somebody's key, and gets the same answer.
+  const auto key = key_for(header->name);
   const bool verified = co_await net::run_in(
       core_.signatures, [&] { return crypto::verify(key, header->signed_text, header->signature); });
+  turns_.give();
 
   // Anything may have changed meanwhile.
-  known = core_.fleet.find(header->name);
+  const auto* const known = core_.fleet.find(header->name);
   if (!verified || known == nullptr || known->info.key != key) {
     co_return refuse(address, "refused", "unknown name or bad signature (\"" + header->name.str() + "\")");
   }

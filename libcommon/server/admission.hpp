@@ -5,6 +5,7 @@
 #include "fleet/attempts.hpp"
 #include "net/address.hpp"
 #include "net/application.hpp"
+#include "server/turns.hpp"
 
 namespace smaster::server {
 
@@ -19,11 +20,14 @@ class Admission {
  private:
   net::Refusal refuse(const std::string& address, std::string_view outcome, std::string_view why);
 
+  [[nodiscard]] std::string key_for(const ShardName& name) const;
+
   Core& core_;
   std::vector<net::Network> trusted_;
   fleet::Attempts attempts_;
   crypto::UsedHeaders used_;
   std::size_t prune_at_ = 1024;
+  Turns turns_;
 };
 
 }  // namespace smaster::server

@@ -123,7 +123,7 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
   std::optional<Result<sql::Outcome>> outcome;
   net::Timer done(context.core.context.get_executor(), net::Timer::time_point::max());
-  context.core.sql.run(std::move(statement), sql::Access::write, [&](Result<sql::Outcome> ran) {
+  context.core.sql.run("", std::move(statement), sql::Access::write, [&](Result<sql::Outcome> ran) {
     outcome = std::move(ran);
     done.cancel();
   });
@@ -172,7 +172,8 @@ net::Task<Answer> delete_file(ControlContext context, Call call) {
   const auto name = file_name(call);
   if (!name) co_return control::error_reply(name.error());
   wire::FileEvent event{{*name, std::nullopt}, wire::FileEvent::What::remove, {}};
-  const auto removed = co_await context.core.files.take(std::move(event));
+  std::string who;
+  const auto removed = co_await context.core.files.take(std::move(who), std::move(event));
   if (!removed) co_return control::error_reply(removed.error());
   co_return json_reply(bj::object{{"removed", true}});
 }

@@ -12,7 +12,8 @@ namespace smaster::server {
 namespace {
 
 constexpr Millis kSettle{100};
-/// Not IN_MODIFY: a file that is still being written is not looked at yet, and databases are modified all the time.
+/// Not IN_MODIFY: a file that is still being written is not looked at yet, and databases are modified all the
+/// time.
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB;
 
 }  // namespace
@@ -21,7 +22,8 @@ FileWatch::FileWatch(net::asio::io_context& context, OnChange on_change)
     : on_change_(std::move(on_change)), events_(context.get_executor()), settle_(context.get_executor()) {
   const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (fd < 0) {
-    spdlog::warn("edits are not noticed by themselves ({}); SIGHUP reads the settings again", std::strerror(errno));
+    spdlog::warn("edits are not noticed by themselves ({}); SIGHUP reads the settings again",
+                 std::strerror(errno));
     return;
   }
   events_.assign(fd);
@@ -48,7 +50,8 @@ void FileWatch::watch(const std::vector<std::filesystem::path>& files) {
   for (const auto& folder : folders) {
     const int id = ::inotify_add_watch(events_.native_handle(), folder.c_str(), kEvents);
     if (id >= 0) folders_.push_back(id);
-    if (id < 0) spdlog::warn("edits in {} are not noticed by themselves: {}", folder.string(), std::strerror(errno));
+    if (id < 0)
+      spdlog::warn("edits in {} are not noticed by themselves: {}", folder.string(), std::strerror(errno));
   }
 }
 

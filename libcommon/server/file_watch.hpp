@@ -1,5 +1,5 @@
-// Tells when one of a few files has become another: edited, replaced, or made. A save by rename and a link that
-// is led elsewhere count; one that is still being written is told of again when it is finished.
+// Tells when one of a few files has become another: edited, replaced, or made. A save by rename and a link
+// that is led elsewhere count; one that is still being written is told of again when it is finished.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>

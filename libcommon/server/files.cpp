@@ -16,6 +16,10 @@ namespace {
 constexpr std::size_t kMaxFile = 100u << 20;
 /// How long a shard may take to say that it has a file.
 constexpr Millis kPatience{300'000};
+/// Files that wait to be written: how many, of them of one shard, and how much memory they may take.
+constexpr std::size_t kMostWaiting = 10'000;
+constexpr std::size_t kMostWaitingEach = 2'000;
+constexpr std::size_t kMostWaitingBytes = 256u << 20;
 /// What stands for the time of a file that does not exist (WIRE.md, `getFile`).
 constexpr Time kNoFile = from_unix_ms(1);
 
@@ -49,6 +53,10 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
   std::shared_ptr<files::OpenFile> file_;
 };
 
+Error too_many() {
+  return fail(ErrorKind::unavailable, "too many files wait to be written; try again later");
+}
+
 template <class T>
 Result<std::shared_ptr<T>> shared(Result<T> result) {
   if (!result) return result.error();
@@ -73,6 +81,8 @@ Result<void> outcome_of(const socketio::Arguments* arguments) {
 
 }  // namespace
 
+Files::Files(Core& core) : core_(core), turns_(core.context, 1, kMostWaiting, kMostWaitingEach) {}
+
 /// That of the present settings.
 Result<std::shared_ptr<files::Folder>> Files::folder() {
   const auto& path = core_.settings.project_dir;
@@ -88,15 +98,25 @@ Result<std::shared_ptr<files::Folder>> Files::folder() {
   return folder_;
 }
 
-net::Task<Result<void>> Files::take(wire::FileEvent event) {
+net::Task<Result<void>> Files::take(std::string who, wire::FileEvent event) {
   const auto folder = this->folder();
   if (!folder) co_return folder.error();
   if (event.what == wire::FileEvent::What::keep) co_return Result<void>();
-  co_return co_await net::run_in(thread_, [&folder, &event] {
+  const auto size = event.data.size();
+  if (waiting_bytes_ + size > kMostWaitingBytes) co_return too_many();
+  waiting_bytes_ += size;
+  if (!co_await turns_.take(who)) {
+    waiting_bytes_ -= size;
+    co_return too_many();
+  }
+  auto done = co_await net::run_in(thread_, [&folder, &event] {
     return event.what == wire::FileEvent::What::write
                ? (*folder)->write(event.file.name, event.data, event.file.mtime)
                : (*folder)->remove(event.file.name);
   });
+  turns_.give();
+  waiting_bytes_ -= size;
+  co_return done;
 }
 
 net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name) {

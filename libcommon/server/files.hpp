@@ -10,6 +10,7 @@
 
 #include "files/folder.hpp"
 #include "net/asio.hpp"
+#include "server/turns.hpp"
 #include "wire/shard/file_event.hpp"
 
 namespace smaster::server {
@@ -18,10 +19,12 @@ class Core;
 
 class Files {
  public:
-  explicit Files(Core& core) : core_(core) {}
+  explicit Files(Core& core);
 
-  /// Writes or removes a file of ours.
-  net::Task<Result<void>> take(wire::FileEvent event);
+  /// Writes or removes a file of ours. Each who asks takes turns; unavailable when too much waits already.
+  net::Task<Result<void>> take(std::string who, wire::FileEvent event);
+  /// Files that wait to be written.
+  [[nodiscard]] std::size_t waiting() const { return turns_.waiting(); }
   /// Gives a shard the file; with a time, only if ours is younger (WIRE.md, `getFile`). Ends when the shard
   /// has said that it has it.
   net::Task<Result<void>> give(ShardName shard, wire::FileName file);
@@ -47,7 +50,9 @@ class Files {
 
   Core& core_;
   net::asio::thread_pool thread_{1};
-  std::filesystem::path path_;  ///< of `folder_`
+  Turns turns_;
+  std::size_t waiting_bytes_ = 0;  ///< of files to be written
+  std::filesystem::path path_;     ///< of `folder_`
   std::shared_ptr<files::Folder> folder_;
 };
 

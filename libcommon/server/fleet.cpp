@@ -209,7 +209,7 @@ void Fleet::status(Shard& shard, std::string_view text) {
 }
 
 net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
-  auto saved = co_await net::run_in(store_thread_, [this, &infos] { return store_.save(infos); });
+  auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
   if (!saved) co_return saved;
   for (auto& info : infos) {
     const auto name = info.id;
@@ -234,13 +234,12 @@ net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
     if (session != nullptr) session->close();
   }
   replan();
-  co_return co_await net::run_in(store_thread_, [this, &names] { return store_.remove(names); });
+  co_return co_await in_store([this, &names] { return store_.remove(names); });
 }
 
 net::Task<Result<void>> Fleet::add_history(std::vector<fleet::Sample> samples) {
   const auto oldest = net::wall_clock() - settings_.history_length;
-  auto saved = co_await net::run_in(
-      store_thread_, [this, &samples, oldest] { return store_.append_history(samples, oldest); });
+  auto saved = co_await in_store([this, &samples, oldest] { return store_.append_history(samples, oldest); });
   if (saved) {
     for (auto& sample : samples) history_.restore(std::move(sample));
   }
@@ -300,20 +299,31 @@ net::Task<> Fleet::flush() {
   }
   if (samples.empty() && infos.empty()) co_return;
   const auto oldest = net::wall_clock() - settings_.history_length;
-  const auto written = co_await net::run_in(store_thread_, [&]() -> Result<void> {
+  const auto written = co_await in_store([&]() -> Result<void> {
     auto result = infos.empty() ? Result<void>{} : store_.save(infos);
     return result && !samples.empty() ? store_.append_history(samples, oldest) : result;
   });
-  if (!written) {
-    // Said once; the samples wait for the next try.
-    if (!std::exchange(store_failing_, true)) spdlog::error("{}; trying again", written.error().message);
-    history_.put_back(std::move(samples));
-    for (const auto& info : infos) {
-      if (auto* shard = find(info.id)) shard->dirty = true;
-    }
-  } else if (std::exchange(store_failing_, false)) {
-    spdlog::info("the store can be written again");
+  if (written) co_return;
+  history_.put_back(std::move(samples));
+  for (const auto& info : infos) {
+    if (auto* shard = find(info.id)) shard->dirty = true;
   }
+}
+
+/// Notes that the store begins to fail, or works again; both are said once.
+void Fleet::store_wrote(const Result<void>& written) {
+  if (written) {
+    if (!store_trouble_.empty()) spdlog::info("the store can be written again");
+    store_trouble_.clear();
+    return;
+  }
+  if (store_trouble_.empty()) {
+    const auto text = written.error().message +
+                      ". Shards are served from memory meanwhile; new shards and new ids wait until it works";
+    spdlog::error("{}", text);
+    if (alert) alert(text);
+  }
+  store_trouble_ = written.error().message;
 }
 
 net::Task<> Fleet::finish() {

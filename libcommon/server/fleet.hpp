@@ -130,6 +130,9 @@ class Fleet {
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
+  /// Why the store cannot be written, while it cannot; empty: all is well.
+  [[nodiscard]] const std::string& store_trouble() const { return store_trouble_; }
+
   /// Set by the server: tells the operators of something that needs them.
   std::function<void(const std::string&)> alert;
   /// Set by the server: makes one config, then calls replan by way of `add`.
@@ -155,6 +158,14 @@ class Fleet {
   void send_heartbeats();
   void arm_flush();
   net::Task<> flush();
+  void store_wrote(const Result<void>& written);
+  /// Writes in the store's own thread.
+  template <class Write>
+  net::Task<Result<void>> in_store(Write write) {
+    auto written = co_await net::run_in(store_thread_, write);
+    store_wrote(written);
+    co_return written;
+  }
   void update_config_text();
 
   net::asio::io_context& context_;
@@ -177,7 +188,7 @@ class Fleet {
   bool plan_due_ = false;
   bool delivery_due_ = false;
   bool generating_ = false;
-  bool store_failing_ = false;
+  std::string store_trouble_;  ///< what its last write said; empty: all is well
   bool finished_ = false;
 };
 

@@ -81,7 +81,7 @@ void Fleet::follow_settings() {
 
 net::Task<Result<void>> Fleet::save(Target target) {
   const auto text = to_text(target);
-  auto saved = co_await net::run_in(store_thread_, [&] { return store_.save_note(kTargetNote, text); });
+  auto saved = co_await in_store([this, &text] { return store_.save_note(kTargetNote, text); });
   if (!saved) spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
   co_return saved;
 }
@@ -225,9 +225,8 @@ net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments) {
     for (const auto& assignment : assignments) {
       if (const auto* shard = find(assignment.shard)) infos.push_back(shard->info);
     }
-    const auto saved = co_await net::run_in(store_thread_, [this, &infos] { return store_.save(infos); });
+    const auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
     if (saved) break;
-    spdlog::error("{}; shards are told their ids once it works again", saved.error().message);
     net::Timer pause(context_.get_executor(), kRetrySave);
     boost::system::error_code ignored;
     co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));

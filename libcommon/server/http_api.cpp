@@ -84,13 +84,16 @@ net::Response answer_http(Core& core, std::size_t sessions, const net::Request& 
   const auto path = url ? std::string(url->path()) : std::string();
   const bool get = request.method() == http::verb::get;
   if (get && (path == "/healthz" || path == "/readyz")) {
-    response.result(http::status::ok);
-    response.body() = "ok\n";
+    const auto& trouble = core.fleet.store_trouble();
+    const bool well = path == "/healthz" || trouble.empty();
+    response.result(well ? http::status::ok : http::status::service_unavailable);
+    response.body() = well ? "ok\n" : "degraded, served from memory: " + trouble + '\n';
   } else if (get && path == "/metrics") {
-    const Queues queues{core.fleet.identify().waiting(), core.sql.waiting(), core.mail.waiting()};
+    const Gauges gauges{core.fleet.identify().waiting(), core.sql.waiting(), core.mail.waiting(),
+                        core.files.waiting(), core.fleet.store_trouble().empty()};
     response.result(http::status::ok);
     response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    response.body() = control::stats_as_prometheus(stats_json(core, sessions)) + core.metrics.text(queues);
+    response.body() = control::stats_as_prometheus(stats_json(core, sessions)) + core.metrics.text(gauges);
     compress(request, response);
   } else if (get && path == "/api/public/shard-status-history") {
     response.result(http::status::ok);

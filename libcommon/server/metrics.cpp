@@ -50,7 +50,7 @@ std::string Histogram::text(std::string_view name) const {
   return out + family + "_count " + std::to_string(count_) + '\n';
 }
 
-std::string Metrics::text(const Queues& queues) const {
+std::string Metrics::text(const Gauges& gauges) const {
   std::string out;
   counters(out, "handshakes_total", "Requests for a new session, by how they ended.", handshakes);
   counter(out, "statuses_total", "Statuses received from shards.", statuses);
@@ -67,9 +67,12 @@ std::string Metrics::text(const Queues& queues) const {
     out.append("smaster_queue_length{queue=\"").append(name).append("\"} ").append(std::to_string(length)) +=
         '\n';
   };
-  queue("identify", queues.identify);
-  queue("sql", queues.sql);
-  queue("mail", queues.mail);
+  queue("identify", gauges.identify);
+  queue("sql", gauges.sql);
+  queue("mail", gauges.mail);
+  queue("files", gauges.files);
+  head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
+  out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
   return out;
 }
 

@@ -29,15 +29,17 @@ class Histogram {
 /// Counts by the value of one label, of which there are few.
 using Counts = std::map<std::string_view, std::uint64_t>;
 
-/// How long things wait now.
-struct Queues {
-  std::size_t identify = 0, sql = 0, mail = 0;
+/// How it is now.
+struct Gauges {
+  std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
+  bool store_well = true;
 };
 
 /// Whoever does something counts it here.
 struct Metrics {
-  Counts handshakes{{"accepted", 0}, {"no_header", 0}, {"malformed", 0}, {"clock", 0},        {"replayed", 0},
-                    {"refused", 0},  {"too_many", 0},  {"failed", 0},    {"second_master", 0}};
+  Counts handshakes{{"accepted", 0},      {"no_header", 0}, {"malformed", 0}, {"clock", 0},
+                    {"replayed", 0},      {"refused", 0},   {"too_many", 0},  {"failed", 0},
+                    {"second_master", 0}, {"busy", 0}};
   Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
   Counts statements{{"ok", 0}, {"error", 0}};
   Counts files{{"ok", 0}, {"error", 0}};
@@ -48,7 +50,7 @@ struct Metrics {
   Histogram statement_time;
 
   /// Prometheus' text format 0.0.4.
-  [[nodiscard]] std::string text(const Queues& queues) const;
+  [[nodiscard]] std::string text(const Gauges& gauges) const;
 };
 
 }  // namespace smaster::server

@@ -10,78 +10,12 @@
 
 #include "base/file.hpp"
 #include "crypto/keys.hpp"
+#include "fleet/import.hpp"
 #include "fleet/names.hpp"
-#include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
 
 namespace smaster::server {
-namespace {
-
-/// The shards of a knownShards.json; every key is parsed, equal ones once. Runs in a pool.
-Result<std::vector<fleet::ShardInfo>> read_known_shards(const std::string& text) {
-  const auto value = json::parse(text);
-  if (!value) return value.error();
-  if (!value->is_object())
-    return fail(ErrorKind::bad_data, "not a knownShards.json: it is not an object of shards");
-  std::vector<fleet::ShardInfo> shards;
-  std::unordered_set<std::string> good_keys;
-  for (const auto& [name_text, row] : value->get_object()) {
-    const auto quoted = "shard \"" + std::string(name_text).substr(0, 80) + "\": ";
-    const auto name = ShardName::parse({name_text.data(), name_text.size()});
-    if (!name) return fail(ErrorKind::bad_data, quoted + "its name is not three or more letters a-z");
-    if (!row.is_object()) return fail(ErrorKind::bad_data, quoted + "not an object");
-    fleet::ShardInfo info(*name);
-    fleet::read(row.get_object(), info);
-    std::string id = name->str();
-    json::read(row.get_object(), "id", id);
-    if (id != name->str()) return fail(ErrorKind::bad_data, quoted + "its id is \"" + id.substr(0, 80) + '"');
-    if (!good_keys.contains(info.key)) {
-      if (const auto good = crypto::check_public_key(info.key); !good) {
-        return fail(ErrorKind::bad_data, quoted + "its key is " + good.error().message);
-      }
-      good_keys.insert(info.key);
-    }
-    shards.push_back(std::move(info));
-  }
-  return shards;
-}
-
-/// The samples of a shardStatsHistory.json that are of these shards and not too old; the others are counted.
-Result<std::vector<fleet::Sample>> read_history(const std::string& text,
-                                                const std::set<std::string, std::less<>>& names, Time oldest,
-                                                std::size_t& old, std::size_t& strange) {
-  const auto value = json::parse(text);
-  if (!value) return value.error();
-  const auto wrong =
-      fail(ErrorKind::bad_data, "not a shardStatsHistory.json: it is not an object of lists of statuses");
-  if (!value->is_object()) return wrong;
-  std::vector<fleet::Sample> samples;
-  for (const auto& [key, list] : value->get_object()) {
-    if (!list.is_array()) return wrong;
-    const std::string_view name_text(key.data(), key.size());
-    const auto name = ShardName::parse(name_text);
-    if (!name || !names.contains(name_text)) {
-      strange += list.get_array().size();
-      continue;
-    }
-    Time last = fleet::kNever;
-    for (const auto& row : list.get_array()) {
-      if (!row.is_object()) return wrong;
-      fleet::ShardStatus status;
-      fleet::read(row.get_object(), status);
-      if (status.timestamp < oldest) {
-        ++old;
-        continue;
-      }
-      last = std::max(status.timestamp, last + Millis{1});  // the moment identifies a sample
-      samples.push_back({*name, last, fleet::pack(status)});
-    }
-  }
-  return samples;
-}
-
-}  // namespace
 
 std::filesystem::path Registrar::config_path(const ShardName& name) const {
   return core_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
@@ -103,17 +37,17 @@ ShardName Registrar::reserve_name(Deliver deliver) {
 std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
                                    const std::string& private_pem) const {
   const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
-  return boost::json::serialize(
-      boost::json::object{{"host",
-                           {{"protocol", remote.protocol},
-                            {"host", remote.host},
-                            {"port", remote.port != 0 ? remote.port : core_.port},
-                            {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
-                          {"pubKey", public_pem},
-                          {"privKey", private_pem},
-                          {"masterPubKey", core_.proof.public_pem()},
-                          {"id", name.str()},
-                          {"signAlgorithm", "RSA-SHA256"}});
+  return boost::json::serialize(boost::json::object{
+      {"host",
+       {{"protocol", remote.protocol.empty() ? core_.settings.protocol() : remote.protocol},
+        {"host", remote.host},
+        {"port", remote.port != 0 ? remote.port : core_.port},
+        {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
+      {"pubKey", public_pem},
+      {"privKey", private_pem},
+      {"masterPubKey", core_.proof.public_pem()},
+      {"id", name.str()},
+      {"signAlgorithm", "RSA-SHA256"}});
 }
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
@@ -173,7 +107,7 @@ net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem)
 }
 
 net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shards) {
-  auto shards = co_await net::run_in(core_.slow_work, [&] { return read_known_shards(known_shards); });
+  auto shards = co_await net::run_in(core_.slow_work, [&] { return fleet::read_known_shards(known_shards); });
   if (!shards) co_return shards.error();
   Imported imported;
   std::vector<fleet::ShardInfo> fresh;
@@ -200,12 +134,11 @@ net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::str
   std::set<std::string, std::less<>> names;
   for (const auto& [name, shard] : core_.fleet.shards()) names.insert(name.str());
   const auto oldest = net::wall_clock() - core_.settings.history_length;
-  ImportedHistory counts;
-  auto samples = co_await net::run_in(
-      core_.slow_work, [&] { return read_history(history, names, oldest, counts.old, counts.strange); });
-  if (!samples) co_return samples.error();
-  counts.samples = samples->size();
-  auto added = co_await core_.fleet.add_history(std::move(*samples));
+  auto read =
+      co_await net::run_in(core_.slow_work, [&] { return fleet::read_history(history, names, oldest); });
+  if (!read) co_return read.error();
+  const ImportedHistory counts{read->samples.size(), read->old, read->strange};
+  auto added = co_await core_.fleet.add_history(std::move(read->samples));
   if (!added) co_return added.error();
   spdlog::info("imported {} statuses, {} are too old, {} of unknown shards", counts.samples, counts.old,
                counts.strange);

@@ -17,6 +17,7 @@
 #include "control/server.hpp"
 #include "json/json.hpp"
 #include "net/http_listener.hpp"
+#include "net/stream.hpp"
 #include "server/admission.hpp"
 #include "server/control_api.hpp"
 #include "server/core.hpp"
@@ -38,7 +39,8 @@ constexpr std::chrono::seconds kGenerateRetry{5};
 /// Holds the state folder against a second server; the lock goes with the process, however it ends.
 Result<int> lock_folder(const std::filesystem::path& folder) {
   const auto path = (folder / "lock").string();
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EROFS || errno == ENOSPC)) fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) return fail(ErrorKind::cannot_create, "cannot open " + path + ": " + std::strerror(errno));
   if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
     ::close(fd);
@@ -75,8 +77,21 @@ Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
     signer = crypto::Signer::load(keys->private_pem);
   }
   if (!signer) return signer;
-  if (auto written = write_public_key(folder, *signer); !written) return written.error();
+  if (auto written = write_public_key(folder, *signer); !written) {
+    spdlog::error("{}; going on without", written.error().message);
+  }
   return signer;
+}
+
+/// Where the store cannot be written, a server that serves from memory is better than none.
+Result<std::unique_ptr<store::Store>> open_store(const std::filesystem::path& file) {
+  auto store = store::open_sqlite(file);
+  if (store || ::access(file.c_str(), R_OK) != 0 || store.error().kind != ErrorKind::cannot_create)
+    return store;
+  auto copy = store::open_copy(file);
+  if (!copy) return store;
+  spdlog::error("{}; starting with what it has", store.error().message);
+  return copy;
 }
 
 /// As many descriptors as we may have: every shard needs one.
@@ -107,6 +122,7 @@ class Server final : public net::Application {
         grace_(context_.get_executor()) {}
 
   Result<Ended> run() {
+    if (auto tls = set_tls(core_.settings); !tls) return tls.error();
     if (auto loaded = core_.fleet.load(); !loaded) return loaded.error();
     if (auto listening = listen(inherited_sockets()); !listening) return listening.error();
 
@@ -123,9 +139,9 @@ class Server final : public net::Application {
     asio::co_spawn(context_, discord_.run(), asio::detached);
     wait_for_signals();
     watch_files();
-    spdlog::info("listening on {} port {}, path {}; control socket {}; state in {}", core_.settings.address,
-                 core_.port, core_.settings.path, core_.settings.control_socket.string(),
-                 core_.settings.state_dir.string());
+    spdlog::info("listening on {} port {}{}, path {}; control socket {}; state in {}", core_.settings.address,
+                 core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
+                 core_.settings.control_socket.string(), core_.settings.state_dir.string());
     ::sd_notify(0, "READY=1");
     context_.run();
     // What still runs in the pools must end before what it refers to goes.
@@ -164,6 +180,9 @@ class Server final : public net::Application {
       if (auto listening = listener_.listen(settings.address, settings.port); !listening) return listening;
     }
     core_.port = listener_.endpoint().port();
+    if (!settings.control_group.empty()) {
+      if (auto allowed = control_.allow_group(settings.control_group); !allowed) return allowed;
+    }
     if (sockets.control && listens_at(sockets.control, settings.control_socket)) {
       control_.adopt(std::move(sockets.control), settings.control_socket);
       return {};
@@ -172,15 +191,40 @@ class Server final : public net::Application {
     return control_.listen(settings.control_socket);
   }
 
+  /// The certificate for connections that come from now on; those that there are keep theirs.
+  Result<void> set_tls(const Settings& settings) {
+    if (settings.tls_certificate.empty()) {
+      listener_.set_tls(nullptr);
+      return {};
+    }
+    auto tls = net::server_tls_context(settings.tls_certificate, settings.tls_key);
+    if (!tls) return fail(tls.error().kind, "TLS: " + tls.error().message);
+    listener_.set_tls(std::move(*tls));
+    return {};
+  }
+
+  /// A renewal brings two files, one after the other: between them they do not fit, which is said and waited
+  /// out.
+  void reload_certificate() {
+    if (const auto tls = set_tls(core_.settings); !tls) {
+      spdlog::warn("{}; the old certificate stays", tls.error().message);
+    } else {
+      spdlog::info("the TLS certificate was read again");
+    }
+  }
+
   ControlContext control_context() {
     return {core_, registrar_, engine_, [this] { stop("asked over the control socket"); }};
   }
 
   net::Task<> generate(fleet::Generate what) {
     const auto made = co_await registrar_.generate(what == fleet::Generate::master, Deliver::file);
+    const auto trouble = std::exchange(generate_trouble_, made ? "" : made.error().message);
     if (made) co_return;
-    spdlog::error("cannot make a config for a new shard: {}; trying again in {} s", made.error().message,
-                  kGenerateRetry.count());
+    if (generate_trouble_ != trouble) {
+      spdlog::error("cannot make a config for a new shard: {}; trying again every {} s", generate_trouble_,
+                    kGenerateRetry.count());
+    }
     core_.mail.config_failed(made.error().message);
     net::Timer pause(context_.get_executor(), kGenerateRetry);
     boost::system::error_code ignored;
@@ -205,6 +249,7 @@ class Server final : public net::Application {
   /// All that can be read again is.
   void reload_all() {
     reload();
+    if (!core_.settings.tls_certificate.empty()) reload_certificate();
     discord_.settings_changed();
     reload_keys();
   }
@@ -215,6 +260,10 @@ class Server final : public net::Application {
       spdlog::error("{}; the old settings stay", fresh.error().message);
       return;
     }
+    if (const auto tls = set_tls(*fresh); !tls) {
+      spdlog::error("{}; the old settings stay", tls.error().message);
+      return;
+    }
     const auto wanted = describe(*fresh);
     auto& now = core_.settings;
     fresh->address = now.address;
@@ -222,6 +271,7 @@ class Server final : public net::Application {
     fresh->path = now.path;
     fresh->state_dir = now.state_dir;
     fresh->control_socket = now.control_socket;
+    fresh->control_group = now.control_group;
     fresh->max_payload = now.max_payload;
     const auto changes = say_changes(describe(now), wanted, describe(*fresh));
     if (changes == 0) {
@@ -278,7 +328,9 @@ class Server final : public net::Application {
     const auto& settings = core_.settings;
     std::vector<std::filesystem::path> files{settings.state_dir / kPrivateKeyFile};
     if (!config_.empty()) files.push_back(config_);
-    if (!settings.token_file.empty()) files.push_back(settings.token_file);
+    for (const auto& file : {settings.token_file, settings.tls_certificate, settings.tls_key}) {
+      if (!file.empty()) files.push_back(file);
+    }
     watch_.watch(files);
   }
 
@@ -289,6 +341,7 @@ class Server final : public net::Application {
       discord_.settings_changed();
     }
     if (file == core_.settings.state_dir / kPrivateKeyFile) reload_keys();
+    if (file == core_.settings.tls_certificate || file == core_.settings.tls_key) reload_certificate();
   }
 
   void stop(std::string_view why) {
@@ -329,6 +382,7 @@ class Server final : public net::Application {
   asio::signal_set hangup_;
   FileWatch watch_;
   net::Timer grace_;
+  std::string generate_trouble_;  ///< why the last config was not made; empty: it was
   bool stopping_ = false;
   bool restart_ = false;
   std::optional<ListeningSockets> handed_over_;
@@ -338,6 +392,7 @@ class Server final : public net::Application {
 
 Result<Ended> serve(ServeOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
   raise_descriptor_limit();
   const auto& folder = options.settings.state_dir;
   if (auto made = make_private_folder(folder); !made) return made.error();
@@ -348,7 +403,7 @@ Result<Ended> serve(ServeOptions options) {
   std::filesystem::remove_all(folder / kMailFolder, ignored);
   auto signer = load_keys(folder);
   if (!signer) return signer.error();
-  auto store = store::open_sqlite(folder / "smaster.db");
+  auto store = open_store(folder / "smaster.db");
   if (!store) return store.error();
   Server server(std::move(options), std::move(*store), std::move(*signer));
   return server.run();

@@ -1,11 +1,11 @@
 #include "server/settings.hpp"
 
-#include <toml++/toml.h>
 #include <cstdlib>
 #include <functional>
 #include <map>
 
 #include "base/text.hpp"
+#include "base/toml.hpp"
 #include "discord/gateway.hpp"
 #include "json/json.hpp"
 #include "net/address.hpp"
@@ -252,7 +252,10 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"path", url_path(s.path)},
         {"state_dir", path(s.state_dir)},
         {"control_socket", path(s.control_socket)},
+        {"control_group", text(s.control_group)},
         {"project_dir", path(s.project_dir)},
+        {"tls_certificate", path(s.tls_certificate)},
+        {"tls_key", path(s.tls_key)},
         {"trusted_proxies", texts(s.trusted_proxies,
                                   [](const std::string& entry) -> std::optional<std::string> {
                                     if (net::parse_network(entry)) return std::nullopt;
@@ -311,6 +314,11 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"shard_access", access(s.shard_access)},
         {"statement_timeout", duration(s.statement_timeout, Millis{10})},
         {"max_rows", number(s.max_rows, 1, 10'000'000)}}},
+      {"permissions",
+       {{"eval", yes_no(s.permissions.eval)},
+        {"sql", yes_no(s.permissions.sql)},
+        {"files", yes_no(s.permissions.files)},
+        {"reboot", yes_no(s.permissions.reboot)}}},
       {"remote_host", remote(s.remote_host)},
       {"master_host", remote(s.master_host)},
   };
@@ -378,6 +386,9 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
     return fail(
         ErrorKind::bad_config,
         source + ": shards.count = \"auto\" asks Discord, which needs shards.token_file or shards.token_env");
+  }
+  if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
+    return fail(ErrorKind::bad_config, source + ": TLS needs both server.tls_certificate and server.tls_key");
   }
   return settings;
 }

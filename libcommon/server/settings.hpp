@@ -20,10 +20,18 @@ enum class UpdateStyle { pull, push, event };
 
 /// Where shards are told to connect.
 struct RemoteHost {
-  std::string protocol;  ///< "http:" or "https:"
-  std::string host;
+  std::string protocol;  ///< "http:" or "https:"; empty: the server's own
+  std::string host = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: the server's own
   std::string path;        ///< empty: the server's own
+};
+
+/// What shards may ask the server for.
+struct Permissions {
+  bool eval = true;    ///< broadcastEval, fetchClientValues, sendMessage
+  bool sql = true;     ///< sendSQL, within [database] shard_access
+  bool files = true;   ///< writeFile, getFile
+  bool reboot = true;  ///< reboot, respawnAll
 };
 
 struct Settings {
@@ -35,6 +43,9 @@ struct Settings {
   std::filesystem::path control_socket;      ///< default: as the tools look for it
   std::vector<std::string> trusted_proxies;  ///< addresses and networks
   std::filesystem::path project_dir;         ///< files for shards; empty: none
+  std::filesystem::path tls_certificate;     ///< PEM; empty: shards connect without TLS
+  std::filesystem::path tls_key;
+  std::string control_group;  ///< whose members may use the control socket as well; empty: nobody else
   // [shards]
   ShardCount count{1};
   bool count_auto = false;  ///< count = "auto": what Discord recommends
@@ -90,9 +101,14 @@ struct Settings {
   sql::Access shard_access = sql::Access::write;
   Millis statement_timeout{30'000};
   std::uint32_t max_rows = 10'000;
+  // [permissions]
+  Permissions permissions;
   // [remote_host], [master_host]
-  RemoteHost remote_host{"http:", "127.0.0.1", 0, ""};
-  RemoteHost master_host{"http:", "127.0.0.1", 0, ""};
+  RemoteHost remote_host;
+  RemoteHost master_host;
+
+  /// What shards speak with this server itself.
+  [[nodiscard]] const char* protocol() const { return tls_certificate.empty() ? "http:" : "https:"; }
 };
 
 /// Reads TOML text over `defaults`. bad_config names `source`, line, column, the key and what it takes.

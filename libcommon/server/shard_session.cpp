@@ -20,6 +20,22 @@ namespace {
 
 constexpr std::size_t kMaxHostLabel = 64;
 
+/// The setting that forbids shards this event, if one does.
+std::optional<std::string_view> forbidden(const Permissions& may, std::string_view event) {
+  const struct {
+    std::string_view event;
+    bool allowed;
+    std::string_view setting;
+  } kinds[] = {{"broadcastEval", may.eval, "eval"}, {"fetchClientValues", may.eval, "eval"},
+               {"sendMessage", may.eval, "eval"},   {"sendSQL", may.sql, "sql"},
+               {"writeFile", may.files, "files"},   {"getFile", may.files, "files"},
+               {"reboot", may.reboot, "reboot"},    {"respawnAll", may.reboot, "reboot"}};
+  for (const auto& kind : kinds) {
+    if (kind.event == event && !kind.allowed) return kind.setting;
+  }
+  return std::nullopt;
+}
+
 /// A shard broadcasts an update: first it is made here, as `smaster update` does.
 net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
   net::OnLine nowhere = [](net::Output, std::string_view) {};
@@ -165,6 +181,11 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     return;
   }
   core_.fleet.seen(*shard);
+  if (const auto setting = forbidden(core_.settings.permissions, name)) {
+    const auto why = "shards may not do that here: [permissions] " + std::string(*setting) + " = false";
+    say(spdlog::level::warn, "forbidden", "asks for " + std::string(name) + "; " + why);
+    return answer_with(ack_id, fail(ErrorKind::not_permitted, why));
+  }
   if (name == "broadcastEval") {
     on_broadcast(ack_id, arguments, &Question::eval);
   } else if (name == "fetchClientValues") {
@@ -243,7 +264,7 @@ void ShardSession::on_write_file(std::optional<socketio::AckId> ack_id, socketio
   if (!event) return answer_with(ack_id, event.error());
   auto what =
       std::string(event->what == wire::FileEvent::What::remove ? "removing " : "writing ") + event->file.name;
-  answer_after(ack_id, std::move(what), core_.files.take(std::move(*event)));
+  answer_after(ack_id, std::move(what), core_.files.take(name_.str(), std::move(*event)));
 }
 
 void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -285,7 +306,7 @@ void ShardSession::on_send_sql(std::optional<socketio::AckId> ack_id, const sock
   if (!statement) {
     return answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
-  core_.sql.run(std::move(*statement), core_.settings.shard_access,
+  core_.sql.run(name_.str(), std::move(*statement), core_.settings.shard_access,
                 [this, alive = alive_, ack_id](Result<sql::Outcome> outcome) {
                   if (!*alive || !open_) return;
                   if (!outcome) return answer_with(ack_id, outcome.error());

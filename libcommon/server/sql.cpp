@@ -9,12 +9,6 @@
 #include "server/core.hpp"
 
 namespace smaster::server {
-namespace {
-
-constexpr std::size_t kMostWaiting = 1'000;
-
-}  // namespace
-
 /// That of the present settings; one that they no longer name ends with its last statement.
 Result<std::shared_ptr<sql::Database>> Sql::database() {
   const auto& settings = core_.settings;
@@ -29,32 +23,41 @@ Result<std::shared_ptr<sql::Database>> Sql::database() {
   return database_;
 }
 
-void Sql::run(std::string statement, sql::Access access, Then then) {
-  auto database = this->database();
-  if (database && waiting_ >= kMostWaiting) {
-    database = fail(ErrorKind::unavailable, std::to_string(waiting_) + " statements wait for the database");
-  }
-  if (!database) {
-    net::asio::post(core_.context, [error = database.error(), then = std::move(then)] { then(error); });
+void Sql::run(const std::string& who, std::string statement, sql::Access access, Then then) {
+  Job job{std::move(statement), access, std::chrono::steady_clock::now(), std::move(then)};
+  if (running_ < kThreads) {
+    ++running_;
+    start(std::move(job));
     return;
   }
-  ++waiting_;
-  const auto begun = std::chrono::steady_clock::now();
+  const auto too_many = job.then;
+  if (waiting_.push(who, std::move(job))) return;
+  net::asio::post(core_.context, [too_many] {
+    too_many(fail(ErrorKind::unavailable, "too many statements wait for the database; try again later"));
+  });
+}
+
+/// Runs it, and then whatever is next.
+void Sql::start(Job job) {
   const sql::Limits limits{core_.settings.statement_timeout, core_.settings.max_rows};
-  net::asio::post(pool_, [this, database = std::move(*database), statement = std::move(statement), access,
-                          begun, limits, then = std::move(then)]() mutable {
-    auto outcome = database->run(statement, access, limits);
-    database.reset();
-    net::asio::post(core_.context,
-                    [this, begun, outcome = std::move(outcome), then = std::move(then)]() mutable {
-                      --waiting_;
-                      ++core_.metrics.statements[outcome ? "ok" : "error"];
-                      core_.metrics.statement_time.add(std::chrono::steady_clock::now() - begun);
-                      if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
-                        spdlog::error("SQL: {}", outcome.error().message);
-                      }
-                      then(std::move(outcome));
-                    });
+  net::asio::post(pool_, [this, database = this->database(), job = std::move(job), limits]() mutable {
+    auto outcome = database ? (*database)->run(job.statement, job.access, limits)
+                            : Result<sql::Outcome>(database.error());
+    database =
+        fail(ErrorKind::unavailable, "");  // one that the settings no longer name ends here, in the pool
+    net::asio::post(core_.context, [this, job = std::move(job), outcome = std::move(outcome)]() mutable {
+      if (auto next = waiting_.pop()) {
+        start(std::move(*next));
+      } else {
+        --running_;
+      }
+      ++core_.metrics.statements[outcome ? "ok" : "error"];
+      core_.metrics.statement_time.add(std::chrono::steady_clock::now() - job.begun);
+      if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
+        spdlog::error("SQL: {}", outcome.error().message);
+      }
+      job.then(std::move(outcome));
+    });
   });
 }
 

@@ -75,6 +75,10 @@ class SqliteStore final : public Store {
  public:
   explicit SqliteStore(const std::filesystem::path& file)
       : file_(file), sql_(soci::sqlite3, "dbname=\"" + file.string() + "\" timeout=5") {
+    auto* const backend = static_cast<soci::sqlite3_session_backend*>(sql_.get_backend());
+    if (sqlite_api::sqlite3_db_readonly(backend->conn_, "main") != 0) {
+      throw soci::soci_error("it cannot be written");  // SQLite would settle for that, and stay with it
+    }
     // With a write-ahead log, FULL makes every commit durable and readers never wait.
     std::string mode;
     sql_ << "PRAGMA journal_mode=WAL", soci::into(mode);

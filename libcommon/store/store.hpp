@@ -40,4 +40,8 @@ class Store {
 /// a newer version of this program, cannot_create when it cannot be opened.
 [[nodiscard]] Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file);
 
+/// The same file where it cannot be written now: it is read from a copy, and every write looks whether it can
+/// be written meanwhile. cannot_create when it cannot be read either.
+[[nodiscard]] Result<std::unique_ptr<Store>> open_copy(const std::filesystem::path& file);
+
 }  // namespace smaster::store

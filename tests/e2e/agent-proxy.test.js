@@ -6,7 +6,7 @@ import https from 'node:https';
 import net from 'node:net';
 import path from 'node:path';
 import {test} from 'node:test';
-import {certificates} from './discord.js';
+import {certificates} from './certificates.js';
 import {bin, run, serve, until} from './harness.js';
 
 /** A proxy before the server. `onUpgrade(request, socket, head, port)` deals with websockets. */

@@ -1,19 +1,6 @@
 // A local server that plays Discord's GET /gateway/bot, over TLS with a certificate authority of its own.
-import {execFileSync} from 'node:child_process';
-import {readFileSync, writeFileSync} from 'node:fs';
 import https from 'node:https';
-import path from 'node:path';
-
-/** A certificate authority, and a certificate of its for "localhost". */
-export function certificates(folder) {
-  const openssl = (...args) => execFileSync('openssl', args, {cwd: folder, stdio: 'pipe'});
-  openssl('req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '2', '-subj', '/CN=Test CA');
-  openssl('req', '-newkey', 'rsa:2048', '-nodes', '-keyout', 'server.key', '-out', 'server.csr', '-subj', '/CN=localhost');
-  writeFileSync(path.join(folder, 'san'), 'subjectAltName=DNS:localhost');
-  openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key', '-CAcreateserial', '-out', 'server.pem', '-days', '2', '-extfile', 'san');
-  const read = (name) => readFileSync(path.join(folder, name));
-  return {key: read('server.key'), cert: read('server.pem'), ca: path.join(folder, 'ca.pem')};
-}
+import {certificates} from './certificates.js';
 
 /** The shape of Discord's answer. */
 export function gateway(shards, limit = {}) {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {keys, names, next, serve, until} from './harness.js';
+import {protocol, keys, names, next, serve, until} from './harness.js';
 
 const settings = (count, more = '') => `[shards]\ncount = ${count}\n[limits]\nconn_count = 1000\n${more}`;
 const ids = (shards) => shards.map((shard) => shard.bot?.id).sort((a, b) => a - b);
@@ -156,7 +156,7 @@ test('missing configs are generated up to the goal, then a master\'s', async (t)
     const config = JSON.parse(readFileSync(`${folder}/${file}`, 'utf8'));
     assert.match(file, new RegExp(`^shard_${config.id}_config.json$`));
     assert.match(config.id, /^[a-z]{3}$/);
-    assert.deepEqual(config.host, {protocol: 'http:', host: '127.0.0.1', port: server.port, path: '/socket.io/'});
+    assert.deepEqual(config.host, {protocol: protocol, host: '127.0.0.1', port: server.port, path: '/socket.io/'});
     assert.equal(config.signAlgorithm, 'RSA-SHA256');
     assert.equal(config.masterPubKey, readFileSync(`${server.folder}/state/shardMaster.pub`, 'utf8'));
     assert.ok(config.privKey.startsWith('-----BEGIN PRIVATE KEY-----') && config.pubKey.startsWith('-----BEGIN PUBLIC KEY-----'));

@@ -5,13 +5,22 @@ import {execFile, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {fileURLToPath} from 'node:url';
+import {certificates} from './certificates.js';
 import {DemoShard} from './shard.js';
 
 export const bin = process.env.SMASTER_BIN;
 assert.ok(bin, 'SMASTER_BIN is the folder of the built programs');
+
+/** A folder that is removed when the tests have run. */
+function temporaryFolder() {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
+  process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
+  return folder;
+}
 
 const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.meta.url)), 'bots');
 
@@ -53,6 +62,10 @@ export function run(program, args, {input, env, ...rest} = {}) {
   });
 }
 
+/** With SMASTER_E2E_TLS=1 the same tests run with TLS on the shard port. */
+export const tls = process.env.SMASTER_E2E_TLS === '1' ? certificates(temporaryFolder(), 'DNS:localhost,IP:127.0.0.1') : null;
+export const protocol = tls ? 'https:' : 'http:';
+
 let sharedKeys;
 /** One RSA-4096 pair for all the shards of a test file: making one takes seconds. */
 export function keys() {
@@ -72,9 +85,10 @@ export function names(count) {
 
 /** A server in a folder of its own. */
 export class Server {
-  constructor(settings = '') {
+  constructor(settings = '', {state, socket} = {}) {
     this.folder = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
-    this.socket = path.join(this.folder, 'control.sock');
+    this.state = state ?? path.join(this.folder, 'state');
+    this.socket = socket ?? path.join(this.folder, 'control.sock');
     this.log = '';
     this.shards = [];
     this.agents = [];
@@ -84,7 +98,8 @@ export class Server {
   /** Writes the settings file: these over what every test needs. */
   configure(settings) {
     this.settings = settings;
-    const sections = new Map([['server', `port = ${this.port ?? 0}\nstate_dir = "${this.folder}/state"\n`]]);
+    const certificate = tls ? `tls_certificate = "${tls.certFile}"\ntls_key = "${tls.keyFile}"\n` : '';
+    const sections = new Map([['server', `port = ${this.port ?? 0}\nstate_dir = "${this.state}"\n${certificate}`]]);
     sections.set('shards', 'auto_generate = false\n');
     sections.set('heartbeat', 'interval = "500ms"\n');
     let section;
@@ -159,16 +174,16 @@ export class Server {
     const known = Object.fromEntries(names(count).map((name) => [prefix + name, {id: prefix + name, key: publicKey, isMaster: master}]));
     const {code, stderr} = await this.tool(['shards', 'import', '-'], {input: JSON.stringify(known)});
     assert.equal(code, 0, stderr);
-    const masterPubKey = readFileSync(`${this.folder}/state/shardMaster.pub`, 'utf8');
+    const masterPubKey = readFileSync(`${this.state}/shardMaster.pub`, 'utf8');
     return Object.keys(known).map((id) => ({
-      host: {protocol: 'http:', host: '127.0.0.1', port: this.port, path: '/socket.io/'},
+      host: {protocol, host: '127.0.0.1', port: this.port, path: '/socket.io/'},
       pubKey: publicKey, privKey: privateKey, masterPubKey, id, signAlgorithm: 'RSA-SHA256',
     }));
   }
 
   /** A demo shard, closed when the test ends. */
   shard(config, options) {
-    const shard = new DemoShard(config, options);
+    const shard = new DemoShard(config, {...options, socket: {ca: tls && readFileSync(tls.ca), ...options?.socket}});
     this.shards.push(shard);
     return shard;
   }
@@ -204,6 +219,7 @@ export class Agent {
     this.configs = configs;
     this.command = Array.isArray(command) ? command : [process.execPath, path.join(bots, command)];
     this.flags = flags.includes('--grace') ? flags : ['--grace', '5s', ...flags];
+    if (tls) this.flags = ['--ca-file', tls.ca, ...this.flags];
     this.env = env;
     this.log = '';
     this.output = '';
@@ -237,21 +253,23 @@ export class Agent {
   }
 }
 
-/** Starts a server for a test and takes it away afterwards. */
-export async function serve(t, settings, args) {
-  const server = new Server(settings);
+/** Starts a server for a test and takes it away afterwards; `places`: where its state and its socket are. */
+export async function serve(t, settings, args, places) {
+  const server = new Server(settings, places);
   t.after(() => server.cleanup());
   return server.start(args);
 }
 
-/** One HTTP request; resolves with {status, headers, body}. `localAddress` picks the source. */
-export function request(port, target, {method = 'GET', headers = {}, body, localAddress} = {}) {
+/** One HTTP request; resolves with {status, headers, body}. `localAddress` picks the source, `raw` gives a Buffer. */
+export function request(port, target, {method = 'GET', headers = {}, body, localAddress, raw = false} = {}) {
   return new Promise((resolve, reject) => {
-    const req = http.request({host: '127.0.0.1', port, path: target, method, headers, localAddress, agent: false}, (res) => {
-      let text = '';
-      res.setEncoding('utf8');
-      res.on('data', (chunk) => text += chunk);
-      res.on('end', () => resolve({status: res.statusCode, headers: res.headers, body: text}));
+    const req = (tls ? https : http).request({host: '127.0.0.1', port, path: target, method, headers, localAddress, agent: false, ca: tls && readFileSync(tls.ca)}, (res) => {
+      const chunks = [];
+      res.on('data', (chunk) => chunks.push(chunk));
+      res.on('end', () => {
+        const whole = Buffer.concat(chunks);
+        resolve({status: res.statusCode, headers: res.headers, body: raw ? whole : whole.toString()});
+      });
     });
     req.on('error', reject);
     req.end(body);

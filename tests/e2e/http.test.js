@@ -1,21 +1,12 @@
 // What is served beside Socket.IO: health, metrics that Prometheus' own checker takes, and the statuses of the past.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
-import http from 'node:http';
 import {test} from 'node:test';
 import {gunzipSync} from 'node:zlib';
 import {request, run, serve, until} from './harness.js';
 import {authorization} from './shard.js';
 
-function bytes(port, target, headers = {}) {
-  return new Promise((resolve, reject) => {
-    http.get({host: '127.0.0.1', port, path: target, headers, agent: false}, (res) => {
-      const chunks = [];
-      res.on('data', (chunk) => chunks.push(chunk));
-      res.on('end', () => resolve({status: res.statusCode, headers: res.headers, body: Buffer.concat(chunks)}));
-    }).on('error', reject);
-  });
-}
+const bytes = (port, target, headers = {}) => request(port, target, {headers, raw: true});
 
 async function fleet(t, count = 2) {
   const server = await serve(t, `[shards]\ncount = ${count}\n[limits]\nconn_count = 1000\n`);

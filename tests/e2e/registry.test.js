@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
 import {readFileSync, statSync, writeFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {keys, next, request, serve, until} from './harness.js';
+import {protocol, keys, next, request, serve, until} from './harness.js';
 import {authorization} from './shard.js';
 
 const settings = (count) => `[shards]\ncount = ${count}\n[limits]\nconn_count = 1000\n`;
@@ -29,7 +29,7 @@ test('an existing installation moves over, keys, registry and history, and its s
   assert.equal(readFileSync(`${server.folder}/state/shardMaster.pub`, 'utf8').trim(), master.publicKey.trim());
 
   const shard = server.shard({
-    host: {protocol: 'http:', host: '127.0.0.1', port: server.port, path: '/socket.io/'},
+    host: {protocol, host: '127.0.0.1', port: server.port, path: '/socket.io/'},
     pubKey: publicKey, privKey: privateKey, masterPubKey: master.publicKey, id: 'abc', signAlgorithm: 'RSA-SHA256',
   });
   await server.running(1);

@@ -42,13 +42,14 @@ port = 443
 
 TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
   EXPECT_EQ(error_of("[server]\n  prot = 1"),
-            "f.toml:2:3: unknown setting server.prot; [server] takes address, control_socket, path, port, "
-            "project_dir, state_dir, "
-            "trusted_proxies");
+            "f.toml:2:3: unknown setting server.prot; [server] takes address, control_group, "
+            "control_socket, path, port, project_dir, state_dir, tls_certificate, tls_key, trusted_proxies");
   EXPECT_EQ(
       error_of("[sever]\nport = 1"),
       "f.toml:1:2: unknown section \"sever\"; there are database, discord, heartbeat, limits, log, mail, "
-      "master_host, remote_host, server, shards, update");
+      "master_host, permissions, remote_host, server, shards, update");
+  // A letter where toml++ looks for a blank.
+  EXPECT_NE(error_of("[shards]\ncount = \xef\xbb\xbb\"auto\""), "");
   EXPECT_EQ(error_of("[server]\nport = \"x\""),
             "f.toml:2:8: server.port takes a whole number from 0 to 65535");
   EXPECT_EQ(error_of("[server]\nport = 70000"),

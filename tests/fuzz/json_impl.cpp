@@ -1,2 +1,0 @@
-// Boost.JSON, compiled with the fuzzers' instrumentation.
-#include <boost/json/src.hpp>

@@ -11,7 +11,7 @@ const {values: options} = parseArgs({options: {
 const count = Number(options.shards);
 const lines = Math.round(Number(options.minutes) * 60 / Number(options.every));
 
-const settings = (name) => `[shards]\ncount = ${count}\nbot_name = "${name}"\n[limits]\nconn_count = 1000000\n[heartbeat]\ninterval = "10s"\nhistory_length = "${Math.max(2, Math.floor(Number(options.minutes) / 4))}m"\n[log]\nlevel = "warn"\n`;
+const settings = (name) => `[shards]\ncount = ${count}\nbot_name = "${name}"\n[limits]\nconn_count = 1000000\n[heartbeat]\ninterval = "10s"\nhistory_length = "${Math.max(2, Math.floor(Number(options.minutes) / 4))}m"\n`;
 const server = await load(settings('first'));
 const configs = await server.configs(count);
 const shards = [];

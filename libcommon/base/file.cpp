@@ -19,37 +19,6 @@ Error system_error(const std::string& what, const std::filesystem::path& path, i
   return fail(kind, "cannot " + what + " " + path.string() + ": " + std::strerror(code));
 }
 
-/// Closes its descriptor when it goes.
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  [[nodiscard]] int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-Result<void> write_all(int fd, std::string_view data, const std::filesystem::path& path) {
-  while (!data.empty()) {
-    const auto written = ::write(fd, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return system_error("write", path, errno);
-    data.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-Result<void> sync_folder(const std::filesystem::path& folder) {
-  const Descriptor fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (fd.get() < 0 || ::fsync(fd.get()) != 0) return system_error("sync folder", folder, errno);
-  return {};
-}
-
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path) {
@@ -62,24 +31,14 @@ Result<std::string> read_file(const std::filesystem::path& path) {
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
                         IfExists if_exists) {
-  const auto folder = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
-  std::string temporary = path.string() + ".XXXXXX";
-  const Descriptor fd(::mkostemp(temporary.data(), O_CLOEXEC));
-  if (fd.get() < 0) return system_error("create a file in", folder, errno);
-
-  const auto steps = [&]() -> Result<void> {
-    if (::fchmod(fd.get(), mode) != 0) return system_error("set the rights of", temporary, errno);
-    if (auto written = write_all(fd.get(), data, temporary); !written) return written;
-    if (::fsync(fd.get()) != 0) return system_error("sync", temporary, errno);
-    const unsigned flags = if_exists == IfExists::refuse ? RENAME_NOREPLACE : 0;
-    if (::renameat2(AT_FDCWD, temporary.c_str(), AT_FDCWD, path.c_str(), flags) != 0) {
-      return system_error("write", path, errno);
-    }
-    return sync_folder(folder);
-  };
-  auto result = steps();
-  if (!result) ::unlink(temporary.c_str());
-  return result;
+  const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  Fd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  auto file = folder ? NewFile::begin(std::move(folder), mode) : std::nullopt;
+  if (!file) return system_error("create a file in", parent, errno);
+  if (!file->append(data) || !file->commit(path.filename().string(), if_exists)) {
+    return system_error("write", path, errno);
+  }
+  return {};
 }
 
 Result<void> make_private_folder(const std::filesystem::path& path) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/new_file.hpp"
 #include "base/result.hpp"
 
 namespace smaster {
@@ -14,11 +15,8 @@ namespace smaster {
 /// The file's bytes; not_found when there is none.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path);
 
-/// What to do when the target exists already.
-enum class IfExists { replace, refuse };
-
-/// Writes beside the target under a temporary name with `mode`, syncs, then renames; the folder is synced
-/// too. cannot_create says which step failed.
+/// Writes it beside the target without a name, with `mode`, syncs, and puts it in its place; on disk when it
+/// returns. cannot_create says which step failed.
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
                                       IfExists if_exists);
 

@@ -6,7 +6,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -96,21 +95,6 @@ Result<Fd> open_folder(int root, const std::string& path, std::string_view name)
   return folder;
 }
 
-Result<void> write_all(int fd, std::string_view data, std::string_view name) {
-  while (!data.empty()) {
-    const auto written = ::write(fd, data.data(), data.size());
-    if (written < 0 && errno == EINTR) continue;
-    if (written < 0) return name_error(name, "write");
-    data.remove_prefix(static_cast<std::size_t>(written));
-  }
-  return {};
-}
-
-std::string temporary_name() {
-  static std::atomic<unsigned> counter{0};
-  return ".smaster-" + std::to_string(::getpid()) + '-' + std::to_string(counter++) + ".tmp";
-}
-
 }  // namespace
 
 Result<Folder> Folder::open(const std::filesystem::path& path) {
@@ -166,40 +150,24 @@ Result<FileWriter> Folder::create(std::string_view name) const {
   auto folder = open_folder(fd_.get(), folder_path, name);
   if (!folder) return folder.error();
   if (auto good = check_target(folder->get(), last, name); !good) return good.error();
-  auto temporary = temporary_name();
-  Fd file(::openat(folder->get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                   kFileMode));
+  auto file = NewFile::begin(std::move(*folder), kFileMode);
   if (!file) return name_error(name, "write");
-  return FileWriter(std::string(name), std::move(*folder), std::move(file), std::move(temporary),
-                    std::move(last));
+  return FileWriter(std::string(name), std::move(*file), std::move(last));
 }
 
-FileWriter::FileWriter(std::string name, Fd folder, Fd file, std::string temporary, std::string last)
-    : name_(std::move(name)),
-      folder_(std::move(folder)),
-      file_(std::move(file)),
-      temporary_(std::move(temporary)),
-      last_(std::move(last)) {}
-
-FileWriter::~FileWriter() {
-  if (folder_) ::unlinkat(folder_.get(), temporary_.c_str(), 0);
+Result<void> FileWriter::append(std::string_view data) {
+  if (!file_.append(data)) return name_error(name_, "write");
+  return {};
 }
-
-Result<void> FileWriter::append(std::string_view data) { return write_all(file_.get(), data, name_); }
 
 Result<void> FileWriter::commit(std::optional<Time> mtime) {
   if (mtime) {
     const auto ms = to_unix_ms(*mtime);
     const timespec at{static_cast<time_t>(ms / 1000), static_cast<long>(ms % 1000) * 1'000'000};
     const timespec times[] = {at, at};
-    if (::futimens(file_.get(), times) != 0) return name_error(name_, "set the time of");
+    if (::futimens(file_.fd(), times) != 0) return name_error(name_, "set the time of");
   }
-  if (::fsync(file_.get()) != 0) return name_error(name_, "sync");
-  if (::renameat(folder_.get(), temporary_.c_str(), folder_.get(), last_.c_str()) != 0) {
-    return name_error(name_, "write");
-  }
-  ::fsync(folder_.get());
-  folder_ = {};
+  if (!file_.commit(last_, IfExists::replace)) return name_error(name_, "write");
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/fd.hpp"
+#include "base/new_file.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
 
@@ -31,13 +32,11 @@ struct OpenFile {
   [[nodiscard]] Result<std::string> read(std::size_t offset, std::size_t most) const;
 };
 
-/// A file on its way: beside its place under a temporary name until it is whole; gone if it never is.
+/// A file on its way to its place; gone if it never is whole.
 class FileWriter {
  public:
-  FileWriter(std::string name, Fd folder, Fd file, std::string temporary, std::string last);
-  FileWriter(FileWriter&&) = default;
-  FileWriter& operator=(FileWriter&&) = delete;
-  ~FileWriter();
+  FileWriter(std::string name, NewFile file, std::string last)
+      : name_(std::move(name)), file_(std::move(file)), last_(std::move(last)) {}
 
   [[nodiscard]] Result<void> append(std::string_view data);
   /// Syncs, and puts it in its place.
@@ -45,9 +44,7 @@ class FileWriter {
 
  private:
   std::string name_;
-  Fd folder_;
-  Fd file_;
-  std::string temporary_;
+  NewFile file_;
   std::string last_;
 };
 
@@ -63,7 +60,7 @@ class Folder {
   [[nodiscard]] Result<OpenFile> open_file(std::string_view name) const;
   /// Begins to write the file; makes the folders that are missing.
   [[nodiscard]] Result<FileWriter> create(std::string_view name) const;
-  /// Writes beside the file under a temporary name, syncs, renames; makes the folders that are missing.
+  /// Writes it whole, syncs, and puts it in its place; makes the folders that are missing.
   [[nodiscard]] Result<void> write(std::string_view name, std::string_view data,
                                    std::optional<Time> mtime) const;
   /// Removes the file; one that does not exist is as good.

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // A long day in short: N shards with churn, evals, reloads, SQL and files; a line a minute (or --every). Ends with 1 when
 // memory, descriptors or latency have grown. `SMASTER_BIN=build/release/bin bench/soak.js [--shards 2000] [--minutes 20]`
+import assert from 'node:assert/strict';
 import {parseArgs} from 'node:util';
 import {LightShard} from './load/light_shard.js';
 import {load, percentile, until} from './load/server.js';
@@ -11,7 +12,7 @@ const {values: options} = parseArgs({options: {
 const count = Number(options.shards);
 const lines = Math.round(Number(options.minutes) * 60 / Number(options.every));
 
-const settings = (name) => `[shards]\ncount = ${count}\nbot_name = "${name}"\n[limits]\nconn_count = 1000000\n[heartbeat]\ninterval = "10s"\nhistory_length = "${Math.max(2, Math.floor(Number(options.minutes) / 4))}m"\n`;
+const settings = (name) => `[shards]\ncount = ${count}\nbot_name = "${name}"\n[limits]\nconn_count = 1000000\n[heartbeat]\ninterval = "10s"\nhistory_length = "${Math.ceil(Number(options.minutes) * 60 / 6)}s"\n`;
 const server = await load(settings('first'));
 const configs = await server.configs(count);
 const shards = [];
@@ -25,12 +26,12 @@ const pick = () => shards[Math.floor(Math.random() * count)];
 let latencies = [];
 let reloads = 0;
 const timers = [
-  setInterval(() => pick().socket.terminate(), 60_000 / (count / 4)), // a quarter of the fleet reconnects a minute
+  setInterval(() => pick().socket.terminate(), 240_000 / count), // a quarter of the fleet reconnects a minute
   setInterval(async () => {
     const begun = performance.now();
     const [error, results] = await pick().ask('broadcastEval', 'this.id');
     latencies.push(performance.now() - begun);
-    if (error === null && results.length !== count) throw new Error(`${results.length} results`);
+    assert.equal((results ?? []).length, count, JSON.stringify(error)); // null stands for those that were away
   }, 1000),
   setInterval(() => pick().ask('sendSQL', 'SELECT 1 AS one'), 100),
   setInterval(() => server.configure(settings(`name-${++reloads}`)), 15_000),
@@ -61,7 +62,6 @@ const late = rows.slice(-quarter);
 const growth = Object.fromEntries(['rss', 'fds', 'p50'].map((key) => [key, mean(late, key) / mean(early, key) - 1]));
 console.log('growth from the second quarter to the last:', Object.entries(growth).map(([key, value]) => `${key} ${(value * 100).toFixed(1)} %`).join(', '));
 await server.end();
-// Latency is compared with what a busy machine may add; memory and descriptors are the server's own.
-const grown = growth.rss > 0.1 || growth.fds > 0.05 || (growth.p50 > 1 && mean(late, 'p50') > 250);
-if (!/^$|warn/.test(server.log) && /Sanitizer/.test(server.log)) process.exit(1);
-process.exit(grown ? 1 : 0);
+// In a short run the machine's other work shows in the latency, not the server's.
+const slower = Number(options.minutes) >= 5 && growth.p50 > 0.5;
+process.exit(growth.rss > 0.1 || growth.fds > 0.1 || slower ? 1 : 0);

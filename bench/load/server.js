@@ -38,6 +38,8 @@ export class LoadServer extends Server {
   }
 }
 
+process.setMaxListeners(0);
+
 export async function load(settings) {
   const server = new LoadServer(settings);
   process.on('exit', () => server.process?.kill('SIGKILL'));

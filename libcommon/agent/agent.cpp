@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
+#include "wire/shard/master_key.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -48,7 +49,7 @@ void read(const bj::object& object, std::string_view key, Millis& out) {
 
 }  // namespace
 
-Agent::Agent(Shared& shared, std::shared_ptr<const ShardConfig> config, int process, int lock)
+Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, int lock)
     : shared_(shared),
       config_(std::move(config)),
       name_(config_->name.process(process)),
@@ -147,6 +148,10 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
     ask_bot(answer, [&](Channel& channel) {
       channel.message(arguments.json.front(), *from, ack_id ? answer : Answer{});
     });
+  } else if (name == "masterKey") {
+    asio::co_spawn(shared_.context,
+                   on_master_key(text(0).value_or(""), text(1).value_or(""), std::move(answer)),
+                   asio::detached);
   } else if (name == "writeFile") {
     on_write_file(std::move(arguments), std::move(answer));
   } else if (name == "getFile") {
@@ -155,6 +160,26 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
     spdlog::warn("{}: the master sent \"{}\", which this agent does not know", tag(), name.substr(0, 64));
     answer(error_outcome("Error", "this agent does not support that event"));
   }
+}
+
+/// The master's next key, signed with the one that we trust: we trust it from now on, and so does our config.
+net::Task<> Agent::on_master_key(std::string pem, std::string signature, Answer answer) {
+  if (!crypto::verify(config_->master_key, wire::next_key_text(pem), signature) ||
+      !crypto::check_public_key(pem)) {
+    spdlog::error("{}: a new key for the master came with a wrong signature; ignored", tag());
+    answer(error_outcome("Error", "the new key is not signed by the master that this config trusts"));
+    co_return;
+  }
+  const auto written =
+      co_await net::run_in(shared_.pool, [this, &pem] { return write_master_key(config_->file, pem); });
+  if (!written) {
+    spdlog::error("{}: the master's new key is not in its config: {}", tag(), written.error().message);
+    answer(error_outcome("Error", written.error().message));
+    co_return;
+  }
+  config_->master_key = std::move(pem);
+  spdlog::info("{}: the master has a new key, which is in {} now", tag(), config_->file.string());
+  answer({true, "null"});
 }
 
 Agent::Answer Agent::answer_to_master(std::optional<socketio::AckId> ack_id) {

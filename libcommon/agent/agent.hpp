@@ -50,7 +50,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
  public:
   /// `process`: which of the shard's processes it is, from 0. `lock`: a descriptor that keeps other agents
   /// from using the same config.
-  Agent(Shared& shared, std::shared_ptr<const ShardConfig> config, int process, int lock);
+  Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, int lock);
 
   void start();
   /// Stops the bot, tells the master, leaves; then calls `on_finished`. A second time: kills the bot.
@@ -84,6 +84,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   void on_update(const socketio::Arguments& arguments);
   void on_respawn(const socketio::Arguments& arguments);
   void ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask);
+  net::Task<> on_master_key(std::string pem, std::string signature, Answer answer);
   void on_write_file(socketio::Arguments arguments, Answer answer);
   void on_get_file(const socketio::Arguments& arguments, Answer answer);
   net::Task<> write_file(wire::FileEvent event, Answer answer);
@@ -119,7 +120,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   net::Task<> finish_get_file(Outcome outcome, Answer answer);
 
   Shared& shared_;
-  const std::shared_ptr<const ShardConfig> config_;
+  const std::shared_ptr<ShardConfig> config_;
   const ShardName name_;  ///< of the process
   const int lock_;
   Uplink uplink_;

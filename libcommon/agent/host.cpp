@@ -81,7 +81,7 @@ class Host {
   }
 
   void add(ShardConfig config, ConfigLock lock) {
-    const auto shard = std::make_shared<const ShardConfig>(std::move(config));
+    const auto shard = std::make_shared<ShardConfig>(std::move(config));
     for (int process = 0; process < shared_.options.processes; ++process) {
       agents_.push_back(std::make_unique<Agent>(shared_, shard, process, lock.descriptor()));
       agents_.back()->on_finished = [this] {

@@ -62,7 +62,18 @@ Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
                      static_cast<std::uint16_t>(port),
                      prefix + "master/",
                      std::move(*signer),
-                     std::move(master_key)};
+                     std::move(master_key),
+                     path};
+}
+
+Result<void> write_master_key(const std::filesystem::path& path, const std::string& master_key) {
+  const auto text = read_file(path);
+  if (!text) return text.error();
+  auto value = json::parse(*text);
+  if (!value || !value->is_object())
+    return fail(ErrorKind::bad_config, path.string() + ": not a JSON object");
+  value->get_object()["masterPubKey"] = master_key;
+  return write_file(path, json::serialize(*value) + '\n', 0600, IfExists::replace);
 }
 
 bool open_to_others(const std::filesystem::path& path) {

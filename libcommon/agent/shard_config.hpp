@@ -20,6 +20,7 @@ struct ShardConfig {
   std::string path;  ///< the Engine.IO path: the config's, and `master/`
   crypto::Signer signer;
   std::string master_key;  ///< public, SPKI PEM
+  std::filesystem::path file;
 
   /// `http://host:port/path`, for people.
   [[nodiscard]] std::string url() const;
@@ -27,6 +28,9 @@ struct ShardConfig {
 
 /// bad_config says which file is wrong, in what, and what to do. The key pair is checked to belong together.
 [[nodiscard]] Result<ShardConfig> load_shard_config(const std::filesystem::path& path);
+
+/// Replaces the master's key in a config file; the rest of it stays as it is.
+[[nodiscard]] Result<void> write_master_key(const std::filesystem::path& path, const std::string& master_key);
 
 /// Whether others than the owner can read or write the file.
 [[nodiscard]] bool open_to_others(const std::filesystem::path& path);

@@ -262,7 +262,10 @@ Task<> HttpListener::accept_loop() {
       continue;
     }
     // Descriptors are given out from the lowest on: a high one says that few are left.
-    if (socket.native_handle() >= most_descriptors_ - kSpareDescriptors && !make_room()) continue;
+    if (socket.native_handle() >= most_descriptors_ - kSpareDescriptors && !make_room()) {
+      complain("no descriptors are left for new connections");
+      continue;
+    }
     if (connections_.size() >= kMostWaiting) make_room();
     auto connection = std::make_shared<Connection>(std::move(socket), engine_, application_);
     connections_.insert(connection);
@@ -274,12 +277,12 @@ Task<> HttpListener::accept_loop() {
 
 /// Drops the connection that has been waited for longest; false when all there are are in use.
 bool HttpListener::make_room() {
-  complain("too many connections (" + std::to_string(connections_.size()) +
-           "): those that were silent for longest are dropped; shards that are connected are not touched");
   const auto first =
       std::min_element(connections_.begin(), connections_.end(),
                        [](const auto& a, const auto& b) { return a->deadline() < b->deadline(); });
   if (first == connections_.end() || (*first)->deadline() == Instant::max()) return false;
+  complain("too many connections (" + std::to_string(connections_.size()) +
+           "): those that were silent for longest are dropped; shards that are connected are not touched");
   (*first)->drop();
   return true;
 }

@@ -247,6 +247,8 @@ const Route kRoutes[] = {
     {"POST", "/v1/shards/import", post_import},
     {"POST", "/v1/shards/history", post_import_history},
     {"POST", "/v1/shards/master-key", post_import_key},
+    {"GET", "/v1/keys/rotation", get_rotation},
+    {"POST", "/v1/keys/rotation", post_rotation},
     {"DELETE", "/v1/shards", delete_shards},
     {"POST", "/v1/reshard", post_resharding},
     {"POST", "/v1/rebalance", post_rebalance},

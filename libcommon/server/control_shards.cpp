@@ -5,6 +5,7 @@
 #include <set>
 #include <utility>
 
+#include "json/json.hpp"
 #include "server/control_parts.hpp"
 #include "server/core.hpp"
 #include "server/registrar.hpp"
@@ -46,6 +47,34 @@ net::Task<Answer> post_import_key(ControlContext context, Call call) {
       co_await context.registrar.import_key(std::move(call.body), call.query.contains("force"));
   if (!imported) co_return control::error_reply(imported.error());
   co_return json_reply(bj::object{{"imported", true}});
+}
+
+Answer get_rotation(ControlContext& context, const Call&) {
+  const auto& rotation = context.core.rotation;
+  bj::object state{{"active", rotation.active()}};
+  if (rotation.active()) {
+    bj::array behind;
+    for (const auto& name : rotation.behind()) behind.emplace_back(name.str());
+    state["behind"] = std::move(behind);
+  }
+  return json_reply(state);
+}
+
+net::Task<Answer> post_rotation(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  bool finish = false;
+  bool force = false;
+  json::read(*body, "finish", finish);
+  json::read(*body, "force", force);
+  Result<void> done;
+  if (finish) {
+    done = co_await context.core.rotation.finish(force);
+  } else {
+    done = co_await context.core.rotation.begin();
+  }
+  if (!done) co_return control::error_reply(done.error());
+  co_return get_rotation(context, call);
 }
 
 net::Task<Answer> delete_shards(ControlContext context, Call call) {

@@ -10,6 +10,9 @@ net::Task<control::Answer> post_import(ControlContext context, control::Call cal
 net::Task<control::Answer> post_import_history(ControlContext context, control::Call call);
 /// The body: a private key in PEM; ?force=1.
 net::Task<control::Answer> post_import_key(ControlContext context, control::Call call);
+/// The rotation of the master's keys: how far it is; begin it, or with {"finish": true, "force"?} end it.
+control::Answer get_rotation(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_rotation(ControlContext context, control::Call call);
 /// ?name=NAME, which may be repeated.
 net::Task<control::Answer> delete_shards(ControlContext context, control::Call call);
 

@@ -11,6 +11,7 @@
 #include "server/mail.hpp"
 #include "server/master_proof.hpp"
 #include "server/metrics.hpp"
+#include "server/rotation.hpp"
 #include "server/settings.hpp"
 #include "server/sql.hpp"
 #include "server/update.hpp"
@@ -37,6 +38,7 @@ class Core {
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
+  Rotation rotation{*this};
   Metrics metrics;
   Sql sql{*this};
   Files files{*this};

@@ -130,6 +130,12 @@ class Fleet {
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
+  /// A text that is kept for somebody under a name; empty: none was saved.
+  [[nodiscard]] Result<std::string> load_note(const std::string& name) { return store_.load_note(name); }
+  net::Task<Result<void>> save_note(std::string name, std::string text) {
+    co_return co_await in_store([this, &name, &text] { return store_.save_note(name, text); });
+  }
+
   /// Why the store cannot be written, while it cannot; empty: all is well.
   [[nodiscard]] const std::string& store_trouble() const { return store_trouble_; }
 

@@ -45,7 +45,7 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
         {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
       {"pubKey", public_pem},
       {"privKey", private_pem},
-      {"masterPubKey", core_.proof.public_pem()},
+      {"masterPubKey", core_.rotation.public_pem()},
       {"id", name.str()},
       {"signAlgorithm", "RSA-SHA256"}});
 }
@@ -75,6 +75,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   info.key = keys->public_pem;
   info.is_master = master;
   info.created_time = net::wall_clock();
+  core_.rotation.made(name);
   std::vector<fleet::ShardInfo> infos(1, std::move(info));
   const auto added = co_await core_.fleet.add(std::move(infos));
   if (!added) {

@@ -126,6 +126,7 @@ class Server final : public net::Application {
     if (auto loaded = core_.fleet.load(); !loaded) return loaded.error();
     if (auto listening = listen(inherited_sockets()); !listening) return listening.error();
 
+    if (auto rotation = core_.rotation.load(); !rotation) return rotation.error();
     core_.reload_keys = [this] { reload_keys(); };
     core_.restart = [this] {
       asio::post(context_, [this] {

@@ -19,6 +19,8 @@ namespace smaster::server {
 namespace {
 
 constexpr std::size_t kMaxHostLabel = 64;
+/// After that, a shard that still talks to us has taken our proof.
+constexpr std::chrono::seconds kProofTaken{2};
 
 /// The setting that forbids shards this event, if one does.
 std::optional<std::string_view> forbidden(const Permissions& may, std::string_view event) {
@@ -71,6 +73,10 @@ void ShardSession::receive(bool binary, std::string_view data) {
 
 void ShardSession::closed(engineio::CloseReason reason) {
   open_ = false;
+  const bool by_peer = reason == engineio::CloseReason::client_close ||
+                       reason == engineio::CloseReason::transport_close ||
+                       reason == engineio::CloseReason::transport_error;
+  if (by_peer) left();
   say(spdlog::level::info, "disconnected",
       "disconnected: " + std::string(engineio::to_string(reason)) + " (address " + address_ + ")");
   core_.fleet.detach(*this);
@@ -96,13 +102,17 @@ void ShardSession::fail_pending() {
 
 void ShardSession::connected(std::string_view, std::string_view auth) {
   const bool only_check = introduce(auth);
-  core_.proof.get([this, alive = alive_, only_check](const Proof& proof) {
+  auto& master = core_.rotation.proof_for(name_);
+  master.get([this, alive = alive_, only_check, &master](const Proof& proof) {
     if (!*alive || !open_) return;
+    shown_ = &master;
+    shown_at_ = std::chrono::steady_clock::now();
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
     say(spdlog::level::info, "connected",
         std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
     if (only_check) return;
     core_.fleet.joined(*this);
+    core_.rotation.announce(*this);
     net::asio::co_spawn(core_.context, core_.files.copy(name_), net::asio::detached);
   });
 }
@@ -128,7 +138,15 @@ bool ShardSession::introduce(std::string_view auth) {
   return only_check;
 }
 
-void ShardSession::disconnected(std::string_view) { close(); }
+void ShardSession::disconnected(std::string_view) {
+  left();
+  close();
+}
+
+/// A shard that leaves at once did not like our proof: it may trust the master's other key.
+void ShardSession::left() {
+  if (shown_ != nullptr) core_.rotation.left(name_, *std::exchange(shown_, nullptr));
+}
 
 void ShardSession::emit(std::string_view event, const std::vector<std::string_view>& arguments) {
   for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
@@ -175,6 +193,9 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
                          socketio::Arguments arguments) {
   auto* const shard = core_.fleet.find(name_);
   if (shard == nullptr || shard->session != this) return;
+  if (shown_ != nullptr && std::chrono::steady_clock::now() > shown_at_ + kProofTaken) {
+    core_.rotation.stayed(name_, *std::exchange(shown_, nullptr));
+  }
   if (name == "status") {
     ++core_.metrics.statuses;
     if (!arguments.json.empty()) core_.fleet.status(*shard, arguments.json.front());

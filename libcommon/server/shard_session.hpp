@@ -15,6 +15,7 @@
 namespace smaster::server {
 
 class Core;
+class MasterProof;
 
 class ShardSession final : public net::SocketIoUpper {
  public:
@@ -63,6 +64,7 @@ class ShardSession final : public net::SocketIoUpper {
  private:
   void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
   void fail_pending();
+  void left();
   bool introduce(std::string_view auth);
   /// The error of an ack, or null.
   void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
@@ -83,6 +85,8 @@ class ShardSession final : public net::SocketIoUpper {
   std::string address_;
   Instant since_{};
   bool open_ = false;
+  MasterProof* shown_ = nullptr;  ///< whose proof it got, until it shows whether it takes that
+  Instant shown_at_{};
   bool agent_ = false;
   socketio::AckId next_id_ = 0;
   std::unordered_map<socketio::AckId, Answer> pending_;

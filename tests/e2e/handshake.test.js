@@ -48,6 +48,11 @@ test('bad headers are all refused alike, before a session exists', async (t) => 
     'a time too new': authorization(config, now + 301_000),
     'a time that is none': authorization(config, 'noon'),
     'more parts': authorization(config) + ',x',
+    'parts in another order': authorization(config, now).split(',').reverse().join(','),
+    'two parts exchanged': `${authorization(config, now).split(',')[1]},${config.id},${now}`,
+    'the end cut off': authorization(config, now).slice(0, -1),
+    'the beginning cut off': authorization(config, now).slice(1),
+    'the signature cut off': authorization(config, now).replace(/.{20},/, ','),
     'a very long one': `${config.id},${'A'.repeat(9000)},${now}`,
   };
   for (const [what, header] of Object.entries(bad)) {

@@ -92,6 +92,7 @@ export class Server {
     this.log = '';
     this.shards = [];
     this.agents = [];
+    this.wrapper = []; // a command that runs the server, such as prlimit
     this.configure(settings);
   }
 
@@ -119,7 +120,8 @@ export class Server {
 
   async start(args = []) {
     this.configure(this.settings); // a restart takes the same port again
-    this.process = spawn(path.join(bin, 'smaster'), ['serve', '--config', `${this.folder}/smaster.toml`, '--socket', this.socket, ...args]);
+    const command = [...this.wrapper, path.join(bin, 'smaster'), 'serve', '--config', `${this.folder}/smaster.toml`, '--socket', this.socket, ...args];
+    this.process = spawn(command[0], command.slice(1));
     this.exited = next(this.process, 'exit');
     this.exited.catch(() => {});
     const from = this.log.length;

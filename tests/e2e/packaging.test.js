@@ -1,0 +1,35 @@
+// The systemd units, as they are installed: what systemd itself says of them.
+import assert from 'node:assert/strict';
+import {copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {bin, run} from './harness.js';
+
+const units = new URL('../../packaging/systemd/', import.meta.url).pathname;
+
+function installed(t) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-units-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  const unit = readFileSync(`${units}smaster.service.in`, 'utf8').replace('@CMAKE_INSTALL_FULL_BINDIR@', path.resolve(bin));
+  writeFileSync(`${folder}/smaster.service`, unit);
+  for (const socket of ['smaster-shards.socket', 'smaster-control.socket']) copyFileSync(units + socket, `${folder}/${socket}`);
+  return folder;
+}
+
+test('the server\'s unit is exposed at most 2.0 by systemd\'s own measure', async (t) => {
+  const {code, stdout, stderr} = await run('systemd-analyze', ['security', '--offline=true', '--no-pager', '--threshold=20', `${installed(t)}/smaster.service`]);
+  assert.equal(code, 0, stdout + stderr);
+  assert.match(stdout, /Overall exposure level for smaster\.service: [01]\.\d/);
+});
+
+test('the units are what systemd understands, and run as a user of their own', async (t) => {
+  const folder = installed(t);
+  for (const unit of ['smaster.service', 'smaster-shards.socket', 'smaster-control.socket']) {
+    const {stdout, stderr} = await run('systemd-analyze', ['verify', '--man=no', `${folder}/${unit}`], {env: {SYSTEMD_UNIT_PATH: `${folder}:`}});
+    assert.equal((stdout + stderr).split('\n').filter((line) => line.includes('smaster')).join('\n'), '', unit);
+  }
+  const {code, stdout, stderr} = await run('systemd-sysusers', ['--dry-run', `${units}smaster.sysusers`]);
+  assert.equal(code, 0, stderr);
+  assert.match(stdout + stderr, /Creating user 'smaster'/);
+});

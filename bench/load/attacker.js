@@ -53,16 +53,25 @@ function frame(opcode, payload, {fin = true, rsv1 = false} = {}) {
 /** Writes as fast as the other side takes it, until time is up or it hangs up. */
 async function pour(socket, bytes, until) {
   while (!socket.destroyed && Date.now() < until) {
-    if (!socket.write(bytes)) await Promise.race([new Promise((resolve) => socket.once('drain', resolve)), new Promise((resolve) => socket.once('close', resolve)), sleep(1000)]);
-    else await sleep(0);
+    if (socket.writableNeedDrain) {
+      await sleep(10);
+    } else {
+      socket.write(bytes);
+      await sleep(0);
+    }
   }
 }
 
 const attacks = {
   async silent() {
-    const sockets = await many(count, () => connect());
+    let connected = 0;
+    const sockets = await many(count, async () => {
+      const socket = await connect();
+      if (!socket.pending) ++connected;
+      return socket;
+    });
     await sleep(seconds * 1000);
-    return {count, connected: sockets.filter((socket) => !socket.pending).length, closed: sockets.filter((socket) => socket.gone).length};
+    return {count, connected, closed: sockets.filter((socket) => socket.gone).length};
   },
 
   async slowloris() {

@@ -54,7 +54,8 @@ const std::string& master_key() {
 
 /// These would take seconds each, or are the database's to parse.
 bool left_out(const control::Call& call) {
-  return call.path == "/v1/genconfig" || call.path == "/v1/keys/rotation" || call.path == "/v1/sql" || call.path == "/v1/log-level";
+  return call.path == "/v1/genconfig" || call.path == "/v1/keys/rotation" || call.path == "/v1/sql" ||
+         call.path == "/v1/log-level";
 }
 
 net::Task<Result<std::string>> no_more() { co_return std::string(); }

@@ -32,13 +32,14 @@ constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that f
 constexpr std::chrono::seconds kSweep{1};            ///< how late a timeout may be
 constexpr std::chrono::seconds kQuiet{10};           ///< without trouble, until it is over
 constexpr std::size_t kMostWaiting = 10'000;         ///< connections that we wait for
-constexpr int kSpareDescriptors = 64;                ///< kept for files, the control socket, databases
 
-int most_descriptors() {
+/// The highest descriptor that a connection may have: some are kept for files, the control socket, databases.
+int highest_descriptor() {
+  constexpr int kSpare = 64;
   rlimit limit{};
-  return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < INT_MAX
-             ? static_cast<int>(limit.rlim_cur)
-             : INT_MAX;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
+  const auto most = static_cast<int>(limit.rlim_cur);
+  return most - std::min(kSpare, most / 4);
 }
 
 /// The time as HTTP has it (RFC 9110, 5.6.7): a client whose clock is off can tell by it.
@@ -212,7 +213,7 @@ HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Appl
       acceptor_(context.get_executor()),
       pause_(context.get_executor()),
       sweep_(context.get_executor()),
-      most_descriptors_(most_descriptors()) {}
+      highest_descriptor_(highest_descriptor()) {}
 
 HttpListener::~HttpListener() { stop(); }
 
@@ -262,7 +263,7 @@ Task<> HttpListener::accept_loop() {
       continue;
     }
     // Descriptors are given out from the lowest on: a high one says that few are left.
-    if (socket.native_handle() >= most_descriptors_ - kSpareDescriptors && !make_room()) {
+    if (socket.native_handle() > highest_descriptor_ && !make_room()) {
       complain("no descriptors are left for new connections");
       continue;
     }

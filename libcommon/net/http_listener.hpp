@@ -46,7 +46,7 @@ class HttpListener {
   std::shared_ptr<asio::ssl::context> tls_;
   Timer pause_;  ///< waits when the process has no descriptors left
   Timer sweep_;  ///< looks for connections that are too slow, while there are any
-  const int most_descriptors_;
+  const int highest_descriptor_;
   bool complained_ = false;
   Instant trouble_{};  ///< when there last was some
   std::unordered_set<std::shared_ptr<Connection>> connections_;

@@ -145,7 +145,9 @@ void ShardSession::disconnected(std::string_view) {
 
 /// A shard that leaves at once did not like our proof: it may trust the master's other key.
 void ShardSession::left() {
-  if (shown_ != nullptr) core_.rotation.left(name_, *std::exchange(shown_, nullptr));
+  const bool at_once = std::chrono::steady_clock::now() <= shown_at_ + kProofTaken;
+  if (shown_ != nullptr && at_once) core_.rotation.left(name_, *shown_);
+  shown_ = nullptr;
 }
 
 void ShardSession::emit(std::string_view event, const std::vector<std::string_view>& arguments) {

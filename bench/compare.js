@@ -1,0 +1,152 @@
+// Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run. CPU is what the kernel
+// says that the server's threads used, in nanoseconds (schedstat).
+import {spawn} from 'node:child_process';
+import {generateKeyPairSync} from 'node:crypto';
+import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {cpus, tmpdir} from 'node:os';
+import path from 'node:path';
+import {createInterface} from 'node:readline';
+import {parseArgs} from 'node:util';
+
+const {values: options} = parseArgs({options: {
+  rounds: {type: 'string', default: '5'}, shards: {type: 'string', default: '200,1000,5000'}, out: {type: 'string', default: 'build/bench'},
+}});
+const rounds = Number(options.rounds);
+const sizes = options.shards.split(',').map(Number);
+const bin = path.resolve(process.env.SMASTER_BIN);
+
+const folder = mkdtempSync(path.join(tmpdir(), 'smaster-bench-'));
+process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
+const keys = generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
+writeFileSync(`${folder}/key.pem`, keys.privateKey);
+writeFileSync(`${folder}/public.pem`, keys.publicKey);
+
+/** A program that is measured, or that loads. */
+class Program {
+  constructor(command, env = {}) {
+    this.child = spawn(command[0], command.slice(1), {env: {...process.env, ...env}, stdio: ['pipe', 'pipe', 'pipe']});
+    this.log = '';
+    this.child.stderr.on('data', (data) => this.log += data);
+    this.lines = createInterface({input: this.child.stdout})[Symbol.asyncIterator]();
+  }
+  async line() {
+    const {value, done} = await this.lines.next();
+    if (done) throw new Error(`it ended: ${this.log}`);
+    return value;
+  }
+  async tell(command) {
+    this.child.stdin.write(`${command}\n`);
+    return JSON.parse(await this.line());
+  }
+  /** Microseconds of CPU that all its threads have used. */
+  get cpu() {
+    const tasks = `/proc/${this.child.pid}/task`;
+    return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1000;
+  }
+  /** Bytes of its own memory. */
+  get memory() {
+    return Number(readFileSync(`/proc/${this.child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) * 1024;
+  }
+  end() {
+    const gone = new Promise((resolve) => this.child.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    return gone;
+  }
+}
+
+const letters = (n) => [3, 2, 1, 0].map((i) => String.fromCharCode(97 + Math.floor(n / 26 ** i) % 26)).join('');
+
+const servers = {
+  async smaster(count) {
+    const state = mkdtempSync(`${folder}/state-`);
+    const socket = `${state}/control.sock`;
+    writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "push"\n[log]\nlevel = "info"\n`);
+    const server = new Program([`${bin}/smaster`, 'serve', '--config', `${state}/smaster.toml`, '--socket', socket]);
+    while (!/listening on/.test(server.log)) await new Promise((resolve) => setTimeout(resolve, 5));
+    server.port = Number(server.log.match(/listening on \S+ port (\d+)/)[1]);
+    const known = Object.fromEntries(Array.from({length: count}, (_, n) => [letters(n), {id: letters(n), key: keys.publicKey}]));
+    const tool = new Program([`${bin}/smaster`, 'shards', 'import', '-', '--socket', socket]);
+    tool.child.stdin.end(JSON.stringify(known));
+    await new Promise((resolve) => tool.child.once('exit', resolve));
+    return server;
+  },
+  async peer(count) {
+    const server = new Program([process.execPath, 'bench/peer/server.js', `${folder}/public.pem`, String(count)]);
+    server.port = Number(await server.line());
+    return server;
+  },
+  async floor() {
+    const server = new Program([`${bin}/load-floor`]);
+    server.port = Number(await server.line());
+    return server;
+  },
+};
+
+const found = {}; // metric → server → values
+function note(metric, server, value) {
+  ((found[metric] ??= {})[server] ??= []).push(value);
+}
+
+/** Does something, and gives the server's CPU meanwhile, also what it does a moment later. */
+async function measured(server, work) {
+  const before = server.cpu;
+  const result = await work();
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  return {...result, cpu: server.cpu - before};
+}
+
+async function round(name, count) {
+  const server = await servers[name](count);
+  const load = new Program([`${bin}/load-generator`, String(server.port), `${folder}/key.pem`]);
+  const at = ` at ${count}`;
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  const empty = server.memory;
+  const connected = await measured(server, () => load.tell(`${name === 'floor' ? 'raw' : 'connect'} ${count}`));
+  note(`bytes per idle shard${at}`, name, (server.memory - empty) / count);
+  const statuses = Math.max(3, Math.round(30_000 / count));
+  if (name === 'floor') {
+    await load.tell('echo 1');
+    const echoed = await measured(server, () => load.tell(`echo ${statuses}`));
+    note(`µs of CPU per status with its answer${at}`, name, echoed.cpu / echoed.count);
+  } else {
+    note(`µs of CPU per handshake${at}`, name, connected.cpu / count);
+    await load.tell('status 1');
+    const answered = await measured(server, () => load.tell(`status ${statuses}`));
+    note(`µs of CPU per status with its answer${at}`, name, answered.cpu / answered.count);
+    note(`bytes per busy shard${at}`, name, (server.memory - empty) / count);
+    const evals = Math.max(5, Math.round(10_000 / count));
+    await load.tell('eval 2');
+    const replies = await measured(server, () => load.tell(`eval ${evals}`));
+    note(`µs of CPU per eval reply${at}`, name, replies.cpu / (evals * count));
+    note(`ms until all have answered, p50${at}`, name, replies.p50_us / 1000);
+    note(`ms until all have answered, p99${at}`, name, replies.p99_us / 1000);
+    const resting = server.cpu;
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    note(`% of a core at rest${at}`, name, (server.cpu - resting) / 2_000_000 * 100);
+  }
+  await load.end();
+  await server.end();
+}
+
+for (let i = 1; i <= rounds; ++i) {
+  for (const count of sizes) {
+    for (const name of Object.keys(servers)) {
+      process.stderr.write(`round ${i} of ${rounds}, ${count} shards: ${name}            \r`);
+      await round(name, count);
+    }
+  }
+}
+process.stderr.write('\n');
+
+const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
+const figure = (value) => value >= 1000 ? String(Math.round(value)) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
+const cell = (values) => values ? `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})` : '';
+const ratio = (values, others) => values && others ? (median(values) / median(others)).toFixed(2) : '';
+const rows = Object.entries(found).map(([metric, by]) => `| ${metric} | ${cell(by.smaster)} | ${cell(by.peer)} | ${ratio(by.smaster, by.peer)} | ${cell(by.floor)} | ${ratio(by.smaster, by.floor)} |`);
+const table = ['| | smaster | Node.js peer | of the peer | bare echo | of the echo |', '|---|---|---|---|---|---|', ...rows].join('\n');
+const machine = `${cpus().length} × ${cpus()[0].model}, Node.js ${process.version}, ${rounds} rounds, medians (least–most)`;
+mkdirSync(options.out, {recursive: true});
+writeFileSync(path.join(options.out, 'bench.md'), `${machine}\n\n${table}\n`);
+writeFileSync(path.join(options.out, 'bench.json'), JSON.stringify({machine, rounds, found}, null, 1));
+console.log(`${machine}\n\n${table}`);
+process.exit(0);

@@ -1,0 +1,68 @@
+// What a Node.js master does, on npm's socket.io, for bench/run to compare with: checks who connects, proves itself, takes
+// statuses and keeps a day of them, answers with the shard's update, broadcasts evals. `server.js PUBLIC_KEY.pem COUNT`; prints
+// its port.
+import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
+import {readFileSync} from 'node:fs';
+import {createServer} from 'node:http';
+import {Server} from 'socket.io';
+
+const [keyFile, countText] = process.argv.slice(2);
+const publicKey = readFileSync(keyFile, 'utf8');
+const count = Number(countText);
+const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096});
+
+const http = createServer((request, response) => {
+  response.writeHead(501);
+  response.end();
+});
+const io = new Server(http, {path: '/socket.io/master/', serveClient: false, allowRequest: (request, done) => {
+  const [name, signature, time] = (request.headers.authorization ?? '').split(',');
+  const good = signature && Math.abs(Date.now() - Number(time)) < 300_000 &&
+    createVerify('RSA-SHA256').update(name + time).verify(publicKey, signature, 'base64');
+  if (good) request.shard = name;
+  done(good ? null : 'Forbidden', Boolean(good));
+}});
+
+const shards = new Map(); // name → {socket, id, history}
+const day = 24 * 3600_000;
+const config = {botName: 'release', nodeArgs: [], botArgs: [], heartbeat: {updateStyle: 'push', interval: 30_000, requestRebootAfter: 120_000, expectRebootAfter: 180_000, assumeDeadAfter: 300_000, useMessageStats: true}};
+
+io.on('connection', (socket) => {
+  const name = socket.request.shard;
+  const shard = shards.get(name) ?? {id: shards.size < count ? shards.size : -1, history: []};
+  shards.set(name, shard);
+  shard.socket?.disconnect(true);
+  shard.socket = socket;
+  const text = `Look at me, I'm the captain now. ${Date.now()}`;
+  socket.emit('masterVerification', createSign('RSA-SHA256').update(text).sign(privateKey, 'base64'), text);
+  const update = () => socket.emit('update', {id: shard.id, count, master: false, config});
+  update();
+  socket.on('disconnect', () => {
+    if (shard.socket === socket) shard.socket = null;
+  });
+  socket.on('status', (status) => {
+    shard.status = status;
+    shard.lastSeen = Date.now();
+    shard.history.push(status);
+    while (shard.history[0].timestamp < Date.now() - day) shard.history.shift();
+    if (!socket.quiet) update();
+  });
+  socket.on('sync', (done) => done?.('unknown'));
+  socket.on('quiet', () => socket.quiet = true);
+  socket.on('broadcastEval', (script, done) => {
+    const asked = [...shards.values()].filter((other) => other.id >= 0).sort((a, b) => a.id - b.id);
+    const results = new Array(asked.length).fill(null);
+    let left = asked.length;
+    let failure = null;
+    asked.forEach((other, i) => {
+      const answer = (error, result) => {
+        if (error) failure ??= error;
+        else results[i] = result;
+        if (--left === 0) done(failure, results);
+      };
+      if (other.socket) other.socket.emit('evalRequest', script, answer);
+      else answer('not connected');
+    });
+  });
+});
+http.listen(0, '127.0.0.1', () => console.log(http.address().port));

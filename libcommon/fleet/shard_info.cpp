@@ -13,7 +13,6 @@ namespace {
 
 /// Cores a status may list; more are dropped, so that one shard cannot fill the memory with history.
 constexpr std::size_t kMaxCores = 1024;
-constexpr std::size_t kMaxCpusText = 65'536;
 
 /// Every numeric field of a status in the order in which it is packed: visit(field) for each.
 template <class Status, class Visit>
@@ -145,10 +144,6 @@ void read(const boost::json::object& from, ShardStatus& status) {
       if (status.cpu_load.size() == kMaxCores) break;
       if (core.is_number()) status.cpu_load.push_back(core.to_number<double>());
     }
-  }
-  if (const auto* cpus = from.if_contains("cpus"); cpus != nullptr && cpus->is_array()) {
-    auto text = json::serialize(*cpus);
-    if (text.size() <= kMaxCpusText) status.cpus = std::move(text);
   }
   if (const auto* const bot = json::object_at(from, "bot")) {
     if (!status.bot) status.bot.emplace();

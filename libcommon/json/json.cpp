@@ -1,5 +1,6 @@
 #include "json/json.hpp"
 
+#include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -8,6 +9,7 @@
 #include <limits>
 
 #include "base/text.hpp"
+#include "json/scratch.hpp"
 
 namespace smaster::json {
 namespace {
@@ -48,16 +50,23 @@ struct Nothing {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
+/// The end of the string that starts at `at` in JSON already known to be valid.
+std::size_t string_end(std::string_view text, std::size_t at) {
+  while (true) {
+    at = text.find('"', at + 1);
+    // A quote belongs to the string when an odd number of backslashes stands before it.
+    const auto before = text.find_last_not_of('\\', at - 1);
+    if ((at - before) % 2 == 1) return at + 1;
+  }
+}
+
 /// The end of the value that starts at `at` in JSON already known to be valid.
 std::size_t value_end(std::string_view text, std::size_t at) {
   int depth = 0;
   while (at < text.size()) {
     const char c = text[at];
     if (c == '"') {
-      for (++at; text[at] != '"'; ++at) {
-        if (text[at] == '\\') ++at;
-      }
-      ++at;
+      at = string_end(text, at);
       if (depth == 0) return at;
     } else if (c == '[' || c == '{') {
       ++depth;
@@ -171,7 +180,30 @@ Result<std::vector<std::pair<std::string, std::string_view>>> split_object(std::
   }
 }
 
+std::optional<std::string_view> member(std::string_view text, std::string_view name) {
+  std::size_t at = text.find('{') + 1;
+  while (true) {
+    while (at < text.size() && (is_space(text[at]) || text[at] == ',')) ++at;
+    if (at >= text.size() || text[at] != '"') return std::nullopt;
+    const auto name_end = value_end(text, at);
+    const auto found = text.substr(at + 1, name_end - at - 2);
+    at = text.find(':', name_end) + 1;
+    while (is_space(text[at])) ++at;
+    const auto end = value_end(text, at);
+    if (found == name) return text.substr(at, end - at);
+    at = end;
+  }
+}
+
 std::string quote(std::string_view text) {
+  // Nearly all there is needs nothing but its quotes.
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; });
+  if (plain) {
+    std::string quoted;
+    quoted.reserve(text.size() + 2);
+    return quoted.append(1, '"').append(text).append(1, '"');
+  }
   // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are
   // replaced.
   std::string clean;
@@ -276,35 +308,55 @@ std::string number(double value) {
   return error == std::errc{} ? std::string(buffer, end) : "null";
 }
 
-std::string serialize(const bj::value& value) {
+namespace {
+
+void append(std::string& out, const bj::value& value) {
   switch (value.kind()) {
     case bj::kind::double_:
-      return number(value.get_double());
+      out += number(value.get_double());
+      return;
     case bj::kind::array: {
-      std::string out = "[";
+      out += '[';
+      bool first = true;
       for (const auto& element : value.get_array()) {
-        if (out.size() > 1) out += ',';
-        out += json::serialize(element);
+        if (!std::exchange(first, false)) out += ',';
+        append(out, element);
       }
-      return out + ']';
+      out += ']';
+      return;
     }
     case bj::kind::object: {
-      std::string out = "{";
+      out += '{';
+      bool first = true;
       for (const auto& [key, element] : value.get_object()) {
-        if (out.size() > 1) out += ',';
-        out += quote(key) + ':' + json::serialize(element);
+        if (!std::exchange(first, false)) out += ',';
+        out += quote(key);
+        out += ':';
+        append(out, element);
       }
-      return out + '}';
+      out += '}';
+      return;
     }
     case bj::kind::string:
-      return quote(value.get_string());
+      out += quote(value.get_string());
+      return;
+    case bj::kind::int64:
+      out += std::to_string(value.get_int64());
+      return;
     case bj::kind::null:
     case bj::kind::bool_:
-    case bj::kind::int64:
     case bj::kind::uint64:
-      break;
+      out += bj::serialize(value);
+      return;
   }
-  return bj::serialize(value);
+}
+
+}  // namespace
+
+std::string serialize(const bj::value& value) {
+  std::string out;
+  append(out, value);
+  return out;
 }
 
 }  // namespace smaster::json

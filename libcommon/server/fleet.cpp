@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "fleet/status_text.hpp"
 #include "json/json.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
@@ -160,16 +161,15 @@ void Fleet::seen(Shard& shard) {
 }
 
 void Fleet::status(Shard& shard, std::string_view text) {
-  const auto value = json::parse(text);
-  if (!value || !value->is_object()) {
+  auto fresh = shard.status ? nullptr : std::make_unique<fleet::ShardStatus>();
+  auto& status = fresh ? *fresh : *shard.status;
+  if (!fleet::read_status(text, status)) {
     log::shard(spdlog::level::warn, {"bad_status", shard.info.id.str(), shard.info.goal.first(), {}},
                "shard " + shard.info.id.str() + " sent a status that is no object; ignored");
     return;
   }
   const auto now = net::fleet_clock();
-  if (!shard.status) shard.status = std::make_unique<fleet::ShardStatus>();
-  auto& status = *shard.status;
-  fleet::read(value->get_object(), status);
+  if (fresh) shard.status = std::move(fresh);
   if (status.timestamp == fleet::kNever) status.timestamp = now;
 
   const auto instant = std::chrono::steady_clock::now();

@@ -3,6 +3,7 @@
 #include "fleet/attempts.hpp"
 #include "fleet/history.hpp"
 #include "fleet/shard_info.hpp"
+#include "fleet/status_text.hpp"
 #include "json/json.hpp"
 
 namespace smaster::fleet {
@@ -10,7 +11,7 @@ namespace {
 
 ShardName name(std::string_view text) { return *ShardName::parse(text); }
 
-void read_text(std::string_view text, ShardStatus& status) { read(json::parse(text)->as_object(), status); }
+void read_text(std::string_view text, ShardStatus& status) { ASSERT_TRUE(read_status(text, status)); }
 
 TEST(ShardStatus, FieldsOfTheWrongTypeKeepTheirOldValue) {
   ShardStatus status;

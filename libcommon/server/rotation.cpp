@@ -124,7 +124,8 @@ MasterProof& Rotation::proof_for(const ShardName& name) {
 }
 
 void Rotation::stayed(const ShardName& name, const MasterProof& proof) {
-  if (active()) trusts_next(name, &proof == next_.get());
+  // That it took the old key's proof says nothing of later: it may have been told the new key meanwhile.
+  if (active() && &proof == next_.get()) trusts_next(name, true);
 }
 
 void Rotation::left(const ShardName& name, const MasterProof& proof) {

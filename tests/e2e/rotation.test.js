@@ -26,6 +26,9 @@ test('agents take the new key, unmodified shards follow, nobody is disconnected,
   const fresh = JSON.parse(readFileSync(file, 'utf8')).masterPubKey;
   assert.notEqual(fresh, old);
   assert.equal(JSON.parse((await server.tool(['genconfig', '--out', '-'])).stdout).masterPubKey, fresh, 'new configs have it');
+  // However long it stays on the connection on which it was shown the old key's proof.
+  const seen = (await server.stats()).shards.find(({id}) => id === configs[0].id).lastSeen;
+  await until('later statuses', async () => (await server.stats()).shards.find(({id}) => id === configs[0].id).lastSeen > seen + 2500);
   assert.deepEqual((await status(server)).behind, [configs[1].id, configs[2].id]);
   assert.deepEqual(plain.map((shard) => shard.socket.id), connections);
 

@@ -196,7 +196,8 @@ const attacks = {
     await Promise.all(sockets.map(async (socket, i) => {
       socket._socket.write(frame(1, Buffer.from('4'), {fin: false}));
       // Every second one sends nothing, again and again: its message never becomes too large, but it never answers a ping.
-      await pour(socket._socket, i % 2 ? Buffer.concat(Array(100).fill(empty)) : piece, until);
+      // The others are poured until they are cut, however long a busy machine takes.
+      await pour(socket._socket, i % 2 ? Buffer.concat(Array(100).fill(empty)) : piece, i % 2 ? until : until + 60_000);
     }));
     const closed = sockets.filter((socket) => socket._socket.destroyed).length;
     sockets.filter((_, i) => i % 2).forEach((socket) => socket.terminate());
@@ -227,7 +228,7 @@ const attacks = {
         let said = '';
         const first = await connect((data) => said += data);
         first.write(`GET ${target}polling HTTP/1.1\r\nHost: x\r\nAuthorization: ${authorization(config)}\r\n\r\n`);
-        for (let n = 0; n < 500 && !/\}\s*$/.test(said); ++n) await sleep(10);
+        for (let n = 0; n < 6000 && !/\}\s*$/.test(said); ++n) await sleep(10);
         const sid = said.match(/"sid":"([^"]+)"/)?.[1];
         if (!sid) return;
         const query = `${target}polling&sid=${sid}`;

@@ -222,10 +222,10 @@ class Server final : public net::Application {
     const auto made = co_await registrar_.generate(what == fleet::Generate::master, Deliver::file);
     const auto trouble = std::exchange(generate_trouble_, made ? "" : made.error().message);
     if (made) co_return;
-    if (generate_trouble_ != trouble) {
-      spdlog::error("cannot make a config for a new shard: {}; trying again every {} s", generate_trouble_,
-                    kGenerateRetry.count());
-    }
+    // The same again is not worth a line every few seconds.
+    spdlog::log(generate_trouble_ != trouble ? spdlog::level::err : spdlog::level::debug,
+                "cannot make a config for a new shard: {}; trying again every {} s", generate_trouble_,
+                kGenerateRetry.count());
     core_.mail.config_failed(made.error().message);
     net::Timer pause(context_.get_executor(), kGenerateRetry);
     boost::system::error_code ignored;

@@ -148,10 +148,11 @@ test('a config that cannot be made, and a bot that is parked, are told to the op
 
   rmSync(`${server.folder}/state/shards`, {recursive: true, force: true});
   writeFileSync(`${server.folder}/state/shards`, 'in the way');
-  server.configure(`[shards]\ncount = 3\nauto_generate = true\n${mail}`);
+  server.configure(`[shards]\ncount = 3\nauto_generate = true\n[log]\nlevel = "debug"\n${mail}`);
   await server.end();
   await server.start();
   await until('a mail of the failure', () => mails().some((line) => /^failed: .*shards/.test(line) && !/parked/.test(line)));
   await until('several tries', () => server.log.split('cannot make a config').length > 2);
+  assert.equal(server.log.match(/error cannot make a config/g).length, 1, 'said once');
   assert.equal(mails().filter((line) => !/parked/.test(line)).length, 1);
 });

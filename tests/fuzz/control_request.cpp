@@ -99,6 +99,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   while (!server.answer && server.context.run_one() > 0) {
   }
   if (!server.answer) std::abort();
+  // The client goes away, however long the answer would have become.
+  if (const auto* const lines = std::get_if<std::shared_ptr<control::LineStream>>(&*server.answer)) {
+    if ((*lines)->on_gone) std::exchange((*lines)->on_gone, nullptr)();
+  }
   if (const auto* const reply = std::get_if<control::Reply>(&*server.answer); reply && reply->status >= 500) {
     std::abort();
   }

@@ -48,6 +48,7 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
       error_of("[sever]\nport = 1"),
       "f.toml:1:2: unknown section \"sever\"; there are database, discord, heartbeat, limits, log, mail, "
       "master_host, permissions, remote_host, server, shards, update");
+  EXPECT_NE(error_of("[}"), "");  // toml++ asserts otherwise
   // A letter where toml++ looks for a blank.
   EXPECT_NE(error_of("[shards]\ncount = \xef\xbb\xbb\"auto\""), "");
   EXPECT_EQ(error_of("[server]\nport = \"x\""),

@@ -8,7 +8,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {parseArgs} from 'node:util';
 import {LightShard} from '../bench/load/light_shard.js';
-import {load} from '../bench/load/server.js';
+import {load, publicKey} from '../bench/load/server.js';
 import {run, until} from './e2e/harness.js';
 
 const {values: options} = parseArgs({options: {rounds: {type: 'string', default: '500'}, seed: {type: 'string', default: String(Date.now() % 1e6)}}});
@@ -49,11 +49,11 @@ let dying = false;
 
 const nameOf = (n) => 'z' + n.toString(26).padStart(5, '0').replace(/./g, (digit) => String.fromCharCode(97 + parseInt(digit, 26)));
 
-async function register(key) {
+async function register() {
   const name = nameOf(++serial);
   const entry = {acked: false, pending: true};
   registry.set(name, entry);
-  const answer = await control('POST', '/v1/shards/import', {[name]: {id: name, key}});
+  const answer = await control('POST', '/v1/shards/import', {[name]: {id: name, key: publicKey}});
   if (answer?.status === 200) Object.assign(entry, {acked: true, pending: null}, counts.registered++);
 }
 
@@ -172,13 +172,6 @@ async function checkHistory(began, killed) {
   return worst;
 }
 
-const key = await readKey();
-async function readKey() {
-  // The harness' shards share a key; a registry row needs any good one.
-  const {generateKeyPairSync} = await import('node:crypto');
-  return generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}}).publicKey;
-}
-
 let worstHistory = 0;
 for (let round = 1; round <= rounds; ++round) {
   await until('the shards', () => shards.every((shard) => shard.socket.readyState === 1));
@@ -186,7 +179,7 @@ for (let round = 1; round <= rounds; ++round) {
   let end;
   ended = new Promise((resolve) => end = resolve);
   const work = [
-    keep(() => register(key), 5), keep(revoke, 20), keep(writeFile, 5), keep(reshard, 150),
+    keep(register, 5), keep(revoke, 20), keep(writeFile, 5), keep(reshard, 150),
     keep(async () => {
       for (const shard of shards) {
         shard.status();

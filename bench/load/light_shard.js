@@ -1,13 +1,10 @@
 // A shard that costs little, so that one process can play thousands: Engine.IO and Socket.IO by hand on a websocket, from
 // WIRE.md, with a status in answer to each update.
 import {createRequire} from 'node:module';
-import {createSign} from 'node:crypto';
+import {authorization} from '../../tests/e2e/shard.js';
 
+export {authorization};
 export const WebSocket = createRequire(new URL('../../tests/e2e/package.json', import.meta.url))('ws');
-
-export function authorization({id, privKey}, time = Date.now()) {
-  return `${id},${createSign('RSA-SHA256').update(`${id}${time}`).sign(privKey, 'base64')},${time}`;
-}
 
 export class LightShard {
   constructor(config, {evaluate = () => null, onUpdate = () => {}} = {}) {

@@ -5,7 +5,8 @@ import {names, run, Server, until} from '../../tests/e2e/harness.js';
 
 export {until};
 
-const {publicKey, privateKey} = generateKeyPairSync('rsa', {
+/** Of all shards of a LoadServer. */
+export const {publicKey, privateKey} = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   publicKeyEncoding: {type: 'spki', format: 'pem'},
   privateKeyEncoding: {type: 'pkcs8', format: 'pem'},

@@ -84,6 +84,26 @@ std::size_t value_end(std::string_view text, std::size_t at) {
   return at;
 }
 
+/// A member of an object: its name with the quotes, and its value.
+struct Member {
+  std::string_view name;
+  std::string_view value;
+};
+
+/// The next member after `at`, which moves behind it, in an object already known to be valid; none at its
+/// end.
+std::optional<Member> next_member(std::string_view text, std::size_t& at) {
+  while (is_space(text[at]) || text[at] == ',') ++at;
+  if (text[at] != '"') return std::nullopt;
+  const auto name_end = string_end(text, at);
+  const auto name = text.substr(at, name_end - at);
+  at = text.find(':', name_end) + 1;
+  while (is_space(text[at])) ++at;
+  const auto begin = at;
+  at = value_end(text, at);
+  return Member{name, text.substr(begin, at - begin)};
+}
+
 /// The UTF-16 unit of the escape `\\uXXXX` at the front of `text`, if there is one.
 std::optional<std::uint32_t> escaped_unit(std::string_view text) {
   if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return std::nullopt;
@@ -142,6 +162,18 @@ Result<bj::value> parse(std::string_view text) {
   return value;
 }
 
+Result<const bj::value*> Scratch::parse(std::string_view text) {
+  value_.reset();
+  memory_.release();
+  boost::system::error_code error;
+  value_.emplace(bj::parse(text, error, &memory_, options()), &memory_);
+  if (!error) return &*value_;
+  auto mended = json::parse(text);  // which takes what JavaScript writes beyond JSON
+  if (!mended) return mended.error();
+  value_.emplace(std::move(*mended));
+  return &*value_;
+}
+
 bool valid(std::string_view text) { return !validate(text) || !validate(mend_surrogates(text)); }
 
 Result<std::vector<std::string_view>> split_array(std::string_view text) {
@@ -166,33 +198,17 @@ Result<std::vector<std::pair<std::string, std::string_view>>> split_object(std::
     return fail(ErrorKind::bad_data, "not a JSON object");
   }
   std::vector<std::pair<std::string, std::string_view>> members;
-  std::size_t at = 1;
-  while (true) {
-    while (is_space(text[at]) || text[at] == ',') ++at;
-    if (at == text.size() - 1) return members;
-    auto end = value_end(text, at);
-    auto name = unquote(text.substr(at, end - at)).value_or("");
-    at = text.find(':', end) + 1;
-    while (is_space(text[at])) ++at;
-    end = value_end(text, at);
-    members.emplace_back(std::move(name), text.substr(at, end - at));
-    at = end;
+  for (std::size_t at = 1; const auto member = next_member(text, at);) {
+    members.emplace_back(unquote(member->name).value_or(""), member->value);
   }
+  return members;
 }
 
 std::optional<std::string_view> member(std::string_view text, std::string_view name) {
-  std::size_t at = text.find('{') + 1;
-  while (true) {
-    while (at < text.size() && (is_space(text[at]) || text[at] == ',')) ++at;
-    if (at >= text.size() || text[at] != '"') return std::nullopt;
-    const auto name_end = value_end(text, at);
-    const auto found = text.substr(at + 1, name_end - at - 2);
-    at = text.find(':', name_end) + 1;
-    while (is_space(text[at])) ++at;
-    const auto end = value_end(text, at);
-    if (found == name) return text.substr(at, end - at);
-    at = end;
+  for (std::size_t at = text.find('{') + 1; const auto member = next_member(text, at);) {
+    if (member->name.substr(1, member->name.size() - 2) == name) return member->value;
   }
+  return std::nullopt;
 }
 
 std::string quote(std::string_view text) {

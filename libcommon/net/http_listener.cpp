@@ -88,8 +88,8 @@ class HttpListener::Connection {
     parser.header_limit(kMaxHeader);
     parser.body_limit(engine_.options().engine.max_payload);
     co_await http::async_read_header(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
-    if (!error) {
-      expires_after(kRequestTimeout);
+    expires_after(kRequestTimeout);
+    if (!error && !parser.is_done()) {
       const auto most = engine_.max_body(parser.get());
       parser.body_limit(most);
       if (parser.content_length().value_or(0) > most) error = http::error::body_limit;

@@ -43,8 +43,7 @@ void Sql::start(Job job) {
   net::asio::post(pool_, [this, database = this->database(), job = std::move(job), limits]() mutable {
     auto outcome = database ? (*database)->run(job.statement, job.access, limits)
                             : Result<sql::Outcome>(database.error());
-    database =
-        fail(ErrorKind::unavailable, "");  // one that the settings no longer name ends here, in the pool
+    if (database) database->reset();  // one that the settings no longer name ends here, in the pool
     net::asio::post(core_.context, [this, job = std::move(job), outcome = std::move(outcome)]() mutable {
       if (auto next = waiting_.pop()) {
         start(std::move(*next));

@@ -6,12 +6,13 @@ import {alive, serve, until} from './harness.js';
 
 const four = '[shards]\ncount = 4\n';
 
-/** Four agents with discord.js bots, all running. */
+/** Four agents with discord.js bots, all running and answering. */
 async function fleet(t, settings = four, options = {}) {
   const server = await serve(t, settings);
   const configs = await server.register(4);
   const agents = configs.map((config) => server.agent([config], 'discord-bot.js', options));
   await server.running(4);
+  await server.answering(4);
   return {server, agents, configs};
 }
 
@@ -94,6 +95,7 @@ test('kill -9 of a bot, an agent and the server in turn heals, and no id runs tw
   agent.start();
   await until('the killed agent\'s bot to be gone', () => !alive(old.pid));
   await until('the new agent\'s bot to run', async () => server.bots().length === 6 && (await server.stats()).configured === 4);
+  await server.answering(4);
 
   await server.end('SIGKILL');
   assert.ok(server.bots().filter(({pid}) => alive(pid)).length === 4, 'bots go on without their master');
@@ -101,7 +103,8 @@ test('kill -9 of a bot, an agent and the server in turn heals, and no id runs tw
   await server.start();
   await server.running(4);
   assert.deepEqual(server.bots().filter(({pid}) => alive(pid)).map(({pid}) => pid).sort(), pids, 'no bot was restarted for it');
-  assert.deepEqual((await server.evaluate('this.shard.broadcastEval((c) => c.shard.ids[0])', ['--shard', '3']))[0].result, [0, 1, 2, 3]);
+  const [{result, error}] = await server.evaluate('this.shard.broadcastEval((c) => c.shard.ids[0])', ['--shard', '3']);
+  assert.deepEqual(result ?? error, [0, 1, 2, 3]);
 });
 
 test('a stopped agent takes its bot with it, and everything that the bot started', async (t) => {
@@ -130,7 +133,7 @@ test('one agent runs several configs, marks their output, and ends with all its 
   const agent = server.agent(configs, ['/bin/sh', '-c', 'echo "I am $SHARD_ID"; printf no-newline; exec "$0" "$@"', process.execPath, new URL('bots/discord-bot.js', import.meta.url).pathname],
     {flags: ['--prefix']});
   await server.running(3);
-  await until('all bots', () => server.bots().length === 3);
+  await server.answering(3);
   for (const {id, name} of server.bots()) assert.match(agent.output, new RegExp(`^\\[${name} ${id}\\] I am ${id}$`, 'm'));
   assert.deepEqual((await server.evaluate('this.shard.broadcastEval((c) => c.shard.ids[0])', ['--shard', '2']))[0].result, [0, 1, 2]);
   const pids = server.bots().map(({pid}) => pid);
@@ -144,7 +147,7 @@ test('bots send each other messages and requests, by shard, by guild and to all'
   const configs = await server.register(4);
   for (const config of configs.slice(0, 3)) server.agent([config], 'spikey-bot.js');
   await server.running(3);
-  await until('all bots', () => server.bots().length === 3);
+  await server.answering(3);
   const plain = server.shard(configs[3]); // no agent: it cannot be sent messages
   await server.running(4);
   const by = Object.fromEntries(server.bots().map(({id, name}) => [id, name]));

@@ -205,6 +205,12 @@ export class Server {
     });
   }
 
+  /** Waits until `count` bots answer evals: on a busy machine one may run for seconds before it opens its channel. */
+  answering(count) {
+    return until(`${count} bots to answer`, async () =>
+      (await this.evaluate('1')).filter((line) => line.result === 1).length === count);
+  }
+
   async cleanup() {
     for (const shard of this.shards) shard.close();
     await Promise.all(this.agents.map((agent) => agent.end('SIGTERM')));

@@ -38,19 +38,32 @@ std::string render_stats(const bj::object& stats, Format format) {
   return {};
 }
 
-std::string render_history(const bj::object& history, Format format) {
-  switch (format) {
-    case Format::json:
-      return json::serialize(history) + '\n';
-    case Format::ndjson:
-      return control::history_as_ndjson(history);
-    case Format::csv:
-      return control::history_as_csv(history);
-    case Format::table:
-    case Format::prometheus:
-      break;
+/// Prints the past of each shard in `stats`. A shard at a time: a day of a large fleet is gigabytes of JSON.
+Result<void> print_history(const control::Client& client, const bj::object& stats, Millis since,
+                           Format format) {
+  const auto from = std::to_string(now_ms() - since.count());
+  bj::object table;
+  bool first = true;
+  for (const auto& shard : stats.at("shards").as_array()) {
+    const std::string name(shard.as_object().at("id").as_string());
+    auto text = client.request("GET", "/v1/history?since=" + from + "&id=" + name);
+    if (!text) return text.error();
+    if (format == Format::json) {
+      tools::print((first ? "{" : ",") + text->substr(1, text->size() - 2));
+    } else {
+      auto history = json::parse(*text);
+      if (!history) return history.error();
+      auto& object = history->as_object();
+      if (format == Format::ndjson) tools::print(control::history_as_ndjson(object));
+      if (format == Format::csv) tools::print(control::history_as_csv(object, first));
+      if (format == Format::table) table[name] = std::move(object.at(name));
+    }
+    first = false;
   }
-  return control::history_as_table(history);
+  if (format == Format::json) tools::print(first ? "{}\n" : "}\n");
+  if (format == Format::csv && first) tools::print(control::history_as_csv({}, true));
+  if (format == Format::table) tools::print(control::history_as_table(table));
+  return {};
 }
 
 volatile std::sig_atomic_t interrupted = 0;
@@ -102,21 +115,17 @@ int main(int argc, char** argv) {
     const auto listed = tools::parse_ids(shards);
     const std::set<std::int64_t> ids(listed.begin(), listed.end());
 
-    const auto show = [&]() -> Result<std::string> {
+    const auto show = [&](std::string_view before) -> Result<void> {
       auto stats = tools::fetch(client, "/v1/stats");
       if (!stats) return stats.error();
       if (!shards.empty()) control::keep_shards(*stats, ids);
-      if (!history) return render_stats(*stats, format);
-      std::string target = "/v1/history?since=" + std::to_string(now_ms() - since.count());
-      if (!shards.empty()) {
-        if (stats->at("shards").as_array().empty()) return fail(ErrorKind::not_found, "no shard has that id");
-        for (const auto& shard : stats->at("shards").as_array()) {
-          target.append("&id=").append(shard.as_object().at("id").as_string());
-        }
+      if (history && !shards.empty() && stats->at("shards").as_array().empty()) {
+        return fail(ErrorKind::not_found, "no shard has that id");
       }
-      const auto samples = tools::fetch(client, target);
-      if (!samples) return samples.error();
-      return render_history(*samples, format);
+      tools::print(std::string(before));
+      if (history) return print_history(client, *stats, since, format);
+      tools::print(render_stats(*stats, format));
+      return {};
     };
 
     const bool again = watch_option->count() > 0;
@@ -127,10 +136,9 @@ int main(int argc, char** argv) {
       std::signal(SIGTERM, [](int) { interrupted = 1; });
     }
     do {
-      const auto text = show();
-      if (!text) return tool.report(text.error());
       // Home and clear, so that the view stands still on a terminal; plain blocks elsewhere.
-      tools::print(screen ? "\x1b[H\x1b[2J" + *text : *text);
+      const auto shown = show(screen ? "\x1b[H\x1b[2J" : "");
+      if (!shown) return tool.report(shown.error());
       if (again) pause_for(watch);
     } while (again && interrupted == 0);
     return static_cast<int>(tools::kDone);

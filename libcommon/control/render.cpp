@@ -379,10 +379,12 @@ std::string history_as_ndjson(const bj::object& history) {
   return out;
 }
 
-std::string history_as_csv(const bj::object& history) {
+std::string history_as_csv(const bj::object& history, bool header) {
   std::string out;
-  for (const auto column : kSampleColumns) out.append(out.empty() ? "" : ",").append(column);
-  out += "\r\n";
+  if (header) {
+    for (const auto column : kSampleColumns) out.append(out.empty() ? "" : ",").append(column);
+    out += "\r\n";
+  }
   each_sample(history, [&](std::string_view, const bj::object& sample) {
     std::string line;
     for (const auto& column : kSampleColumns) {

@@ -21,7 +21,7 @@ namespace smaster::control {
 /// History is {name: [ShardStatus…]}: one sample a line in every format.
 [[nodiscard]] std::string history_as_table(const boost::json::object& history);
 [[nodiscard]] std::string history_as_ndjson(const boost::json::object& history);
-[[nodiscard]] std::string history_as_csv(const boost::json::object& history);
+[[nodiscard]] std::string history_as_csv(const boost::json::object& history, bool header);
 
 /// Rows as RFC 4180 has them.
 [[nodiscard]] std::string csv(const std::vector<std::vector<std::string>>& rows);

@@ -217,7 +217,7 @@ class ControlServer::Connection {
 
   /// Without its last chunk the client knows that it has not got all.
   net::Task<bool> stream(const Bytes& bytes) {
-    auto error = co_await begin_chunks("application/octet-stream");
+    auto error = co_await begin_chunks(bytes.type);
     while (!error) {
       const auto piece = co_await bytes.next_piece();
       if (!piece) co_return false;

@@ -31,6 +31,7 @@ struct Call {
 /// An answer of bytes, piece by piece.
 struct Bytes {
   Pieces next_piece;
+  const char* type = "application/octet-stream";
 };
 
 /// An answer in one piece.

@@ -1,51 +1,60 @@
 #include "fleet/history.hpp"
 
-#include <algorithm>
 #include <iterator>
 #include <utility>
 
 namespace smaster::fleet {
-namespace {
 
-/// Samples kept for a disk that does not take them; the oldest go first.
-constexpr std::size_t kMaxUnsaved = 200'000;
-
-}  // namespace
-
-void History::add(const ShardName& shard, const ShardStatus& status, Time now, Millis length) {
-  auto& entries = shards_[shard];
-  while (!entries.empty() && entries.front().at < now - length) entries.pop_front();
-  // One sample a millisecond, so that the moment identifies it wherever it is kept.
-  const auto at = entries.empty() ? now : std::max(now, entries.back().at + Millis{1});
-  entries.push_back({at, pack(status)});
-  unsaved_.push_back({shard, at, entries.back().packed});
+void History::add(const ShardName& shard, const ShardStatus& status, Time now) {
+  auto& tail = tails_.try_emplace(shard, shard).first->second;
+  if (auto before = tail.open.add(now, status)) full_.push_back(std::move(*before));
+  if (!std::exchange(tail.grown, true)) grown_.push_back(&tail);
 }
 
-void History::restore(Sample sample) {
-  auto& entries = shards_[sample.shard];
-  const auto at = std::upper_bound(entries.begin(), entries.end(), sample.at,
-                                   [](Time when, const Entry& entry) { return when < entry.at; });
-  entries.insert(at, {sample.at, std::move(sample.packed)});
-}
-
-std::vector<Sample> History::take_unsaved() { return std::exchange(unsaved_, {}); }
-
-void History::put_back(std::vector<Sample> samples) {
-  samples.insert(samples.end(), std::make_move_iterator(unsaved_.begin()),
-                 std::make_move_iterator(unsaved_.end()));
-  if (samples.size() > kMaxUnsaved) {
-    samples.erase(samples.begin(), samples.end() - static_cast<std::ptrdiff_t>(kMaxUnsaved));
+std::vector<SampleBlock> History::take_unsaved() {
+  auto blocks = std::exchange(full_, {});
+  for (auto* const tail : std::exchange(grown_, {})) {
+    tail->grown = false;
+    blocks.push_back(tail->open.block(false));
   }
-  unsaved_ = std::move(samples);
+  return blocks;
 }
 
-void History::each(const ShardName& shard, Time since,
-                   const std::function<void(const ShardStatus&)>& visit) const {
-  const auto found = shards_.find(shard);
-  if (found == shards_.end()) return;
-  for (const auto& entry : found->second) {
-    if (entry.at > since) visit(unpack(entry.packed));
+void History::put_back(std::vector<SampleBlock> blocks) {
+  std::vector<SampleBlock> full;
+  for (auto& block : blocks) {
+    const auto found = tails_.find(block.shard);
+    if (found == tails_.end()) continue;  // forgotten meanwhile
+    auto& tail = found->second;
+    if (block.full) {
+      full.push_back(std::move(block));
+    } else if (!std::exchange(tail.grown, true)) {
+      grown_.push_back(&tail);
+    }
   }
+  full.insert(full.end(), std::make_move_iterator(full_.begin()), std::make_move_iterator(full_.end()));
+  if (full.size() > kMaxUnsaved) {
+    full.erase(full.begin(), full.end() - static_cast<std::ptrdiff_t>(kMaxUnsaved));
+  }
+  full_ = std::move(full);
+}
+
+std::vector<SampleBlock> History::held(const ShardName& shard) const {
+  std::vector<SampleBlock> blocks;
+  for (const auto& block : full_) {
+    if (block.shard == shard) blocks.push_back(block);
+  }
+  const auto found = tails_.find(shard);
+  if (found != tails_.end()) blocks.push_back(found->second.open.block(false));
+  return blocks;
+}
+
+void History::forget(const ShardName& shard) {
+  const auto found = tails_.find(shard);
+  if (found == tails_.end()) return;
+  std::erase(grown_, &found->second);
+  std::erase_if(full_, [&](const SampleBlock& block) { return block.shard == shard; });
+  tails_.erase(found);
 }
 
 }  // namespace smaster::fleet

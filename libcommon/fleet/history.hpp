@@ -1,45 +1,38 @@
-// The statuses of the last hours, in memory, packed. Knows no disk: what is new is handed out for whoever
-// writes.
+// What is new of the shards' pasts, until it is on disk. Knows no disk: hands out blocks for whoever writes.
 #pragma once
 
-#include <deque>
-#include <functional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "fleet/shard_info.hpp"
+#include "fleet/samples.hpp"
 
 namespace smaster::fleet {
 
-/// A packed status of one shard at one moment.
-struct Sample {
-  ShardName shard;
-  Time at;
-  std::string packed;
-};
-
 class History {
  public:
-  /// Adds a status received at `now`; samples older than `length` go. `unsaved` hands it out.
-  void add(const ShardName& shard, const ShardStatus& status, Time now, Millis length);
-  /// Adds what was saved before, which may come in after newer samples.
-  void restore(Sample sample);
-  /// The samples added since the last call.
-  [[nodiscard]] std::vector<Sample> take_unsaved();
+  /// Blocks kept for a disk that does not take them, some 30 MB; the oldest go first.
+  static constexpr std::size_t kMaxUnsaved = 20'000;
+
+  /// Adds a status received at `now`.
+  void add(const ShardName& shard, const ShardStatus& status, Time now);
+  /// The blocks that have grown since the last call, a shard's in their order. An open one holds all that it
+  /// held before.
+  [[nodiscard]] std::vector<SampleBlock> take_unsaved();
   /// Puts back what could not be written.
-  void put_back(std::vector<Sample> samples);
-  /// Calls `visit` with each sample of the shard later than `since`, oldest first.
-  void each(const ShardName& shard, Time since, const std::function<void(const ShardStatus&)>& visit) const;
-  void forget(const ShardName& shard) { shards_.erase(shard); }
+  void put_back(std::vector<SampleBlock> blocks);
+  /// The shard's blocks that may not be on disk, or not as they are now.
+  [[nodiscard]] std::vector<SampleBlock> held(const ShardName& shard) const;
+  void forget(const ShardName& shard);
 
  private:
-  struct Entry {
-    Time at;
-    std::string packed;
+  struct Tail {
+    explicit Tail(const ShardName& shard) : open(shard) {}
+    OpenBlock open;
+    bool grown = false;
   };
-  std::unordered_map<ShardName, std::deque<Entry>> shards_;
-  std::vector<Sample> unsaved_;
+  std::unordered_map<ShardName, Tail> tails_;
+  std::vector<Tail*> grown_;
+  std::vector<SampleBlock> full_;
 };
 
 }  // namespace smaster::fleet

@@ -6,9 +6,24 @@
 #include <utility>
 
 #include "crypto/keys.hpp"
+#include "fleet/status_text.hpp"
 #include "json/json.hpp"
 
 namespace smaster::fleet {
+namespace {
+
+void add_blocks(const ShardName& name, std::vector<ShardStatus> statuses, ForeignHistory& to) {
+  std::stable_sort(statuses.begin(), statuses.end(),
+                   [](const ShardStatus& a, const ShardStatus& b) { return a.timestamp < b.timestamp; });
+  OpenBlock open(name);
+  for (const auto& status : statuses) {
+    if (auto full = open.add(status.timestamp, status)) to.blocks.push_back(std::move(*full));
+  }
+  if (!open.empty()) to.blocks.push_back(open.block(true));
+  to.samples += statuses.size();
+}
+
+}  // namespace
 
 Result<std::vector<ShardInfo>> read_known_shards(std::string_view text) {
   const auto value = json::parse(text);
@@ -40,32 +55,30 @@ Result<std::vector<ShardInfo>> read_known_shards(std::string_view text) {
 
 Result<ForeignHistory> read_history(std::string_view text, const std::set<std::string, std::less<>>& names,
                                     Time oldest) {
-  const auto value = json::parse(text);
-  if (!value) return value.error();
   const auto wrong =
       fail(ErrorKind::bad_data, "not a shardStatsHistory.json: it is not an object of lists of statuses");
-  if (!value->is_object()) return wrong;
+  const auto lists = json::split_object(text);
+  if (!lists) return json::valid(text) ? wrong : lists.error();
   ForeignHistory found;
-  for (const auto& [key, list] : value->get_object()) {
-    if (!list.is_array()) return wrong;
-    const std::string_view name_text(key.data(), key.size());
+  for (const auto& [name_text, list] : *lists) {
+    const auto rows = json::split_array(list);
+    if (!rows) return wrong;
     const auto name = ShardName::parse(name_text);
     if (!name || !names.contains(name_text)) {
-      found.strange += list.get_array().size();
+      found.strange += rows->size();
       continue;
     }
-    Time last = kNever;
-    for (const auto& row : list.get_array()) {
-      if (!row.is_object()) return wrong;
+    std::vector<ShardStatus> statuses;
+    for (const auto row : *rows) {
       ShardStatus status;
-      read(row.get_object(), status);
+      if (!read_status(row, status)) return wrong;
       if (status.timestamp < oldest) {
         ++found.old;
-        continue;
+      } else {
+        statuses.push_back(std::move(status));
       }
-      last = std::max(status.timestamp, last + Millis{1});  // the moment identifies a sample
-      found.samples.push_back({*name, last, pack(status)});
     }
+    add_blocks(*name, std::move(statuses), found);
   }
   return found;
 }

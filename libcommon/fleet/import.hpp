@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "fleet/history.hpp"
+#include "fleet/samples.hpp"
 #include "fleet/shard_info.hpp"
 
 namespace smaster::fleet {
@@ -18,7 +18,8 @@ namespace smaster::fleet {
 [[nodiscard]] Result<std::vector<ShardInfo>> read_known_shards(std::string_view text);
 
 struct ForeignHistory {
-  std::vector<Sample> samples;
+  std::vector<SampleBlock> blocks;
+  std::size_t samples = 0;  ///< statuses in them
   std::size_t old = 0;      ///< statuses from before `oldest`
   std::size_t strange = 0;  ///< statuses of others than `names`
 };

@@ -1,6 +1,7 @@
 #include "fleet/role.hpp"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -69,23 +70,39 @@ std::vector<Role> parse_roles(std::string_view text) {
   return roles;
 }
 
-void read(const boost::json::object& from, const RoleFields& fields, Role& role) {
-  json::read(from, fields.count, role.count);
-  auto id = role.first();
-  const auto before = id;
-  json::read(from, fields.id, id);
-  const auto* const list = from.if_contains(fields.ids);
-  if (list == nullptr || !list->is_array()) {
-    if (id != before || role.ids.size() > 1) role = Role(id, role.count);
+void RoleParts::apply_to(Role& role) const {
+  constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
+  const auto fits = [](std::int64_t number) { return number >= -kMost - 1 && number <= kMost; };
+  if (count && fits(*count)) role.count.value = static_cast<std::int32_t>(*count);
+  if (ids) {
+    role.ids.clear();
+    for (const auto number : *ids) {
+      if (number < 0 || number > kMost || role.ids.size() == kMaxIds) continue;
+      role.ids.push_back(ShardId{static_cast<std::int32_t>(number)});
+    }
+    put_in_order(role.ids);
     return;
   }
-  role.ids.clear();
-  for (const auto& element : list->get_array()) {
-    if (!element.is_int64() || element.get_int64() < 0 || element.get_int64() > INT32_MAX) continue;
-    if (role.ids.size() < kMaxIds)
-      role.ids.push_back(ShardId{static_cast<std::int32_t>(element.get_int64())});
+  const bool said = id && fits(*id);
+  const auto first = said ? ShardId{static_cast<std::int32_t>(*id)} : role.first();
+  if (first != role.first() || role.ids.size() > 1) role = Role(first, role.count);
+}
+
+void read(const boost::json::object& from, const RoleFields& fields, Role& role) {
+  RoleParts parts;
+  const auto number = [&](std::string_view key, std::optional<std::int64_t>& out) {
+    const auto* const field = from.if_contains(key);
+    if (field != nullptr && field->is_number()) json::read(from, key, out.emplace(-1));
+  };
+  number(fields.id, parts.id);
+  number(fields.count, parts.count);
+  if (const auto* const list = from.if_contains(fields.ids); list != nullptr && list->is_array()) {
+    parts.ids.emplace();
+    for (const auto& element : list->get_array()) {
+      if (element.is_int64()) parts.ids->push_back(element.get_int64());
+    }
   }
-  put_in_order(role.ids);
+  parts.apply_to(role);
 }
 
 void add_ids(const Role& role, const RoleFields& fields, boost::json::object& to) {

@@ -3,6 +3,8 @@
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -44,6 +46,14 @@ struct RoleFields {
 inline constexpr RoleFields kGoalFields{"goalShardId", "goalShardIds", "goalShardCount"};
 inline constexpr RoleFields kCurrentFields{"currentShardId", "currentShardIds", "currentShardCount"};
 inline constexpr RoleFields kUpdateFields{"id", "ids", "count"};
+
+/// What a message says of a role; what it does not say stays as it was.
+struct RoleParts {
+  std::optional<std::int64_t> id;
+  std::optional<std::int64_t> count;
+  std::optional<std::vector<std::int64_t>> ids;
+  void apply_to(Role& role) const;
+};
 
 /// Fields of the wrong type keep what the role had.
 void read(const boost::json::object& from, const RoleFields& fields, Role& role);

@@ -70,13 +70,6 @@ struct ShardStatus {
 void read(const boost::json::object& from, ShardInfo& info);
 [[nodiscard]] boost::json::object to_json(const ShardInfo& info);
 
-void read(const boost::json::object& from, ShardStatus& status);
 [[nodiscard]] boost::json::object to_json(const ShardStatus& status);
-
-/// One sample of history: a status in a compact form of its own, without `id`, `isMaster` and `cpus`, whose
-/// raw counters nobody draws; of several ids the first one. About 60 bytes.
-[[nodiscard]] std::string pack(const ShardStatus& status);
-/// The status that was packed; bad bytes give what could be read before them.
-[[nodiscard]] ShardStatus unpack(std::string_view packed);
 
 }  // namespace smaster::fleet

@@ -3,12 +3,12 @@
 
 #include <string_view>
 
-#include "base/result.hpp"
 #include "fleet/shard_info.hpp"
 
 namespace smaster::fleet {
 
-/// Reads it over `status`; fields that are missing keep their values. bad_data when it is no JSON object.
-[[nodiscard]] Result<void> read_status(std::string_view text, ShardStatus& status);
+/// Reads `text`, one JSON value that is known to be valid, over `status`; fields that are missing or of the
+/// wrong type keep their values. False, and nothing read, when it is no object.
+[[nodiscard]] bool read_status(std::string_view text, ShardStatus& status);
 
 }  // namespace smaster::fleet

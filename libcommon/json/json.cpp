@@ -1,6 +1,7 @@
 #include "json/json.hpp"
 
 #include <algorithm>
+#include <array>
 #include <boost/json/basic_parser_impl.hpp>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
@@ -9,7 +10,6 @@
 #include <limits>
 
 #include "base/text.hpp"
-#include "json/scratch.hpp"
 
 namespace smaster::json {
 namespace {
@@ -20,20 +20,25 @@ bj::parse_options options() {
   return opt;
 }
 
-/// A SAX handler that keeps nothing: parsing with it only validates.
-struct Nothing {
+/// A handler for Boost.JSON's parser that keeps nothing but the size of the outermost array: parsing with it
+/// only validates.
+struct Validator {
+  std::size_t size = 0;
   using error_code = boost::system::error_code;
+  using View = bj::string_view;
   static constexpr std::size_t max_object_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_array_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_key_size = std::numeric_limits<std::size_t>::max();
   static constexpr std::size_t max_string_size = std::numeric_limits<std::size_t>::max();
-  using View = bj::string_view;
   bool on_document_begin(error_code&) { return true; }
   bool on_document_end(error_code&) { return true; }
   bool on_object_begin(error_code&) { return true; }
   bool on_object_end(std::size_t, error_code&) { return true; }
   bool on_array_begin(error_code&) { return true; }
-  bool on_array_end(std::size_t, error_code&) { return true; }
+  bool on_array_end(std::size_t n, error_code&) {
+    size = n;
+    return true;
+  }
   bool on_key_part(View, std::size_t, error_code&) { return true; }
   bool on_key(View, std::size_t, error_code&) { return true; }
   bool on_string_part(View, std::size_t, error_code&) { return true; }
@@ -52,56 +57,47 @@ bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; 
 
 /// The end of the string that starts at `at` in JSON already known to be valid.
 std::size_t string_end(std::string_view text, std::size_t at) {
-  while (true) {
-    at = text.find('"', at + 1);
-    // A quote belongs to the string when an odd number of backslashes stands before it.
-    const auto before = text.find_last_not_of('\\', at - 1);
-    if ((at - before) % 2 == 1) return at + 1;
+  while (text[++at] != '"') at += text[at] == '\\' ? 1 : 0;
+  return at + 1;
+}
+
+/// Whether a character begins or ends something that others are inside of.
+constexpr auto kStructural = [] {
+  std::array<bool, 256> is{};
+  for (const unsigned char c : {'"', '[', ']', '{', '}'}) is[c] = true;
+  return is;
+}();
+
+/// The end of the array or object that starts at `at` in JSON already known to be valid.
+std::size_t nest_end(std::string_view text, std::size_t at) {
+  for (int depth = 0; true; ++at) {
+    while (!kStructural[static_cast<unsigned char>(text[at])]) ++at;
+    switch (text[at]) {
+      case '"':
+        at = string_end(text, at) - 1;
+        break;
+      case '[':
+      case '{':
+        ++depth;
+        break;
+      default:
+        if (--depth == 0) return at + 1;
+    }
   }
 }
 
 /// The end of the value that starts at `at` in JSON already known to be valid.
 std::size_t value_end(std::string_view text, std::size_t at) {
-  int depth = 0;
-  while (at < text.size()) {
-    const char c = text[at];
-    if (c == '"') {
-      at = string_end(text, at);
-      if (depth == 0) return at;
-    } else if (c == '[' || c == '{') {
-      ++depth;
-      ++at;
-    } else if (c == ']' || c == '}') {
-      if (depth == 0) return at;
-      ++at;
-      if (--depth == 0) return at;
-    } else if (depth == 0 && (c == ',' || is_space(c))) {
-      return at;
-    } else {
-      ++at;
-    }
-  }
-  return at;
+  if (text[at] == '"') return string_end(text, at);
+  if (text[at] == '[' || text[at] == '{') return nest_end(text, at);
+  const auto end = text.find_first_of(",]} \n\t\r", at);
+  return std::min(end, text.size());
 }
 
-/// A member of an object: its name with the quotes, and its value.
-struct Member {
-  std::string_view name;
-  std::string_view value;
-};
-
-/// The next member after `at`, which moves behind it, in an object already known to be valid; none at its
-/// end.
-std::optional<Member> next_member(std::string_view text, std::size_t& at) {
-  while (is_space(text[at]) || text[at] == ',') ++at;
-  if (text[at] != '"') return std::nullopt;
-  const auto name_end = string_end(text, at);
-  const auto name = text.substr(at, name_end - at);
-  at = text.find(':', name_end) + 1;
-  while (is_space(text[at])) ++at;
-  const auto begin = at;
-  at = value_end(text, at);
-  return Member{name, text.substr(begin, at - begin)};
+/// Whether text needs nothing but quotes around it, as nearly all there is.
+bool plain(std::string_view text) {
+  return std::all_of(text.begin(), text.end(),
+                     [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; });
 }
 
 /// The UTF-16 unit of the escape `\\uXXXX` at the front of `text`, if there is one.
@@ -135,12 +131,16 @@ std::string mend_surrogates(std::string_view text) {
   return mended;
 }
 
-boost::system::error_code validate(std::string_view text) {
-  bj::basic_parser<Nothing> parser(options());
-  boost::system::error_code error;
-  const auto used = parser.write_some(false, text.data(), text.size(), error);
-  if (!error && used != text.size()) error = bj::error::extra_data;
-  return error;
+/// The size of the outermost array in `text`; none when it is not exactly one JSON value.
+std::optional<std::size_t> validate(std::string_view text) {
+  const auto size = [](std::string_view json) -> std::optional<std::size_t> {
+    bj::basic_parser<Validator> parser(options());
+    boost::system::error_code error;
+    const auto used = parser.write_some(false, json.data(), json.size(), error);
+    return error || used != json.size() ? std::nullopt : std::optional(parser.handler().size);
+  };
+  const auto found = size(text);
+  return found ? found : size(mend_surrogates(text));
 }
 
 template <class Strong>
@@ -162,34 +162,25 @@ Result<bj::value> parse(std::string_view text) {
   return value;
 }
 
-Result<const bj::value*> Scratch::parse(std::string_view text) {
-  value_.reset();
-  memory_.release();
-  boost::system::error_code error;
-  value_.emplace(bj::parse(text, error, &memory_, options()), &memory_);
-  if (!error) return &*value_;
-  auto mended = json::parse(text);  // which takes what JavaScript writes beyond JSON
-  if (!mended) return mended.error();
-  value_.emplace(std::move(*mended));
-  return &*value_;
-}
-
-bool valid(std::string_view text) { return !validate(text) || !validate(mend_surrogates(text)); }
+bool valid(std::string_view text) { return validate(text).has_value(); }
 
 Result<std::vector<std::string_view>> split_array(std::string_view text) {
   text = trim(text);
-  if (text.empty() || text.front() != '[' || text.back() != ']' || !valid(text)) {
-    return fail(ErrorKind::bad_data, "not a JSON array");
-  }
+  const bool brackets = text.size() >= 2 && text.front() == '[' && text.back() == ']';
+  const auto size = brackets ? validate(text) : std::nullopt;
+  if (!size) return fail(ErrorKind::bad_data, "not a JSON array");
   std::vector<std::string_view> elements;
+  elements.reserve(*size);
   std::size_t at = 1;
-  while (true) {
+  while (elements.size() < *size) {
     while (is_space(text[at]) || text[at] == ',') ++at;
-    if (at == text.size() - 1) return elements;
-    const auto end = value_end(text, at);
-    elements.push_back(text.substr(at, end - at));
+    // The last one, which may be long, ends where the array does.
+    const bool last = elements.size() + 1 == *size;
+    const auto end = last ? text.size() - 1 : value_end(text, at);
+    elements.push_back(trim(text.substr(at, end - at)));
     at = end;
   }
+  return elements;
 }
 
 Result<std::vector<std::pair<std::string, std::string_view>>> split_object(std::string_view text) {
@@ -198,24 +189,26 @@ Result<std::vector<std::pair<std::string, std::string_view>>> split_object(std::
     return fail(ErrorKind::bad_data, "not a JSON object");
   }
   std::vector<std::pair<std::string, std::string_view>> members;
-  for (std::size_t at = 1; const auto member = next_member(text, at);) {
-    members.emplace_back(unquote(member->name).value_or(""), member->value);
+  for (Members reader(text); const auto member = reader.next();) {
+    members.emplace_back(unquote('"' + std::string(member->name) + '"').value_or(""), member->value);
   }
   return members;
 }
 
-std::optional<std::string_view> member(std::string_view text, std::string_view name) {
-  for (std::size_t at = text.find('{') + 1; const auto member = next_member(text, at);) {
-    if (member->name.substr(1, member->name.size() - 2) == name) return member->value;
-  }
-  return std::nullopt;
+std::optional<Members::Member> Members::next() {
+  while (is_space(text_[at_]) || text_[at_] == ',') ++at_;
+  if (text_[at_] != '"') return std::nullopt;
+  const auto name_end = string_end(text_, at_);
+  const auto name = text_.substr(at_ + 1, name_end - at_ - 2);
+  at_ = text_.find(':', name_end) + 1;
+  while (is_space(text_[at_])) ++at_;
+  const auto begin = at_;
+  at_ = value_end(text_, begin);
+  return Member{name, text_.substr(begin, at_ - begin)};
 }
 
 std::string quote(std::string_view text) {
-  // Nearly all there is needs nothing but its quotes.
-  const bool plain = std::all_of(text.begin(), text.end(),
-                                 [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; });
-  if (plain) {
+  if (plain(text)) {
     std::string quoted;
     quoted.reserve(text.size() + 2);
     return quoted.append(1, '"').append(text).append(1, '"');
@@ -254,7 +247,9 @@ bool truthy(std::string_view text) {
 }
 
 std::optional<std::string> unquote(std::string_view text) {
-  if (text.empty() || text.front() != '"') return std::nullopt;
+  if (text.size() < 2 || text.front() != '"') return std::nullopt;
+  const auto inside = text.substr(1, text.size() - 2);
+  if (text.back() == '"' && plain(inside)) return std::string(inside);
   auto value = parse(text);
   if (!value || !value->is_string()) return std::nullopt;
   return std::string(value->get_string());
@@ -263,6 +258,29 @@ std::optional<std::string> unquote(std::string_view text) {
 const bj::object* object_at(const bj::object& object, std::string_view key) {
   const auto* const field = object.if_contains(key);
   return field != nullptr ? field->if_object() : nullptr;
+}
+
+namespace {
+
+std::optional<std::int64_t> to_whole(double number) {
+  constexpr double kLimit = 9.0e18;
+  if (!std::isfinite(number) || std::abs(number) >= kLimit) return std::nullopt;
+  return static_cast<std::int64_t>(number);
+}
+
+}  // namespace
+
+std::optional<double> real(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const bool good = error == std::errc{} && end == text.data() + text.size() && std::isfinite(value);
+  return good ? std::optional(value) : std::nullopt;
+}
+
+std::optional<std::int64_t> whole(std::string_view text) {
+  if (const auto number = parse_int<std::int64_t>(text)) return number;
+  const auto number = real(text);
+  return number ? to_whole(*number) : std::nullopt;
 }
 
 void read(const bj::object& object, std::string_view key, bool& out) {
@@ -285,10 +303,7 @@ void read(const bj::object& object, std::string_view key, std::int64_t& out) {
     out = v->get_int64();
     return;
   }
-  // JavaScript has only doubles: 1e3 and 1700000000000.5 are whole or nearly whole numbers to it.
-  const double d = v->to_number<double>();
-  constexpr double kLimit = 9.0e18;
-  if (std::isfinite(d) && std::abs(d) < kLimit) out = static_cast<std::int64_t>(d);
+  out = to_whole(v->to_number<double>()).value_or(out);
 }
 
 void read(const bj::object& object, std::string_view key, Time& out) {
@@ -299,19 +314,6 @@ void read(const bj::object& object, std::string_view key, Time& out) {
 
 void read(const bj::object& object, std::string_view key, ShardId& out) { read_strong(object, key, out); }
 void read(const bj::object& object, std::string_view key, ShardCount& out) { read_strong(object, key, out); }
-
-void read_number_or_text(const bj::object& object, std::string_view key, double& out) {
-  read(object, key, out);
-  std::string text;
-  read(object, key, text);
-  const auto digits = trim(text);
-  double value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (!digits.empty() && error == std::errc{} && std::isfinite(value) &&
-      end == digits.data() + digits.size()) {
-    out = value;
-  }
-}
 
 std::string number(double value) {
   if (!std::isfinite(value)) return "null";

@@ -5,6 +5,7 @@
 #include <boost/json/object.hpp>
 #include <boost/json/value.hpp>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,6 +37,23 @@ inline constexpr std::size_t kMaxDepth = 512;
 [[nodiscard]] Result<std::vector<std::pair<std::string, std::string_view>>> split_object(
     std::string_view text);
 
+/// The members of an object, one after the other, without a value being made of it.
+class Members {
+ public:
+  struct Member {
+    std::string_view name;  ///< as it is written, without the quotes
+    std::string_view value;
+  };
+  /// `object`: exactly one JSON object, known to be valid.
+  explicit Members(std::string_view object) : text_(object), at_(object.find('{') + 1) {}
+  /// None at the end.
+  [[nodiscard]] std::optional<Member> next();
+
+ private:
+  std::string_view text_;
+  std::size_t at_;
+};
+
 /// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is
 /// valid.
 [[nodiscard]] std::string quote(std::string_view text);
@@ -62,8 +80,11 @@ void read(const bj::object& object, std::string_view key, Time& out);
 void read(const bj::object& object, std::string_view key, ShardId& out);
 void read(const bj::object& object, std::string_view key, ShardCount& out);
 
-/// Reads a size that some shards send as a number and others as text.
-void read_number_or_text(const bj::object& object, std::string_view key, double& out);
+/// The number that the JSON `text` is; none when it is something else.
+[[nodiscard]] std::optional<double> real(std::string_view text);
+/// The same as a whole number, where one fits. JavaScript has only doubles: 1e3 and 1700000000000.5 are whole
+/// or nearly whole numbers to it.
+[[nodiscard]] std::optional<std::int64_t> whole(std::string_view text);
 
 /// `value` as the shortest text that JavaScript would also print: "0.25", not "2.5E-1"; non-finite → "null".
 [[nodiscard]] std::string number(double value);

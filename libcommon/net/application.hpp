@@ -63,8 +63,8 @@ class Application {
   virtual ~Application() = default;
   /// Decides on a handshake; may take its time.
   virtual Task<Admission> admit(HandshakeRequest request) = 0;
-  /// Answers a request outside the Engine.IO prefix.
-  virtual Response answer(const Request& request) = 0;
+  /// Answers a request outside the Engine.IO prefix; `request` lives until it is answered.
+  virtual Task<Response> answer(const Request& request) = 0;
 };
 
 }  // namespace smaster::net

@@ -106,10 +106,11 @@ class HttpListener::Connection {
       co_return false;
     }
     const Request request = parser.release();
-    if (!engine_.owns({request.target().data(), request.target().size()})) {
-      co_return co_await write(application_.answer(request));
-    }
     deadline_ = Instant::max();
+    if (!engine_.owns({request.target().data(), request.target().size()})) {
+      auto response = co_await application_.answer(request);
+      co_return co_await write(std::move(response));
+    }
     auto outcome = co_await engine_.handle(request, peer);
     if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
     if (auto* poll = std::get_if<EngineServer::Poll>(&outcome))

@@ -18,6 +18,7 @@
 #include "server/control_shards.hpp"
 #include "server/core.hpp"
 #include "server/eval.hpp"
+#include "server/history.hpp"
 #include "server/messages.hpp"
 #include "server/registrar.hpp"
 #include "server/reshard.hpp"
@@ -66,7 +67,10 @@ Answer get_history(ControlContext& context, const Call& call) {
     }
     names.push_back(std::move(*name));
   }
-  return json_reply(history_json(context.core, since, names));
+  if (first == last) {
+    for (const auto& [name, shard] : context.core.fleet.shards()) names.push_back(name);
+  }
+  return control::Bytes{history_pieces(context.core, std::move(names), since), "application/json"};
 }
 
 Answer post_eval(ControlContext& context, const Call& call) {

@@ -14,6 +14,7 @@
 #include "server/rotation.hpp"
 #include "server/settings.hpp"
 #include "server/sql.hpp"
+#include "server/turns.hpp"
 #include "server/update.hpp"
 
 namespace smaster::server {
@@ -44,6 +45,7 @@ class Core {
   Files files{*this};
   Mail mail{*this};
   Update update{*this};
+  Turns history_turns{context, 1, 256, 256};  ///< who reads the past; what is written does not wait for more
   Fleet fleet;
   std::function<void()> reload_keys;  ///< from their files; set by the server
   std::function<void()> restart;      ///< of this server, in place; set by it

@@ -67,11 +67,6 @@ Result<void> Fleet::load() {
   const auto note = store_.load_note(kTargetNote);
   if (!note) return note.error();
   if (const auto target = parse_target(*note)) target_ = *target;
-  auto samples = store_.load_history(net::wall_clock() - settings_.history_length);
-  if (!samples) return samples.error();
-  for (auto& sample : *samples) {
-    if (auto* shard = find(sample.shard); shard != nullptr) history_.restore(std::move(sample));
-  }
   return {};
 }
 
@@ -181,7 +176,7 @@ void Fleet::status(Shard& shard, std::string_view text) {
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
   shard.quiet = quiet ? shard.quiet + 1 : 0;
   if (!settings_.use_message_stats || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
-  history_.add(info.id, status, net::wall_clock(), settings_.history_length);
+  history_.add(info.id, status, net::wall_clock());
   const auto believed = std::pair(info.current, shard.ready);
   const bool expected = shard.awaiting_status;
   const auto parked = dispatch_.status(shard, status, now);
@@ -237,13 +232,24 @@ net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
   co_return co_await in_store([this, &names] { return store_.remove(names); });
 }
 
-net::Task<Result<void>> Fleet::add_history(std::vector<fleet::Sample> samples) {
+net::Task<Result<void>> Fleet::add_history(std::vector<fleet::SampleBlock> blocks) {
   const auto oldest = net::wall_clock() - settings_.history_length;
-  auto saved = co_await in_store([this, &samples, oldest] { return store_.append_history(samples, oldest); });
-  if (saved) {
-    for (auto& sample : samples) history_.restore(std::move(sample));
-  }
-  co_return saved;
+  co_return co_await in_store([this, &blocks, oldest] { return store_.save_history(blocks, oldest); });
+}
+
+net::Task<Result<std::vector<fleet::Sample>>> Fleet::history(ShardName name, Time since) {
+  since = std::max(since, net::wall_clock() - settings_.history_length);
+  // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
+  auto held = history_.held(name);
+  auto blocks =
+      co_await net::run_in(store_thread_, [this, &name, since] { return store_.load_history(name, since); });
+  if (!blocks) co_return blocks.error();
+  std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
+    return std::any_of(held.begin(), held.end(),
+                       [&](const auto& block) { return block.first == saved.first; });
+  });
+  std::move(held.begin(), held.end(), std::back_inserter(*blocks));
+  co_return fleet::merge(*blocks, since);
 }
 
 void Fleet::update_config_text() {
@@ -292,19 +298,19 @@ void Fleet::arm_flush() {
 
 net::Task<> Fleet::flush() {
   log::say_held_back(std::chrono::steady_clock::now());
-  auto samples = history_.take_unsaved();
+  auto blocks = history_.take_unsaved();
   std::vector<fleet::ShardInfo> infos;
   for (auto& [name, shard] : shards_) {
     if (std::exchange(shard.dirty, false)) infos.push_back(shard.info);
   }
-  if (samples.empty() && infos.empty()) co_return;
+  if (blocks.empty() && infos.empty()) co_return;
   const auto oldest = net::wall_clock() - settings_.history_length;
   const auto written = co_await in_store([&]() -> Result<void> {
     auto result = infos.empty() ? Result<void>{} : store_.save(infos);
-    return result && !samples.empty() ? store_.append_history(samples, oldest) : result;
+    return result && !blocks.empty() ? store_.save_history(blocks, oldest) : result;
   });
   if (written) co_return;
-  history_.put_back(std::move(samples));
+  history_.put_back(std::move(blocks));
   for (const auto& info : infos) {
     if (auto* shard = find(info.id)) shard->dirty = true;
   }

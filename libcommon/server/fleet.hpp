@@ -58,7 +58,7 @@ class Fleet {
  public:
   Fleet(net::asio::io_context& context, const Settings& settings, store::Store& store);
 
-  /// Reads the registry and the history; call before anything else.
+  /// Reads the registry; call before anything else.
   [[nodiscard]] Result<void> load();
   /// Begins planning, heartbeats and write-behind.
   void start();
@@ -67,7 +67,8 @@ class Fleet {
 
   [[nodiscard]] Shard* find(const ShardName& name);
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
-  [[nodiscard]] fleet::History& history() { return history_; }
+  /// A shard's statuses later than `since`, from the disk and what is not there yet.
+  net::Task<Result<std::vector<fleet::Sample>>> history(ShardName name, Time since);
   [[nodiscard]] ShardCount goal() const { return target_.count; }
   [[nodiscard]] const Target& target() const { return target_; }
   [[nodiscard]] fleet::Progress progress() const { return dispatch_.planner().progress(); }
@@ -109,7 +110,7 @@ class Fleet {
   /// still on disk.
   net::Task<Result<void>> remove(std::vector<ShardName> names);
   /// Takes over samples of known shards from elsewhere; on disk when it returns ok.
-  net::Task<Result<void>> add_history(std::vector<fleet::Sample> samples);
+  net::Task<Result<void>> add_history(std::vector<fleet::SampleBlock> blocks);
 
   /// Something changed that the planner must know of.
   void replan();

@@ -11,6 +11,7 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
+#include "server/history.hpp"
 #include "server/stats.hpp"
 
 namespace smaster::server {
@@ -42,7 +43,7 @@ std::string gzip(const std::string& text) {
 }
 
 /// {ids: all that there are, NAME: [status, …] for each that is asked for}.
-boost::json::object history(Core& core, const boost::urls::url_view& url) {
+net::Task<Result<std::string>> history(Core& core, boost::urls::url_view url) {
   boost::json::array ids;
   for (const auto& [name, shard] : core.fleet.shards()) ids.emplace_back(name.str());
   std::vector<ShardName> names;
@@ -58,9 +59,13 @@ boost::json::object history(Core& core, const boost::urls::url_view& url) {
       }
     }
   }
-  auto answer = names.empty() ? boost::json::object() : history_json(core, since, names);
-  answer["ids"] = std::move(ids);
-  return answer;
+  auto answer = "{\"ids\":" + json::serialize(ids);
+  for (const auto& name : names) {
+    const auto member = co_await history_member(core, name, since);
+    if (!member) co_return member.error();
+    answer += ',' + *member;
+  }
+  co_return answer + '}';
 }
 
 void compress(const net::Request& request, net::Response& response) {
@@ -75,7 +80,7 @@ void compress(const net::Request& request, net::Response& response) {
 
 }  // namespace
 
-net::Response answer_http(Core& core, std::size_t sessions, const net::Request& request) {
+net::Task<net::Response> answer_http(Core& core, std::size_t sessions, const net::Request& request) {
   net::Response response(http::status::not_implemented, request.version());
   response.keep_alive(request.keep_alive());
   response.set(http::field::content_type, "text/plain; charset=utf-8");
@@ -96,13 +101,14 @@ net::Response answer_http(Core& core, std::size_t sessions, const net::Request& 
     response.body() = control::stats_as_prometheus(stats_json(core, sessions)) + core.metrics.text(gauges);
     compress(request, response);
   } else if (get && path == "/api/public/shard-status-history") {
-    response.result(http::status::ok);
-    response.set(http::field::content_type, "application/json");
-    response.body() = json::serialize(history(core, *url));
+    const auto text = co_await history(core, *url);
+    response.result(text ? http::status::ok : http::status::service_unavailable);
+    if (text) response.set(http::field::content_type, "application/json");
+    response.body() = text ? *text : text.error().message + '\n';
     compress(request, response);
   }
   response.prepare_payload();
-  return response;
+  co_return response;
 }
 
 }  // namespace smaster::server

@@ -8,6 +8,6 @@ namespace smaster::server {
 class Core;
 
 /// `sessions`: how many there are. 501 for everything that is not served, as the original has it.
-[[nodiscard]] net::Response answer_http(Core& core, std::size_t sessions, const net::Request& request);
+net::Task<net::Response> answer_http(Core& core, std::size_t sessions, const net::Request& request);
 
 }  // namespace smaster::server

@@ -138,8 +138,8 @@ net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::str
   auto read =
       co_await net::run_in(core_.slow_work, [&] { return fleet::read_history(history, names, oldest); });
   if (!read) co_return read.error();
-  const ImportedHistory counts{read->samples.size(), read->old, read->strange};
-  auto added = co_await core_.fleet.add_history(std::move(read->samples));
+  const ImportedHistory counts{read->samples, read->old, read->strange};
+  auto added = co_await core_.fleet.add_history(std::move(read->blocks));
   if (!added) co_return added.error();
   spdlog::info("imported {} statuses, {} are too old, {} of unknown shards", counts.samples, counts.old,
                counts.strange);

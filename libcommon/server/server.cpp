@@ -159,7 +159,7 @@ class Server final : public net::Application {
     return admission_.decide(std::move(request));
   }
 
-  net::Response answer(const net::Request& request) override {
+  net::Task<net::Response> answer(const net::Request& request) override {
     return answer_http(core_, engine_.session_count(), request);
   }
 

@@ -84,24 +84,4 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
   return stats;
 }
 
-boost::json::object history_json(Core& core, Time since, const std::vector<ShardName>& names) {
-  boost::json::object history;
-  const auto add = [&](const ShardName& name) {
-    boost::json::array samples;
-    core.fleet.history().each(name, since, [&](const fleet::ShardStatus& sample) {
-      if (sample.timestamp <= since) return;  // came later than it was made
-      auto row = fleet::to_json(sample);
-      row["id"] = name.str();
-      row.erase("cpus");  // not kept in history
-      samples.push_back(std::move(row));
-    });
-    history[name.str()] = std::move(samples);
-  };
-  if (names.empty()) {
-    for (const auto& [name, shard] : core.fleet.shards()) add(name);
-  }
-  for (const auto& name : names) add(name);
-  return history;
-}
-
 }  // namespace smaster::server

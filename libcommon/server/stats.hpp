@@ -21,7 +21,4 @@ class Core;
 /// How far a change of the count or of the hosts is; empty when nothing is on its way.
 [[nodiscard]] boost::json::object reshard_json(Core& core);
 
-/// {name: [ShardStatus, …], …} of the samples later than `since`; all shards when none are named.
-[[nodiscard]] boost::json::object history_json(Core& core, Time since, const std::vector<ShardName>& names);
-
 }  // namespace smaster::server

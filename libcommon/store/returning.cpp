@@ -40,8 +40,8 @@ class ReturningStore final : public Store {
 
   Result<std::vector<fleet::ShardInfo>> load_registry() override { return readable().load_registry(); }
   Result<std::string> load_note(const std::string& name) override { return readable().load_note(name); }
-  Result<std::vector<fleet::Sample>> load_history(Time since) override {
-    return readable().load_history(since);
+  Result<std::vector<fleet::SampleBlock>> load_history(const ShardName& shard, Time since) override {
+    return readable().load_history(shard, since);
   }
   Result<void> save(const std::vector<fleet::ShardInfo>& shards) override {
     return write([&](Store& store) { return store.save(shards); });
@@ -52,8 +52,8 @@ class ReturningStore final : public Store {
   Result<void> save_note(const std::string& name, const std::string& text) override {
     return write([&](Store& store) { return store.save_note(name, text); });
   }
-  Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) override {
-    return write([&](Store& store) { return store.append_history(samples, oldest); });
+  Result<void> save_history(const std::vector<fleet::SampleBlock>& blocks, Time oldest) override {
+    return write([&](Store& store) { return store.save_history(blocks, oldest); });
   }
 
  private:

@@ -11,7 +11,7 @@ namespace smaster::store {
 namespace {
 
 /// Bumped when the tables change; `migrate` brings older files up.
-constexpr int kSchemaVersion = 3;
+constexpr int kSchemaVersion = 4;
 
 /// A shard's row in the types that SOCI binds.
 struct Row {
@@ -144,24 +144,26 @@ class SqliteStore final : public Store {
     });
   }
 
-  Result<std::vector<fleet::Sample>> load_history(Time since) override {
-    return guard<std::vector<fleet::Sample>>("read the history", [&] {
-      std::vector<fleet::Sample> samples;
-      std::string name;
-      long long at = 0;
+  Result<std::vector<fleet::SampleBlock>> load_history(const ShardName& shard, Time since) override {
+    return guard<std::vector<fleet::SampleBlock>>("read the history", [&] {
+      std::vector<fleet::SampleBlock> blocks;
+      const auto& name = shard.str();
       const long long from = to_unix_ms(since);
+      long long first = 0, last = 0;
+      int full = 0;
       soci::blob packed(sql_);
-      soci::statement select = (sql_.prepare << "SELECT shard, at, packed FROM history WHERE at > :since",
-                                soci::into(name), soci::into(at), soci::into(packed), soci::use(from));
+      soci::statement select =
+          (sql_.prepare
+               << "SELECT first, last, packed, 1 FROM history WHERE shard = :shard AND last > :since "
+                  "UNION ALL SELECT first, last, packed, 0 FROM open_history WHERE shard = :shard AND "
+                  "last > :since",
+           soci::into(first), soci::into(last), soci::into(packed), soci::into(full),
+           soci::use(name, "shard"), soci::use(from, "since"));
       select.execute();
       while (select.fetch()) {
-        auto shard = ShardName::parse_seat(name);
-        if (!shard) continue;
-        std::string bytes(packed.get_len(), '\0');
-        if (!bytes.empty()) packed.read(0, bytes.data(), bytes.size());
-        samples.push_back({std::move(*shard), from_unix_ms(at), std::move(bytes)});
+        blocks.push_back({shard, from_unix_ms(first), from_unix_ms(last), bytes(packed), full != 0});
       }
-      return samples;
+      return blocks;
     });
   }
 
@@ -172,29 +174,19 @@ class SqliteStore final : public Store {
         const auto& name = shard.str();
         sql_ << "DELETE FROM shards WHERE name = :name", soci::use(name);
         sql_ << "DELETE FROM history WHERE shard = :name", soci::use(name);
+        sql_ << "DELETE FROM open_history WHERE shard = :name", soci::use(name);
       }
       transaction.commit();
     });
   }
 
-  Result<void> append_history(const std::vector<fleet::Sample>& samples, Time oldest) override {
+  Result<void> save_history(const std::vector<fleet::SampleBlock>& blocks, Time oldest) override {
     return guard<void>("write the history", [&] {
       soci::transaction transaction(sql_);
-      std::string name;
-      long long at = 0;
-      soci::blob packed(sql_);
-      soci::statement insert =
-          (sql_.prepare << "INSERT OR REPLACE INTO history VALUES (:shard, :at, :packed)", soci::use(name),
-           soci::use(at), soci::use(packed));
-      for (const auto& sample : samples) {
-        name = sample.shard.str();
-        at = to_unix_ms(sample.at);
-        packed.trim(0);
-        packed.append(sample.packed.data(), sample.packed.size());
-        insert.execute(true);
-      }
+      write_blocks(blocks);
       const long long before = to_unix_ms(oldest);
-      sql_ << "DELETE FROM history WHERE at < :before", soci::use(before);
+      sql_ << "DELETE FROM history WHERE last < :before", soci::use(before);
+      sql_ << "DELETE FROM open_history WHERE last < :before", soci::use(before);
       transaction.commit();
     });
   }
@@ -212,13 +204,9 @@ class SqliteStore final : public Store {
     soci::transaction transaction(sql_);
     if (version < 1) create_first_schema();
     if (version < 2) sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
-    for (const char* const column :
-         {"goal TEXT NOT NULL DEFAULT ''", "current TEXT NOT NULL DEFAULT ''",
-          "capacity INTEGER NOT NULL DEFAULT 1", "host TEXT NOT NULL DEFAULT ''"}) {
-      sql_ << std::string("ALTER TABLE shards ADD COLUMN ") + column;
-    }
-    sql_ << "CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL)";
-    sql_ << "PRAGMA user_version = 3";
+    if (version < 3) add_roles_and_notes();
+    pack_history();
+    sql_ << "PRAGMA user_version = 4";
     transaction.commit();
   }
 
@@ -230,6 +218,87 @@ class SqliteStore final : public Store {
             "current_shard_count INTEGER NOT NULL)";
     sql_ << "CREATE TABLE history (shard TEXT NOT NULL, at INTEGER NOT NULL, packed BLOB NOT NULL, "
             "PRIMARY KEY (at, shard)) WITHOUT ROWID";
+  }
+
+  void add_roles_and_notes() {
+    for (const char* const column :
+         {"goal TEXT NOT NULL DEFAULT ''", "current TEXT NOT NULL DEFAULT ''",
+          "capacity INTEGER NOT NULL DEFAULT 1", "host TEXT NOT NULL DEFAULT ''"}) {
+      sql_ << std::string("ALTER TABLE shards ADD COLUMN ") + column;
+    }
+    sql_ << "CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL)";
+  }
+
+  /// Up to version 3 each sample had a row. A block that is full stays where it is written, at the end; the
+  /// open ones are few and small.
+  void pack_history() {
+    sql_ << "ALTER TABLE history RENAME TO samples";
+    sql_ << "CREATE TABLE history (shard TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, "
+            "packed BLOB NOT NULL)";
+    sql_ << "CREATE UNIQUE INDEX history_shard ON history (shard, first)";
+    sql_ << "CREATE INDEX history_last ON history (last)";
+    sql_ << "CREATE TABLE open_history (shard TEXT PRIMARY KEY, first INTEGER NOT NULL, "
+            "last INTEGER NOT NULL, packed BLOB NOT NULL) WITHOUT ROWID";
+    std::string name;
+    long long at = 0;
+    soci::blob packed(sql_);
+    soci::statement select = (sql_.prepare << "SELECT shard, at, packed FROM samples ORDER BY shard, at",
+                              soci::into(name), soci::into(at), soci::into(packed));
+    select.execute();
+    std::optional<fleet::OpenBlock> open;
+    std::string open_name;
+    const auto close = [&] {
+      if (open) write_blocks({open->block(true)});
+    };
+    while (select.fetch()) {
+      if (name != open_name) {
+        close();
+        open_name = name;
+        const auto shard = ShardName::parse_seat(name);
+        open.reset();
+        if (shard) open.emplace(*shard);
+      }
+      if (!open) continue;
+      if (auto full = open->add(from_unix_ms(at), fleet::unpack_lone(bytes(packed)))) write_blocks({*full});
+    }
+    close();
+    sql_ << "DROP TABLE samples";
+  }
+
+  void write_blocks(const std::vector<fleet::SampleBlock>& blocks) {
+    std::string name;
+    long long first = 0, last = 0;
+    soci::blob packed(sql_);
+    using soci::use;
+    soci::statement finish = (sql_.prepare << "INSERT OR REPLACE INTO history VALUES (:shard, :first, :last, "
+                                              ":packed)",
+                              use(name), use(first), use(last), use(packed));
+    soci::statement close =
+        (sql_.prepare << "DELETE FROM open_history WHERE shard = :shard AND first = :first", use(name),
+         use(first));
+    // What a server before this one left open.
+    soci::statement keep =
+        (sql_.prepare << "INSERT OR REPLACE INTO history SELECT * FROM open_history WHERE shard = :shard AND "
+                         "first <> :first",
+         use(name), use(first));
+    soci::statement grow = (sql_.prepare << "INSERT OR REPLACE INTO open_history VALUES (:shard, :first, "
+                                            ":last, :packed)",
+                            use(name), use(first), use(last), use(packed));
+    for (const auto& block : blocks) {
+      name = block.shard.str();
+      first = to_unix_ms(block.first);
+      last = to_unix_ms(block.last);
+      packed.trim(0);
+      packed.append(block.packed.data(), block.packed.size());
+      (block.full ? finish : keep).execute(true);
+      (block.full ? close : grow).execute(true);
+    }
+  }
+
+  static std::string bytes(soci::blob& blob) {
+    std::string bytes(blob.get_len(), '\0');
+    if (!bytes.empty()) blob.read(0, bytes.data(), bytes.size());
+    return bytes;
   }
 
   /// SOCI reports by exceptions; here they become values.

@@ -29,11 +29,13 @@ class Store {
   /// On disk when it returns.
   [[nodiscard]] virtual Result<void> save_note(const std::string& name, const std::string& text) = 0;
 
-  /// The samples later than `since`, in no particular order.
-  [[nodiscard]] virtual Result<std::vector<fleet::Sample>> load_history(Time since) = 0;
-  /// Adds samples and drops those from before `oldest`.
-  [[nodiscard]] virtual Result<void> append_history(const std::vector<fleet::Sample>& samples,
-                                                    Time oldest) = 0;
+  /// The shard's blocks with samples later than `since`, in no particular order.
+  [[nodiscard]] virtual Result<std::vector<fleet::SampleBlock>> load_history(const ShardName& shard,
+                                                                             Time since) = 0;
+  /// Adds blocks, a shard's in their order, and drops what ends before `oldest`. A block replaces what was
+  /// written of it before; an open one is the shard's last.
+  [[nodiscard]] virtual Result<void> save_history(const std::vector<fleet::SampleBlock>& blocks,
+                                                  Time oldest) = 0;
 };
 
 /// The embedded store: one SQLite file, made with mode 0600 when it is missing. bad_data when the file is of

@@ -29,14 +29,16 @@ class NoStore final : public store::Store {
   Result<void> remove(const std::vector<ShardName>&) override { return {}; }
   Result<std::string> load_note(const std::string&) override { return std::string(); }
   Result<void> save_note(const std::string&, const std::string&) override { return {}; }
-  Result<std::vector<fleet::Sample>> load_history(Time) override { return std::vector<fleet::Sample>(); }
-  Result<void> append_history(const std::vector<fleet::Sample>&, Time) override { return {}; }
+  Result<std::vector<fleet::SampleBlock>> load_history(const ShardName&, Time) override {
+    return std::vector<fleet::SampleBlock>();
+  }
+  Result<void> save_history(const std::vector<fleet::SampleBlock>&, Time) override { return {}; }
 };
 
 class NoApplication final : public net::Application {
  public:
   net::Task<net::Admission> admit(net::HandshakeRequest) override { co_return net::Refusal{}; }
-  net::Response answer(const net::Request&) override { return {}; }
+  net::Task<net::Response> answer(const net::Request&) override { co_return net::Response(); }
 };
 
 server::Settings settings() {

@@ -14,9 +14,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto oldest = from_unix_ms(1'000);
   if (const auto history = fleet::read_history(text, {"aaa", "abc"}, oldest)) {
-    for (const auto& sample : history->samples) {
-      if (sample.at < oldest || fleet::unpack(sample.packed).timestamp < oldest) std::abort();
+    std::size_t samples = 0;
+    for (const auto& block : history->blocks) {
+      for (const auto& sample : fleet::unpack(block.packed)) {
+        ++samples;
+        if (sample.at < oldest || sample.status.timestamp < oldest) std::abort();
+      }
     }
+    if (samples != history->samples) std::abort();
   }
   return 0;
 }

@@ -1,7 +1,6 @@
 #include <gtest/gtest.h>
 
 #include "fleet/attempts.hpp"
-#include "fleet/history.hpp"
 #include "fleet/shard_info.hpp"
 #include "fleet/status_text.hpp"
 #include "json/json.hpp"
@@ -41,31 +40,6 @@ TEST(ShardStatus, NumbersOutOfRangeDoNoHarm) {
       status);
   EXPECT_EQ(status.goal.first(), kNoShard);
   EXPECT_EQ(status.current.first(), kNoShard);
-  (void)unpack(pack(status));
-}
-
-TEST(ShardStatus, PackedSamplesKeepTheirFigures) {
-  ShardStatus status;
-  read_text(R"({"startTime":1700000000000,"stopTime":5,"goalShardId":3,"currentShardId":-1,"goalShardCount":8,
-                "currentShardCount":4,"timestamp":1700000001234,"timeDelta":30000,"messageCountDelta":17,
-                "messageCountTotal":9007199254740991,"memHeapUsed":1,"memHeapTotal":2,"memRSS":3,"memExternal":4,
-                "cpuLoad":[0.25,1],"ping":42.5,"storageUsedTotal":5,"storageUsedUsers":6})",
-            status);
-  auto expected = to_json(status);
-  expected.erase("cpus");
-  auto packed = to_json(unpack(pack(status)));
-  packed.erase("cpus");
-  EXPECT_EQ(json::serialize(packed), json::serialize(expected));
-  EXPECT_LT(pack(status).size(), 80u);
-}
-
-TEST(ShardStatus, TruncatedSamplesGiveWhatTheyHold) {
-  ShardStatus status;
-  status.timestamp = from_unix_ms(1'700'000'000'000);
-  const auto packed = pack(status);
-  for (std::size_t size = 0; size < packed.size(); ++size)
-    (void)unpack(std::string_view(packed).substr(0, size));
-  EXPECT_EQ(unpack(std::string_view(packed).substr(0, 6)).timestamp, status.timestamp);
 }
 
 TEST(ShardInfo, RoundTripsThroughJson) {
@@ -78,53 +52,6 @@ TEST(ShardInfo, RoundTripsThroughJson) {
   read(to_json(info), again);
   EXPECT_EQ(again, info);
   EXPECT_EQ(again.current.count, ShardCount{9});
-}
-
-TEST(History, KeepsWhatIsWithinItsLength) {
-  History history;
-  ShardStatus status;
-  for (int second = 0; second < 10; ++second) {
-    status.ping = second;
-    history.add(name("abc"), status, from_unix_ms(second * 1000), Millis{4000});
-  }
-  std::vector<double> pings;
-  history.each(name("abc"), from_unix_ms(6000), [&](const ShardStatus& s) { pings.push_back(s.ping); });
-  EXPECT_EQ(pings, (std::vector<double>{7, 8, 9}));
-  pings.clear();
-  history.each(name("abc"), kNever, [&](const ShardStatus& s) { pings.push_back(s.ping); });
-  EXPECT_EQ(pings, (std::vector<double>{5, 6, 7, 8, 9}));
-}
-
-TEST(History, HandsOutNewSamplesOnceAndTakesThemBack) {
-  History history;
-  history.add(name("abc"), {}, from_unix_ms(1), Millis{1000});
-  auto samples = history.take_unsaved();
-  EXPECT_EQ(samples.size(), 1u);
-  EXPECT_TRUE(history.take_unsaved().empty());
-  history.put_back(std::move(samples));
-  EXPECT_EQ(history.take_unsaved().size(), 1u);
-}
-
-TEST(History, TwoSamplesInOneMillisecondStayTwo) {
-  History history;
-  history.add(name("abc"), {}, from_unix_ms(5), Millis{1000});
-  history.add(name("abc"), {}, from_unix_ms(5), Millis{1000});
-  const auto samples = history.take_unsaved();
-  ASSERT_EQ(samples.size(), 2u);
-  EXPECT_NE(samples[0].at, samples[1].at);
-}
-
-TEST(History, RestoredSamplesComeBeforeNewerOnes) {
-  History history;
-  ShardStatus status;
-  status.ping = 2;
-  history.add(name("abc"), status, from_unix_ms(2), Millis{1000});
-  status.ping = 1;
-  history.restore({name("abc"), from_unix_ms(1), pack(status)});
-  std::vector<double> pings;
-  history.each(name("abc"), kNever, [&](const ShardStatus& s) { pings.push_back(s.ping); });
-  EXPECT_EQ(pings, (std::vector<double>{1, 2}));
-  EXPECT_EQ(history.take_unsaved().size(), 1u) << "what was restored is on disk already";
 }
 
 TEST(Attempts, AreExhaustedWithinTheWindowAndFreeAfterIt) {

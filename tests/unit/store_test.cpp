@@ -30,6 +30,14 @@ class SqliteStore : public testing::Test {
   std::filesystem::path folder_;
 };
 
+/// The history's tables as they were up to version 3.
+void unpack_history(soci::session& sql) {
+  sql << "DROP TABLE history";
+  sql << "DROP TABLE open_history";
+  sql << "CREATE TABLE history (shard TEXT NOT NULL, at INTEGER NOT NULL, packed BLOB NOT NULL, "
+         "PRIMARY KEY (at, shard)) WITHOUT ROWID";
+}
+
 TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
   fleet::ShardInfo info(name("abc"));
   info.goal = {ShardId{7}, ShardCount{9}};
@@ -40,6 +48,7 @@ TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
       sql << std::string("ALTER TABLE shards DROP COLUMN ") + column;
     }
     sql << "DROP TABLE notes";
+    unpack_history(sql);
     sql << "PRAGMA user_version = 1";
   }
   const auto shards = open()->load_registry();
@@ -67,19 +76,78 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   EXPECT_EQ(shards->front(), info);
 }
 
-TEST_F(SqliteStore, HistoryComesBackByTimeAndOldSamplesGo) {
-  const std::string bytes("\0\x01\xFFx\0", 5);
-  {
-    const auto store = open();
-    ASSERT_TRUE(store->append_history(
-        {{name("abc"), from_unix_ms(10), "old"}, {name("abc"), from_unix_ms(20), bytes}}, from_unix_ms(0)));
-    ASSERT_TRUE(store->append_history({{name("abd"), from_unix_ms(30), ""}}, from_unix_ms(15)));
+fleet::SampleBlock block(std::string_view shard, int first, int last, std::string packed, bool full) {
+  return {name(shard), from_unix_ms(first), from_unix_ms(last), std::move(packed), full};
+}
+
+/// "first:bytes" of each of the shard's blocks, in their order.
+std::vector<std::string> blocks(Store& store, std::string_view shard, int since = 0) {
+  auto found = store.load_history(name(shard), from_unix_ms(since));
+  EXPECT_TRUE(found);
+  std::sort(found->begin(), found->end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> texts;
+  for (const auto& block : *found) {
+    texts.push_back(std::to_string(to_unix_ms(block.first)) + (block.full ? ":" : "+") + block.packed);
   }
-  const auto samples = open()->load_history(from_unix_ms(0));
-  ASSERT_TRUE(samples);
-  ASSERT_EQ(samples->size(), 2u);
-  EXPECT_EQ(samples->front().packed, bytes);
-  EXPECT_EQ(open()->load_history(from_unix_ms(20))->size(), 1u);
+  return texts;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST_F(SqliteStore, HistoryComesBackByTimeAndWhatIsOldGoes) {
+  const std::string bytes("\0\x01\xFFx\0", 5);
+  ASSERT_TRUE(open()->save_history({block("abc", 10, 12, "old", true), block("abc", 20, 22, bytes, true),
+                                    block("abd", 5, 7, "old", false), block("abd", 30, 30, "", true)},
+                                   from_unix_ms(0)));
+  const auto store = open();
+  EXPECT_EQ(blocks(*store, "abc"), (Texts{"10:old", "20:" + bytes}));
+  EXPECT_EQ(blocks(*store, "abc", 12), (Texts{"20:" + bytes}));
+  EXPECT_EQ(blocks(*store, "abd"), (Texts{"5+old", "30:"}));
+  ASSERT_TRUE(store->save_history({}, from_unix_ms(15)));
+  EXPECT_EQ(blocks(*store, "abc"), (Texts{"20:" + bytes}));
+  EXPECT_EQ(blocks(*store, "abd"), (Texts{"30:"}));
+  ASSERT_TRUE(store->remove({name("abc")}));
+  EXPECT_EQ(blocks(*store, "abc"), Texts{});
+}
+
+TEST_F(SqliteStore, AnOpenBlockGrowsAndIsKeptWhenItsServerIsGone) {
+  const auto store = open();
+  ASSERT_TRUE(store->save_history({block("abc", 10, 10, "a", false)}, from_unix_ms(0)));
+  ASSERT_TRUE(store->save_history({block("abc", 10, 11, "ab", false)}, from_unix_ms(0)));
+  EXPECT_EQ(blocks(*store, "abc"), Texts{"10+ab"});
+  // Full, and the next one begun, between two writes.
+  ASSERT_TRUE(store->save_history({block("abc", 10, 12, "abc", true), block("abc", 13, 13, "d", false)},
+                                  from_unix_ms(0)));
+  EXPECT_EQ(blocks(*store, "abc"), (Texts{"10:abc", "13+d"}));
+  // Another server begins anew.
+  ASSERT_TRUE(store->save_history({block("abc", 20, 20, "e", false)}, from_unix_ms(0)));
+  EXPECT_EQ(blocks(*store, "abc"), (Texts{"10:abc", "13:d", "20+e"}));
+}
+
+TEST_F(SqliteStore, HistoryOfAnOlderVersionIsPacked) {
+  ASSERT_TRUE(open());
+  {
+    soci::session sql(soci::sqlite3, "dbname=" + (folder_ / "s.db").string());
+    unpack_history(sql);
+    // Two numbers (timestamp 1 and 2, start time -3), fourteen noughts, ping 1.5, one load of 0.5.
+    const std::string rest = "05" + std::string(28, '0') + "0000C03F" + "0000003F";
+    for (int n = 1; n <= 2; ++n) {
+      sql << "INSERT INTO history VALUES ('abc', " + std::to_string(100 * n) + ", x'0" +
+                 std::to_string(2 * n) + rest + "')";
+    }
+    sql << "INSERT INTO history VALUES ('abd', 150, x'02" + rest + "')";
+    sql << "PRAGMA user_version = 3";
+  }
+  const auto found = open()->load_history(name("abc"), fleet::kNever);
+  ASSERT_TRUE(found);
+  const auto samples = fleet::merge(*found, fleet::kNever);
+  ASSERT_EQ(samples.size(), 2u);
+  EXPECT_EQ(samples[1].at, from_unix_ms(200));
+  EXPECT_EQ(samples[1].status.timestamp, from_unix_ms(2));
+  EXPECT_EQ(samples[1].status.start_time, from_unix_ms(-3));
+  EXPECT_EQ(samples[1].status.ping, 1.5);
+  EXPECT_EQ(samples[1].status.cpu_load, std::vector<double>{0.5});
+  EXPECT_EQ(fleet::merge(*open()->load_history(name("abd"), fleet::kNever), fleet::kNever).size(), 1u);
 }
 
 TEST_F(SqliteStore, FilesAreForTheirOwnerAlone) {

@@ -113,12 +113,12 @@ constexpr Field kFields[] = {
 
 }  // namespace
 
-bool read_status(std::string_view text, ShardStatus& status) {
+bool read_status(std::string_view text, ShardStatus& status, std::span<const std::string_view> names) {
   text = trim(text);
   if (!text.starts_with('{')) return false;
   Reading reading{status};
   const auto* expected = std::begin(kFields);
-  for (json::Members members(text); const auto member = members.next();) {
+  for (json::Members members(text, names); const auto member = members.next();) {
     // Nearly always they come in one order: what comes next is looked at first.
     const auto named = [&](const Field& field) { return field.name == member->name; };
     const auto* found = std::find_if(expected, std::end(kFields), named);

@@ -6,6 +6,7 @@
 #include <boost/json/value.hpp>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,8 +29,17 @@ inline constexpr std::size_t kMaxDepth = 512;
 /// Whether `text` is exactly one JSON value.
 [[nodiscard]] bool valid(std::string_view text);
 
-/// The elements of the array `text`, as views into it; nothing is unescaped or converted. bad_data when
-/// `text` is not exactly one valid JSON array.
+/// What an array consists of, as views into its text; nothing is unescaped or converted.
+struct Elements {
+  std::vector<std::string_view> values;
+  /// The names of the members of those that are objects, one after the other, for `Members`. None when there
+  /// are very many, or when one has escapes.
+  std::vector<std::string_view> names;
+};
+
+/// bad_data when `text` is not exactly one valid JSON array.
+[[nodiscard]] Result<Elements> split(std::string_view text);
+/// Its values alone.
 [[nodiscard]] Result<std::vector<std::string_view>> split_array(std::string_view text);
 
 /// The members of the object `text`: names unescaped, values as views into it. bad_data when `text` is not
@@ -44,14 +54,16 @@ class Members {
     std::string_view name;  ///< as it is written, without the quotes
     std::string_view value;
   };
-  /// `object`: exactly one JSON object, known to be valid.
-  explicit Members(std::string_view object) : text_(object), at_(object.find('{') + 1) {}
+  /// `object`: exactly one JSON object, known to be valid. `names`: of its members and maybe of others, as
+  /// `split` gives them; without them the values are looked through for their ends.
+  explicit Members(std::string_view object, std::span<const std::string_view> names = {});
   /// None at the end.
   [[nodiscard]] std::optional<Member> next();
 
  private:
-  std::string_view text_;
-  std::size_t at_;
+  const char* at_;
+  const char* end_;
+  std::span<const std::string_view> names_;
 };
 
 /// `text` as a JSON string with its quotes. Bytes that are not UTF-8 become U+FFFD, so that the result is

@@ -1,5 +1,6 @@
 #include "net/websocket_link.hpp"
 
+#include <array>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/websocket.hpp>
 #include <utility>
@@ -89,9 +90,11 @@ void WebSocketLink::write() {
   const auto& frame = queue_.front();
   stream_.binary(frame.binary);
   if (frame.source) return write_from(0);
-  stream_.async_write(
-      asio::buffer(*frame.data),
-      [self = shared_from_this()](boost::system::error_code error, std::size_t) { self->written(error); });
+  const std::array<asio::const_buffer, 2> parts{
+      asio::buffer(*frame.data), frame.tail ? asio::buffer(*frame.tail) : asio::const_buffer()};
+  stream_.async_write(parts, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+    self->written(error);
+  });
 }
 
 /// A message of unknown length, fragment by fragment (RFC 6455, 5.4); an empty one is the last.

@@ -1,7 +1,6 @@
 // What shards ask of each other: an eval over many, gathered into one answer.
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <set>
 #include <utility>
 
 #include "json/json.hpp"
@@ -14,7 +13,7 @@ namespace {
 /// Answers as they come, each in its place.
 class Gathered {
  public:
-  explicit Gathered(std::size_t places) : places_(places, "null") {}
+  explicit Gathered(std::size_t places) : places_(places, "null"), answered_(places) {}
 
   void add(std::size_t place, const EvalAnswer& answer) {
     auto text = with_attachments(answer);
@@ -24,7 +23,7 @@ class Gathered {
       if (error_ == "null") error_ = std::move(*text);
     } else {
       places_.at(place) = std::move(*text);
-      answered_.insert(place);
+      answered_[place] = true;
     }
   }
 
@@ -35,7 +34,9 @@ class Gathered {
   /// Only the answers, in their order: a process that runs several ids has given one.
   [[nodiscard]] std::string answers() const {
     std::vector<std::string_view> answers;
-    for (const auto place : answered_) answers.push_back(places_[place]);
+    for (std::size_t place = 0; place < places_.size(); ++place) {
+      if (answered_[place]) answers.push_back(places_[place]);
+    }
     return socketio::join_array(answers);
   }
   [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
@@ -54,7 +55,7 @@ class Gathered {
   }
 
   std::vector<std::string> places_;
-  std::set<std::size_t> answered_;
+  std::vector<bool> answered_;
   std::vector<std::string> attachments_;
   std::string error_ = "null";
   std::size_t missing_ = 0;

@@ -47,7 +47,8 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
   ++core_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
   const auto by_id = core_.fleet.by_id();
-  std::map<ShardName, ShardId> asked;  // a process that runs several ids answers once
+  std::shared_ptr<const std::string> for_agents, for_others;
+  std::map<ShardName, ShardId> shared;  // a process that runs several ids answers once
   for (const auto id : ids) {
     const auto found = by_id.find(id);
     if (found == by_id.end()) {
@@ -56,15 +57,19 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
       missing({id}, shard.info.id, "not connected");
     } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
       missing({id}, shard.info.id, "run by no agent, which this needs");
-    } else if (const auto [first, fresh] = asked.emplace(shard.info.id, id); !fresh) {
+    } else if (const auto first = shared.find(shard.info.id); first != shared.end()) {
       waiting_.at(first->second).shards.push_back(id);
     } else {
+      if (shard.info.goal.ids.size() > 1) shared.emplace(shard.info.id, id);
       auto& waiting = waiting_.emplace(id, Waiting{shard.info.id, {id}}).first->second;
-      const std::vector<std::string_view> arguments =
-          agent ? std::vector<std::string_view>(question.arguments.begin(), question.arguments.end())
-                : std::vector<std::string_view>{*question.script};
+      auto& payload = agent ? for_agents : for_others;
+      if (!payload) {
+        payload = agent ? socketio::event_payload(question.event,
+                                                  {question.arguments.begin(), question.arguments.end()})
+                        : socketio::event_payload("evalRequest", {*question.script});
+      }
       waiting.ack_id = shard.session->request(
-          agent ? question.event : "evalRequest", arguments,
+          payload,
           [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
     }
   }

@@ -83,20 +83,27 @@ Shard* Fleet::find(const ShardName& name) {
   return found == shards_.end() ? nullptr : &found->second;
 }
 
-std::map<ShardId, Shard*> Fleet::by_id() {
-  std::map<ShardId, Shard*> found;
+Fleet::ById Fleet::by_id() {
+  std::vector<Shard*> holders(static_cast<std::size_t>(std::max(goal().value, 0)));
   const auto add = [&](bool present) {
     for (auto& [name, shard] : shards_) {
       const auto& goal_role = shard.info.goal;
       if (shard.info.is_master || (goal_role.count == goal()) != present) continue;
       for (const auto id : goal_role.ids) {
-        if (id.value < goal().value) found.emplace(id, &shard);
+        if (id.value >= goal().value) continue;
+        auto& holder = holders[static_cast<std::size_t>(id.value)];
+        if (holder == nullptr) holder = &shard;
       }
     }
   };
   add(true);
   add(false);  // while the count changes, the old generation stands in for what is not there yet
-  return found;
+  ById::sequence_type found;
+  found.reserve(holders.size());
+  for (std::int32_t id = 0; id < goal().value; ++id) {
+    if (auto* const holder = holders[static_cast<std::size_t>(id)]) found.emplace_back(ShardId{id}, holder);
+  }
+  return ById(boost::container::ordered_unique_range, found.begin(), found.end());
 }
 
 const Shard* Fleet::live_master() const {
@@ -155,10 +162,10 @@ void Fleet::seen(Shard& shard) {
   dispatch_.changed(shard);
 }
 
-void Fleet::status(Shard& shard, std::string_view text) {
+void Fleet::status(Shard& shard, std::string_view text, std::span<const std::string_view> names) {
   auto fresh = shard.status ? nullptr : std::make_unique<fleet::ShardStatus>();
   auto& status = fresh ? *fresh : *shard.status;
-  if (!fleet::read_status(text, status)) {
+  if (!fleet::read_status(text, status, names)) {
     log::shard(spdlog::level::warn, {"bad_status", shard.info.id.str(), shard.info.goal.first(), {}},
                "shard " + shard.info.id.str() + " sent a status that is no object; ignored");
     return;

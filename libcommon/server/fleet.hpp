@@ -2,6 +2,7 @@
 // plans, saves before it tells, and asks for heartbeats. Runs on the one thread that owns the state.
 #pragma once
 
+#include <boost/container/flat_map.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -88,8 +89,9 @@ class Fleet {
   [[nodiscard]] std::optional<Time> parked_until(const Shard& shard) const;
   /// Who waits to log in, and what Discord allows.
   [[nodiscard]] const fleet::IdentifyQueue& identify() const { return dispatch_.identify(); }
+  using ById = boost::container::flat_map<ShardId, Shard*>;
   /// Who has which id of the present goal, connected or not; the master has none.
-  [[nodiscard]] std::map<ShardId, Shard*> by_id();
+  [[nodiscard]] ById by_id();
   /// A master shard that is connected, if any.
   [[nodiscard]] const Shard* live_master() const;
 
@@ -100,7 +102,8 @@ class Fleet {
   /// It has joined the namespace and has our proof: it may be told its id.
   void joined(ShardSession& session);
   void detach(ShardSession& session);
-  void status(Shard& shard, std::string_view json);
+  /// `names`: as read_status has them.
+  void status(Shard& shard, std::string_view json, std::span<const std::string_view> names);
   void seen(Shard& shard);
 
   /// Adds shards to the registry: saved when it returns ok, all or none.

@@ -158,23 +158,26 @@ void ShardSession::emit(std::string_view event, const std::vector<std::string_vi
 
 socketio::AckId ShardSession::request(std::string_view event, const std::vector<std::string_view>& arguments,
                                       Answer answer) {
-  return request_with(event, arguments, nullptr, std::move(answer));
+  return ask(socketio::event_payload(event, arguments), nullptr, std::move(answer));
+}
+
+socketio::AckId ShardSession::request(std::shared_ptr<const std::string> payload, Answer answer) {
+  return ask(std::move(payload), nullptr, std::move(answer));
 }
 
 socketio::AckId ShardSession::request_with(std::string_view event,
                                            const std::vector<std::string_view>& arguments,
                                            const std::shared_ptr<engineio::FrameSource>& source,
                                            Answer answer) {
+  return ask(socketio::event_payload(event, arguments), source, std::move(answer));
+}
+
+socketio::AckId ShardSession::ask(std::shared_ptr<const std::string> payload,
+                                  const std::shared_ptr<engineio::FrameSource>& source, Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
-  const auto name = json::quote(event);
-  std::vector<std::string_view> payload(1, name);
-  payload.insert(payload.end(), arguments.begin(), arguments.end());
-  const auto type = source ? socketio::PacketType::binary_event : socketio::PacketType::event;
-  send_frame(engineio::text_frame(
-      engineio::PacketType::message,
-      socketio::encode(type, socketio::kMainNamespace, id, socketio::join_array(payload), source ? 1 : 0)));
-  if (source) send_frame({true, nullptr, source});
+  send_frame(socketio::event_frame(id, std::move(payload), source ? 1 : 0));
+  if (source) send_frame({true, nullptr, nullptr, source});
   return id;
 }
 
@@ -200,7 +203,7 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   }
   if (name == "status") {
     ++core_.metrics.statuses;
-    if (!arguments.json.empty()) core_.fleet.status(*shard, arguments.json.front());
+    if (!arguments.json.empty()) core_.fleet.status(*shard, arguments.json.front(), arguments.names);
     return;
   }
   core_.fleet.seen(*shard);

@@ -36,6 +36,8 @@ class ShardSession final : public net::SocketIoUpper {
   /// Sends an event that wants an answer; `answer` is called at most once. Returns what `forget` takes.
   socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments,
                           Answer answer);
+  /// The same with a payload that many may share (socketio::event_payload).
+  socketio::AckId request(std::shared_ptr<const std::string> payload, Answer answer);
   /// The same with a last argument that is read while it is sent, where the arguments have a placeholder.
   socketio::AckId request_with(std::string_view event, const std::vector<std::string_view>& arguments,
                                const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
@@ -62,6 +64,8 @@ class ShardSession final : public net::SocketIoUpper {
   void acked(std::string_view nsp, socketio::AckId ack_id, socketio::Arguments arguments) override;
 
  private:
+  socketio::AckId ask(std::shared_ptr<const std::string> payload,
+                      const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
   void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
   void fail_pending();
   void left();

@@ -5,6 +5,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "crypto/authorization.hpp"
+#include "crypto/fast_verify.hpp"
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
 #include "net/address.hpp"
@@ -120,12 +121,22 @@ TEST(Keys, SignaturesVerifyWithTheirKeyAndTextAlone) {
   ASSERT_TRUE(signer);
   EXPECT_EQ(signer->public_pem(), keys->public_pem);
   const auto signature = signer->sign("abc1700000000000");
-  EXPECT_TRUE(crypto::verify(keys->public_pem, "abc1700000000000", signature));
-  EXPECT_FALSE(crypto::verify(keys->public_pem, "abc1700000000001", signature));
-  EXPECT_FALSE(crypto::verify(other->public_pem, "abc1700000000000", signature));
-  for (const char* bad : {"", "!!!", "AAAA", "=="})
-    EXPECT_FALSE(crypto::verify(keys->public_pem, "abc", bad)) << bad;
-  EXPECT_FALSE(crypto::verify("no key", "abc", signature));
+  for (const auto verify : {crypto::verify, crypto::fast_verify}) {
+    EXPECT_TRUE(verify(keys->public_pem, "abc1700000000000", signature));
+    EXPECT_FALSE(verify(keys->public_pem, "abc1700000000001", signature));
+    EXPECT_FALSE(verify(other->public_pem, "abc1700000000000", signature));
+    for (const char* bad : {"", "!!!", "AAAA", "=="})
+      EXPECT_FALSE(verify(keys->public_pem, "abc", bad)) << bad;
+    EXPECT_FALSE(verify("no key", "abc", signature));
+    // A key of another kind (Ed25519), and one whose numbers are none.
+    EXPECT_FALSE(
+        verify("-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n"
+               "-----END PUBLIC KEY-----\n",
+               "abc1700000000000", signature));
+    EXPECT_FALSE(verify(
+        "-----BEGIN PUBLIC KEY-----\nMBowDQYJKoZIhvcNAQEBBQADCQAwBgIBAAIBAA==\n-----END PUBLIC KEY-----\n",
+        "abc1700000000000", signature));
+  }
   EXPECT_FALSE(crypto::Signer::load(keys->public_pem));
 }
 

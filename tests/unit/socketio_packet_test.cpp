@@ -12,15 +12,15 @@ TEST(SocketIoPacket, EventWithNamespaceAckAndAttachments) {
   EXPECT_EQ(packet->attachments, 1u);
   EXPECT_EQ(packet->nsp, "/admin");
   EXPECT_EQ(packet->ack_id, 456u);
-  EXPECT_EQ(packet->arguments,
+  EXPECT_EQ(packet->arguments.values,
             (std::vector<std::string_view>{R"("upload")", R"({"_placeholder":true,"num":0})"}));
 }
 
 TEST(SocketIoPacket, ArgumentsKeepTheirExactText) {
   const auto packet = decode(R"(2["x",1.50, 12345678901234567890 ,{"b":1,"a":"é,]"},[ ],null])");
   ASSERT_TRUE(packet);
-  EXPECT_EQ(packet->arguments, (std::vector<std::string_view>{R"("x")", "1.50", "12345678901234567890",
-                                                              R"({"b":1,"a":"é,]"})", "[ ]", "null"}));
+  EXPECT_EQ(packet->arguments.values, (std::vector<std::string_view>{R"("x")", "1.50", "12345678901234567890",
+                                                                     R"({"b":1,"a":"é,]"})", "[ ]", "null"}));
 }
 
 TEST(SocketIoPacket, WellFormedPacketsAreAccepted) {

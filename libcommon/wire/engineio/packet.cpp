@@ -7,15 +7,19 @@
 namespace smaster::engineio {
 
 Frame text_frame(PacketType type, std::string_view data) {
-  auto text = std::make_shared<std::string>();
-  text->reserve(data.size() + 1);
-  text->push_back(static_cast<char>(type));
-  text->append(data);
-  return {false, std::move(text), nullptr};
+  std::string text;
+  text.reserve(data.size() + 1);
+  text.push_back(static_cast<char>(type));
+  text.append(data);
+  return text_frame(std::move(text));
+}
+
+Frame text_frame(std::string text, std::shared_ptr<const std::string> tail) {
+  return {false, std::make_shared<const std::string>(std::move(text)), std::move(tail), nullptr};
 }
 
 Frame binary_frame(std::string data) {
-  return {true, std::make_shared<const std::string>(std::move(data)), nullptr};
+  return {true, std::make_shared<const std::string>(std::move(data)), nullptr, nullptr};
 }
 
 Result<Packet> decode_text(std::string_view text) {
@@ -55,6 +59,7 @@ void append_to_payload(std::string& body, const Frame& frame) {
   if (!body.empty()) body += kSeparator;
   if (!frame.binary) {
     body += *frame.data;
+    if (frame.tail) body += *frame.tail;
     return;
   }
   const auto base64 = [](const std::string& data) {

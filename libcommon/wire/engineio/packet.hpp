@@ -33,10 +33,11 @@ class FrameSource;
 struct Frame {
   bool binary = false;
   std::shared_ptr<const std::string> data;
-  std::shared_ptr<FrameSource> source;  ///< instead of `data`
+  std::shared_ptr<const std::string> tail;  ///< what follows `data`, if anything
+  std::shared_ptr<FrameSource> source;      ///< instead of both
 
-  /// The memory that it takes while it waits.
-  [[nodiscard]] std::size_t held() const { return data ? data->size() : 0; }
+  /// The bytes that wait in memory with it.
+  [[nodiscard]] std::size_t held() const { return (data ? data->size() : 0) + (tail ? tail->size() : 0); }
 };
 
 /// A binary message too large to be held in memory: it is read while it is sent.
@@ -53,6 +54,8 @@ class FrameSource {
 };
 
 [[nodiscard]] Frame text_frame(PacketType type, std::string_view data = {});
+/// `text`: with its type in front. `tail`: the rest of it, which others may share.
+[[nodiscard]] Frame text_frame(std::string text, std::shared_ptr<const std::string> tail = nullptr);
 [[nodiscard]] Frame binary_frame(std::string data);
 
 /// A packet as received; `data` views the input, or `decoded` where base64 had to be undone.

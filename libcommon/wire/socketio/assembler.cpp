@@ -9,8 +9,36 @@ namespace {
 
 Error broken(const char* why) { return fail(ErrorKind::bad_data, why); }
 
-std::vector<engineio::Frame> frames_of(std::string_view packet, const std::vector<std::string>& attachments) {
-  std::vector<engineio::Frame> frames{engineio::text_frame(engineio::PacketType::message, packet)};
+void append_array(std::string& text, std::string_view name, const std::vector<std::string_view>& arguments) {
+  text += '[';
+  text += name;
+  bool first = name.empty();
+  for (const auto argument : arguments) {
+    if (!std::exchange(first, false)) text += ',';
+    text += argument;
+  }
+  text += ']';
+}
+
+std::size_t array_size(std::string_view name, const std::vector<std::string_view>& arguments) {
+  std::size_t size = name.size() + 2;
+  for (const auto argument : arguments) size += argument.size() + 1;
+  return size;
+}
+
+/// The frames of a packet; `name` is quoted, or empty.
+std::vector<engineio::Frame> frames_of(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
+                                       std::string_view name, const std::vector<std::string_view>& arguments,
+                                       const std::vector<std::string>& attachments) {
+  constexpr std::size_t kHeader = 32;
+  std::string text;
+  text.reserve(kHeader + nsp.size() + array_size(name, arguments));
+  text += static_cast<char>(engineio::PacketType::message);
+  append_header(text, type, nsp, ack_id, attachments.size());
+  append_array(text, name, arguments);
+  std::vector<engineio::Frame> frames;
+  frames.reserve(1 + attachments.size());
+  frames.push_back(engineio::text_frame(std::move(text)));
   for (const auto& attachment : attachments) frames.push_back(engineio::binary_frame(attachment));
   return frames;
 }
@@ -48,18 +76,32 @@ std::vector<engineio::Frame> encode_event(std::string_view nsp, std::string_view
                                           std::optional<AckId> ack_id,
                                           const std::vector<std::string_view>& arguments,
                                           const std::vector<std::string>& attachments) {
-  const auto quoted = json::quote(name);
-  std::vector<std::string_view> elements{quoted};
-  elements.insert(elements.end(), arguments.begin(), arguments.end());
   const auto type = attachments.empty() ? PacketType::event : PacketType::binary_event;
-  return frames_of(encode(type, nsp, ack_id, join_array(elements), attachments.size()), attachments);
+  return frames_of(type, nsp, ack_id, json::quote(name), arguments, attachments);
+}
+
+std::shared_ptr<const std::string> event_payload(std::string_view name,
+                                                 const std::vector<std::string_view>& arguments) {
+  const auto quoted = json::quote(name);
+  auto text = std::make_shared<std::string>();
+  text->reserve(array_size(quoted, arguments));
+  append_array(*text, quoted, arguments);
+  return text;
+}
+
+engineio::Frame event_frame(AckId ack_id, std::shared_ptr<const std::string> payload,
+                            std::size_t attachments) {
+  std::string text(1, static_cast<char>(engineio::PacketType::message));
+  const auto type = attachments == 0 ? PacketType::event : PacketType::binary_event;
+  append_header(text, type, kMainNamespace, ack_id, attachments);
+  return engineio::text_frame(std::move(text), std::move(payload));
 }
 
 std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
                                         const std::vector<std::string_view>& arguments,
                                         const std::vector<std::string>& attachments) {
   const auto type = attachments.empty() ? PacketType::ack : PacketType::binary_ack;
-  return frames_of(encode(type, nsp, ack_id, join_array(arguments), attachments.size()), attachments);
+  return frames_of(type, nsp, ack_id, {}, arguments, attachments);
 }
 
 }  // namespace smaster::socketio

@@ -17,6 +17,7 @@ namespace smaster::socketio {
 struct Arguments {
   std::vector<std::string_view> json;    ///< each one JSON value
   std::vector<std::string> attachments;  ///< what the placeholders in them stand for
+  std::vector<std::string_view> names;   ///< of the members of those that are objects (json::Elements)
 };
 
 /// A packet that is complete; its views are valid until the assembler's next call.
@@ -49,6 +50,15 @@ class Assembler {
                                                         std::optional<AckId> ack_id,
                                                         const std::vector<std::string_view>& arguments,
                                                         const std::vector<std::string>& attachments = {});
+
+/// An event's payload, which many frames may share.
+[[nodiscard]] std::shared_ptr<const std::string> event_payload(
+    std::string_view name, const std::vector<std::string_view>& arguments);
+
+/// The frame of an event with this payload that wants an answer, in the main namespace; before `attachments`
+/// binary ones.
+[[nodiscard]] engineio::Frame event_frame(AckId ack_id, std::shared_ptr<const std::string> payload,
+                                          std::size_t attachments = 0);
 
 /// The frames of the answer to an event that had this ack id.
 [[nodiscard]] std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,

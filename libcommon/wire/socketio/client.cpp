@@ -40,7 +40,7 @@ void Client::dispatch(const Packet& packet, std::vector<std::string> attachments
       break;
   }
   if (phase_ != Phase::joined) return fail("the server sent an event before it answered CONNECT");
-  Arguments arguments{packet.arguments, std::move(attachments)};
+  Arguments arguments{packet.arguments.values, std::move(attachments), packet.arguments.names};
   if (packet.type == PacketType::ack || packet.type == PacketType::binary_ack) {
     sink_.acked(*packet.ack_id, std::move(arguments));
   } else {

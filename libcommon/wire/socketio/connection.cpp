@@ -28,11 +28,11 @@ void Connection::receive(bool binary, std::string_view data) {
   auto whole = assembler_.receive(binary, data);
   if (!whole) return fail(whole.error().message);
   if (!*whole) return;
-  const auto& packet = (*whole)->packet;
+  auto& packet = (*whole)->packet;
   if (packet.type == PacketType::connect) return connect(packet);
   if (packet.type == PacketType::connect_error) return fail("CONNECT_ERROR is not for clients to send");
   if (!joined(packet.nsp)) return fail("a packet for a namespace that was not joined");
-  dispatch(packet, std::move((*whole)->attachments));
+  dispatch(std::move(packet), std::move((*whole)->attachments));
 }
 
 void Connection::connect(const Packet& packet) {
@@ -50,7 +50,9 @@ void Connection::connect(const Packet& packet) {
   sink_.connected(nsp, packet.json.empty() ? "{}" : packet.json);
 }
 
-void Connection::dispatch(const Packet& packet, std::vector<std::string> attachments) {
+void Connection::dispatch(Packet packet, std::vector<std::string> attachments) {
+  Arguments arguments{std::move(packet.arguments.values), std::move(attachments),
+                      std::move(packet.arguments.names)};
   switch (packet.type) {
     case PacketType::disconnect:
       std::erase(namespaces_, packet.nsp);
@@ -58,14 +60,13 @@ void Connection::dispatch(const Packet& packet, std::vector<std::string> attachm
       return;
     case PacketType::event:
     case PacketType::binary_event: {
-      Arguments arguments{packet.arguments, std::move(attachments)};
       const auto name = take_event_name(arguments.json);
       sink_.event(packet.nsp, name, packet.ack_id, std::move(arguments));
       return;
     }
     case PacketType::ack:
     case PacketType::binary_ack:
-      sink_.acked(packet.nsp, *packet.ack_id, {packet.arguments, std::move(attachments)});
+      sink_.acked(packet.nsp, *packet.ack_id, std::move(arguments));
       return;
     case PacketType::connect:
     case PacketType::connect_error:

@@ -62,7 +62,7 @@ class Connection {
  private:
   void fail(std::string_view why);
   void connect(const Packet& packet);
-  void dispatch(const Packet& packet, std::vector<std::string> attachments);
+  void dispatch(Packet packet, std::vector<std::string> attachments);
 
   ConnectionSink& sink_;
   std::optional<Instant> connect_deadline_;

@@ -44,15 +44,15 @@ Result<void> read_payload(Packet& packet) {
     case PacketType::binary_ack:
       break;
   }
-  auto elements = json::split_array(packet.json);
+  auto elements = json::split(packet.json);
   if (!elements) return malformed("the payload is not a JSON array");
   packet.arguments = std::move(*elements);
   if (packet.type == PacketType::ack || packet.type == PacketType::binary_ack) {
     if (!packet.ack_id) return malformed("ACK without an id");
     return {};
   }
-  if (packet.arguments.empty()) return malformed("EVENT with an empty array");
-  const char first = packet.arguments.front().front();
+  if (packet.arguments.values.empty()) return malformed("EVENT with an empty array");
+  const char first = packet.arguments.values.front().front();
   if (first != '"' && first != '-' && !is_digit(first)) return malformed("EVENT without a name");
   return {};
 }
@@ -117,10 +117,8 @@ Result<Packet> decode(std::string_view text) {
   return packet;
 }
 
-std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id, std::string_view json,
+void append_header(std::string& text, PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                    std::size_t attachments) {
-  std::string text;
-  text.reserve(json.size() + nsp.size() + 24);
   text += static_cast<char>(type);
   if (attachments > 0) {
     text += std::to_string(attachments);
@@ -131,6 +129,12 @@ std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> a
     text += ',';
   }
   if (ack_id) text += std::to_string(*ack_id);
+}
+
+std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id, std::string_view json,
+                   std::size_t attachments) {
+  std::string text;
+  append_header(text, type, nsp, ack_id, attachments);
   text += json;
   return text;
 }

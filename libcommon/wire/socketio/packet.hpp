@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "json/json.hpp"
 
 namespace smaster::socketio {
 
@@ -36,12 +37,16 @@ struct Packet {
   std::size_t attachments = 0;
   std::string_view nsp = kMainNamespace;
   std::optional<AckId> ack_id;
-  std::string_view json;                    ///< all of the payload; empty when there is none
-  std::vector<std::string_view> arguments;  ///< the payload's elements for events and acks
+  std::string_view json;     ///< all of the payload; empty when there is none
+  json::Elements arguments;  ///< the payload's, of events and acks
 };
 
 /// bad_data for everything WIRE.md says closes the connection, save for attachments that never come.
 [[nodiscard]] Result<Packet> decode(std::string_view text);
+
+/// The text of a packet up to its payload.
+void append_header(std::string& text, PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
+                   std::size_t attachments = 0);
 
 /// The text of a packet. `json` is the payload, `attachments` how many binary messages will follow it.
 [[nodiscard]] std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,

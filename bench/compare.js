@@ -1,6 +1,6 @@
 // Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run. CPU is what the kernel
 // says that the server's threads used, in nanoseconds (schedstat).
-import {spawn} from 'node:child_process';
+import {execFileSync, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {cpus, tmpdir} from 'node:os';
@@ -9,7 +9,8 @@ import {createInterface} from 'node:readline';
 import {parseArgs} from 'node:util';
 
 const {values: options} = parseArgs({options: {
-  rounds: {type: 'string', default: '5'}, shards: {type: 'string', default: '200,1000,5000'}, out: {type: 'string', default: 'build/bench'},
+  rounds: {type: 'string', default: '5'}, shards: {type: 'string', default: '100,200,1000,5000,15000'},
+  storm: {type: 'string', default: '10000'}, known: {type: 'string', default: '20000'}, out: {type: 'string', default: 'build/bench'},
 }});
 const rounds = Number(options.rounds);
 const sizes = options.shards.split(',').map(Number);
@@ -54,24 +55,37 @@ class Program {
   }
 }
 
+/** `count` shards, as a knownShards.json has them. */
+const known = (count) => JSON.stringify(Object.fromEntries(Array.from({length: count}, (_, n) => [letters(n), {id: letters(n), key: keys.publicKey}])));
+
 const letters = (n) => [3, 2, 1, 0].map((i) => String.fromCharCode(97 + Math.floor(n / 26 ** i) % 26)).join('');
 
+/** Starts this server in a folder; `style` is its update style. */
+async function smaster(state, count, style) {
+  const socket = `${state}/control.sock`;
+  writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "${style}"\n[log]\nlevel = "info"\n`);
+  const server = new Program([`${bin}/smaster`, 'serve', '--config', `${state}/smaster.toml`, '--socket', socket]);
+  server.socket = socket;
+  while (!/listening on/.test(server.log)) await new Promise((resolve) => setTimeout(resolve, 1));
+  server.port = Number(server.log.match(/listening on \S+ port (\d+)/)[1]);
+  return server;
+}
+
+async function importShards(server, count) {
+  const tool = new Program([`${bin}/smaster`, 'shards', 'import', '-', '--socket', server.socket]);
+  tool.child.stdin.end(known(count));
+  await new Promise((resolve) => tool.child.once('exit', resolve));
+}
+
+/** What is compared; `how`: `quiet` where statuses are to have no answer. */
 const servers = {
-  async smaster(count) {
-    const state = mkdtempSync(`${folder}/state-`);
-    const socket = `${state}/control.sock`;
-    writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "push"\n[log]\nlevel = "info"\n`);
-    const server = new Program([`${bin}/smaster`, 'serve', '--config', `${state}/smaster.toml`, '--socket', socket]);
-    while (!/listening on/.test(server.log)) await new Promise((resolve) => setTimeout(resolve, 5));
-    server.port = Number(server.log.match(/listening on \S+ port (\d+)/)[1]);
-    const known = Object.fromEntries(Array.from({length: count}, (_, n) => [letters(n), {id: letters(n), key: keys.publicKey}]));
-    const tool = new Program([`${bin}/smaster`, 'shards', 'import', '-', '--socket', socket]);
-    tool.child.stdin.end(JSON.stringify(known));
-    await new Promise((resolve) => tool.child.once('exit', resolve));
+  async smaster(count, how) {
+    const server = await smaster(mkdtempSync(`${folder}/state-`), count, how.includes('quiet') ? 'pull' : 'push');
+    await importShards(server, count);
     return server;
   },
-  async peer(count) {
-    const server = new Program([process.execPath, 'bench/peer/server.js', `${folder}/public.pem`, String(count)]);
+  async peer(count, how) {
+    const server = new Program([process.execPath, 'bench/peer/server.js', `${folder}/public.pem`, String(count), ...how]);
     server.port = Number(await server.line());
     return server;
   },
@@ -95,47 +109,120 @@ async function measured(server, work) {
   return {...result, cpu: server.cpu - before};
 }
 
-async function round(name, count) {
-  const server = await servers[name](count);
+/** Starts one of them, and the load for it, for as long as `work` takes. */
+async function under(name, count, how, work) {
+  const server = await servers[name](count, how);
   const load = new Program([`${bin}/load-generator`, String(server.port), `${folder}/key.pem`]);
-  const at = ` at ${count}`;
   await new Promise((resolve) => setTimeout(resolve, 500));
-  const empty = server.memory;
-  const connected = await measured(server, () => load.tell(`${name === 'floor' ? 'raw' : 'connect'} ${count}`));
-  note(`bytes per idle shard${at}`, name, (server.memory - empty) / count);
-  const statuses = Math.max(3, Math.round(30_000 / count));
-  if (name === 'floor') {
-    await load.tell('echo 1');
-    const echoed = await measured(server, () => load.tell(`echo ${statuses}`));
-    note(`µs of CPU per status with its answer${at}`, name, echoed.cpu / echoed.count);
-  } else {
-    note(`µs of CPU per handshake${at}`, name, connected.cpu / count);
-    await load.tell('status 1');
-    const answered = await measured(server, () => load.tell(`status ${statuses}`));
-    note(`µs of CPU per status with its answer${at}`, name, answered.cpu / answered.count);
-    note(`bytes per busy shard${at}`, name, (server.memory - empty) / count);
-    const evals = Math.max(5, Math.round(10_000 / count));
-    await load.tell('eval 2');
-    const replies = await measured(server, () => load.tell(`eval ${evals}`));
-    note(`µs of CPU per eval reply${at}`, name, replies.cpu / (evals * count));
-    note(`ms until all have answered, p50${at}`, name, replies.p50_us / 1000);
-    note(`ms until all have answered, p99${at}`, name, replies.p99_us / 1000);
-    const resting = server.cpu;
-    await new Promise((resolve) => setTimeout(resolve, 2000));
-    note(`% of a core at rest${at}`, name, (server.cpu - resting) / 2_000_000 * 100);
-  }
+  await work(server, load);
   await load.end();
   await server.end();
 }
 
-for (let i = 1; i <= rounds; ++i) {
-  for (const count of sizes) {
-    for (const name of Object.keys(servers)) {
-      process.stderr.write(`round ${i} of ${rounds}, ${count} shards: ${name}            \r`);
-      await round(name, count);
+/** Above this, one signature is enough for all of the peer's shards: it takes 5 ms for each. */
+const FEW = 1000;
+
+async function steady(name, count) {
+  const at = ` at ${count}`;
+  await under(name, count, count > FEW ? ['once'] : [], async (server, load) => {
+    const empty = server.memory;
+    const connected = await measured(server, () => load.tell(`${name === 'floor' ? 'raw' : 'connect'} ${count}`));
+    note(`bytes of memory per idle shard${at}`, name, (server.memory - empty) / count);
+    const statuses = Math.max(3, Math.round(30_000 / count));
+    if (name === 'floor') {
+      await load.tell('echo 1');
+      const echoed = await measured(server, () => load.tell(`echo ${statuses}`));
+      note(`µs of CPU per status with its answer${at}`, name, echoed.cpu / echoed.count);
+      return;
     }
+    if (count <= FEW) note(`µs of CPU per handshake${at}`, name, connected.cpu / count);
+    const resting = server.cpu;
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    note(`% of a core at rest${at}`, name, (server.cpu - resting) / 2_000_000 * 100);
+    await load.tell('status 1');
+    const answered = await measured(server, () => load.tell(`status ${statuses}`));
+    note(`µs of CPU per status with its answer${at}`, name, answered.cpu / answered.count);
+    note(`bytes of memory per busy shard${at}`, name, (server.memory - empty) / count);
+    const evals = Math.max(5, Math.round(20_000 / count));
+    await load.tell('eval 2');
+    const replies = await measured(server, () => load.tell(`eval ${evals}`));
+    note(`µs of CPU per eval reply${at}`, name, replies.cpu / (evals * count));
+    note(`ms until all have answered an eval, p50${at}`, name, replies.p50_us / 1000);
+    note(`ms until all have answered an eval, p99${at}`, name, replies.p99_us / 1000);
+  });
+}
+
+/** Statuses that nobody answers, one behind the other. */
+const flood = (name, count) => under(name, count, ['quiet', 'once'], async (server, load) => {
+  await load.tell(`connect ${count}`);
+  await load.tell('flood 1');
+  const each = Math.round(60_000 / count);
+  const {cpu} = await measured(server, () => load.tell(`flood ${each}`));
+  note(`µs of CPU per status back to back at ${count}`, name, cpu / (each * count));
+});
+
+/** Many come at once while some are in. */
+const storm = (name, count) => under(name, count + 200, ['once'], async (server, load) => {
+  await load.tell('connect 200');
+  const came = await measured(server, () => load.tell(`storm ${count}`));
+  note(`s until ${count} that come at once are served`, name, came.ms / 1000);
+  note(`s of CPU for ${count} that come at once`, name, came.cpu / 1_000_000);
+  note(`ms until a status is answered meanwhile, p99`, name, came.p99_us / 1000);
+});
+
+/** From nothing to listening, with shards that are known and a day of a thousand shards' statuses. */
+async function starts(count) {
+  const state = mkdtempSync(`${folder}/known-`);
+  const first = await smaster(state, count, 'push');
+  await importShards(first, count);
+  await first.end();
+  execFileSync(`${bin}/history-bench`, [`${state}/state/smaster.db`, '--fill']);
+  for (let i = 0; i < rounds; ++i) {
+    const begun = performance.now();
+    const server = await smaster(state, count, 'push');
+    note(`ms from start to ready with ${count} known shards and a day of 1000 shards`, 'smaster', performance.now() - begun);
+    await server.end();
   }
 }
+
+/** How soon a tool is done, and what it takes. */
+async function tools() {
+  const server = await smaster(mkdtempSync(`${folder}/state-`), 10, 'push');
+  const command = [`${bin}/smaster`, 'stats', '--socket', server.socket];
+  for (let i = 0; i < 4 * rounds; ++i) {
+    const begun = performance.now();
+    execFileSync(command[0], command.slice(1));
+    note('ms that smaster stats takes', 'smaster', performance.now() - begun);
+  }
+  for (let i = 0; i < rounds; ++i) {
+    const tool = new Program([...command, '--watch', '60']);
+    await tool.line();
+    note('bytes of memory that smaster stats takes', 'smaster', tool.memory);
+    await tool.end();
+  }
+  await server.end();
+}
+
+const names = Object.keys(servers);
+for (let i = 1; i <= rounds; ++i) {
+  const say = (what) => process.stderr.write(`round ${i} of ${rounds}: ${what}                    \r`);
+  for (const count of sizes) {
+    for (const name of names) {
+      say(`${count} shards: ${name}`);
+      await steady(name, count);
+    }
+  }
+  for (const name of ['smaster', 'peer']) {
+    for (const count of [200, 2000]) {
+      say(`statuses back to back: ${name}`);
+      await flood(name, count);
+    }
+    say(`storm: ${name}`);
+    await storm(name, Number(options.storm));
+  }
+}
+await starts(Number(options.known));
+await tools();
 process.stderr.write('\n');
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];

@@ -2,7 +2,9 @@
 // and answer each with a line of JSON. Speaks WIRE.md's protocol by hand, so that it costs little and is the
 // same for every server.
 //
-//   connect N      N more shards, authenticated; {connected, ms}
+//   connect N      N more shards, authenticated, 64 at a time; {count, ms}
+//   storm N        the same all at once, while those that are there report four times a second;
+//                  {count, ms until all are served, p50_us and p99_us of the reports' answers}
 //   raw N          N more plain websockets, for the floor
 //   status R       each shard sends R statuses, one after the other's update; {count, ms, p50_us, p99_us}
 //   flood R        each shard sends R statuses without waiting for anything; {count, ms}
@@ -22,6 +24,7 @@
 #include <iostream>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <sstream>
 
 #include "base/text.hpp"
@@ -62,27 +65,34 @@ double us_since(Clock::time_point begun) {
 
 class Shard : public std::enable_shared_from_this<Shard> {
  public:
-  Shard(Load& load, std::string name) : load_(load), name_(std::move(name)), stream_(load.context) {}
+  Shard(Load& load, std::size_t n) : load_(load), n_(n), name_(name_of(n)) {}
 
-  net::Task<bool> connect(bool raw) {
+  void sign() {
+    const auto time = std::to_string(to_unix_ms(net::wall_clock()));
+    header_ = name_ + ',' + load_.signer->sign(name_ + time) + ',' + time;
+  }
+
+  /// With the header that was signed; without one it is a plain websocket.
+  net::Task<bool> connect() {
+    constexpr std::size_t kAddresses = 8;
     boost::system::error_code error;
-    auto& socket = stream_.next_layer();
+    stream_.emplace(load_.context);
+    auto& socket = stream_->next_layer();
+    socket.open(net::tcp::v4(), error);
+    const auto own = asio::ip::address_v4(0x7F000002u + static_cast<std::uint32_t>(n_ % kAddresses));
+    socket.bind({own, 0}, error);
     const net::tcp::endpoint server(asio::ip::make_address_v4("127.0.0.1"), load_.port);
-    co_await socket.async_connect(server, asio::redirect_error(net::use_task, error));
+    if (!error) co_await socket.async_connect(server, asio::redirect_error(net::use_task, error));
     if (error) co_return false;
     socket.set_option(net::tcp::no_delay(true), error);
-    std::string header;
-    if (!raw) {
-      const auto time = std::to_string(to_unix_ms(net::wall_clock()));
-      header = name_ + ',' + load_.signer->sign(name_ + time) + ',' + time;
-    }
-    stream_.set_option(websocket::stream_base::decorator([header](websocket::request_type& request) {
+    const auto header = header_;
+    stream_->set_option(websocket::stream_base::decorator([header](websocket::request_type& request) {
       if (!header.empty()) request.set(boost::beast::http::field::authorization, header);
     }));
-    const std::string target = raw ? "/" : "/socket.io/master/?EIO=4&transport=websocket";
-    co_await stream_.async_handshake("127.0.0.1", target, asio::redirect_error(net::use_task, error));
+    const std::string target = header.empty() ? "/" : "/socket.io/master/?EIO=4&transport=websocket";
+    co_await stream_->async_handshake("127.0.0.1", target, asio::redirect_error(net::use_task, error));
     if (error) co_return false;
-    stream_.set_option(websocket::stream_base::decorator([](websocket::request_type&) {}));
+    stream_->set_option(websocket::stream_base::decorator([](websocket::request_type&) {}));
     read();
     co_return true;
   }
@@ -90,6 +100,10 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void status(std::size_t rounds) {
     rounds_ = rounds;
     next_status();
+  }
+  /// One status, whose answer nobody waits for.
+  void probe() {
+    if (!waiting_) next_status();
   }
   void flood(std::size_t rounds) {
     for (std::size_t i = 0; i < rounds; ++i) send(status_text());
@@ -106,9 +120,9 @@ class Shard : public std::enable_shared_from_this<Shard> {
   }
   void drop() {
     boost::system::error_code ignored;
-    stream_.next_layer().close(ignored);
+    stream_->next_layer().close(ignored);
   }
-  [[nodiscard]] bool open() const { return stream_.next_layer().is_open(); }
+  [[nodiscard]] bool open() const { return stream_->next_layer().is_open(); }
 
  private:
   void next_status() {
@@ -138,7 +152,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   }
 
   void read() {
-    stream_.async_read(buffer_, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+    stream_->async_read(buffer_, [self = shared_from_this()](boost::system::error_code error, std::size_t) {
       if (error) return;
       const auto data = self->buffer_.cdata();
       self->receive({static_cast<const char*>(data.data()), data.size()});
@@ -174,6 +188,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void answered_status() {
     waiting_ = false;
     load_.waits.push_back(us_since(begun_));
+    if (rounds_ == 0) return;  // a probe's
     load_.answered();
     if (--rounds_ > 0) next_status();
   }
@@ -190,18 +205,20 @@ class Shard : public std::enable_shared_from_this<Shard> {
     if (queue_.size() == 1) write();
   }
   void write() {
-    stream_.text(true);
-    stream_.async_write(asio::buffer(queue_.front()),
-                        [self = shared_from_this()](boost::system::error_code error, std::size_t) {
-                          if (error) return;
-                          self->queue_.pop_front();
-                          if (!self->queue_.empty()) self->write();
-                        });
+    stream_->text(true);
+    stream_->async_write(asio::buffer(queue_.front()),
+                         [self = shared_from_this()](boost::system::error_code error, std::size_t) {
+                           if (error) return;
+                           self->queue_.pop_front();
+                           if (!self->queue_.empty()) self->write();
+                         });
   }
 
   Load& load_;
+  std::size_t n_;
   std::string name_;
-  websocket::stream<net::Socket> stream_;
+  std::string header_;
+  std::optional<websocket::stream<net::Socket>> stream_;
   boost::beast::flat_buffer buffer_;
   std::deque<std::string> queue_;
   std::string id_ = "-1", count_ = "-1";
@@ -235,8 +252,9 @@ net::Task<> all_answered(Load& load) {
 net::Task<> connect_some(Load& load, Shards& shards, std::shared_ptr<std::size_t> next, std::size_t end,
                          bool raw, std::shared_ptr<std::size_t> workers, net::Timer& finished) {
   while (*next < end) {
-    auto shard = std::make_shared<Shard>(load, name_of((*next)++));
-    const bool good = co_await shard->connect(raw);
+    auto shard = std::make_shared<Shard>(load, (*next)++);
+    if (!raw) shard->sign();
+    const bool good = co_await shard->connect();
     if (!good) {
       load.answered();
       continue;
@@ -262,6 +280,42 @@ net::Task<> connect(Load& load, Shards& shards, std::size_t count, bool raw) {
   co_await all_answered(load);
 }
 
+/// Tries again and again, as shards do.
+net::Task<> connect_for_sure(Load& load, std::shared_ptr<Shard> shard) {
+  net::Timer pause(load.context.get_executor());
+  while (!co_await shard->connect()) {
+    pause.expires_after(std::chrono::milliseconds(500));
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+}
+
+net::Task<> report_meanwhile(Load& load, Shards& shards) {
+  net::Timer pause(load.context.get_executor());
+  while (load.left > 0) {
+    for (const auto& shard : shards) shard->probe();
+    pause.expires_after(std::chrono::milliseconds(250));
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+}
+
+/// Signs first: that is the shards' work, on their machines.
+net::Task<Clock::time_point> storm(Load& load, Shards& shards, std::size_t count) {
+  Shards fresh;
+  for (std::size_t i = 0; i < count; ++i) {
+    fresh.push_back(std::make_shared<Shard>(load, shards.size() + i));
+    fresh.back()->sign();
+  }
+  load.left = count;
+  const auto begun = Clock::now();
+  for (const auto& shard : fresh) asio::co_spawn(load.context, connect_for_sure(load, shard), asio::detached);
+  asio::co_spawn(load.context, report_meanwhile(load, shards), asio::detached);
+  co_await all_answered(load);
+  shards.insert(shards.end(), fresh.begin(), fresh.end());
+  co_return begun;
+}
+
 net::Task<> obey(Load& load) {
   asio::posix::basic_stream_descriptor<net::Executor> input(load.context.get_executor(), ::dup(STDIN_FILENO));
   asio::streambuf buffer;
@@ -275,11 +329,14 @@ net::Task<> obey(Load& load) {
     std::getline(stream, line);
     std::size_t number = 0;
     std::istringstream(line) >> command >> number;
-    const auto begun = Clock::now();
+    auto begun = Clock::now();
     std::size_t count = shards.size() * number;
     if (command == "connect" || command == "raw") {
       co_await connect(load, shards, number, command == "raw");
       count = shards.size();
+    } else if (command == "storm") {
+      begun = co_await storm(load, shards, number);
+      count = number;
     } else if (command == "drop") {
       for (const auto& shard : shards) shard->drop();
       shards.clear();

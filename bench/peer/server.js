@@ -1,12 +1,12 @@
 // What a Node.js master does, on npm's socket.io, for bench/run to compare with: checks who connects, proves itself, takes
 // statuses and keeps a day of them, answers with the shard's update, broadcasts evals. `server.js PUBLIC_KEY.pem COUNT`; prints
-// its port.
+// its port. With `quiet` it does not answer statuses; with `once` it signs its proof once, not for every shard.
 import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {createServer} from 'node:http';
 import {Server} from 'socket.io';
 
-const [keyFile, countText] = process.argv.slice(2);
+const [keyFile, countText, ...how] = process.argv.slice(2);
 const publicKey = readFileSync(keyFile, 'utf8');
 const count = Number(countText);
 const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096});
@@ -23,6 +23,8 @@ const io = new Server(http, {path: '/socket.io/master/', serveClient: false, all
   done(good ? null : 'Forbidden', Boolean(good));
 }});
 
+const sign = (text) => [createSign('RSA-SHA256').update(text).sign(privateKey, 'base64'), text];
+const proof = sign('Look at me');
 const shards = new Map(); // name → {socket, id, history}
 const day = 24 * 3600_000;
 const config = {botName: 'release', nodeArgs: [], botArgs: [], heartbeat: {updateStyle: 'push', interval: 30_000, requestRebootAfter: 120_000, expectRebootAfter: 180_000, assumeDeadAfter: 300_000, useMessageStats: true}};
@@ -34,7 +36,7 @@ io.on('connection', (socket) => {
   shard.socket?.disconnect(true);
   shard.socket = socket;
   const text = `Look at me, I'm the captain now. ${Date.now()}`;
-  socket.emit('masterVerification', createSign('RSA-SHA256').update(text).sign(privateKey, 'base64'), text);
+  socket.emit('masterVerification', ...(how.includes('once') ? proof : sign(text)));
   const update = () => socket.emit('update', {id: shard.id, count, master: false, config});
   update();
   socket.on('disconnect', () => {
@@ -45,10 +47,9 @@ io.on('connection', (socket) => {
     shard.lastSeen = Date.now();
     shard.history.push(status);
     while (shard.history[0].timestamp < Date.now() - day) shard.history.shift();
-    if (!socket.quiet) update();
+    if (!how.includes('quiet')) update();
   });
   socket.on('sync', (done) => done?.('unknown'));
-  socket.on('quiet', () => socket.quiet = true);
   socket.on('broadcastEval', (script, done) => {
     const asked = [...shards.values()].filter((other) => other.id >= 0).sort((a, b) => a.id - b.id);
     const results = new Array(asked.length).fill(null);

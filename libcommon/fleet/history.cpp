@@ -5,8 +5,7 @@
 
 namespace smaster::fleet {
 
-void History::add(const ShardName& shard, const ShardStatus& status, Time now) {
-  auto& tail = tails_.try_emplace(shard, shard).first->second;
+void History::add(Tail& tail, const ShardStatus& status, Time now) {
   if (auto before = tail.open.add(now, status)) full_.push_back(std::move(*before));
   if (!std::exchange(tail.grown, true)) grown_.push_back(&tail);
 }

@@ -13,8 +13,17 @@ class History {
   /// Blocks kept for a disk that does not take them, some 30 MB; the oldest go first.
   static constexpr std::size_t kMaxUnsaved = 20'000;
 
+  /// One shard's open block.
+  struct Tail {
+    explicit Tail(const ShardName& shard) : open(shard) {}
+    OpenBlock open;
+    bool grown = false;
+  };
+
+  /// The shard's, made when it is missing; it stays where it is until the shard is forgotten.
+  [[nodiscard]] Tail& of(const ShardName& shard) { return tails_.try_emplace(shard, shard).first->second; }
   /// Adds a status received at `now`.
-  void add(const ShardName& shard, const ShardStatus& status, Time now);
+  void add(Tail& tail, const ShardStatus& status, Time now);
   /// The blocks that have grown since the last call, a shard's in their order. An open one holds all that it
   /// held before.
   [[nodiscard]] std::vector<SampleBlock> take_unsaved();
@@ -25,11 +34,6 @@ class History {
   void forget(const ShardName& shard);
 
  private:
-  struct Tail {
-    explicit Tail(const ShardName& shard) : open(shard) {}
-    OpenBlock open;
-    bool grown = false;
-  };
   std::unordered_map<ShardName, Tail> tails_;
   std::vector<Tail*> grown_;
   std::vector<SampleBlock> full_;

@@ -61,8 +61,7 @@ Result<void> Fleet::load() {
   auto shards = store_.load_registry();
   if (!shards) return shards.error();
   for (auto& info : *shards) {
-    const auto name = info.id;
-    dispatch_.add(shards_.emplace(name, std::move(info)).first->second);
+    insert(std::move(info));
   }
   const auto note = store_.load_note(kTargetNote);
   if (!note) return note.error();
@@ -79,8 +78,15 @@ void Fleet::start() {
 }
 
 Shard* Fleet::find(const ShardName& name) {
-  const auto found = shards_.find(name);
-  return found == shards_.end() ? nullptr : &found->second;
+  const auto found = index_.find(name);
+  return found == index_.end() ? nullptr : found->second;
+}
+
+void Fleet::insert(fleet::ShardInfo info) {
+  const auto name = info.id;
+  auto& shard = shards_.emplace(name, std::move(info)).first->second;
+  index_.emplace(name, &shard);
+  dispatch_.add(shard);
 }
 
 Fleet::ById Fleet::by_id() {
@@ -183,7 +189,8 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
   shard.quiet = quiet ? shard.quiet + 1 : 0;
   if (!settings_.use_message_stats || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
-  history_.add(info.id, status, net::wall_clock());
+  if (shard.past == nullptr) shard.past = &history_.of(info.id);
+  history_.add(*shard.past, status, net::wall_clock());
   const auto believed = std::pair(info.current, shard.ready);
   const bool expected = shard.awaiting_status;
   const auto parked = dispatch_.status(shard, status, now);
@@ -214,8 +221,7 @@ net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
   auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
   if (!saved) co_return saved;
   for (auto& info : infos) {
-    const auto name = info.id;
-    dispatch_.add(shards_.emplace(name, std::move(info)).first->second);
+    insert(std::move(info));
   }
   replan();
   co_return saved;
@@ -232,6 +238,7 @@ net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
     dispatch_.remove(shard);
     ring_.leave(name);
     history_.forget(name);
+    index_.erase(name);
     shards_.erase(name);
     if (session != nullptr) session->close();
   }

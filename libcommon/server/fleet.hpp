@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
@@ -31,6 +32,7 @@ struct Shard : fleet::Seat {
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
   ShardSession* session = nullptr;             ///< its live connection; `connected` once it has our proof
   bool dirty = false;                          ///< to be saved with the next flush
+  fleet::History::Tail* past = nullptr;        ///< its statuses, since the first one
   Instant status_at{};                         ///< when `status` came
   Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
@@ -177,12 +179,14 @@ class Fleet {
     co_return written;
   }
   void update_config_text();
+  void insert(fleet::ShardInfo info);
 
   net::asio::io_context& context_;
   const Settings& settings_;
   store::Store& store_;
   net::asio::thread_pool store_thread_{1};
   std::map<ShardName, Shard> shards_;
+  std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
   fleet::History history_;
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON

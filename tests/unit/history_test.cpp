@@ -147,14 +147,14 @@ TEST(Samples, MergedBlocksAreInOrderAndEachMomentOnce) {
 
 TEST(History, HandsOutWhatHasGrown) {
   History history;
-  history.add(name("abc"), status_of(0), second(1));
+  history.add(history.of(name("abc")), status_of(0), second(1));
   auto blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 1u);
   EXPECT_FALSE(blocks.front().full);
   EXPECT_TRUE(history.take_unsaved().empty());
   history.put_back(std::move(blocks));
   EXPECT_EQ(history.take_unsaved().size(), 1u);
-  history.add(name("abc"), status_of(1), second(31));
+  history.add(history.of(name("abc")), status_of(1), second(31));
   blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 1u);
   EXPECT_EQ(unpack(blocks.front().packed).size(), 2u) << "an open block has all of it";
@@ -162,7 +162,7 @@ TEST(History, HandsOutWhatHasGrown) {
 
 TEST(History, AFullBlockComesBeforeTheOneAfterIt) {
   History history;
-  for (int n = 0; n < 60; ++n) history.add(name("abc"), status_of(n), second(30 * n));
+  for (int n = 0; n < 60; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
   const auto blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 3u);
   EXPECT_TRUE(blocks[0].full && blocks[1].full && !blocks[2].full);
@@ -172,10 +172,10 @@ TEST(History, AFullBlockComesBeforeTheOneAfterIt) {
 
 TEST(History, WhatCannotBeWrittenStaysWithItsShard) {
   History history;
-  for (int n = 0; n < 60; ++n) history.add(name("abc"), status_of(n), second(30 * n));
-  history.add(name("abd"), status_of(0), second(0));
+  for (int n = 0; n < 60; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
+  history.add(history.of(name("abd")), status_of(0), second(0));
   auto blocks = history.take_unsaved();
-  for (int n = 60; n < 90; ++n) history.add(name("abc"), status_of(n), second(30 * n));
+  for (int n = 60; n < 90; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
   history.put_back(std::move(blocks));
   EXPECT_EQ(merge(history.held(name("abc")), kNever).size(), 90u);
   blocks = history.take_unsaved();
@@ -191,7 +191,7 @@ TEST(History, ADiskThatTakesNothingForLongLosesTheOldest) {
   History history;
   std::vector<SampleBlock> blocks(History::kMaxUnsaved + 10, {name("abc"), second(1), second(2), "x", true});
   blocks.front().packed = "old";
-  history.add(name("abc"), {}, second(3));
+  history.add(history.of(name("abc")), {}, second(3));
   history.put_back(std::move(blocks));
   const auto kept = history.take_unsaved();
   EXPECT_EQ(kept.size(), History::kMaxUnsaved + 1);

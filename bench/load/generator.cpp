@@ -11,6 +11,9 @@
 //   echo R         each plain websocket sends R messages of a status' size and waits for each
 //   eval R         the first shard broadcasts R evals, one after the other; {replies, p50_us, p99_us}
 //   drop           all connections are closed
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+
 #include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/detached.hpp>
@@ -20,15 +23,12 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket.hpp>
 #include <deque>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
 
 #include "base/text.hpp"
-#include "crypto/keys.hpp"
 #include "net/asio.hpp"
 #include "net/clock.hpp"
 
@@ -39,11 +39,39 @@ namespace asio = net::asio;
 namespace websocket = boost::beast::websocket;
 using Clock = std::chrono::steady_clock;
 
+/// Signs as shards do, with OpenSSL, so that thousands of them are soon there.
+class Signer {
+ public:
+  explicit Signer(const char* file) {
+    if (auto* const in = BIO_new_file(file, "r")) {
+      key_.reset(PEM_read_bio_PrivateKey(in, nullptr, nullptr, nullptr));
+      BIO_free(in);
+    }
+  }
+  [[nodiscard]] bool good() const { return key_ != nullptr; }
+  [[nodiscard]] std::string sign(const std::string& text) const {
+    const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> digest(EVP_MD_CTX_new(), EVP_MD_CTX_free);
+    std::vector<unsigned char> raw(static_cast<std::size_t>(EVP_PKEY_get_size(key_.get())));
+    auto size = raw.size();
+    EVP_DigestSignInit(digest.get(), nullptr, EVP_sha256(), nullptr, key_.get());
+    EVP_DigestSign(digest.get(), raw.data(), &size, reinterpret_cast<const unsigned char*>(text.data()),
+                   text.size());
+    std::string base64((size + 2) / 3 * 4 + 1, '\0');
+    base64.resize(static_cast<std::size_t>(EVP_EncodeBlock(reinterpret_cast<unsigned char*>(base64.data()),
+                                                           raw.data(), static_cast<int>(size))));
+    return base64;
+  }
+
+ private:
+  std::unique_ptr<EVP_PKEY, decltype(&EVP_PKEY_free)> key_{nullptr, EVP_PKEY_free};
+};
+
 struct Load {
+  explicit Load(const char* key_file) : signer(key_file) {}
+
   asio::io_context context{1};
   std::uint16_t port = 0;
-  std::string key_file;
-  std::optional<crypto::Signer> signer;
+  Signer signer;
   std::vector<double> waits;  ///< microseconds
   std::size_t left = 0;       ///< answers until the command is done
   net::Timer done{context.get_executor()};
@@ -69,7 +97,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
 
   void sign() {
     const auto time = std::to_string(to_unix_ms(net::wall_clock()));
-    header_ = name_ + ',' + load_.signer->sign(name_ + time) + ',' + time;
+    header_ = name_ + ',' + load_.signer.sign(name_ + time) + ',' + time;
   }
 
   /// With the header that was signed; without one it is a plain websocket.
@@ -77,6 +105,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
     constexpr std::size_t kAddresses = 8;
     boost::system::error_code error;
     stream_.emplace(load_.context);
+    stream_->secure_prng(false);
     auto& socket = stream_->next_layer();
     socket.open(net::tcp::v4(), error);
     const auto own = asio::ip::address_v4(0x7F000002u + static_cast<std::uint32_t>(n_ % kAddresses));
@@ -364,16 +393,12 @@ int main(int argc, char** argv) {
     std::cerr << "generator PORT PRIVATE_KEY.pem\n";
     return 64;
   }
-  Load load;
+  Load load(argv[2]);
   load.port = parse_int<std::uint16_t>(argv[1]).value_or(0);
-  std::ifstream key(argv[2]);
-  const std::string pem{std::istreambuf_iterator<char>(key), {}};
-  auto signer = crypto::Signer::load(pem);
-  if (!signer) {
-    std::cerr << signer.error().message << '\n';
+  if (!load.signer.good()) {
+    std::cerr << argv[2] << " is no private key\n";
     return 65;
   }
-  load.signer = std::move(*signer);
   asio::co_spawn(load.context, obey(load), asio::detached);
   load.context.run();
 }

@@ -1,5 +1,6 @@
 #include "fleet/attempts.hpp"
 
+#include <algorithm>
 #include <iterator>
 
 namespace smaster::fleet {
@@ -12,8 +13,9 @@ constexpr std::size_t kMaxRemembered = 1000;
 /// turns.
 constexpr std::size_t kMaxKeys = 100'000;
 
-void drop_old(std::deque<Instant>& times, Millis window, Instant now) {
-  while (!times.empty() && times.front() + window <= now) times.pop_front();
+void drop_old(std::vector<Instant>& times, Millis window, Instant now) {
+  const auto recent = [&](Instant time) { return time + window > now; };
+  times.erase(times.begin(), std::find_if(times.begin(), times.end(), recent));
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ void Attempts::count(const std::string& key, Instant now) {
   if (by_key_.size() >= kMaxKeys && !by_key_.contains(key)) return;
   auto& times = by_key_[key];
   times.push_back(now);
-  if (times.size() > kMaxRemembered) times.pop_front();
+  if (times.size() > kMaxRemembered) times.erase(times.begin());
 }
 
 void Attempts::prune(Millis window, Instant now) {

@@ -11,8 +11,6 @@ namespace {
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 
-/// Above this an idle connection's read buffer is given back.
-constexpr std::size_t kKeepBuffer = 4096;
 /// How long the upgrade's answer, a close, or what was sent before it may take.
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 
@@ -65,8 +63,8 @@ void WebSocketLink::read() {
       owner->websocket_frame(*self, self->stream_.got_binary(),
                              {static_cast<const char*>(data.data()), data.size()});
     }
-    self->buffer_.consume(self->buffer_.size());
-    if (self->buffer_.capacity() > kKeepBuffer) self->buffer_ = {};
+    // The next message of any connection gets this memory, which is still in the processor's cache.
+    self->buffer_ = {};
     self->read();
   });
 }

@@ -1,5 +1,5 @@
 // What a Node.js master does, on npm's socket.io, for bench/run to compare with: checks who connects, proves itself, takes
-// statuses and keeps a day of them, answers with the shard's update, broadcasts evals. `server.js PUBLIC_KEY.pem COUNT`; prints
+// statuses and keeps a day of them, answers with the shard's update, broadcasts evals and respawns. `server.js PUBLIC_KEY.pem COUNT`; prints
 // its port. With `quiet` it does not answer statuses; with `once` it signs its proof once, not for every shard.
 import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
 import {readFileSync} from 'node:fs';
@@ -50,6 +50,11 @@ io.on('connection', (socket) => {
     if (!how.includes('quiet')) update();
   });
   socket.on('sync', (done) => done?.('unknown'));
+  socket.on('respawnAll', (delay, done) => {
+    let n = 0;
+    for (const other of shards.values()) other.socket?.emit('respawn', n++ * delay);
+    done?.();
+  });
   socket.on('broadcastEval', (script, done) => {
     const asked = [...shards.values()].filter((other) => other.id >= 0).sort((a, b) => a.id - b.id);
     const results = new Array(asked.length).fill(null);

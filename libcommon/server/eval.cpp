@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -58,10 +59,10 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
     } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
       missing({id}, shard.info.id, "run by no agent, which this needs");
     } else if (const auto first = shared.find(shard.info.id); first != shared.end()) {
-      waiting_.at(first->second).shards.push_back(id);
+      waiting_.at(first->second.value).shards.push_back(id);
     } else {
       if (shard.info.goal.ids.size() > 1) shared.emplace(shard.info.id, id);
-      auto& waiting = waiting_.emplace(id, Waiting{shard.info.id, {id}}).first->second;
+      auto& waiting = waiting_.emplace(id.value, Waiting{shard.info.id, {id}}).first->second;
       auto& payload = agent ? for_agents : for_others;
       if (!payload) {
         payload = agent ? socketio::event_payload(question.event,
@@ -81,7 +82,7 @@ void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis
 }
 
 void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
-  const auto node = waiting_.extract(id);
+  const auto node = waiting_.extract(id.value);
   if (node.empty() || !on_end_) return;
   const auto& name = node.mapped().name;
   if (arguments == nullptr) {
@@ -105,7 +106,9 @@ void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> 
 }
 
 void Eval::give_up(Millis timeout) {
-  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+  // In the order of their ids, since people read it.
+  const auto late = std::exchange(waiting_, {});
+  for (const auto& [id, waiting] : std::map<std::int32_t, Waiting>(late.begin(), late.end())) {
     if (auto* shard = core_.fleet.find(waiting.name); shard != nullptr && shard->session != nullptr) {
       shard->session->forget(waiting.ack_id);
     }

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/types.hpp"
@@ -75,7 +75,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
   Instant begun_{};
   OnAnswer on_answer_;
   OnEnd on_end_;
-  std::map<ShardId, Waiting> waiting_;
+  std::unordered_map<std::int32_t, Waiting> waiting_;  ///< by shard id
 };
 
 /// The ids that an eval to everybody asks: all of the goal.

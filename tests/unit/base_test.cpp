@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
+
 #include <sys/stat.h>
 #include <unistd.h>
+#include <span>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -104,6 +106,38 @@ TEST(Json, HalvesOfSurrogatePairsAreTakenAsJavaScriptWritesThem) {
       << "what passes through stays as it is";
   for (const char* text : {R"("\ud83)", R"("\uZZZZ")", R"("\ud83d)", R"(\ud83d)"})
     EXPECT_FALSE(json::valid(text)) << text;
+}
+
+/// "name=value;" of each member.
+std::string members(std::string_view object, std::span<const std::string_view> names = {}) {
+  std::string text;
+  for (json::Members reader(object, names); const auto member = reader.next();) {
+    text.append(member->name).append("=").append(member->value).append(";");
+  }
+  return text;
+}
+
+TEST(Json, MembersAreFoundWithAndWithoutTheirNames) {
+  const std::string packet =
+      R"( ["status", {"a":1,"b" : "x,\"}]" , "c":{"d":[1,{"e":2}],"f":"]"},"":[ ] ,"g":-1.5e3 } ,{}, [{"h":1}], {"i":null}] )";
+  const auto split = json::split(packet);
+  ASSERT_TRUE(split);
+  ASSERT_EQ(split->values.size(), 5u);
+  EXPECT_EQ(split->values[0], R"("status")");
+  const std::string expected = R"(a=1;b="x,\"}]";c={"d":[1,{"e":2}],"f":"]"};=[ ];g=-1.5e3;)";
+  EXPECT_EQ(members(split->values[1]), expected);
+  EXPECT_EQ(members(split->values[1], split->names), expected);
+  EXPECT_EQ(members(split->values[2], split->names), "");
+  EXPECT_EQ(members(split->values[4], split->names), "i=null;");
+  EXPECT_EQ(split->values[3], R"([{"h":1}])");
+}
+
+TEST(Json, NamesThatCannotBePointedAtAreLeftOut) {
+  EXPECT_TRUE(json::split(R"([{"a\u0062":1,"c":2}])")->names.empty());
+  EXPECT_TRUE(json::split(R"([{"a":"\ud800","c":2}])")->names.empty());
+  std::string many = "[{\"n\":0";
+  for (int i = 0; i < 100; ++i) many += ",\"n" + std::to_string(i) + "\":0";
+  EXPECT_TRUE(json::split(many + "}]")->names.empty());
 }
 
 TEST(Json, NumbersPrintAsJavaScriptPrintsThem) {

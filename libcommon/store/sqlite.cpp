@@ -281,17 +281,26 @@ class SqliteStore final : public Store {
         (sql_.prepare << "INSERT OR REPLACE INTO history SELECT * FROM open_history WHERE shard = :shard AND "
                          "first <> :first",
          use(name), use(first));
-    soci::statement grow = (sql_.prepare << "INSERT OR REPLACE INTO open_history VALUES (:shard, :first, "
-                                            ":last, :packed)",
-                            use(name), use(first), use(last), use(packed));
+    soci::statement begin = (sql_.prepare << "INSERT OR REPLACE INTO open_history VALUES (:shard, :first, "
+                                             ":last, :packed)",
+                             use(name), use(first), use(last), use(packed));
+    soci::statement grow =
+        (sql_.prepare << "UPDATE open_history SET last = :last, packed = :packed WHERE shard "
+                         "= :shard AND first = :first",
+         use(last), use(packed), use(name), use(first));
     for (const auto& block : blocks) {
       name = block.shard.str();
       first = to_unix_ms(block.first);
       last = to_unix_ms(block.last);
       packed.trim(0);
       packed.append(block.packed.data(), block.packed.size());
-      (block.full ? finish : keep).execute(true);
-      (block.full ? close : grow).execute(true);
+      if (block.full) {
+        finish.execute(true);
+        close.execute(true);
+      } else if (grow.execute(true); grow.get_affected_rows() == 0) {
+        keep.execute(true);
+        begin.execute(true);
+      }
     }
   }
 

@@ -17,7 +17,8 @@ namespace bj = boost::json;
 
 enum class Format { lines, list, raw };
 
-/// A line of the answer, taken apart as far as is needed: a result of many megabytes is passed on, not searched.
+/// A line of the answer, taken apart as far as is needed: a result of many megabytes is passed on, not
+/// searched.
 struct Line {
   explicit Line(std::string_view line);
 
@@ -37,7 +38,7 @@ struct Line {
 
 /// What came back, and how the tool ends because of it.
 struct Outcome {
-  std::multimap<std::int64_t, std::string> lines;  ///< for Format::list, in order of shard
+  std::multimap<std::int64_t, std::string> lines;         ///< for Format::list, in order of shard
   std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom
   std::int64_t answered = 0;
   std::int64_t failed = 0;
@@ -114,7 +115,11 @@ std::string summary(const Outcome& outcome) {
 class Asking {
  public:
   Asking(const tools::Tool& tool, bj::object request, Format format, bool fail_fast, unsigned retries)
-      : tool_(tool), request_(std::move(request)), format_(format), fail_fast_(fail_fast), retries_(retries) {}
+      : tool_(tool),
+        request_(std::move(request)),
+        format_(format),
+        fail_fast_(fail_fast),
+        retries_(retries) {}
 
   Result<Outcome> run() {
     constexpr Millis kPause{500};
@@ -135,27 +140,26 @@ class Asking {
     bool ended = false;
     // The server ends an eval at its timeout; beyond that it is the server that is silent.
     constexpr Millis kGrace{5'000};
-    const auto done =
-        control::Client(tool_.socket, tool_.timeout + kGrace)
-            .stream("POST", "/v1/eval", json::serialize(request_), [&](std::string_view text) {
-              if (text.starts_with(R"({"end":)")) {
-                ended = true;
-                return true;
-              }
-              const auto line = Line(text);
-              if (line.failed && retries_ > 0) {
-                again.push_back(line.shard);
-                return true;
-              }
-              take(line, format_, outcome_);
-              if (!line.missing) {  // they answer ever later
-                outcome_.slowest = line.who;
-                outcome_.slowest_after =
-                    std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - begun);
-              }
-              ended = line.failed && fail_fast_;
-              return !ended;
-            });
+    const auto done = control::Client(tool_.socket, tool_.timeout + kGrace)
+                          .stream("POST", "/v1/eval", json::serialize(request_), [&](std::string_view text) {
+                            if (text.starts_with(R"({"end":)")) {
+                              ended = true;
+                              return true;
+                            }
+                            const auto line = Line(text);
+                            if (line.failed && retries_ > 0) {
+                              again.push_back(line.shard);
+                              return true;
+                            }
+                            take(line, format_, outcome_);
+                            if (!line.missing) {  // they answer ever later
+                              outcome_.slowest = line.who;
+                              outcome_.slowest_after = std::chrono::duration_cast<Millis>(
+                                  std::chrono::steady_clock::now() - begun);
+                            }
+                            ended = line.failed && fail_fast_;
+                            return !ended;
+                          });
     if (!done) return done;
     if (!ended) return fail(ErrorKind::unavailable, "the server ended the answer too early");
     return {};

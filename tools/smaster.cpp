@@ -12,6 +12,8 @@
 #include <string_view>
 #include <vector>
 
+#include "nearest.hpp"
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -50,7 +52,10 @@ std::set<std::string> commands_in(const std::vector<fs::path>& folders) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       const auto name = entry.path().filename().string();
-      if (name.starts_with(kPrefix) && runnable(entry.path())) names.insert(name.substr(kPrefix.size()));
+      const bool for_people = !name.starts_with("smaster-__");  // but for the shells' completions
+      if (name.starts_with(kPrefix) && for_people && runnable(entry.path())) {
+        names.insert(name.substr(kPrefix.size()));
+      }
     }
   }
   return names;
@@ -70,7 +75,10 @@ int run(const std::string& name, char** argv) {
       return 126;
     }
   }
-  std::cerr << "smaster: there is no command \"" << name << "\"; \"smaster help\" lists them\n";
+  auto known = commands_in(own_folders());
+  known.merge(commands_in(path_folders()));
+  std::cerr << "smaster: there is no command \"" << name << '"' << smaster::tools::did_you_mean(name, known)
+            << " \"smaster help\" lists them\n";
   return kUsage;
 }
 

@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "nearest.hpp"
 
 namespace smaster::tools {
 namespace {
@@ -112,7 +113,8 @@ int Tool::run(int argc, char** argv, const std::function<int()>& work) {
     print(std::string(version.what()) + '\n');
     return kDone;
   } catch (const CLI::ParseError& wrong) {
-    std::cerr << "smaster " << name_ << ": " << wrong.what() << "\nsee \"smaster " << name_ << " --help\"\n";
+    std::cerr << "smaster " << name_ << ": " << wrong.what() << suggestion() << "\nsee \"smaster " << name_
+              << " --help\"\n";
     return kUsage;
   }
   if (socket.empty()) socket = control::default_socket().string();
@@ -121,6 +123,22 @@ int Tool::run(int argc, char** argv, const std::function<int()>& work) {
   } catch (const std::exception& e) {
     return report(fail(ErrorKind::internal, e.what()));
   }
+}
+
+/// For the first word that fits nowhere: the flag or subcommand that is most like it.
+std::string Tool::suggestion() const {
+  const auto extra = app.remaining(true);
+  if (extra.empty()) return {};
+  std::vector<std::string> words;
+  const auto add = [&](const CLI::App& of) {
+    for (const auto* const option : of.get_options()) {
+      for (const auto& name : option->get_lnames()) words.push_back("--" + name);
+    }
+    for (const auto* const subcommand : of.get_subcommands({})) words.push_back(subcommand->get_name());
+  };
+  add(app);
+  for (const auto* const subcommand : app.get_subcommands()) add(*subcommand);
+  return did_you_mean(extra.front().substr(0, extra.front().find('=')), words);
 }
 
 int Tool::report(const Error& error) const {

@@ -53,6 +53,8 @@ class Tool {
   int report(const Error& error) const;
 
  private:
+  [[nodiscard]] std::string suggestion() const;
+
   std::string name_;
 };
 

@@ -1,9 +1,9 @@
-// The manual pages and the completion against the programs' own --help: they cannot drift apart.
+// The manual pages and the completions, in their shells, against the programs' own --help: they cannot drift apart.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync} from 'node:fs';
 import path from 'node:path';
 import {test} from 'node:test';
-import {bin, run} from './harness.js';
+import {bin, run, serve} from './harness.js';
 
 const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.meta.url).pathname), '../..');
 const page = (name) => readFileSync(`${root}/man/${name}`, 'utf8');
@@ -15,6 +15,22 @@ const commands = list.split('Commands:\n')[1].split('\n')[0].trim().split(' ');
 const helpFlags = (text) => new Set([...text.matchAll(/^ {2}(?:-\w,)?--([a-z-]+)/gm)].map((match) => match[1]));
 /** The long flags that a page describes. */
 const pageFlags = (text) => new Set([...text.matchAll(/^\.It Fl (?:h , )?-([a-z-]+)/gm)].map((match) => match[1]));
+
+/** What each shell offers after `smaster` and these words, sorted; `this` is the environment. */
+const shells = Object.fromEntries(Object.entries({
+  bash: ['/bin/bash', '-c', `. "${root}/completions/smaster.bash"
+    COMP_WORDS=(smaster "$@") COMP_CWORD=$#; _smaster; printf '%s\\n' "\${COMPREPLY[@]}"`, 'bash'],
+  // The widgets' own builtins work only while a key is handled.
+  zsh: ['/bin/zsh', '-f', '-c', `_call_program() { shift; eval "$*" }; _files() { : }
+    compadd() { local name=$2; printf '%s\\n' "\${(@M)\${(@P)name}:#\${words[CURRENT]}*}" }
+    words=(smaster "$@") CURRENT=$(($# + 1)); . "${root}/completions/_smaster"`, 'zsh'],
+  fish: ['/usr/bin/fish', '--no-config', '-c', `source "${root}/completions/smaster.fish"
+    complete -C (string join -- ' ' smaster $argv) | string split -f 1 \\t`, '--'],
+}).map(([shell, [program, ...args]]) => [shell, async function (...words) {
+  const {stdout, stderr} = await run(program, [...args, ...words], {env: {...process.env, ...this, PATH: `${bin}:${process.env.PATH}`}});
+  assert.equal(stderr, '', shell);
+  return [...new Set(stdout.trim().split('\n'))].sort();
+}]));
 
 test('every command has a page and every page a command', () => {
   const pages = readdirSync(`${root}/man`).filter((file) => /^smaster-.*\.1$/.test(file)).map((file) => file.slice(8, -2));
@@ -28,24 +44,46 @@ for (const command of commands) {
     assert.deepEqual([...pageFlags(page(`smaster-${command}.1`))].sort(), [...helpFlags(stdout)].sort());
   });
 
-  test(`bash completes the flags of smaster ${command}`, async () => {
+  test(`the shells complete the flags of smaster ${command}`, async () => {
     const {stdout: help} = await smaster(command, '--help');
-    const script = `PATH="${bin}:$PATH"; . "${root}/completions/smaster.bash"
-      COMP_WORDS=(smaster ${command} --) COMP_CWORD=2; _smaster; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    const {stdout} = await run('/bin/bash', ['-c', script]);
-    assert.deepEqual([...new Set(stdout.trim().split('\n'))].sort(), [...helpFlags(help)].map((flag) => `--${flag}`).sort());
+    const flags = [...helpFlags(help)].map((flag) => `--${flag}`).sort();
+    for (const [shell, complete] of Object.entries(shells)) assert.deepEqual(await complete(command, '--'), flags, shell);
   });
 }
 
-test('bash completes the commands, and a command\'s own subcommands', async () => {
-  const complete = async (...words) => {
-    const script = `PATH="${bin}:$PATH"; . "${root}/completions/smaster.bash"
-      COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}) COMP_CWORD=${words.length - 1}; _smaster; printf '%s\\n' "\${COMPREPLY[@]}"`;
-    return (await run('/bin/bash', ['-c', script])).stdout.trim().split('\n').sort();
-  };
-  assert.deepEqual(await complete('smaster', 'st'), ['stats', 'stop']);
-  assert.deepEqual((await complete('smaster', '')).filter((word) => !word.startsWith('-')), ['help', ...commands].sort());
-  assert.deepEqual((await complete('smaster', 'shards', '')).filter((word) => !word.startsWith('-')), ['import', 'list', 'rm', 'show']);
+test('the shells complete commands, subcommands, values of flags and files', async (t) => {
+  for (const [shell, complete] of Object.entries(shells)) {
+    await t.test(shell, async () => {
+      const words = async (...typed) => (await complete(...typed)).filter((word) => !word.startsWith('-'));
+      assert.deepEqual(await complete('st'), ['stats', 'stop']);
+      assert.deepEqual(await words(''), ['help', ...commands].sort());
+      assert.deepEqual(await words('shards', ''), ['import', 'list', 'rm', 'show']);
+      assert.deepEqual(await words('reshard', '8', '--strategy', ''), ['at-once', 'auto', 'blue-green', 'rolling']);
+      if (shell !== 'zsh') assert.deepEqual(await words('serve', '--config', `${root}/CMakeL`), [`${root}/CMakeLists.txt`]);
+    });
+  }
+});
+
+test('the shells complete the ids and names of the running server\'s shards', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n');
+  const configs = await server.register(2);
+  for (const config of configs) await server.shard(config);
+  await server.running(2);
+  for (const [shell, complete] of Object.entries(shells)) {
+    const asked = (...typed) => complete.call({SMASTER_SOCKET: server.socket}, ...typed);
+    assert.deepEqual(await asked('eval', '--shard', ''), ['0', '1'], shell);
+    const names = (await asked('shards', 'show', '')).filter((word) => !word.startsWith('-'));
+    assert.deepEqual(names, configs.map(({id}) => id).sort(), shell);
+  }
+});
+
+test('what is almost right is said to be meant', async () => {
+  for (const [typed, meant] of [[['stast'], 'stats'], [['stats', '--jsn'], '--json'], [['shards', 'lst'], 'list'], [['reshard', '5', '--stratgy=rolling'], '--strategy'], [['eval', '1', '--shrad', '3'], '--shard']]) {
+    const {code, stderr} = await smaster(...typed);
+    assert.equal(code, 64);
+    assert.match(stderr, new RegExp(`did you mean "${meant}"\\?`));
+  }
+  assert.doesNotMatch((await smaster('frobnicate')).stderr, /did you mean/);
 });
 
 test('smaster.toml.5 has every setting, and no other', async () => {

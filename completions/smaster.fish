@@ -1,0 +1,12 @@
+# fish completion for smaster.
+function __smaster_complete
+    set -l words (commandline -opc) (commandline -ct)
+    for word in ($words[1] __complete $words[2..] 2>/dev/null)
+        if test $word = :files
+            __fish_complete_path (commandline -ct)
+        else
+            echo $word
+        end
+    end
+end
+complete -c smaster -f -a '(__smaster_complete)'

@@ -1,0 +1,44 @@
+// What somebody probably meant.
+#pragma once
+
+#include <algorithm>
+#include <numeric>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace smaster::tools {
+
+/// How many letters have to be added, removed or changed to make one word of the other (Levenshtein).
+[[nodiscard]] inline std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    auto diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t k = 0; k < b.size(); ++k) {
+      const auto changed = diagonal + (a[i] == b[k] ? 0 : 1);
+      diagonal = row[k + 1];
+      row[k + 1] = std::min({changed, row[k] + 1, diagonal + 1});
+    }
+  }
+  return row.back();
+}
+
+/// The word that is most like the one that was typed, `, did you mean X?`; empty when none is like it.
+template <class Words>
+[[nodiscard]] std::string did_you_mean(std::string_view typed, const Words& words) {
+  std::string best;
+  // Of a short word little may be wrong, or anything is like it.
+  auto least = typed.size() <= 3 ? 2 : std::max<std::size_t>(2, typed.size() / 3) + 1;
+  for (const std::string& word : words) {
+    const auto beginning = typed.size() > 2 && word.starts_with(typed);
+    const auto off = beginning ? 1 : distance(typed, word);
+    if (off >= least) continue;
+    least = off;
+    best = word;
+  }
+  return best.empty() ? best : ", did you mean \"" + best + "\"?";
+}
+
+}  // namespace smaster::tools

@@ -35,50 +35,67 @@ Question Question::message(std::string_view data, ShardId from) {
 std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vector<ShardId>& ids,
                                   Millis timeout, OnAnswer on_answer, OnEnd on_end) {
   auto eval = std::make_shared<Eval>(core);
+  eval->question_ = std::move(question);
   eval->on_answer_ = std::move(on_answer);
   eval->on_end_ = std::move(on_end);
-  net::asio::post(core.context, [eval, question = std::move(question), ids, timeout] {
-    eval->ask(question, ids, timeout);
-  });
+  net::asio::post(core.context, [eval, ids, timeout] { eval->begin(ids, timeout); });
   return eval;
 }
 
-void Eval::ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout) {
+void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
   if (!on_end_) return;
   ++core_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
   const auto by_id = core_.fleet.by_id();
-  std::shared_ptr<const std::string> for_agents, for_others;
-  std::map<ShardName, ShardId> shared;  // a process that runs several ids answers once
+  std::map<ShardName, std::size_t> shared;  // a process that runs several ids answers once
   for (const auto id : ids) {
     const auto found = by_id.find(id);
     if (found == by_id.end()) {
-      missing({id}, std::nullopt, "no shard has this id");
-    } else if (auto& shard = *found->second; !shard.connected) {
-      missing({id}, shard.info.id, "not connected");
-    } else if (const bool agent = shard.session->is_agent(); !agent && !question.script) {
-      missing({id}, shard.info.id, "run by no agent, which this needs");
-    } else if (const auto first = shared.find(shard.info.id); first != shared.end()) {
-      waiting_.at(first->second.value).shards.push_back(id);
-    } else {
-      if (shard.info.goal.ids.size() > 1) shared.emplace(shard.info.id, id);
-      auto& waiting = waiting_.emplace(id.value, Waiting{shard.info.id, {id}}).first->second;
-      auto& payload = agent ? for_agents : for_others;
-      if (!payload) {
-        payload = agent ? socketio::event_payload(question.event,
-                                                  {question.arguments.begin(), question.arguments.end()})
-                        : socketio::event_payload("evalRequest", {*question.script});
-      }
-      waiting.ack_id = shard.session->request(
-          payload,
-          [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
+      targets_.push_back({{id}, std::nullopt});
+      continue;
     }
+    const auto& info = found->second->info;
+    const bool several = info.goal.ids.size() > 1;
+    const auto first = several ? shared.emplace(info.id, targets_.size()).first->second : targets_.size();
+    if (first == targets_.size()) targets_.push_back({{}, info.id});
+    targets_[first].ids.push_back(id);
   }
   timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
     if (!error) self->give_up(timeout);
   });
+  ask_some();
+}
+
+/// Some at a time: the first answers are there long before the last of thousands is asked.
+void Eval::ask_some() {
+  constexpr std::size_t kAtOnce = 100;
+  const auto end = std::min(next_ + kAtOnce, targets_.size());
+  while (next_ < end && on_end_) ask(targets_[next_++]);
+  if (next_ < targets_.size() && on_end_) {
+    return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
+  }
   finish_if_done();
+}
+
+void Eval::ask(const Target& target) {
+  const auto& [ids, name] = target;
+  auto* const shard = name ? core_.fleet.find(*name) : nullptr;
+  if (shard == nullptr) return missing(ids, std::nullopt, "no shard has this id");
+  if (!shard->connected) return missing(ids, name, "not connected");
+  const bool agent = shard->session->is_agent();
+  if (!agent && !question_.script) return missing(ids, name, "run by no agent, which this needs");
+  auto& payload = agent ? for_agents_ : for_others_;
+  if (!payload) {
+    payload = agent ? socketio::event_payload(question_.event,
+                                              {question_.arguments.begin(), question_.arguments.end()})
+                    : socketio::event_payload("evalRequest", {*question_.script});
+  }
+  const auto id = ids.front();
+  auto& waiting = waiting_.emplace(id.value, Waiting{*name, ids}).first->second;
+  waiting.ack_id = shard->session->request(
+      payload,
+      [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
 }
 
 void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
@@ -114,11 +131,14 @@ void Eval::give_up(Millis timeout) {
     }
     missing(waiting.shards, waiting.name, "no answer within " + format_duration(timeout));
   }
+  for (; next_ < targets_.size(); ++next_) {
+    missing(targets_[next_].ids, targets_[next_].name, "not asked within " + format_duration(timeout));
+  }
   finish_if_done();
 }
 
 void Eval::finish_if_done() {
-  if (!waiting_.empty() || !on_end_) return;
+  if (!waiting_.empty() || next_ < targets_.size() || !on_end_) return;
   timer_.cancel();
   const auto on_end = std::exchange(on_end_, nullptr);
   on_answer_ = nullptr;

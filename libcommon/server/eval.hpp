@@ -64,7 +64,14 @@ class Eval : public std::enable_shared_from_this<Eval> {
     socketio::AckId ack_id = 0;
   };
 
-  void ask(const Question& question, const std::vector<ShardId>& ids, Millis timeout);
+  struct Target {
+    std::vector<ShardId> ids;
+    std::optional<ShardName> name;  ///< none: no shard has the id
+  };
+
+  void begin(const std::vector<ShardId>& ids, Millis timeout);
+  void ask_some();
+  void ask(const Target& target);
   void answered(ShardId id, const socketio::Arguments* arguments);
   void missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why);
   void give_up(Millis timeout);
@@ -75,6 +82,10 @@ class Eval : public std::enable_shared_from_this<Eval> {
   Instant begun_{};
   OnAnswer on_answer_;
   OnEnd on_end_;
+  Question question_;
+  std::shared_ptr<const std::string> for_agents_, for_others_;  ///< the question as it is sent
+  std::vector<Target> targets_;
+  std::size_t next_ = 0;                               ///< of the targets
   std::unordered_map<std::int32_t, Waiting> waiting_;  ///< by shard id
 };
 

@@ -15,9 +15,9 @@ namespace smaster::socketio {
 
 /// What came with an event or an ack. The views are valid during the call only.
 struct Arguments {
-  std::vector<std::string_view> json;    ///< each one JSON value
-  std::vector<std::string> attachments;  ///< what the placeholders in them stand for
-  std::vector<std::string_view> names;   ///< of the members of those that are objects (json::Elements)
+  std::vector<std::string_view> json;     ///< each one JSON value
+  std::vector<std::string> attachments;   ///< what the placeholders in them stand for
+  std::vector<std::string_view> names{};  ///< of the members of those that are objects (json::Elements)
 };
 
 /// A packet that is complete; its views are valid until the assembler's next call.

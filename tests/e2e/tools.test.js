@@ -211,8 +211,11 @@ test('stats --history gives the statuses of the past in each format, --since cut
   assert.ok(ndjson.every((sample) => sample.id === shards[0].config.id && sample.ping === 42 && sample.currentShardId === 0));
   assert.match((await server.tool(['stats', '--history', '--csv'])).stdout, /^id,timestamp,/);
   assert.match((await server.tool(['stats', '--history'])).stdout, /^TIME +NAME/);
-  const none = JSON.parse((await server.tool(['stats', '--history', '--json', '--since', '0s'])).stdout);
-  assert.deepEqual(Object.values(none), [[], []]);
+  const before = Date.now();
+  const recent = JSON.parse((await server.tool(['stats', '--history', '--json', '--since', '0s'])).stdout);
+  assert.deepEqual(Object.keys(recent).sort(), shards.map((shard) => shard.config.id).sort());
+  // On a busy machine one may come while they are asked for.
+  assert.ok(Object.values(recent).flat().every((sample) => sample.timestamp >= before));
 });
 
 test('stats --watch goes on until it is interrupted', async (t) => {

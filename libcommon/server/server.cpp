@@ -14,8 +14,8 @@
 #include <utility>
 
 #include "base/file.hpp"
-#include "crypto/fast_verify.hpp"
 #include "control/server.hpp"
+#include "crypto/fast_verify.hpp"
 #include "json/json.hpp"
 #include "net/http_listener.hpp"
 #include "net/stream.hpp"
@@ -80,7 +80,8 @@ Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
   if (!signer) return signer;
   // A key file that was damaged, and OpenSSL's first work, which takes longer, are not for a shard to meet.
   if (!crypto::fast_verify(signer->public_pem(), "check", signer->sign("check"))) {
-    return fail(ErrorKind::bad_data, path.string() + ": its signatures are not good ones; put back a copy of it");
+    return fail(ErrorKind::bad_data,
+                path.string() + ": its signatures are not good ones; put back a copy of it");
   }
   if (auto written = write_public_key(folder, *signer); !written) {
     spdlog::error("{}; going on without", written.error().message);

@@ -228,7 +228,7 @@ process.stderr.write('\n');
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const figure = (value) => value >= 1000 ? String(Math.round(value)) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
 const cell = (values) => values ? `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})` : '';
-const ratio = (values, others) => values && others ? (median(values) / median(others)).toFixed(2) : '';
+const ratio = (values, others) => values && others && median(others) > 0 ? (median(values) / median(others)).toFixed(2) : '';
 const rows = Object.entries(found).map(([metric, by]) => `| ${metric} | ${cell(by.smaster)} | ${cell(by.peer)} | ${ratio(by.smaster, by.peer)} | ${cell(by.floor)} | ${ratio(by.smaster, by.floor)} |`);
 const table = ['| | smaster | Node.js peer | of the peer | bare echo | of the echo |', '|---|---|---|---|---|---|', ...rows].join('\n');
 const machine = `${cpus().length} × ${cpus()[0].model}, Node.js ${process.version}, ${rounds} rounds, medians (least–most)`;

@@ -1,7 +1,6 @@
 // history-bench FILE [--fill]: what a day of a thousand shards' statuses costs on disk. Writes it as a server
 // does, a block's growth at a time, and reads one shard's day. With --fill it only writes, fast, for
 // bench/run to start a server on.
-#include <ctime>
 #include <filesystem>
 #include <iostream>
 #include <string_view>
@@ -9,28 +8,19 @@
 
 #include "fleet/history.hpp"
 #include "json/json.hpp"
+#include "measure.hpp"
 #include "store/store.hpp"
 
 namespace {
 
 using namespace smaster;
+using bench::cpu_us;
+using bench::numbered;
 
 constexpr int kShards = 1000;
 constexpr int kSamples = 2880;  ///< a day's, 30 s apart
 constexpr Millis kInterval{30'000};
 constexpr int kFlushes = 600;  ///< seconds of a server's life that are measured
-
-double cpu_us() {
-  timespec at{};
-  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) * 1e6 + static_cast<double>(at.tv_nsec) / 1e3;
-}
-
-ShardName numbered(int i) {
-  std::string letters;
-  for (int digit = 0; digit < 4; ++digit, i /= 26) letters += static_cast<char>('a' + i % 26);
-  return *ShardName::parse(letters);
-}
 
 /// Figures that move as a bot's do, on eight cores.
 fleet::ShardStatus status_of(int shard, int sample, Time at) {
@@ -80,7 +70,7 @@ void fill(store::Store& store, Time begin) {
 /// What a server does with it each second, for ten minutes; in microseconds of CPU a second.
 double flush_for_a_while(store::Store& store, Time begin) {
   fleet::History history;
-  const auto before = cpu_us();
+  const auto before = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
   int next = 0;
   for (int second = 0; second < kFlushes; ++second) {
     const auto at = begin + Millis{second * 1000};
@@ -90,7 +80,7 @@ double flush_for_a_while(store::Store& store, Time begin) {
     }
     must(store.save_history(history.take_unsaved(), begin - kSamples * kInterval));
   }
-  return (cpu_us() - before) / kFlushes;
+  return (cpu_us(CLOCK_PROCESS_CPUTIME_ID) - before) / kFlushes;
 }
 
 }  // namespace

@@ -7,21 +7,17 @@
 #include "fleet/history.hpp"
 #include "fleet/planner.hpp"
 #include "fleet/status_text.hpp"
+#include "measure.hpp"
 #include "wire/engineio/packet.hpp"
 #include "wire/socketio/assembler.hpp"
 
 using namespace smaster;
+using bench::numbered;
 
 namespace {
 
 constexpr int kTimes = 1000;
 constexpr int kShards = 1000;
-
-ShardName numbered(int i) {
-  std::string letters;
-  for (int digit = 0; digit < 4; ++digit, i /= 26) letters += static_cast<char>('a' + i % 26);
-  return *ShardName::parse(letters);
-}
 
 /// 1.4 kB, as a shard with eight processors sends it.
 std::string status_packet() {

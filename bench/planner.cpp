@@ -3,32 +3,22 @@
 // CPU.
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 #include <deque>
 #include <string>
 #include <vector>
 
 #include "fleet/planner.hpp"
+#include "measure.hpp"
 
 namespace {
 
 using namespace smaster;
-
-double cpu_us() {
-  timespec at{};
-  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &at);
-  return static_cast<double>(at.tv_sec) * 1e6 + static_cast<double>(at.tv_nsec) / 1e3;
-}
+using bench::cpu_us;
+using bench::numbered;
 
 double median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   return values[values.size() / 2];
-}
-
-ShardName numbered(int i) {
-  std::string letters;
-  for (int digit = 0; digit < 5; ++digit, i /= 26) letters += static_cast<char>('a' + i % 26);
-  return *ShardName::parse(letters);
 }
 
 void measure(int count, int changed) {
@@ -47,9 +37,9 @@ void measure(int count, int changed) {
     seat.connected = true;
     planner.add(seat);
   }
-  const auto begin = cpu_us();
+  const auto begin = cpu_us(CLOCK_THREAD_CPUTIME_ID);
   (void)planner.step(now);
-  const auto first = cpu_us() - begin;
+  const auto first = cpu_us(CLOCK_THREAD_CPUTIME_ID) - begin;
   // In turn some shards go and stop for good, so that spares take their ids, and come back as spares.
   std::vector<double> steps;
   std::size_t moved = 0;
@@ -63,10 +53,10 @@ void measure(int count, int changed) {
       seat.info.goal = {};
       seat.info.current = {};
     }
-    const auto start = cpu_us();
+    const auto start = cpu_us(CLOCK_THREAD_CPUTIME_ID);
     for (auto* const seat : touched) planner.changed(*seat);
     moved += planner.step(now).assignments.size();
-    steps.push_back(cpu_us() - start);
+    steps.push_back(cpu_us(CLOCK_THREAD_CPUTIME_ID) - start);
   }
   std::printf("%8d %9d %16.1f %18.2f %20.1f %14zu\n", count, changed, median(steps), median(steps) / changed,
               first, moved);

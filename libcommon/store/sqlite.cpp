@@ -4,6 +4,8 @@
 
 #include <exception>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "store/store.hpp"
 
@@ -12,6 +14,8 @@ namespace {
 
 /// Bumped when the tables change; `migrate` brings older files up.
 constexpr int kSchemaVersion = 4;
+/// Blocks of an older version's history that are written together.
+constexpr std::size_t kBlocksAtOnce = 1000;
 
 /// A shard's row in the types that SOCI binds.
 struct Row {
@@ -247,8 +251,10 @@ class SqliteStore final : public Store {
     select.execute();
     std::optional<fleet::OpenBlock> open;
     std::string open_name;
+    std::vector<fleet::SampleBlock>
+        full;  // written some at a time: the statements are prepared for each time
     const auto close = [&] {
-      if (open) write_blocks({open->block(true)});
+      if (open) full.push_back(open->block(true));
     };
     while (select.fetch()) {
       if (name != open_name) {
@@ -259,9 +265,12 @@ class SqliteStore final : public Store {
         if (shard) open.emplace(*shard);
       }
       if (!open) continue;
-      if (auto full = open->add(from_unix_ms(at), fleet::unpack_lone(bytes(packed)))) write_blocks({*full});
+      auto block = open->add(from_unix_ms(at), fleet::unpack_lone(bytes(packed)));
+      if (block) full.push_back(std::move(*block));
+      if (full.size() >= kBlocksAtOnce) write_blocks(std::exchange(full, {}));
     }
     close();
+    write_blocks(full);
     sql_ << "DROP TABLE samples";
   }
 

@@ -9,17 +9,6 @@ namespace {
 
 Error broken(const char* why) { return fail(ErrorKind::bad_data, why); }
 
-void append_array(std::string& text, std::string_view name, const std::vector<std::string_view>& arguments) {
-  text += '[';
-  text += name;
-  bool first = name.empty();
-  for (const auto argument : arguments) {
-    if (!std::exchange(first, false)) text += ',';
-    text += argument;
-  }
-  text += ']';
-}
-
 std::size_t array_size(std::string_view name, const std::vector<std::string_view>& arguments) {
   std::size_t size = name.size() + 2;
   for (const auto argument : arguments) size += argument.size() + 1;

@@ -3,6 +3,7 @@
 #include <botan/base64.h>
 
 #include <functional>
+#include <utility>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -139,13 +140,20 @@ std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> a
   return text;
 }
 
-std::string join_array(const std::vector<std::string_view>& elements) {
-  std::string text = "[";
-  for (const auto element : elements) {
-    if (text.size() > 1) text += ',';
+void append_array(std::string& text, std::string_view first, const std::vector<std::string_view>& rest) {
+  text += '[';
+  text += first;
+  bool begin = first.empty();
+  for (const auto element : rest) {
+    if (!std::exchange(begin, false)) text += ',';
     text += element;
   }
   text += ']';
+}
+
+std::string join_array(const std::vector<std::string_view>& elements) {
+  std::string text;
+  append_array(text, {}, elements);
   return text;
 }
 

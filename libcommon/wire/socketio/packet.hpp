@@ -52,6 +52,8 @@ void append_header(std::string& text, PacketType type, std::string_view nsp, std
 [[nodiscard]] std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                                  std::string_view json, std::size_t attachments = 0);
 
+/// Appends `[first,a,b,…]`, of elements that are JSON already; without `first` where that is empty.
+void append_array(std::string& text, std::string_view first, const std::vector<std::string_view>& rest);
 /// `[a,b,…]` from elements that are JSON already.
 [[nodiscard]] std::string join_array(const std::vector<std::string_view>& elements);
 

@@ -206,9 +206,16 @@ export class Server {
   }
 
   /** Waits until `count` bots answer evals: on a busy machine one may run for seconds before it opens its channel. */
-  answering(count) {
-    return until(`${count} bots to answer`, async () =>
-      (await this.evaluate('1')).filter((line) => line.result === 1).length === count);
+  async answering(count) {
+    let lines = [];
+    try {
+      await until(`${count} bots to answer`, async () => {
+        lines = await this.evaluate('1');
+        return lines.filter((line) => line.result === 1).length === count;
+      });
+    } catch (error) {
+      throw new Error(`${error.message}; the last answers: ${JSON.stringify(lines)}; the agents:\n${this.agents.map((agent) => agent.output).join('')}`);
+    }
   }
 
   async cleanup() {

@@ -1,12 +1,13 @@
 // smaster file: the project directory's files, here and at the shards.
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
-#include <fstream>
 #include <iostream>
 
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace {
@@ -23,27 +24,8 @@ Result<void> get(const control::Client& client, const std::string& name) {
   return client.download(target(name), [](std::string_view bytes) { tools::print(bytes); });
 }
 
-/// A local file, or stdin, to the server.
-Result<void> put(const control::Client& client, const std::string& name, const std::string& from) {
-  constexpr std::size_t kPiece = 256 * 1024;
-  std::ifstream file;
-  if (from != "-") file.open(from, std::ios::binary);
-  std::error_code ignored;
-  if ((from != "-" && !file) || std::filesystem::is_directory(from, ignored)) {
-    return fail(ErrorKind::bad_data, "cannot read " + from);
-  }
-  auto& input = from == "-" ? std::cin : file;
-  const auto answer = client.upload(target(name), [&input] {
-    std::string piece(kPiece, '\0');
-    input.read(piece.data(), static_cast<std::streamsize>(piece.size()));
-    piece.resize(static_cast<std::size_t>(input.gcount()));
-    return piece;
-  });
-  return answer ? Result<void>() : Result<void>(answer.error());
-}
-
 /// Prints how it went with each shard; how many it went wrong with.
-std::int64_t print_outcomes(std::string_view line, bool as_json) {
+std::int64_t print_outcome(std::string_view line, bool as_json, tools::Progress& bar) {
   const auto value = json::parse(line);
   if (!value || !value->is_object()) return 0;
   const auto& object = value->get_object();
@@ -53,10 +35,19 @@ std::int64_t print_outcomes(std::string_view line, bool as_json) {
   json::read(object, "shard", shard);
   json::read(object, "name", name);
   json::read(object, "error", error);
-  tools::print(as_json ? std::string(line) + '\n'
-                       : "shard " + std::to_string(shard) + " (" + name + ") " +
-                             (error.empty() ? "has done it" : "failed: " + error) + '\n');
+  bar.line(as_json ? std::string(line) + '\n'
+                   : "shard " + std::to_string(shard) + " (" + name + ") " +
+                         (error.empty() ? "has done it" : "failed: " + error) + '\n');
   return error.empty() ? 0 : 1;
+}
+
+/// How many shards will be told, as far as that is known beforehand.
+std::int64_t addressed(const control::Client& client, const tools::AddressFlags& to) {
+  if (to.given()) return static_cast<std::int64_t>(tools::parse_ids(to.shards).size());
+  const auto stats = tools::fetch(client, "/v1/stats");
+  std::int64_t current = 0;
+  if (stats) json::read(*stats, "current", current);
+  return current;
 }
 
 }  // namespace
@@ -91,19 +82,26 @@ int main(int argc, char** argv) {
       request["name"] = name;
       std::int64_t failed = 0;
       std::int64_t all = 0;
+      tools::Progress bar(!as_json);
+      const auto expected = bar.drawn() ? addressed(client, to) : 0;
       const auto done = client.stream("POST", *push_command ? "/v1/file/push" : "/v1/file/fetch",
                                       json::serialize(request), [&](std::string_view line) {
                                         ++all;
-                                        failed += print_outcomes(line, as_json);
+                                        failed += print_outcome(line, as_json, bar);
+                                        bar.update(all, std::max(all, expected));
                                         return true;
                                       });
+      bar.finish();
       if (!done) return tool.report(done.error());
       if (all == 0) std::cerr << "smaster file: no shard was chosen\n";
       return static_cast<int>(failed > 0 || all == 0 ? tools::kPartly : tools::kDone);
     }
     Result<void> done;
     if (*get_command) done = get(client, name);
-    if (*put_command) done = put(client, name, from);
+    if (*put_command) {
+      const auto sent = tools::send_file(client, "PUT", target(name), from);
+      if (!sent) done = sent.error();
+    }
     if (*rm_command) {
       const auto removed = client.request("DELETE", target(name));
       if (!removed) done = removed.error();

@@ -5,6 +5,7 @@
 
 #include "control/render.hpp"
 #include "json/json.hpp"
+#include "terminal.hpp"
 
 namespace smaster::tools {
 namespace {
@@ -50,14 +51,14 @@ void print_plan(const bj::object& plan) {
     table.push_back({seconds(number(move, "at_ms")), text(move, "name"), host.empty() ? "-" : host,
                      role(move, "from"), role(move, "to")});
   }
-  print(control::align(table));
+  print(control::render({std::move(table)}, look()));
 }
 
-void print_progress(const bj::object& progress) {
-  print(std::to_string(number(progress, "up")) + " of " + std::to_string(number(progress, "goal")) + " up, " +
-        std::to_string(number(progress, "moving")) + " starting, " +
-        std::to_string(number(progress, "waiting")) + " waiting to log in, " +
-        std::to_string(number(progress, "old")) + " with ids of another count\n");
+std::string progress_words(const bj::object& progress) {
+  return std::to_string(number(progress, "up")) + " of " + std::to_string(number(progress, "goal")) +
+         " up, " + std::to_string(number(progress, "moving")) + " starting, " +
+         std::to_string(number(progress, "waiting")) + " waiting to log in, " +
+         std::to_string(number(progress, "old")) + " with ids of another count";
 }
 
 }  // namespace
@@ -75,6 +76,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   request["timeout_ms"] = tool.timeout.count();
   int code = kDone;
   std::string failure;
+  Progress bar(flags.wait && !flags.as_json);
   // The server itself ends the wait.
   const auto done =
       control::Client(tool.socket, tool.timeout + Millis{60'000})
@@ -87,7 +89,11 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
               print_plan(*plan);
             }
             if (const auto* const at = json::object_at(object, "progress"); at && !flags.as_json) {
-              print_progress(*at);
+              if (bar.drawn()) {
+                bar.update(number(*at, "up"), number(*at, "goal"), progress_words(*at));
+              } else {
+                print(progress_words(*at) + '\n');
+              }
             }
             if (const auto* const end = json::object_at(object, "end")) {
               bool good = false;
@@ -105,6 +111,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
             }
             return true;
           });
+  bar.finish();
   if (!done) return tool.report(done.error());
   if (!failure.empty()) std::cerr << "smaster: " << failure << '\n';
   return code;

@@ -1,11 +1,9 @@
 // smaster genconfig: registers new shards and delivers their config files.
-#include <unistd.h>
-
 #include <boost/json/object.hpp>
-#include <iostream>
 
 #include "base/file.hpp"
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace {
@@ -60,7 +58,7 @@ int main(int argc, char** argv) {
     std::optional<Error> failed;
     bj::array list;
     std::int64_t made = 0;
-    const bool progress = count > 1 && ::isatty(STDERR_FILENO) == 1;
+    tools::Progress bar(count > 1);
     const auto done =
         tool.client().stream("POST", "/v1/genconfig", json::serialize(request), [&](std::string_view text) {
           const auto value = json::parse(text);
@@ -79,7 +77,6 @@ int main(int argc, char** argv) {
             return false;
           }
           ++made;
-          if (progress) std::cerr << "\r" << made << " of " << count << std::flush;
           if (as_json) {
             if (!out.empty() && out != "-") {
               line.erase("config");
@@ -87,11 +84,12 @@ int main(int argc, char** argv) {
             }
             list.push_back(std::move(line));
           } else {
-            tools::print(*delivered);
+            bar.line(*delivered);
           }
+          bar.update(made, count);
           return true;
         });
-    if (progress) std::cerr << '\n';
+    bar.finish();
     if (as_json) tools::print(json::serialize(list) + '\n');
     if (!done) return tool.report(done.error());
     if (failed) {

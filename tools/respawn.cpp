@@ -5,6 +5,7 @@
 #include <iostream>
 
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace {
@@ -61,6 +62,7 @@ int main(int argc, char** argv) {
     std::int64_t late = 0;
     // Between two lines there may be the whole queue of delays; the server itself ends the wait.
     const auto silence = wait ? tool.timeout + Millis{24 * 3'600'000} : tool.timeout;
+    tools::Progress bar(wait && !as_json);
     const auto done =
         control::Client(tool.socket, silence)
             .stream("POST", "/v1/respawn", json::serialize(request), [&](std::string_view text) {
@@ -72,12 +74,15 @@ int main(int argc, char** argv) {
               missing += state == "missing" ? 1 : 0;
               back += state == "back" ? 1 : 0;
               late += state == "late" ? 1 : 0;
-              const auto line = as_json ? std::string(text) : sentence(value->get_object());
-              tools::print(line + (state == "back" && !as_json
-                                       ? " (" + std::to_string(back) + " of " + std::to_string(sent) + ")\n"
-                                       : "\n"));
+              auto line = as_json ? std::string(text) : sentence(value->get_object());
+              if (state == "back" && !as_json) {
+                line += " (" + std::to_string(back) + " of " + std::to_string(sent) + ')';
+              }
+              bar.line(line + '\n');
+              bar.update(back + late, sent);
               return true;
             });
+    bar.finish();
     if (!done) return tool.report(done.error());
     if (sent + missing == 0)
       return tool.report(fail(ErrorKind::timed_out, "no such shard has an id yet; try again"));

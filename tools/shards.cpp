@@ -3,6 +3,7 @@
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace {
@@ -12,10 +13,8 @@ namespace bj = boost::json;
 
 /// Sends a file's content; the answer's object.
 Result<bj::object> send(const control::Client& client, const std::string& target, const std::string& file) {
-  auto text = tools::read_input(file);
-  if (!text) return fail(ErrorKind::bad_data, text.error().message);
-  const auto answer = client.request("POST", target, std::move(*text));
-  if (!answer) return fail(answer.error().kind, file + ": " + answer.error().message);
+  const auto answer = tools::send_file(client, "POST", target, file);
+  if (!answer) return answer.error();
   auto value = json::parse(*answer);
   if (!value) return value.error();
   return std::move(value->as_object());

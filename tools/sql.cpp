@@ -4,6 +4,7 @@
 
 #include "control/render.hpp"
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace {
@@ -39,7 +40,7 @@ std::string render(const bj::object& answer, Format format) {
     case Format::table:
       break;
   }
-  if (rows) return control::align(lines(answer, "NULL"));
+  if (rows) return control::render({lines(answer, "NULL")}, tools::look());
   return json::serialize(answer.at("affectedRows")) + " rows affected, insert id " +
          json::serialize(answer.at("insertId")) + '\n';
 }
@@ -70,7 +71,8 @@ int main(int argc, char** argv) {
     const auto value = json::parse(*answer);
     if (!value) return tool.report(value.error());
     const auto format = as_json ? Format::json : as_csv ? Format::csv : Format::table;
-    tools::print(render(value->as_object(), format));
+    const auto text = render(value->as_object(), format);
+    format == Format::table ? tools::page(text) : tools::print(text);
     return static_cast<int>(tools::kDone);
   });
 }

@@ -8,8 +8,11 @@
 #include <thread>
 
 #include "control/render.hpp"
+#include "control/select.hpp"
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
+#include "watch.hpp"
 
 namespace {
 
@@ -25,7 +28,7 @@ std::int64_t now_ms() {
 std::string render_stats(const bj::object& stats, Format format) {
   switch (format) {
     case Format::table:
-      return control::stats_as_table(stats, now_ms());
+      return control::stats_as_table(stats, now_ms(), tools::look());
     case Format::json:
       return json::serialize(stats) + '\n';
     case Format::ndjson:
@@ -62,15 +65,19 @@ Result<void> print_history(const control::Client& client, const bj::object& stat
   }
   if (format == Format::json) tools::print(first ? "{}\n" : "}\n");
   if (format == Format::csv && first) tools::print(control::history_as_csv({}, true));
-  if (format == Format::table) tools::print(control::history_as_table(table));
+  if (format == Format::table) tools::page(control::history_as_table(table, tools::look()));
   return {};
+}
+
+std::vector<std::string> words(std::span<const std::string_view> views) {
+  return {views.begin(), views.end()};
 }
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// Sleeps for `seconds` or until interrupted.
-void pause_for(double seconds) {
-  const auto until = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+/// Sleeps for so long, or until interrupted.
+void pause_for(Millis pause) {
+  const auto until = std::chrono::steady_clock::now() + pause;
   while (interrupted == 0 && std::chrono::steady_clock::now() < until) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -80,13 +87,27 @@ void pause_for(double seconds) {
 
 int main(int argc, char** argv) {
   tools::Tool tool("stats", "Show the fleet in figures",
-                   "  smaster stats --watch\n  smaster stats --json | jq .configured");
+                   "  smaster stats --watch\n  smaster stats --sort memory --state running");
   std::vector<std::string> shards;
   bool history = false;
   Millis since{24 * 3'600'000};
   double watch = 0;
   Format format = Format::table;
   tools::add_shard_flag(tool.app, shards);
+  std::vector<std::string> states;
+  std::string sort = "shard";
+  bool reverse = false;
+  tool.app.add_option("--state", states, "Only shards in this state, such as silent")
+      ->type_name("STATE")
+      ->take_all()
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->check(CLI::IsMember(words(control::shard_states())));
+  tool.app.add_option("--sort", sort, "shard, name, state, seen, ping, cpu, memory, messages or deaths")
+      ->type_name("KEY")
+      ->check(CLI::IsMember(words(control::sort_keys())))
+      ->capture_default_str();
+  tool.app.add_flag("--reverse", reverse, "The other way round");
   auto* const history_flag =
       tool.app.add_flag("--history", history, "The statuses of the past instead of the present");
   tools::add_duration(tool.app, "--since", since, "How far back the history goes")->needs(history_flag);
@@ -115,31 +136,41 @@ int main(int argc, char** argv) {
     const auto listed = tools::parse_ids(shards);
     const std::set<std::int64_t> ids(listed.begin(), listed.end());
 
-    const auto show = [&](std::string_view before) -> Result<void> {
+    const auto fetch = [&]() -> Result<bj::object> {
       auto stats = tools::fetch(client, "/v1/stats");
-      if (!stats) return stats.error();
+      if (!stats) return stats;
       if (!shards.empty()) control::keep_shards(*stats, ids);
       if (history && !shards.empty() && stats->at("shards").as_array().empty()) {
         return fail(ErrorKind::not_found, "no shard has that id");
       }
-      tools::print(std::string(before));
+      if (!states.empty()) control::keep_states(*stats, {states.begin(), states.end()});
+      control::sort_shards(*stats, sort, reverse);
+      return stats;
+    };
+    const auto show = [&]() -> Result<void> {
+      const auto stats = fetch();
+      if (!stats) return stats.error();
       if (history) return print_history(client, *stats, since, format);
-      tools::print(render_stats(*stats, format));
+      const auto text = render_stats(*stats, format);
+      format == Format::table && watch_option->count() == 0 ? tools::page(text) : tools::print(text);
       return {};
     };
 
     const bool again = watch_option->count() > 0;
-    const bool screen = again && ::isatty(STDOUT_FILENO) == 1;
     if (watch == 0) watch = 2;
+    const Millis pause{static_cast<std::int64_t>(watch * 1000)};
+    if (again && format == Format::table && !history && ::isatty(STDOUT_FILENO) == 1) {
+      const auto watched = tools::watch(client, fetch, {pause, sort, reverse});
+      return watched ? static_cast<int>(tools::kDone) : tool.report(watched.error());
+    }
     if (again) {
       std::signal(SIGINT, [](int) { interrupted = 1; });
       std::signal(SIGTERM, [](int) { interrupted = 1; });
     }
     do {
-      // Home and clear, so that the view stands still on a terminal; plain blocks elsewhere.
-      const auto shown = show(screen ? "\x1b[H\x1b[2J" : "");
+      const auto shown = show();
       if (!shown) return tool.report(shown.error());
-      if (again) pause_for(watch);
+      if (again) pause_for(pause);
     } while (again && interrupted == 0);
     return static_cast<int>(tools::kDone);
   });

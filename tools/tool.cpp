@@ -174,9 +174,8 @@ Result<boost::json::object> fetch(const control::Client& client, const std::stri
 
 Result<std::string> read_input(const std::string& path) {
   if (path != "-") {
-    std::error_code ignored;
-    if (std::filesystem::is_directory(path, ignored)) return fail(ErrorKind::bad_data, path + " is a folder");
-    return read_file(path);
+    auto content = read_file(path);
+    return content ? content : fail(ErrorKind::bad_data, content.error().message);
   }
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }

@@ -6,21 +6,20 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <memory>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 
 namespace smaster::agent {
 namespace {
 
-/// A file of /proc, whose size nobody knows before it is read; empty when it cannot be.
-std::string read_proc(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
+/// A file of /proc; empty when it cannot be read, as when its process ends meanwhile.
+std::string read_proc(const std::filesystem::path& path) {
+  auto content = read_file(path);
+  return content ? std::move(*content) : std::string();
 }
 
 std::string_view take_line(std::string_view& text) {
@@ -41,14 +40,15 @@ std::string_view take_word(std::string_view& text) {
 std::multimap<pid_t, pid_t> all_children() {
   std::multimap<pid_t, pid_t> children;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator("/proc", ignored)) {
-    const auto pid = parse_int<pid_t>(entry.path().filename().native());
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator entry("/proc", ignored); entry != end; entry.increment(ignored)) {
+    const auto pid = parse_int<pid_t>(entry->path().filename().native());
     if (!pid) continue;
-    const auto stat = read_proc(entry.path() / "stat");
+    const auto stat = read_proc(entry->path() / "stat");
     // The name, in parentheses, may contain anything, also parentheses.
-    const auto end = stat.rfind(')');
-    if (end == std::string::npos) continue;
-    auto rest = std::string_view(stat).substr(end + 1);
+    const auto name_end = stat.rfind(')');
+    if (name_end == std::string::npos) continue;
+    auto rest = std::string_view(stat).substr(name_end + 1);
     take_word(rest);  // the state
     if (const auto parent = parse_int<pid_t>(take_word(rest))) children.emplace(*parent, *pid);
   }

@@ -6,8 +6,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 namespace smaster {
 namespace {
@@ -22,11 +20,19 @@ Error system_error(const std::string& what, const std::filesystem::path& path, i
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  if (!in) return system_error("read", path, errno != 0 ? errno : EIO);
-  std::string data{std::istreambuf_iterator<char>(in), {}};
-  if (in.bad()) return system_error("read", path, EIO);
-  return data;
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file) return system_error("read", path, errno);
+  std::string data;
+  char piece[16 * 1024];
+  while (true) {
+    const auto size = ::read(file.get(), piece, sizeof piece);
+    if (size == 0) return data;
+    if (size > 0) {
+      data.append(piece, static_cast<std::size_t>(size));
+    } else if (errno != EINTR) {
+      return system_error("read", path, errno);
+    }
+  }
 }
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,

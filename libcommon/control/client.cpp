@@ -178,8 +178,9 @@ Result<void> Client::download(std::string_view target,
   });
 }
 
-Result<std::string> Client::upload(std::string_view target, const std::function<std::string()>& next) const {
-  return whole_answer({socket_, timeout_}, make_request("PUT", target, {}), next);
+Result<std::string> Client::upload(std::string_view method, std::string_view target,
+                                   const std::function<std::string()>& next) const {
+  return whole_answer({socket_, timeout_}, make_request(method, target, {}), next);
 }
 
 Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,

@@ -32,8 +32,8 @@ class Client {
   /// GETs bytes, handed on as they come.
   [[nodiscard]] Result<void> download(std::string_view target,
                                       const std::function<void(std::string_view bytes)>& on_bytes) const;
-  /// PUTs the bytes that `next` gives until it gives none.
-  [[nodiscard]] Result<std::string> upload(std::string_view target,
+  /// Sends the bytes that `next` gives until it gives none.
+  [[nodiscard]] Result<std::string> upload(std::string_view method, std::string_view target,
                                            const std::function<std::string()>& next) const;
 
  private:

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <vector>
 
+#include "control/select.hpp"
 #include "json/json.hpp"
 
 namespace smaster::control {
@@ -75,30 +76,10 @@ constexpr std::string_view kSampleColumns[] = {"id",
                                                "storageUsedTotal",
                                                "storageUsedUsers"};
 
-double number(const bj::value* value) {
-  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
-}
-
-double mean(const bj::value* value) {
-  if (value == nullptr || !value->is_array() || value->get_array().empty()) return 0;
-  double sum = 0;
-  for (const auto& element : value->get_array()) sum += number(&element);
-  return sum / static_cast<double>(value->get_array().size());
-}
-
 const bj::value* field(const bj::object& shard, std::string_view key, Column::In in) {
-  const auto* object = in == Column::In::row ? &shard : json::object_at(shard, "stats");
-  if (in == Column::In::bot && object != nullptr) object = json::object_at(*object, "bot");
-  return object == nullptr ? nullptr : object->if_contains(key);
-}
-
-/// The shard ids that the row's shard has.
-std::vector<std::int64_t> ids_of(const bj::object& shard) {
-  const auto* const list = shard.if_contains("goalShardIds");
-  if (list == nullptr || !list->is_array()) return {shard.at("goalShardId").to_number<std::int64_t>()};
-  std::vector<std::int64_t> ids;
-  for (const auto& id : list->get_array()) ids.push_back(id.to_number<std::int64_t>());
-  return ids;
+  return in == Column::In::row     ? shard.if_contains(key)
+         : in == Column::In::stats ? status_field(shard, key)
+                                   : bot_field(shard, key);
 }
 
 /// A number as text, or "-" where it is not known, which is −1 or missing.
@@ -121,25 +102,6 @@ std::string csv_cell(const bj::value* value) {
   if (value->is_array()) return json::number(mean(value));
   if (!value->is_string()) return json::serialize(*value);
   return csv_cell(std::string_view(value->get_string()));
-}
-
-/// A text that cannot break a table's lines, nor tell the terminal anything.
-std::string printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-  }
-  return text;
-}
-
-std::string bytes(double value) {
-  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-  std::size_t unit = 0;
-  while (std::abs(value) >= 1024 && unit + 1 < std::size(units)) {
-    value /= 1024;
-    ++unit;
-  }
-  return unit == 0 ? fmt::format("{:.0f} {}", value, units[unit])
-                   : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
 std::string ago(double ms, std::int64_t now_ms) {
@@ -221,24 +183,6 @@ void each_sample(const bj::object& history, Keep keep) {
   }
 }
 
-/// The logins that wait and those that are left, where that is known; and the empty line before the table.
-std::string identify_line(const bj::object& stats) {
-  const auto* const identify = json::object_at(stats, "identify");
-  if (identify == nullptr) return "\n";
-  std::string line;
-  const auto of = [&](std::string_view key) { return identify->if_contains(key); };
-  if (number(of("waiting")) > 0) {
-    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", number(of("waiting")),
-                       duration(number(of("next_in_ms"))), duration(number(of("all_started_in_ms"))));
-  }
-  if (of("remaining") != nullptr && of("remaining")->is_number()) {
-    line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
-                        number(of("remaining")), number(of("max_concurrency")),
-                        duration(number(of("reset_in_ms"))));
-  }
-  return line + (line.empty() ? "\n" : "\n\n");
-}
-
 std::string clock_time(double ms) {
   const auto seconds = static_cast<std::time_t>(ms / 1000);
   std::tm local{};
@@ -259,59 +203,69 @@ std::string csv(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
-std::string align(const std::vector<std::vector<std::string>>& rows) {
-  std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
-    widths.resize(std::max(widths.size(), row.size()));
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+std::string bytes(double value) {
+  const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  std::size_t unit = 0;
+  while (std::abs(value) >= 1024 && unit + 1 < std::size(units)) {
+    value /= 1024;
+    ++unit;
   }
-  std::string out;
-  for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i) {
-      const auto cell = printable(row[i]);
-      out += i + 1 < row.size() ? fmt::format("{:<{}}  ", cell, widths[i]) : cell;
-    }
-    out += '\n';
-  }
-  return out;
+  return unit == 0 ? fmt::format("{:.0f} {}", value, units[unit])
+                   : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
-std::string stats_as_table(const bj::object& stats, std::int64_t now_ms) {
-  std::string out =
-      fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}\n",
-                  number(stats.if_contains("goal")), number(stats.if_contains("current")),
-                  number(stats.if_contains("configured")), number(stats.if_contains("registered")),
-                  number(stats.if_contains("known")), number(stats.if_contains("clients")),
-                  duration(number(stats.if_contains("uptime_ms")))) +
-      identify_line(stats);
-  std::vector<const bj::object*> shards;
-  for (const auto& shard : shards_of(stats)) shards.push_back(&shard.as_object());
-  // By id; the master and those without one come last.
-  std::stable_sort(shards.begin(), shards.end(), [](const bj::object* a, const bj::object* b) {
-    const auto rank = [](const bj::object& s) {
-      const auto id = number(s.if_contains("goalShardId"));
-      return s.at("isMaster").as_bool() ? 2e9 : id < 0 ? 1e9 : id;
-    };
-    return rank(*a) < rank(*b);
-  });
-  std::vector<std::vector<std::string>> rows{
-      {"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "DEATHS", "ADDRESS"}};
-  for (const auto* shard : shards) {
-    const auto id = number(shard->if_contains("goalShardId"));
-    const auto of = [&](std::string_view key) { return field(*shard, key, Column::In::stats); };
-    const bj::value& address = shard->at("address");
-    rows.push_back({shard->at("isMaster").as_bool() ? "master"
-                    : id < 0                        ? "-"
-                                                    : fmt::format("{}", fmt::join(ids_of(*shard), ",")),
-                    std::string(shard->at("id").as_string()), std::string(shard->at("state").as_string()),
-                    ago(number(shard->if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
-                    of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
-                    of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
-                    known(of("messageCountTotal"), "{:.0f}"),
-                    known(field(*shard, "deaths", Column::In::bot), "{:.0f}"),
-                    address.is_string() ? std::string(address.get_string()) : "-"});
+std::string totals_line(const bj::object& stats) {
+  return fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}",
+                     number(stats.if_contains("goal")), number(stats.if_contains("current")),
+                     number(stats.if_contains("configured")), number(stats.if_contains("registered")),
+                     number(stats.if_contains("known")), number(stats.if_contains("clients")),
+                     duration(number(stats.if_contains("uptime_ms"))));
+}
+
+std::string identify_line(const bj::object& stats) {
+  const auto* const identify = json::object_at(stats, "identify");
+  if (identify == nullptr) return {};
+  std::string line;
+  const auto of = [&](std::string_view key) { return identify->if_contains(key); };
+  if (number(of("waiting")) > 0) {
+    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", number(of("waiting")),
+                       duration(number(of("next_in_ms"))), duration(number(of("all_started_in_ms"))));
   }
-  return out + align(rows);
+  if (of("remaining") != nullptr && of("remaining")->is_number()) {
+    line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
+                        number(of("remaining")), number(of("max_concurrency")),
+                        duration(number(of("reset_in_ms"))));
+  }
+  return line;
+}
+
+Table shard_table(const bj::object& stats, std::int64_t now_ms) {
+  Table table{{{"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "DEATHS", "ADDRESS"}},
+              {9, 8, 7, 3, 1, 4, 5},
+              2};
+  for (const auto& value : shards_of(stats)) {
+    const auto& shard = value.as_object();
+    const auto id = number(shard.if_contains("goalShardId"));
+    const auto of = [&](std::string_view key) { return status_field(shard, key); };
+    const bj::value& address = shard.at("address");
+    table.rows.push_back({shard.at("isMaster").as_bool() ? "master"
+                          : id < 0                       ? "-"
+                                                         : fmt::format("{}", fmt::join(ids_of(shard), ",")),
+                          std::string(shard.at("id").as_string()), std::string(shard.at("state").as_string()),
+                          ago(number(shard.if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
+                          of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
+                          of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
+                          known(of("messageCountTotal"), "{:.0f}"),
+                          known(bot_field(shard, "deaths"), "{:.0f}"),
+                          address.is_string() ? std::string(address.get_string()) : "-"});
+  }
+  return table;
+}
+
+std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
+  const auto waiting = identify_line(stats);
+  return totals_line(stats) + '\n' + waiting + (waiting.empty() ? "\n" : "\n\n") +
+         render(shard_table(stats, now_ms), look);
 }
 
 std::string stats_as_ndjson(const bj::object& stats) {
@@ -360,16 +314,17 @@ std::string stats_as_prometheus(const bj::object& stats) {
   return out;
 }
 
-std::string history_as_table(const bj::object& history) {
-  std::vector<std::vector<std::string>> rows{{"TIME", "NAME", "SHARD", "PING", "CPU", "MEMORY", "MESSAGES"}};
+std::string history_as_table(const bj::object& history, const Look& look) {
+  Table table{{{"TIME", "NAME", "SHARD", "PING", "CPU", "MEMORY", "MESSAGES"}}, {1, 6}};
   each_sample(history, [&](std::string_view name, const bj::object& sample) {
     const auto of = [&](std::string_view key) { return number(sample.if_contains(key)); };
-    rows.push_back({clock_time(of("timestamp")), std::string(name), fmt::format("{}", of("currentShardId")),
-                    known(sample.if_contains("ping"), "{:.0f} ms"),
-                    fmt::format("{:.0f} %", 100 * mean(sample.if_contains("cpuLoad"))), bytes(of("memRSS")),
-                    known(sample.if_contains("messageCountTotal"), "{:.0f}")});
+    table.rows.push_back({clock_time(of("timestamp")), std::string(name),
+                          fmt::format("{}", of("currentShardId")),
+                          known(sample.if_contains("ping"), "{:.0f} ms"),
+                          fmt::format("{:.0f} %", 100 * mean(sample.if_contains("cpuLoad"))),
+                          bytes(of("memRSS")), known(sample.if_contains("messageCountTotal"), "{:.0f}")});
   });
-  return align(rows);
+  return render(std::move(table), look);
 }
 
 std::string history_as_ndjson(const bj::object& history) {
@@ -394,20 +349,6 @@ std::string history_as_csv(const bj::object& history, bool header) {
     out += line + "\r\n";
   });
   return out;
-}
-
-void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
-  bj::array kept;
-  for (auto& shard : stats.at("shards").as_array()) {
-    const auto& object = shard.as_object();
-    const auto own = ids_of(object);
-    const bool wanted =
-        std::any_of(own.begin(), own.end(), [&](std::int64_t id) { return ids.contains(id); });
-    if (!object.at("isMaster").as_bool() && wanted) {
-      kept.push_back(std::move(shard));
-    }
-  }
-  stats["shards"] = std::move(kept);
 }
 
 }  // namespace smaster::control

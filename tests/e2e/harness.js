@@ -223,7 +223,7 @@ export class Server {
     await Promise.all(this.agents.map((agent) => agent.end('SIGTERM')));
     if (this.process) await this.end('SIGKILL');
     rmSync(this.folder, {recursive: true, force: true});
-    assert.doesNotMatch(this.log, /Sanitizer|runtime error|critical/);
+    for (const {log} of [this, ...this.agents]) assert.doesNotMatch(log, /Sanitizer|runtime error|critical/);
   }
 }
 

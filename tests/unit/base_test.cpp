@@ -71,6 +71,13 @@ TEST(Files, ErrorsNameTheFile) {
   EXPECT_NE(missing.error().message.find("none"), std::string::npos);
 }
 
+TEST(File, WhatFailsInTheMiddleOfReadingIsAnErrorAndNoException) {
+  // As a process' files in /proc do when it ends meanwhile.
+  EXPECT_EQ(read_file("/proc/self/mem").error().message, "cannot read /proc/self/mem: Input/output error");
+  EXPECT_FALSE(read_file("/proc"));
+  EXPECT_FALSE(read_file("/proc/self/status")->empty());
+}
+
 TEST(Files, PrivateFoldersAreForTheirOwnerAlone) {
   const Folder folder;
   ASSERT_TRUE(make_private_folder(folder / "a/b/"));

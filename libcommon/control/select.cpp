@@ -1,0 +1,133 @@
+#include "control/select.hpp"
+
+#include <algorithm>
+#include <boost/json/array.hpp>
+#include <cmath>
+#include <optional>
+#include <vector>
+
+#include "json/json.hpp"
+
+namespace smaster::control {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr std::string_view kKeys[] = {"shard", "name",   "state",    "seen",  "ping",
+                                      "cpu",   "memory", "messages", "deaths"};
+constexpr std::string_view kStates[] = {"running", "starting", "queued",  "spare", "silent",
+                                        "parked",  "crashing", "offline", "dead",  "new"};
+
+std::string_view text(const bj::object& shard, std::string_view key) {
+  const auto* const value = shard.if_contains(key);
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
+
+bool is_master(const bj::object& shard) {
+  const auto* const master = shard.if_contains("isMaster");
+  return master != nullptr && master->is_bool() && master->get_bool();
+}
+
+/// The master and those without an id come last.
+double rank(const bj::object& shard) {
+  const auto id = number(shard.if_contains("goalShardId"));
+  return is_master(shard) ? 2e9 : id < 0 ? 1e9 : id;
+}
+
+/// The amount that is sorted by; none where it is not known, which is −1 or missing.
+std::optional<double> amount(const bj::object& shard, std::string_view key) {
+  if (key == "seen") return number(shard.if_contains("lastSeen"));
+  const auto* const value = key == "ping"       ? status_field(shard, "ping")
+                            : key == "memory"   ? status_field(shard, "memRSS")
+                            : key == "cpu"      ? status_field(shard, "cpuLoad")
+                            : key == "messages" ? status_field(shard, "messageCountTotal")
+                                                : bot_field(shard, "deaths");
+  if (value == nullptr || value->is_null()) return std::nullopt;
+  const auto found = value->is_array() ? mean(value) : number(value);
+  return found < 0 ? std::nullopt : std::optional(found);
+}
+
+template <class Keep>
+void keep_if(bj::object& stats, Keep keep) {
+  bj::array kept;
+  for (auto& shard : stats.at("shards").as_array()) {
+    if (keep(shard.as_object())) kept.push_back(std::move(shard));
+  }
+  stats["shards"] = std::move(kept);
+}
+
+}  // namespace
+
+std::span<const std::string_view> sort_keys() { return kKeys; }
+std::span<const std::string_view> shard_states() { return kStates; }
+
+double number(const bj::value* value) {
+  return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
+}
+
+double mean(const bj::value* value) {
+  if (value == nullptr || !value->is_array() || value->get_array().empty()) return 0;
+  double sum = 0;
+  for (const auto& element : value->get_array()) sum += number(&element);
+  return sum / static_cast<double>(value->get_array().size());
+}
+
+std::vector<std::int64_t> ids_of(const bj::object& shard) {
+  const auto* const list = shard.if_contains("goalShardIds");
+  if (list == nullptr || !list->is_array()) return {shard.at("goalShardId").to_number<std::int64_t>()};
+  std::vector<std::int64_t> ids;
+  for (const auto& id : list->get_array()) ids.push_back(id.to_number<std::int64_t>());
+  return ids;
+}
+
+const bj::value* status_field(const bj::object& shard, std::string_view key) {
+  const auto* const status = json::object_at(shard, "stats");
+  return status == nullptr ? nullptr : status->if_contains(key);
+}
+
+const bj::value* bot_field(const bj::object& shard, std::string_view key) {
+  const auto* const status = json::object_at(shard, "stats");
+  const auto* const bot = status == nullptr ? nullptr : json::object_at(*status, "bot");
+  return bot == nullptr ? nullptr : bot->if_contains(key);
+}
+
+void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
+  keep_if(stats, [&](const bj::object& shard) {
+    const auto own = ids_of(shard);
+    return !is_master(shard) &&
+           std::any_of(own.begin(), own.end(), [&](std::int64_t id) { return ids.contains(id); });
+  });
+}
+
+void keep_states(bj::object& stats, const std::set<std::string, std::less<>>& states) {
+  keep_if(stats, [&](const bj::object& shard) { return states.contains(text(shard, "state")); });
+}
+
+void sort_shards(bj::object& stats, std::string_view key, bool reverse) {
+  std::vector<bj::value> sorted;
+  for (auto& shard : stats.at("shards").as_array()) sorted.push_back(std::move(shard));
+  const auto by = [&](auto before) {
+    std::stable_sort(sorted.begin(), sorted.end(), [&](const bj::value& a, const bj::value& b) {
+      return before(a.get_object(), b.get_object());
+    });
+  };
+  by([](const bj::object& a, const bj::object& b) { return rank(a) < rank(b); });
+  if (key == "shard") {
+    if (reverse) by([](const bj::object& a, const bj::object& b) { return rank(a) > rank(b); });
+  } else if (key == "name" || key == "state") {
+    const auto member = key == "name" ? "id" : "state";
+    by([&](const bj::object& a, const bj::object& b) {
+      return reverse ? text(a, member) > text(b, member) : text(a, member) < text(b, member);
+    });
+  } else {
+    by([&](const bj::object& a, const bj::object& b) {
+      const auto left = amount(a, key);
+      const auto right = amount(b, key);
+      if (!left || !right) return left.has_value() && !right.has_value();
+      return reverse ? *left < *right : *left > *right;
+    });
+  }
+  stats["shards"] = bj::array(std::make_move_iterator(sorted.begin()), std::make_move_iterator(sorted.end()));
+}
+
+}  // namespace smaster::control

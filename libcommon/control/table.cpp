@@ -1,0 +1,111 @@
+#include "control/table.hpp"
+
+#include <algorithm>
+
+namespace smaster::control {
+namespace {
+
+constexpr std::string_view kEllipsis = "…";
+constexpr std::string_view kPlain = "\x1b[0m";
+constexpr std::size_t kGap = 2;
+
+bool begins_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }
+
+std::vector<std::size_t> widths_of(const std::vector<Row>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], length(row[i]));
+  }
+  return widths;
+}
+
+std::size_t total(const std::vector<std::size_t>& widths) {
+  std::size_t sum = 0;
+  for (const auto width : widths) sum += width + (sum > 0 ? kGap : 0);
+  return sum;
+}
+
+/// Takes out what may go, in that order, until the rest fits.
+void narrow(Table& table, std::size_t width) {
+  auto dispensable = table.dispensable;
+  for (std::size_t i = 0; i < dispensable.size() && total(widths_of(table.rows)) > width; ++i) {
+    const auto gone = dispensable[i];
+    for (auto& row : table.rows) {
+      if (gone < row.size()) row.erase(row.begin() + static_cast<std::ptrdiff_t>(gone));
+    }
+    for (auto& other : dispensable) other -= other > gone ? 1 : 0;
+    if (table.states != static_cast<std::size_t>(-1) && table.states > gone) --table.states;
+  }
+}
+
+}  // namespace
+
+std::size_t length(std::string_view text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+}
+
+std::string fit(std::string_view text, std::size_t columns) {
+  if (length(text) <= columns) return std::string(text);
+  std::size_t end = 0;
+  for (std::size_t seen = 0; end < text.size(); ++end) {
+    if (begins_character(text[end]) && ++seen == std::max<std::size_t>(columns, 1)) break;
+  }
+  return std::string(text.substr(0, end)) + std::string(kEllipsis);
+}
+
+std::string printable(std::string_view text) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
+    const bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F are controls too
+    out += c < 0x20 || c == 0x7f || c1 ? ' ' : text[i];
+    if (c1) ++i;
+  }
+  return out;
+}
+
+std::string_view state_colour(std::string_view state) {
+  const auto is = [state](std::initializer_list<std::string_view> states) {
+    return std::find(states.begin(), states.end(), state) != states.end();
+  };
+  if (is({"running"})) return "\x1b[32m";
+  if (is({"starting", "queued", "spare", "new"})) return "\x1b[34m";
+  if (is({"silent", "crashing", "parked"})) return "\x1b[33m";
+  if (is({"offline", "dead"})) return "\x1b[31m";
+  return "";
+}
+
+std::string render(Table table, const Look& look) {
+  for (auto& row : table.rows) {
+    for (auto& cell : row) cell = printable(cell);
+  }
+  if (look.width > 0) narrow(table, look.width);
+  const auto widths = widths_of(table.rows);
+  std::string out;
+  for (const auto& row : table.rows) {
+    const bool header = &row == &table.rows.front();
+    std::size_t left = look.width > 0 ? look.width : static_cast<std::size_t>(-1);
+    for (std::size_t i = 0; i < row.size() && left > 0; ++i) {
+      auto cell = row[i];
+      if (i + 1 < row.size()) cell.append(widths[i] - length(cell) + kGap, ' ');
+      // Not the gap, but what is in it may be cut.
+      if (length(row[i]) > left)
+        cell = fit(row[i], left);
+      else
+        cell = length(cell) > left ? row[i] : cell;
+      left -= length(cell);
+      const auto colour = !look.colour        ? std::string_view()
+                          : header            ? std::string_view("\x1b[1m")
+                          : i == table.states ? state_colour(row[i])
+                                              : std::string_view();
+      out.append(colour).append(cell).append(colour.empty() ? "" : kPlain);
+    }
+    out += '\n';
+  }
+  return out;
+}
+
+}  // namespace smaster::control

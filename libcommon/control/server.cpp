@@ -20,6 +20,7 @@
 #include <utility>
 
 #include "base/file.hpp"
+#include "control/connection.hpp"
 #include "json/json.hpp"
 
 namespace smaster::control {
@@ -28,10 +29,9 @@ namespace {
 namespace asio = net::asio;
 namespace http = boost::beast::http;
 
-/// Room for the registry of a very large installation; only this user can send it.
-constexpr std::uint64_t kMaxBody = 512ull << 20;
+/// Room for the registry of a very large installation; only this user can send it. And it may take its time.
+constexpr ConnectionLimits kLimits{512ull << 20, true, std::nullopt};
 constexpr std::chrono::seconds kAcceptPause{1};
-constexpr std::size_t kMaxDrained = 65'536;  ///< of a request that is refused unread
 
 struct Word {
   ErrorKind kind;
@@ -69,15 +69,6 @@ bool may_use(int fd, std::optional<gid_t> group) {
 
 }  // namespace
 
-Call to_call(const http::request_header<>& request) {
-  Call call{std::string(request.method_string()), "", {}, "", nullptr};
-  if (const auto url = boost::urls::parse_origin_form(request.target())) {
-    call.path = url->path();
-    for (const auto& parameter : url->params()) call.query.emplace(parameter.key, parameter.value);
-  }
-  return call;
-}
-
 std::string_view to_word(ErrorKind kind) {
   for (const auto& entry : kWords) {
     if (entry.kind == kind) return entry.word;
@@ -100,185 +91,6 @@ Reply error_reply(const Error& error) {
   return {status,
           json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
 }
-
-/// One client of the control socket.
-class ControlServer::Connection {
- public:
-  Connection(net::LocalSocket socket, const Handler& handler, std::optional<gid_t> group)
-      : socket_(std::move(socket)), handler_(handler), group_(group) {}
-
-  net::Task<> run() {
-    if (!may_use(socket_.native_handle(), group_)) {
-      co_await refuse_user();
-      co_return;
-    }
-    bool keep = true;
-    while (keep) {
-      boost::system::error_code error;
-      http::request_parser<http::empty_body> header;
-      header.body_limit(boost::none);
-      co_await http::async_read_header(socket_, buffer_, header, asio::redirect_error(net::use_task, error));
-      if (error) co_return;
-      keep = header.get().method() == http::verb::put ? co_await serve_pieces(header)
-                                                      : co_await serve_whole(header);
-    }
-  }
-
-  void drop() {
-    boost::system::error_code ignored;
-    socket_.close(ignored);
-  }
-
- private:
-  using Header = http::request_parser<http::empty_body>;
-
-  net::Task<bool> serve_whole(Header& header) {
-    boost::system::error_code error;
-    http::request_parser<http::string_body> parser(std::move(header));
-    parser.body_limit(kMaxBody);
-    co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
-    if (error) co_return false;
-    auto call = to_call(parser.get());
-    call.body = std::move(parser.get().body());
-    co_return co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
-  }
-
-  /// A body that may be larger than memory is read as the handler asks for it.
-  net::Task<bool> serve_pieces(Header& header) {
-    http::request_parser<http::buffer_body> parser(std::move(header));
-    parser.body_limit(boost::none);
-    auto call = to_call(parser.get());
-    call.next_piece = [this, &parser] { return read_piece(parser); };
-    const bool keep = co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
-    // What the handler did not want is taken off the socket: the client must come to read the answer.
-    while (!parser.is_done()) {
-      if (!co_await read_piece(parser)) co_return false;
-    }
-    co_return keep;
-  }
-
-  net::Task<Result<std::string>> read_piece(http::request_parser<http::buffer_body>& parser) {
-    constexpr std::size_t kPiece = 256 * 1024;
-    std::string piece;
-    while (piece.empty() && !parser.is_done()) {
-      piece.resize(kPiece);
-      auto& body = parser.get().body();
-      body.data = piece.data();
-      body.size = piece.size();
-      boost::system::error_code error;
-      co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
-      if (error && error != http::error::need_buffer) {
-        co_return fail(ErrorKind::unavailable, "the client went away: " + error.message());
-      }
-      piece.resize(piece.size() - parser.get().body().size);
-    }
-    co_return piece;
-  }
-
-  net::Task<bool> serve(Call call, unsigned version, bool keep) {
-    auto answer = co_await handler_(std::move(call));
-    if (auto* const whole = std::get_if<Reply>(&answer)) {
-      co_return co_await reply(std::move(*whole), version, keep);
-    }
-    if (auto* const bytes = std::get_if<Bytes>(&answer)) co_return co_await stream(*bytes) && keep;
-    co_return co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
-  }
-
-  net::Task<> refuse_user() {
-    co_await reply(error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user")),
-                   11, false);
-    // The request is taken off the socket unread: closed over it, the connection would be reset and the
-    // answer lost.
-    boost::system::error_code error;
-    socket_.shutdown(net::LocalSocket::shutdown_send, error);
-    co_await net::drain(socket_, kMaxDrained);
-  }
-
-  net::Task<bool> reply(Reply reply, unsigned version, bool keep) {
-    http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
-    response.set(http::field::content_type, reply.type);
-    response.keep_alive(keep);
-    response.body() = std::move(reply.body);
-    response.prepare_payload();
-    boost::system::error_code error;
-    co_await http::async_write(socket_, response, asio::redirect_error(net::use_task, error));
-    co_return !error && keep;
-  }
-
-  net::Task<boost::system::error_code> begin_chunks(const char* type) {
-    boost::system::error_code error;
-    http::response<http::empty_body> header(http::status::ok, 11);
-    header.set(http::field::content_type, type);
-    header.chunked(true);
-    http::response_serializer<http::empty_body> serializer(header);
-    co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
-    co_return error;
-  }
-
-  /// Without its last chunk the client knows that it has not got all.
-  net::Task<bool> stream(const Bytes& bytes) {
-    auto error = co_await begin_chunks(bytes.type);
-    while (!error) {
-      const auto piece = co_await bytes.next_piece();
-      if (!piece) co_return false;
-      if (piece->empty()) break;
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(*piece)),
-                                 asio::redirect_error(net::use_task, error));
-    }
-    if (!error) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
-    }
-    co_return !error;
-  }
-
-  net::Task<bool> stream(LineStream& lines) {
-    auto error = co_await begin_chunks("application/x-ndjson");
-
-    // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
-    // rules.
-    bool watching = true;
-    socket_.async_wait(net::LocalSocket::wait_read, [&](boost::system::error_code waited) {
-      watching = false;
-      if (waited) return;
-      lines.gone_ = true;
-      lines.wake_.cancel();
-    });
-    while (!error && !lines.gone_) {
-      if (lines.lines_.empty()) {
-        if (lines.finished_) break;
-        boost::system::error_code woken;
-        lines.wake_.expires_at(net::Timer::time_point::max());
-        co_await lines.wake_.async_wait(asio::redirect_error(net::use_task, woken));
-        continue;
-      }
-      auto line = std::move(lines.lines_.front());
-      lines.lines_.pop_front();
-      line += '\n';
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(line)),
-                                 asio::redirect_error(net::use_task, error));
-    }
-    const bool whole = !error && !lines.gone_;
-    if (whole) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
-    } else {
-      lines.gone_ = true;
-      lines.lines_.clear();
-      if (lines.on_gone) lines.on_gone();
-    }
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
-    while (watching) co_await asio::post(socket_.get_executor(), net::use_task);
-    lines.on_gone = nullptr;
-    co_return whole;
-  }
-
-  net::LocalSocket socket_;
-  boost::beast::flat_buffer buffer_;
-  const Handler& handler_;
-  const std::optional<gid_t> group_;
-};
 
 ControlServer::ControlServer(asio::io_context& context, Handler handler)
     : handler_(std::move(handler)), acceptor_(context.get_executor()), pause_(context.get_executor()) {}
@@ -369,9 +181,13 @@ net::Task<> ControlServer::accept_loop() {
       co_await pause_.async_wait(asio::redirect_error(net::use_task, error));
       continue;
     }
-    auto connection = std::make_shared<Connection>(std::move(socket), handler_, group_);
+    std::optional<Reply> refusal;
+    if (!may_use(socket.native_handle(), group_)) {
+      refusal = error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user"));
+    }
+    auto connection = std::make_shared<Connection>(std::move(socket), handler_, kLimits);
     connections_.insert(connection);
-    asio::co_spawn(acceptor_.get_executor(), connection->run(),
+    asio::co_spawn(acceptor_.get_executor(), connection->run(std::move(refusal)),
                    [this, connection](std::exception_ptr failure) {
                      if (failure) spdlog::error("a control request failed in a way that should not happen");
                      connections_.erase(connection);

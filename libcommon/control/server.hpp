@@ -14,10 +14,11 @@
 
 namespace smaster::control {
 
+template <class Socket>
+class Connection;
+
 class ControlServer {
  public:
-  using Handler = std::function<net::Task<Answer>(Call)>;
-
   ControlServer(net::asio::io_context& context, Handler handler);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
@@ -35,7 +36,7 @@ class ControlServer {
   void stop();
 
  private:
-  class Connection;
+  using Connection = control::Connection<net::LocalSocket>;
   net::Task<> accept_loop();
 
   Handler handler_;

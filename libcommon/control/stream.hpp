@@ -7,7 +7,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
@@ -23,6 +25,7 @@ struct Call {
   std::multimap<std::string, std::string> query;
   std::string body;
   Pieces next_piece;  ///< of a PUT, whose body is not in `body`
+  boost::beast::http::fields headers{};
 };
 
 /// What a request's line asks for; its body is not looked at.
@@ -39,12 +42,15 @@ struct Reply {
   unsigned status = 200;
   std::string body;
   std::string type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers{};
 };
 
-/// An answer that comes line by line (NDJSON). The handler keeps it and pushes; the connection writes.
+/// An answer that comes line by line (NDJSON, or what `type` says). The handler keeps it and pushes; the
+/// connection writes.
 class LineStream {
  public:
-  explicit LineStream(const net::Executor& executor) : wake_(executor) {}
+  explicit LineStream(const net::Executor& executor, const char* type_ = "application/x-ndjson")
+      : type(type_), wake_(executor) {}
   /// Queues a line, without its newline.
   void push(std::string line) {
     if (gone_) return;
@@ -57,9 +63,13 @@ class LineStream {
   }
   /// Called once when the reader goes away before the end.
   std::function<void()> on_gone;
+  /// Whether nobody reads it any more.
+  [[nodiscard]] bool gone() const { return gone_; }
+  const char* const type;
 
  private:
-  friend class ControlServer;
+  template <class Socket>
+  friend class Connection;
   net::Timer wake_;
   std::deque<std::string> lines_;
   bool finished_ = false;
@@ -67,6 +77,7 @@ class LineStream {
 };
 
 using Answer = std::variant<Reply, std::shared_ptr<LineStream>, Bytes>;
+using Handler = std::function<net::Task<Answer>(Call)>;
 
 /// The words for kinds of errors in `{"error":"…","kind":"…"}`, and their HTTP statuses.
 [[nodiscard]] std::string_view to_word(ErrorKind kind);

@@ -2,6 +2,8 @@
 
 #include <botan/base64.h>
 #include <botan/data_src.h>
+#include <botan/hash.h>
+#include <botan/mem_ops.h>
 #include <botan/pk_keys.h>
 #include <botan/pkcs8.h>
 #include <botan/pubkey.h>
@@ -101,6 +103,18 @@ std::string random_token(std::size_t size) {
   std::replace(text.begin(), text.end(), '/', '_');
   text.resize(text.find_last_not_of('=') + 1);
   return text;
+}
+
+bool same_secret(std::string_view one, std::string_view other) {
+  // Digests have the same length, and are as good as random to whoever guesses.
+  const auto digest = [](std::string_view text) {
+    const auto hash = Botan::HashFunction::create_or_throw("SHA-256");
+    hash->update(std::string(text));
+    return hash->final();
+  };
+  const auto left = digest(one);
+  const auto right = digest(other);
+  return Botan::constant_time_compare(left.data(), right.data(), left.size());
 }
 
 std::uint64_t random_number() {

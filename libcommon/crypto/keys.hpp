@@ -53,6 +53,9 @@ class Signer {
 /// `bytes` random bytes from the operating system as URL-safe base64 without padding.
 [[nodiscard]] std::string random_token(std::size_t bytes);
 
+/// Whether two secrets are the same; how long that takes tells nothing of them.
+[[nodiscard]] bool same_secret(std::string_view one, std::string_view other);
+
 /// A uniformly distributed random number from the operating system.
 [[nodiscard]] std::uint64_t random_number();
 

@@ -67,4 +67,16 @@ std::string limit_key(const Address& address) {
   return ip::network_v6(client.to_v6(), 64).canonical().to_string();
 }
 
+bool is_address(const std::string& text) {
+  boost::system::error_code error;
+  (void)ip::make_address(text, error);
+  return !error;
+}
+
+bool is_loopback(const std::string& text) {
+  boost::system::error_code error;
+  const auto address = ip::make_address(text, error);
+  return !error && address.is_loopback();
+}
+
 }  // namespace smaster::net

@@ -27,4 +27,8 @@ using Network = std::variant<boost::asio::ip::network_v4, boost::asio::ip::netwo
 /// itself.
 [[nodiscard]] std::string limit_key(const Address& address);
 
+/// Whether the text is an IP address, and whether only this machine can reach it.
+[[nodiscard]] bool is_address(const std::string& text);
+[[nodiscard]] bool is_loopback(const std::string& text);
+
 }  // namespace smaster::net

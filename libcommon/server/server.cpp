@@ -22,6 +22,7 @@
 #include "server/admission.hpp"
 #include "server/control_api.hpp"
 #include "server/core.hpp"
+#include "server/dashboard.hpp"
 #include "server/discord_watch.hpp"
 #include "server/file_watch.hpp"
 #include "server/http_api.hpp"
@@ -122,6 +123,8 @@ class Server final : public net::Application {
         listener_(context_, engine_, *this),
         control_(context_,
                  [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
+        dashboard_(core_,
+                   [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
         watch_(context_, [this](const std::filesystem::path& file) { file_changed(file); }),
@@ -143,12 +146,17 @@ class Server final : public net::Application {
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.start();
+    if (auto listening = dashboard_.listen(); !listening) return listening.error();
     asio::co_spawn(context_, discord_.run(), asio::detached);
     wait_for_signals();
     watch_files();
     spdlog::info("listening on {} port {}{}, path {}; control socket {}; state in {}", core_.settings.address,
                  core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
                  core_.settings.control_socket.string(), core_.settings.state_dir.string());
+    if (core_.settings.dashboard.port >= 0) {
+      spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,
+                   dashboard_.endpoint().port());
+    }
     ::sd_notify(0, "READY=1");
     context_.run();
     // What still runs in the pools must end before what it refers to goes.
@@ -280,6 +288,8 @@ class Server final : public net::Application {
     fresh->control_socket = now.control_socket;
     fresh->control_group = now.control_group;
     fresh->max_payload = now.max_payload;
+    fresh->dashboard.address = now.dashboard.address;
+    fresh->dashboard.port = now.dashboard.port;
     const auto changes = say_changes(describe(now), wanted, describe(*fresh));
     if (changes == 0) {
       spdlog::info("settings reloaded, nothing has changed");
@@ -362,6 +372,7 @@ class Server final : public net::Application {
     if (restart_) handed_over_ = ListeningSockets{listener_.share(), control_.hand_over()};
     engine_.close_all();
     listener_.stop();
+    dashboard_.stop();
     discord_.stop();
     watch_.stop();
     co_await core_.fleet.finish();
@@ -385,6 +396,7 @@ class Server final : public net::Application {
   net::EngineServer engine_;
   net::HttpListener listener_;
   control::ControlServer control_;
+  Dashboard dashboard_;
   asio::signal_set signals_;
   asio::signal_set hangup_;
   FileWatch watch_;

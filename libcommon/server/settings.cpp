@@ -231,6 +231,32 @@ Setting log_format(log::Format& out) {
           [&out] { return as_toml(std::string(to_string(out))); }};
 }
 
+/// A port on this machine's own address, or "ADDRESS:PORT".
+Setting listen_on(DashboardSettings& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
+            constexpr auto kWrong = R"(takes an address and a port such as "127.0.0.1:8025", or a port)";
+            if (node.is_integer())
+              return number(out.port, 0, 65535).set(node) ? std::optional(kWrong) : std::nullopt;
+            const auto text = node.is_string() ? node.as_string()->get() : std::string();
+            const auto colon = text.rfind(':');
+            const auto port = colon == std::string::npos
+                                  ? std::nullopt
+                                  : parse_int<std::uint16_t>(std::string_view(text).substr(colon + 1));
+            auto address = text.substr(0, port ? colon : 0);
+            if (address.starts_with('[') && address.ends_with(']'))
+              address = address.substr(1, address.size() - 2);
+            if (!port || !net::is_address(address)) return kWrong;
+            out.address = std::move(address);
+            out.port = *port;
+            return std::nullopt;
+          },
+          [&out] {
+            const bool v6 = out.address.find(':') != std::string::npos;
+            const auto address = v6 ? '[' + out.address + ']' : out.address;
+            return out.port < 0 ? as_toml(std::string()) : as_toml(address + ':' + std::to_string(out.port));
+          }};
+}
+
 Setting secret(Setting setting) {
   setting.secret = true;
   return setting;
@@ -319,6 +345,14 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"sql", yes_no(s.permissions.sql)},
         {"files", yes_no(s.permissions.files)},
         {"reboot", yes_no(s.permissions.reboot)}}},
+      {"dashboard",
+       {{"listen", listen_on(s.dashboard)},
+        {"password_file", path(s.dashboard.password_file)},
+        {"allow", texts(s.dashboard.allow,
+                        [](const std::string& what) -> std::optional<std::string> {
+                          if (what == "eval" || what == "respawn") return std::nullopt;
+                          return R"(takes "eval" and "respawn", not ")" + what + '"';
+                        })}}},
       {"remote_host", remote(s.remote_host)},
       {"master_host", remote(s.master_host)},
   };
@@ -389,6 +423,12 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
   }
   if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
     return fail(ErrorKind::bad_config, source + ": TLS needs both server.tls_certificate and server.tls_key");
+  }
+  if (settings.dashboard.port >= 0 && settings.dashboard.password_file.empty() &&
+      !net::is_loopback(settings.dashboard.address)) {
+    return fail(
+        ErrorKind::bad_config,
+        source + ": dashboard.listen is not of this machine alone, which needs dashboard.password_file");
   }
   return settings;
 }

@@ -26,6 +26,14 @@ struct RemoteHost {
   std::string path;        ///< empty: the server's own
 };
 
+/// The page with the fleet on it.
+struct DashboardSettings {
+  std::string address = "127.0.0.1";
+  std::int32_t port = -1;               ///< 0: a free one; -1: there is none
+  std::filesystem::path password_file;  ///< empty: nobody is asked for one
+  std::vector<std::string> allow;       ///< "eval", "respawn"; only looking without
+};
+
 /// What shards may ask the server for.
 struct Permissions {
   bool eval = true;    ///< broadcastEval, fetchClientValues, sendMessage
@@ -103,6 +111,8 @@ struct Settings {
   std::uint32_t max_rows = 10'000;
   // [permissions]
   Permissions permissions;
+  // [dashboard]
+  DashboardSettings dashboard;
   // [remote_host], [master_host]
   RemoteHost remote_host;
   RemoteHost master_host;

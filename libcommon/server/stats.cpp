@@ -46,24 +46,38 @@ boost::json::object reshard_json(Core& core) {
   return object;
 }
 
-boost::json::object stats_json(Core& core, std::size_t clients) {
+boost::json::object counts_json(Core& core) {
   const auto now = net::fleet_clock();
   std::int64_t current = 0;
   std::int64_t known = 0;
   std::int64_t registered = 0;
   std::int64_t configured = 0;
+  for (const auto& [name, shard] : core.fleet.shards()) {
+    if (shard.info.is_master) continue;
+    ++known;
+    current += shard.connected ? 1 : 0;
+    registered += shard.info.registered() ? 1 : 0;
+    const bool right =
+        state_word(shard, core.settings, now) == "running" && shard.info.goal.count == core.fleet.goal();
+    configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
+  }
+  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
+  boost::json::object counts{
+      {"goal", core.fleet.goal().value}, {"current", current},       {"known", known},
+      {"registered", registered},        {"configured", configured}, {"uptime_ms", uptime.count()}};
+  if (const auto reshard = reshard_json(core); !reshard.empty()) counts["reshard"] = reshard;
+  // Only where Discord was asked: otherwise nobody waits.
+  const auto& queue = core.fleet.identify();
+  if (queue.limits()) counts["identify"] = identify_json(queue, *queue.limits(), now);
+  return counts;
+}
+
+boost::json::object stats_json(Core& core, std::size_t clients) {
+  const auto now = net::fleet_clock();
   boost::json::array shards;
   for (const auto& [name, shard] : core.fleet.shards()) {
-    const auto state = state_word(shard, core.settings, now);
-    if (!shard.info.is_master) {
-      ++known;
-      current += shard.connected ? 1 : 0;
-      registered += shard.info.registered() ? 1 : 0;
-      const bool right = state == "running" && shard.info.goal.count == core.fleet.goal();
-      configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
-    }
     auto row = fleet::to_json(shard.info);
-    row["state"] = state;
+    row["state"] = state_word(shard, core.settings, now);
     row["connected"] = shard.connected;
     row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
     if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
@@ -72,15 +86,9 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     row["stats"] = shard.status ? boost::json::value(fleet::to_json(*shard.status)) : nullptr;
     shards.push_back(std::move(row));
   }
-  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
-  boost::json::object stats{
-      {"goal", core.fleet.goal().value}, {"current", current},         {"known", known},
-      {"registered", registered},        {"configured", configured},   {"clients", clients},
-      {"uptime_ms", uptime.count()},     {"shards", std::move(shards)}};
-  if (const auto reshard = reshard_json(core); !reshard.empty()) stats["reshard"] = reshard;
-  // Only where Discord was asked: otherwise nobody waits.
-  const auto& queue = core.fleet.identify();
-  if (queue.limits()) stats["identify"] = identify_json(queue, *queue.limits(), now);
+  auto stats = counts_json(core);
+  stats["clients"] = clients;
+  stats["shards"] = std::move(shards);
   return stats;
 }
 

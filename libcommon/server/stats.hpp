@@ -11,8 +11,11 @@ namespace smaster::server {
 
 class Core;
 
-/// {goal, current, known, registered, configured, clients, uptime_ms, shards:[ShardInfo + state, connected,
-/// address, stats]}. `clients`: connections with a session.
+/// {goal, current, known, registered, configured, uptime_ms}, and what is under way.
+[[nodiscard]] boost::json::object counts_json(Core& core);
+
+/// The counts, `clients`, which is connections with a session, and shards:[ShardInfo + state, connected,
+/// address, stats].
 [[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
 
 /// {up, placed, moving, old}.

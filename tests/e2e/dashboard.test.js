@@ -1,0 +1,247 @@
+// The dashboard in Debian's Chromium: what it shows, that it lives, who gets in, and what it refuses.
+import assert from 'node:assert/strict';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {chromium} from 'playwright-core';
+import {bin, keys, names, next, run, serve, until} from './harness.js';
+
+/** A server with a dashboard, and its address. */
+async function dashboard(t, {settings = '', shards = 3, lines = ''} = {}) {
+  const server = await serve(t, `[shards]\ncount = ${shards}\nauto_generate = false\nrespawn_delay = "100ms"\n[heartbeat]\ninterval = "500ms"\n${lines}[dashboard]\nlisten = 0\n${settings}`);
+  const [, url] = await until('the dashboard to listen', () => server.log.match(/the dashboard is on (\S+)/));
+  return {server, url};
+}
+
+/** A page on it, whose errors are the test's. */
+async function open(t, url, options = {}) {
+  const browser = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
+  const page = await browser.newPage(options);
+  const errors = [];
+  page.on('pageerror', (error) => errors.push(`${error}`));
+  page.on('console', (message) => message.type() === 'error' && !/Failed to load resource/.test(message.text()) && errors.push(message.text()));
+  page.on('request', (request) => !request.url().startsWith(url) && errors.push(`asks for ${request.url()}`));
+  t.after(async () => {
+    await browser.close();
+    assert.deepEqual(errors, []);
+  });
+  await page.goto(url);
+  return page;
+}
+
+test('the page shows the fleet, its figures and what happens, as it happens', async (t) => {
+  const {server, url} = await dashboard(t);
+  const configs = await server.register(4);
+  const agents = configs.slice(0, 3).map((config) => server.agent([config], 'discord-bot.js'));
+  await server.running(3);
+  const page = await open(t, url);
+  const box = (name, state) => page.locator(`#grid [data-name=${name}].${state}`);
+  for (const {id} of configs.slice(0, 3)) await box(id, 'running').waitFor();
+  await box(configs[3].id, 'new').waitFor();
+  assert.match(await page.textContent('#counts'), /goal 3, current 3, configured 3, known 4/);
+  assert.equal(await page.textContent('#link'), 'live');
+  await page.locator('#graphs canvas').nth(4).waitFor();
+  assert.ok(await page.isHidden('#commands'), 'only looking is allowed');
+
+  // One dies, without a word to the page.
+  await agents[2].end('SIGKILL');
+  await box('aac', 'offline').waitFor();
+  await page.locator('#events li', {hasText: '(aac) running → offline'}).waitFor();
+  assert.equal(await page.getAttribute('#progress', 'value'), '2');
+  agents[2].start();
+  await box('aac', 'running').waitFor();
+  await page.locator('#events li', {hasText: '(aac) the bot was started'}).waitFor();
+  assert.ok(await page.isHidden('#progress'));
+  const bot = server.bots().findLast((entry) => entry.name === 'aaa');
+  process.kill(bot.pid, 'SIGKILL');
+  await page.locator('#events li', {hasText: '(aaa) the bot died: signal 9'}).waitFor();
+
+  // By keyboard: to a shard, its own graphs, and back.
+  await page.focus('#grid [tabindex="0"]');
+  await page.keyboard.press('ArrowRight');
+  await page.keyboard.press('Enter');
+  await page.locator('#graphs[data-drawn^="aab "]').waitFor();
+  assert.match(await page.textContent('#chosen'), /^shard 1 \(aab\), running, seen \d s ago, .* MiB/);
+  assert.match(await page.textContent('#graphs .u-legend'), /1 aab/);
+  await page.keyboard.press('Escape');
+  await page.locator('#graphs[data-drawn^="sum "]').waitFor();
+
+  // A state alone.
+  await page.click('#legend button:has-text("new 1")');
+  await page.locator('#grid').locator('[role=option]').nth(1).waitFor({state: 'detached'});
+  assert.equal(await page.locator('#grid [role=option]').count(), 1);
+  await page.click('#legend button:has-text("new 1")');
+
+  await server.tool(['shards', 'rm', configs[3].id]);
+  await page.locator(`#grid [data-name=${configs[3].id}]`).waitFor({state: 'detached'});
+
+  // The server goes and comes back.
+  await server.end('SIGKILL');
+  await page.locator('#link.lost').waitFor();
+});
+
+test('graphs zoom, and go through the ranges, on a phone and in the dark too', async (t) => {
+  const {server, url} = await dashboard(t, {shards: 2});
+  server.agent(await server.register(2), 'discord-bot.js');
+  await server.running(2);
+  const page = await open(t, url, {viewport: {width: 390, height: 800}, colorScheme: 'dark', isMobile: true, hasTouch: true});
+  await page.locator('#graphs canvas').nth(4).waitFor();
+  assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out');
+  assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(13, 17, 23)');
+  for (const range of ['900', '21600', '86400', '3600']) {
+    await page.selectOption('#range', range);
+    await page.locator(`#graphs[data-drawn="sum ${range}"]`).waitFor();
+  }
+  const over = await page.locator('#graphs .u-over').first().boundingBox();
+  await page.mouse.move(over.x + over.width / 3, over.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(over.x + over.width / 2, over.y + 20, {steps: 5});
+  await page.mouse.up();
+  await page.locator('#unzoom').waitFor();
+  await page.click('#unzoom');
+  await page.locator('#unzoom').waitFor({state: 'hidden'});
+  await page.selectOption('#lines', 'all');
+  await page.locator('#graphs[data-drawn="all 3600"]').waitFor();
+});
+
+test('commands are there when they are allowed, and others are refused', async (t) => {
+  const {server, url} = await dashboard(t, {settings: 'allow = ["eval", "respawn"]\n'});
+  server.agent(await server.register(3), 'discord-bot.js');
+  await server.running(3);
+  await server.answering(3);
+  const page = await open(t, url);
+  await page.fill('#script', 'this.shard.ids[0] * 10');
+  await page.keyboard.press('Enter');
+  await page.locator('#output', {hasText: '"answered":3'}).waitFor();
+  assert.match(await page.textContent('#output'), /\{"shard":2,"name":"aac","result":20\}/);
+  await page.click('#grid [data-name=aab]');
+  await page.click('#eval button');
+  await page.locator('#output', {hasText: '"answered":1'}).waitFor();
+
+  const before = server.bots().length;
+  page.once('dialog', (dialog) => dialog.accept());
+  await page.click('#respawn');
+  await page.locator('#output', {hasText: '"state":"back"'}).waitFor();
+  await until('the bot to be started again', () => server.bots().length > before);
+  assert.deepEqual(server.bots().slice(before).map(({id}) => id), ['1']);
+
+  const post = (path, headers, body = '{"script":"1"}') => fetch(new URL(path, url), {method: 'POST', headers, body}).then(({status}) => status);
+  const json = {'content-type': 'application/json'};
+  assert.equal(await post('/api/eval', {}), 403, 'a form of another site');
+  assert.equal(await post('/api/eval', {...json, origin: 'http://evil.example'}), 403);
+  assert.equal(await post('/api/eval', json, '{'), 400);
+  assert.equal(await post('/api/stop', json), 404);
+  assert.equal(await post('/v1/stop', json), 404);
+});
+
+test('only looking, without allow; a name that was made to point here is none of ours', async (t) => {
+  const {url} = await dashboard(t);
+  for (const what of ['eval', 'respawn']) {
+    const response = await fetch(new URL(`/api/${what}`, url), {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"script":"1"}'});
+    assert.equal(response.status, 403);
+    assert.match((await response.json()).error, new RegExp(`allow has no "${what}"`));
+  }
+  const {request} = await import('node:http');
+  const asked = request(new URL('/api/fleet', url), {headers: {host: 'rebound.example'}}).end();
+  const [response] = await next(asked, 'response');
+  assert.equal(response.statusCode, 403);
+  const page = await fetch(url);
+  assert.match(page.headers.get('content-security-policy'), /default-src 'none'; script-src 'self'/);
+  assert.doesNotMatch(await page.text(), /<script>|style=| on\w+=|https?:/, 'nothing inline, nothing from elsewhere');
+});
+
+test('a password lets people in by the form and programs by a header, and guesses are held up', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-password-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  const file = path.join(folder, 'password');
+  const {server, url} = await dashboard(t, {settings: `password_file = "${file}"\n`});
+  const get = (headers) => fetch(new URL('/api/fleet', url), {headers}).then(({status}) => status);
+  assert.equal(await get({}), 401);
+  assert.equal(await get({authorization: 'Bearer '}), 401, 'no file is no password');
+  writeFileSync(file, 'open sesame\n', {mode: 0o600});
+  assert.equal(await get({authorization: 'Bearer open sesame'}), 200);
+
+  const page = await open(t, url);
+  await page.locator('#password').waitFor();
+  assert.ok(await page.isHidden('#page'));
+  await page.fill('#password', 'open');
+  await page.keyboard.press('Enter');
+  await page.locator('#login-error', {hasText: 'that is not the password'}).waitFor();
+  await page.fill('#password', 'open sesame');
+  await page.keyboard.press('Enter');
+  await page.locator('#page').waitFor();
+  const [cookie] = await page.context().cookies();
+  assert.deepEqual([cookie.httpOnly, cookie.sameSite], [true, 'Strict']);
+  assert.equal(await get({cookie: `${cookie.name}=${cookie.value}`}), 200);
+  await page.click('#logout');
+  await page.locator('#password').waitFor();
+  assert.equal(await get({cookie: `${cookie.name}=${cookie.value}`}), 401, 'logged out is logged out');
+
+  const statuses = [];
+  for (let i = 0; i < 8; ++i) {
+    const response = await fetch(new URL('/api/login', url), {method: 'POST', headers: {'content-type': 'application/json'}, body: `{"password":"${i}"}`});
+    statuses.push(response.status);
+  }
+  assert.equal(statuses.at(-1), 429, `${statuses}`);
+  assert.doesNotMatch(server.log, /sesame/);
+});
+
+test('what is open to others needs a password, and settings say so', async () => {
+  const refused = async (section) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'smaster-settings-'));
+    writeFileSync(`${folder}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${folder}/state"\n[dashboard]\n${section}\n`);
+    const {code, stderr} = await run(path.join(bin, 'smaster'), ['serve', '--config', `${folder}/smaster.toml`, '--socket', `${folder}/socket`]);
+    rmSync(folder, {recursive: true});
+    return [code, stderr.replaceAll(folder, '')];
+  };
+  const [code, words] = await refused('listen = "0.0.0.0:0"');
+  assert.equal(code, 78);
+  assert.match(words, /dashboard\.listen is not of this machine alone, which needs dashboard\.password_file/);
+  assert.match((await refused('listen = "here"'))[1], /:5:10: dashboard\.listen takes an address and a port/);
+  assert.match((await refused('allow = ["stop"]'))[1], /dashboard\.allow takes "eval" and "respawn", not "stop"/);
+});
+
+test('a thousand shards and a day are drawn within a second', async (t) => {
+  const {server, url} = await dashboard(t, {shards: 1000});
+  const known = Object.fromEntries(names(1000).map((id) => [id, {id, key: keys().publicKey, isMaster: false, createdTime: 1, goalShardId: -1, currentShardId: -1, goalShardCount: -1, currentShardCount: -1, lastSeen: 0, lastHeartbeat: 0, bootTime: 0, stopTime: 0}]));
+  const now = Date.now();
+  const cpus = [{model: 'x', speed: 1, times: {user: 1, nice: 0, sys: 0, idle: 1, irq: 0}}];
+  const sample = (id, i, at) => ({id, timestamp: at, startTime: now - 86_400_000, goalShardId: i, goalShardCount: 1000, currentShardId: i, currentShardCount: 1000, timeDelta: 300_000, messageCountDelta: 10 * i, messageCountTotal: 1000, memHeapUsed: 1e8, memHeapTotal: 1e8, memRSS: 1e8 + 1e7 * Math.sin(at / 1e7 + i), memExternal: 0, cpuLoad: [0.1 + 0.0005 * i], cpus, ping: 40 + i / 100, storageUsedTotal: 0, storageUsedUsers: 0});
+  const history = Object.fromEntries(names(1000).map((id, i) => [id, Array.from({length: 288}, (_, k) => sample(id, i, now - (288 - k) * 300_000))]));
+  writeFileSync(`${server.folder}/known.json`, JSON.stringify(known));
+  writeFileSync(`${server.folder}/history.json`, JSON.stringify(history));
+  const {code, stderr} = await server.tool(['shards', 'import', `${server.folder}/known.json`, '--history', `${server.folder}/history.json`]);
+  assert.equal(code, 0, stderr);
+  await server.end('SIGTERM');
+  await server.start();
+  const address = await until('the dashboard to listen', () => server.log.match(/the dashboard is on (\S+)/g).at(1)?.match(/http\S+/)[0]);
+  await until('the past to be read', async () => (await (await fetch(new URL('/api/series?metric=memory&range=day&shards=all', address))).json()).shards[names(1000).at(-1)]);
+  const page = await open(t, address);
+  await page.locator('#grid.many [role=option]').nth(999).waitFor();
+  await page.locator('#graphs[data-drawn="sum 3600"]').waitFor();
+  const times = await page.evaluate(async () => {
+    const drawn = (what) => new Promise((resolve) => {
+      const watch = new MutationObserver(() => {
+        if (document.querySelector('#graphs').dataset.drawn === what) watch.disconnect(), requestAnimationFrame(() => requestAnimationFrame(resolve));
+      });
+      watch.observe(document.querySelector('#graphs'), {attributes: true});
+    });
+    const times = {};
+    const step = async (what, act) => {
+      const start = performance.now();
+      act();
+      await drawn(what);
+      times[what] = performance.now() - start;
+    };
+    const select = (id, value) => {
+      document.getElementById(id).value = value;
+      document.getElementById(id).dispatchEvent(new Event('change'));
+    };
+    await step('sum 86400', () => select('range', '86400'));
+    await step('all 86400', () => select('lines', 'all'));
+    return times;
+  });
+  t.diagnostic(`ms until drawn: ${JSON.stringify(times)}`);
+  assert.ok(times['sum 86400'] > 0 && times['all 86400'] > 0);
+});

@@ -97,7 +97,8 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto off = header->time - now;
   if (std::chrono::abs(off) > settings.timestamp_precision) {
     co_return refuse(address, "clock",
-                     "shard " + header->name.str() + "'s clock is " + format_duration(std::chrono::abs(off)) +
+                     "shard " + header->name.str() + "'s clock is " +
+                         format_duration(std::chrono::round<std::chrono::seconds>(std::chrono::abs(off))) +
                          (off > Millis{0} ? " ahead" : " behind") + ", allowed are " +
                          format_duration(settings.timestamp_precision));
   }

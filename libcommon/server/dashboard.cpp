@@ -93,7 +93,7 @@ Result<void> Dashboard::listen() {
   if (!error) acceptor_.bind(endpoint, error);
   if (!error) acceptor_.listen(net::asio::socket_base::max_listen_connections, error);
   if (error) {
-    return fail(ErrorKind::unavailable, "cannot listen on " + settings.address + " port " +
+    return fail(ErrorKind::unavailable, "cannot listen on " + settings.address + ':' +
                                             std::to_string(settings.port) +
                                             " for the dashboard: " + error.message());
   }

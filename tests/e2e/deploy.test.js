@@ -1,0 +1,86 @@
+// The examples of deployments, as far as they can run here: nginx as it is configured there, and the pods' start.
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import net from 'node:net';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {certificates} from './certificates.js';
+import {run, serve, until} from './harness.js';
+
+const deploy = new URL('../../packaging/deploy/', import.meta.url).pathname;
+
+function temporary(t) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-deploy-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  return folder;
+}
+
+async function free_port() {
+  const probe = net.createServer().listen(0, '127.0.0.1');
+  await new Promise((resolve) => probe.once('listening', resolve));
+  const {port} = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/** nginx cannot choose a port by itself: when another program was quicker, it gets another one. */
+async function nginx(t, configure) {
+  const folder = temporary(t);
+  for (let tries = 0; tries < 5; ++tries) {
+    const port = await free_port();
+    writeFileSync(`${folder}/nginx.conf`, `daemon off;\nworker_processes 1;\npid ${folder}/pid;\nerror_log stderr;\nevents {}\nhttp {\naccess_log off;\nclient_body_temp_path ${folder}/body;\nproxy_temp_path ${folder}/proxy;\nfastcgi_temp_path ${folder}/f;\nuwsgi_temp_path ${folder}/u;\nscgi_temp_path ${folder}/s;\n${configure(port)}}\n`);
+    const child = spawn('nginx', ['-p', folder, '-e', 'stderr', '-c', `${folder}/nginx.conf`], {env: {...process.env, PATH: `${process.env.PATH}:/usr/sbin`}});
+    let said = '';
+    child.stderr.on('data', (data) => said += data);
+    const up = await until('nginx to listen or to end', () => child.exitCode !== null ? {ended: true} : new Promise((resolve) => {
+      const socket = net.connect(port, '127.0.0.1').on('connect', () => resolve({port}) || socket.destroy()).on('error', () => resolve(null));
+    }));
+    if (!up.ended) {
+      t.after(() => child.kill('SIGTERM'));
+      return port;
+    }
+    assert.match(said, /Address already in use/);
+  }
+  throw new Error('nginx found no port');
+}
+
+test('agents come through nginx with TLS, by websocket, with large answers', async (t) => {
+  const {ca, certFile, keyFile} = certificates(temporary(t), 'DNS:localhost,IP:127.0.0.1');
+  const server = await serve(t, '[server]\ntrusted_proxies = ["127.0.0.1"]\n[shards]\ncount = 2\n');
+  const port = await nginx(t, (port) => readFileSync(`${deploy}nginx.conf`, 'utf8')
+    .replace('listen 443 ssl', `listen 127.0.0.1:${port} ssl`)
+    .replace('http://127.0.0.1:8024', `http://127.0.0.1:${server.port}`)
+    .replace('/etc/letsencrypt/live/shards.example.org/fullchain.pem', certFile)
+    .replace('/etc/letsencrypt/live/shards.example.org/privkey.pem', keyFile));
+  const configs = await server.register(2);
+  for (const config of configs) {
+    config.host = {protocol: 'https:', host: 'localhost', port, path: '/socket.io/'};
+    server.agent([config], 'discord-bot.js', {flags: ['--ca-file', ca]});
+  }
+  await server.running(2);
+  await server.answering(2);
+  assert.match(server.agents[0].log, /connected to https:.* by websocket/);
+  const [{result}] = await server.evaluate('"x".repeat(900000)', ['--shard', '0']);
+  assert.equal(result.length, 900_000);
+});
+
+test('each pod takes a config of its own', async (t) => {
+  const folder = temporary(t);
+  mkdirSync(`${folder}/configs`);
+  mkdirSync(`${folder}/bin`);
+  for (const name of ['aaa', 'aab', 'aac']) writeFileSync(`${folder}/configs/shard_${name}_config.json`, '{}');
+  writeFileSync(`${folder}/bin/smaster`, '#!/bin/sh\necho "$@"\n');
+  chmodSync(`${folder}/bin/smaster`, 0o755);
+  const yaml = readFileSync(`${deploy}kubernetes.yaml`, 'utf8');
+  const [, block] = yaml.match(/args:\n\s+- \|\n((?: {14}.*\n)+)/);
+  const script = block.replaceAll(/^ {14}/gm, '').replaceAll('/configs', `${folder}/configs`);
+  const taken = [];
+  for (const pod of [0, 1, 2]) {
+    const {code, stdout} = await run('sh', ['-c', script], {env: {PATH: `${folder}/bin:${process.env.PATH}`, HOSTNAME: `bot-${pod}`, NODE: 'node1'}});
+    assert.equal(code, 0);
+    taken.push(stdout.trim());
+  }
+  assert.deepEqual(taken, ['aaa', 'aab', 'aac'].map((name) => `agent --config ${folder}/configs/shard_${name}_config.json --token-file /token/token --host node1 -- node bot.js`));
+});

@@ -1,0 +1,107 @@
+// Each symptom of man 7 smaster-troubleshooting is provoked, and what the program says is what the page quotes.
+import assert from 'node:assert/strict';
+import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {io} from 'socket.io-client';
+import {bin, run, serve, until} from './harness.js';
+import {authorization} from './shard.js';
+
+const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
+const symptoms = new Map([...page.matchAll(/^\.Ss (.*)\n\.Dl (.*)$/gm)].map(([, title, words]) => [title, words]));
+
+/** The page's words, in which dots stand for anything. */
+const pattern = (title) => new RegExp(symptoms.get(title).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\.\\.\\.', '.*'));
+
+const provoke = {
+  'A command finds no server': async (t) => (await run(path.join(bin, 'smaster'), ['stats', '--socket', `${tmpdir()}/nowhere.sock`])).stderr,
+  'The server does not start: the port is taken': async (t) => {
+    const server = await serve(t);
+    return started(t, `[server]\nport = ${server.port}\n`);
+  },
+  'The server does not start: the settings are wrong': (t) => started(t, '[shards]\ncuont = 4\n'),
+  'The server does not start: the state folder is in use': async (t) => {
+    const server = await serve(t);
+    return started(t, `[server]\nport = 0\nstate_dir = "${server.state}"\n`);
+  },
+  'A shard is refused: its clock': async (t) => {
+    const server = await serve(t);
+    const [config] = await server.register(1);
+    return refused(server, authorization(config, Date.now() + 3_600_000));
+  },
+  'A shard is refused: its name or key': async (t) => {
+    const server = await serve(t);
+    const [config] = await server.register(1);
+    return refused(server, authorization(config, Date.now(), 'zzz'));
+  },
+  'An agent does not find the server': async (t) => {
+    const server = await serve(t);
+    const configs = await server.register(1);
+    await server.end('SIGTERM');
+    return says(server.agent(configs, 'discord-bot.js'), /refused/);
+  },
+  'An agent waits for another one': async (t) => {
+    const server = await serve(t);
+    const configs = await server.register(1);
+    server.agent(configs, 'discord-bot.js');
+    await server.running(1);
+    return says(server.agent(configs, 'discord-bot.js'), /waiting/);
+  },
+  'A bot dies again and again': async (t) => {
+    const server = await serve(t);
+    return says(server.agent(await server.register(1), ['/bin/sh', '-c', 'exit 3']), /again and again/);
+  },
+  'An eval is not supported': async (t) => {
+    const server = await serve(t);
+    server.agent(await server.register(1), ['/bin/sleep', '1000']);
+    await server.running(1);
+    return (await server.tool(['eval', '1'])).stdout;
+  },
+  'An eval gets no answer': async (t) => {
+    const server = await serve(t);
+    server.agent(await server.register(1), 'discord-bot.js');
+    await server.running(1);
+    await server.answering(1);
+    return (await server.tool(['eval', 'new Promise(() => {})', '--timeout', '1s'])).stdout;
+  },
+  'A shard has no id': async (t) => {
+    const server = await serve(t);
+    server.agent(await server.register(2), 'discord-bot.js');
+    await until('both to be there', async () => (await server.stats()).current === 2);
+    return (await server.tool(['stats'])).stdout;
+  },
+};
+
+/** What a server that cannot start says. */
+async function started(t, settings) {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-trouble-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  writeFileSync(`${folder}/smaster.toml`, settings.includes('state_dir') ? settings : `${settings}\n${settings.includes('[server]') ? '' : '[server]\n'}state_dir = "${folder}/state"\n`);
+  const {code, stderr} = await run(path.join(bin, 'smaster'), ['serve', '--config', `${folder}/smaster.toml`, '--socket', `${folder}/socket`]);
+  assert.notEqual(code, 0);
+  return stderr;
+}
+
+/** What the server's log has of a handshake with this header. */
+async function refused(server, header) {
+  const socket = io(`http://127.0.0.1:${server.port}`, {path: '/socket.io/master/', extraHeaders: {authorization: header}, reconnection: false});
+  await new Promise((resolve) => socket.once('connect_error', resolve));
+  socket.close();
+  await until('the log to have it', () => /refused/.test(server.log));
+  return server.log;
+}
+
+async function says(agent, words) {
+  await agent.says(words);
+  return agent.log;
+}
+
+test('every symptom of the page is known to this test', () => {
+  assert.deepEqual([...symptoms.keys()], Object.keys(provoke));
+  assert.equal(page.match(/^\.Ss /gm).length, symptoms.size, 'each quotes the program first');
+});
+
+for (const [title, act] of Object.entries(provoke)) {
+  test(title, async (t) => assert.match(await act(t), pattern(title)));
+}

@@ -69,8 +69,7 @@ int check(const std::vector<std::filesystem::path>& configs, const agent::AgentO
 }  // namespace
 
 int main(int argc, char** argv) {
-  tools::Tool tool("agent",
-                   "Run a bot on this host as a shard of a master: smaster agent [OPTIONS] [--] COMMAND...",
+  tools::Tool tool("agent", "Run a bot on this host as a shard",
                    "  smaster agent --config shard_abc_config.json --token-file token -- node bot.js\n"
                    "  smaster agent --check --config shard_abc_config.json");
   std::vector<std::filesystem::path> configs;
@@ -79,16 +78,14 @@ int main(int argc, char** argv) {
   std::string level = "info";
   std::string project_dir;
   bool only_check = false;
-  tool.app.add_option("--config", configs, "A shard's config, from \"smaster genconfig\"; each gets a bot")
+  tool.app.add_option("--config", configs, "A shard's config; each gets a bot")
       ->type_name("FILE")
       ->take_all()
       ->expected(1)
       ->allow_extra_args(false)
       ->required();
   tool.app.add_flag("--check", only_check, "Only try config, keys, files, connection and clock");
-  tool.app
-      .add_option("--token-file", token_file,
-                  "File with the bot's token, mode 0600 (default: $DISCORD_TOKEN)")
+  tool.app.add_option("--token-file", token_file, "File with the bot's token, else $DISCORD_TOKEN")
       ->type_name("FILE");
   tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")
       ->type_name("DIR");
@@ -98,11 +95,11 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   tool.app
       .add_option("--shards-per-process", options.shards_per_process,
-                  "Shard ids that one process takes at most; it gets SHARDS=[4,5,6,7]")
+                  "Shard ids that one process takes at most")
       ->type_name("N")
       ->check(CLI::Range(1, 1024))
       ->capture_default_str();
-  tool.app.add_option("--host", options.host, "What the master calls this host, to spread ids over hosts")
+  tool.app.add_option("--host", options.host, "What the master calls this host")
       ->type_name("LABEL")
       ->check([](const std::string& label) {
         const bool good =
@@ -113,7 +110,7 @@ int main(int argc, char** argv) {
   (void)tools::add_duration(tool.app, "--grace", options.grace,
                             "From SIGTERM to SIGKILL when a bot is stopped");
   (void)tools::add_duration(tool.app, "--restart-delay", options.life.restart_delay,
-                            "First pause after a bot died; each is twice the last");
+                            "First pause after a bot died");
   (void)tools::add_duration(tool.app, "--restart-delay-max", options.life.restart_delay_max,
                             "Longest pause after a bot died");
   tool.app.add_option("--ca-file", options.ca_file, "More certificate authorities to trust for https, PEM")

@@ -54,7 +54,7 @@ std::int64_t addressed(const control::Client& client, const tools::AddressFlags&
 
 int main(int argc, char** argv) {
   tools::Tool tool(
-      "file", "Get, put and remove files of the project directory, and exchange them with shards",
+      "file", "Get and put files of the project directory, and exchange them with shards",
       "  smaster file put config/words.json words.json\n  smaster file push config/words.json --shard 0-3");
   std::string name;
   std::string from = "-";

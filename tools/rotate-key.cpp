@@ -23,7 +23,7 @@ std::string sentence(const boost::json::object& state) {
 int main(int argc, char** argv) {
   using namespace smaster;
   tools::Tool tool("rotate-key", "Give the master another key pair, and have both accepted meanwhile",
-                   "  smaster rotate-key\n  smaster rotate-key --status\n  smaster rotate-key --finish");
+                   "  smaster rotate-key\n  smaster rotate-key --finish");
   bool status = false;
   bool finish = false;
   bool force = false;

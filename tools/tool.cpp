@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
+#include <memory>
+#include <sstream>
 
 #include "base/file.hpp"
 #include "base/text.hpp"
@@ -16,6 +18,64 @@ namespace smaster::tools {
 namespace {
 
 constexpr std::int64_t kMaxRange = 1'000'000;
+
+/// --help for people: 80 columns, and of each flag only what it takes. With SMASTER_HELP=choices in the
+/// environment also its choices, for the shells' completions.
+class Help : public CLI::Formatter {
+ public:
+  Help() : choices_(std::getenv("SMASTER_HELP") != nullptr) {}
+
+  std::string make_option_opts(const CLI::Option* option) const override {
+    if (choices_) return CLI::Formatter::make_option_opts(option);
+    const auto type = option->get_type_name();
+    const auto& standard = option->get_default_str();
+    return (type.empty() ? "" : ' ' + type.substr(0, type.find(':'))) +
+           (standard.empty() ? "" : '=' + standard);
+  }
+
+  std::string make_option(const CLI::Option* option, bool positional) const override {
+    if (choices_) return CLI::Formatter::make_option(option, positional);
+    return item(make_option_name(option, positional) + make_option_opts(option), make_option_desc(option));
+  }
+
+  std::string make_usage(const CLI::App* app, std::string name) const override {
+    auto usage = CLI::Formatter::make_usage(app, std::move(name));
+    if (app->get_prefix_command()) usage.insert(usage.find("[OPTIONS]") + 9, " [--] COMMAND...");
+    return usage;
+  }
+
+  std::string make_subcommand(const CLI::App* subcommand) const override {
+    return item(subcommand->get_name(), subcommand->get_description());
+  }
+
+ private:
+  static constexpr std::size_t kColumn = 26;
+  static constexpr std::size_t kWidth = 80;
+
+  static std::string item(const std::string& name, const std::string& description) {
+    std::string text = "  " + name;
+    std::size_t column = text.size();
+    const auto next_line = [&] {
+      text.append(1, '\n').append(kColumn - 1, ' ');
+      column = kColumn - 1;
+    };
+    if (column + 2 > kColumn) {
+      next_line();
+    } else {
+      text.append(kColumn - 1 - column, ' ');
+      column = kColumn - 1;
+    }
+    std::istringstream words(description);
+    for (std::string word; words >> word;) {
+      if (column + 1 + word.size() > kWidth) next_line();
+      text.append(1, ' ').append(word);
+      column += 1 + word.size();
+    }
+    return text + '\n';
+  }
+
+  bool choices_;
+};
 
 /// One part of an id list; false when it is no id and no range.
 bool parse_part(std::string_view part, std::int64_t& first, std::int64_t& last) {
@@ -89,16 +149,15 @@ CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out, c
 
 Tool::Tool(const std::string& name, const std::string& summary, const std::string& examples)
     : app(summary, "smaster " + name), name_(name) {
-  app.set_version_flag("--version", std::string("smaster ") + SMASTER_VERSION, "Print the version and exit");
-  app.set_help_flag("-h,--help", "Print this help and exit");
-  app.footer("\nExamples:\n" + examples);
-  app.get_formatter()->column_width(34);
+  app.set_version_flag("--version", std::string("smaster ") + SMASTER_VERSION, "Print the version");
+  app.set_help_flag("-h,--help", "Print this help");
+  app.footer("Examples:\n" + examples);
+  app.formatter(std::make_shared<Help>());
 }
 
 void Tool::add_client_flags(Millis default_timeout) {
   timeout = default_timeout;
-  app.add_option("--socket", socket,
-                 "The server's control socket (default: $SMASTER_SOCKET or the usual place)")
+  app.add_option("--socket", socket, "The server's control socket, unless it is $SMASTER_SOCKET")
       ->type_name("PATH");
   (void)add_duration(app, "--timeout", timeout, "How long to wait for the server");
 }

@@ -159,7 +159,7 @@ void FleetView::tell(std::string what, const std::string& name, const std::strin
 }
 
 boost::json::object FleetView::head() const {
-  auto counts = counts_json(core_);
+  auto counts = counts_json(core_, std::nullopt);
   counts["now"] = to_unix_ms(net::wall_clock());
   return counts;
 }

@@ -46,7 +46,7 @@ boost::json::object reshard_json(Core& core) {
   return object;
 }
 
-boost::json::object counts_json(Core& core) {
+boost::json::object counts_json(Core& core, std::optional<std::size_t> clients) {
   const auto now = net::fleet_clock();
   std::int64_t current = 0;
   std::int64_t known = 0;
@@ -62,9 +62,13 @@ boost::json::object counts_json(Core& core) {
     configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
   }
   const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
-  boost::json::object counts{
-      {"goal", core.fleet.goal().value}, {"current", current},       {"known", known},
-      {"registered", registered},        {"configured", configured}, {"uptime_ms", uptime.count()}};
+  boost::json::object counts{{"goal", core.fleet.goal().value},
+                             {"current", current},
+                             {"known", known},
+                             {"registered", registered},
+                             {"configured", configured}};
+  if (clients) counts["clients"] = *clients;
+  counts["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(core); !reshard.empty()) counts["reshard"] = reshard;
   // Only where Discord was asked: otherwise nobody waits.
   const auto& queue = core.fleet.identify();
@@ -86,8 +90,7 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     row["stats"] = shard.status ? boost::json::value(fleet::to_json(*shard.status)) : nullptr;
     shards.push_back(std::move(row));
   }
-  auto stats = counts_json(core);
-  stats["clients"] = clients;
+  auto stats = counts_json(core, clients);
   stats["shards"] = std::move(shards);
   return stats;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <vector>
 
 #include "base/types.hpp"
@@ -11,11 +12,11 @@ namespace smaster::server {
 
 class Core;
 
-/// {goal, current, known, registered, configured, uptime_ms}, and what is under way.
-[[nodiscard]] boost::json::object counts_json(Core& core);
+/// {goal, current, known, registered, configured, clients, uptime_ms}, and what is under way. `clients`:
+/// connections with a session; left out when it is nothing.
+[[nodiscard]] boost::json::object counts_json(Core& core, std::optional<std::size_t> clients);
 
-/// The counts, `clients`, which is connections with a session, and shards:[ShardInfo + state, connected,
-/// address, stats].
+/// The counts and shards:[ShardInfo + state, connected, address, stats].
 [[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
 
 /// {up, placed, moving, old}.

@@ -82,5 +82,5 @@ test('each pod takes a config of its own', async (t) => {
     assert.equal(code, 0);
     taken.push(stdout.trim());
   }
-  assert.deepEqual(taken, ['aaa', 'aab', 'aac'].map((name) => `agent --config ${folder}/configs/shard_${name}_config.json --token-file /token/token --host node1 -- node bot.js`));
+  assert.deepEqual(taken, ['aaa', 'aab', 'aac'].map((name) => `agent --config ${folder}/configs/shard_${name}_config.json --host node1 -- node bot.js`));
 });

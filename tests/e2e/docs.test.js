@@ -102,3 +102,12 @@ test('the pages are good mdoc', async () => {
     assert.equal(stdout, '', file);
   }
 });
+
+test('every --help fits a screen, says first what the command does, and ends with two examples', async () => {
+  for (const command of commands) {
+    const lines = (await smaster(command, '--help')).stdout.trimEnd().split('\n');
+    assert.ok(lines.length <= 28 && lines.every((line) => line.length <= 80), `${command}: ${lines.length} lines, at most ${Math.max(...lines.map((line) => line.length))} wide`);
+    assert.match(lines[0], /^[A-Z].*[^.]$/, command);
+    assert.deepEqual(lines.slice(-3).map((line) => line.replace(/^  \S.*/, '  example')), ['Examples:', '  example', '  example'], command);
+  }
+});

@@ -103,7 +103,7 @@ void Progress::draw() const {
 
 Result<std::string> send_file(const control::Client& client, std::string_view method, std::string_view target,
                               const std::string& path) {
-  constexpr std::size_t kPiece = 256 * 1024;
+  constexpr std::size_t kPiece = 262'144;
   std::ifstream file;
   std::error_code ignored;
   if (path != "-") file.open(path, std::ios::binary);

@@ -79,14 +79,14 @@ class Screen {
   void part(int row, int column, std::string_view text, attr_t attributes = A_NORMAL) const {
     if (row >= LINES || column >= COLS) return;
     const auto cut = control::fit(control::printable(text), static_cast<std::size_t>(COLS - column));
-    ::attron(attributes);
+    ::wattr_on(stdscr, attributes, nullptr);
     ::mvaddstr(row, column, cut.c_str());
-    ::attroff(attributes);
+    ::wattr_off(stdscr, attributes, nullptr);
   }
   [[nodiscard]] attr_t state(std::string_view state) const {
     const auto sequence = control::state_colour(state);
     // "\x1b[32m": SGR's colours are in curses' order.
-    return colours_ && sequence.size() == 5 ? COLOR_PAIR(sequence[3] - '0') : A_NORMAL;
+    return colours_ && sequence.size() == 5 ? static_cast<attr_t>(COLOR_PAIR(sequence[3] - '0')) : A_NORMAL;
   }
 
  private:
@@ -295,7 +295,7 @@ class View {
 }  // namespace
 
 Result<void> watch(const control::Client& client, const std::function<Result<bj::object>()>& fetch,
-                   WatchOptions options) {
+                   const WatchOptions& options) {
   View view(client, fetch, options);
   if (auto first = view.look(); !first) return first;
   const Screen screen;

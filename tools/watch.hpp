@@ -22,6 +22,6 @@ struct WatchOptions {
 /// The error is that of the first look.
 [[nodiscard]] Result<void> watch(const control::Client& client,
                                  const std::function<Result<boost::json::object>()>& fetch,
-                                 WatchOptions options);
+                                 const WatchOptions& options);
 
 }  // namespace smaster::tools

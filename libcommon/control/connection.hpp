@@ -87,7 +87,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   }
 
   net::Task<Result<std::string>> read_piece(http::request_parser<http::buffer_body>& parser) {
-    constexpr std::size_t kPiece = 256 * 1024;
+    constexpr std::size_t kPiece = 262'144;
     std::string piece;
     while (piece.empty() && !parser.is_done()) {
       piece.resize(kPiece);

@@ -63,6 +63,8 @@ class LineStream {
   }
   /// Called once when the reader goes away before the end.
   std::function<void()> on_gone;
+  /// Lines that the reader has not taken yet.
+  [[nodiscard]] std::size_t waiting() const { return lines_.size(); }
   /// Whether nobody reads it any more.
   [[nodiscard]] bool gone() const { return gone_; }
   const char* const type;

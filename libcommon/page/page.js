@@ -241,7 +241,9 @@ async function load_graphs() {
   const names = $('lines').value === 'all' ? 'all' : $('lines').value === 'chosen' ? [...chosen].join() : '';
   const answers = await Promise.all(METRICS.map(async ({key}) => {
     const response = await ask(`/api/series?metric=${key}&range=${range}&shards=${encodeURIComponent(names)}`);
-    return response.ok ? response.json() : null;
+    const answer = await response.json();
+    if (!response.ok) $('chosen').textContent = answer.error;
+    return response.ok ? answer : null;
   }));
   if (mine !== loading || answers.includes(null)) return;
   const zoom = !$('unzoom').hidden && plots[0] ? {min: plots[0].scales.x.min, max: plots[0].scales.x.max} : null;

@@ -33,6 +33,8 @@ constexpr std::chrono::milliseconds kRefresh{1'000};
 /// Proxies close connections that say nothing.
 constexpr std::chrono::seconds kSilence{15};
 constexpr std::chrono::seconds kAcceptPause{1};
+/// So many shards' figures may be asked for at once: nobody else is served while they are written.
+constexpr std::size_t kMaxLines = 2'000;
 constexpr std::string_view kCookie = "smaster_session";
 
 std::string header(const Call& call, http::field name) { return std::string(call.headers[name]); }
@@ -132,7 +134,7 @@ net::Task<> Dashboard::accept_loop() {
     auto connection = std::make_shared<Connection>(std::move(socket), *handler, kLimits);
     connections_.insert(connection);
     net::asio::co_spawn(acceptor_.get_executor(), connection->run(),
-                        [this, connection, handler](std::exception_ptr failure) {
+                        [this, connection, handler](const std::exception_ptr& failure) {
                           if (failure)
                             spdlog::error("a dashboard request failed in a way that should not happen");
                           connections_.erase(connection);
@@ -216,6 +218,9 @@ Answer Dashboard::series(const Call& call) const {
   }
   std::set<std::string> names;
   const auto wanted = of("shards");
+  if (wanted == "all" && core_.fleet.shards().size() > kMaxLines) {
+    return guarded(refused(400, "there are too many shards for a line each; choose some"));
+  }
   for (const auto name : split(wanted, ',')) names.emplace(name);
   return guarded({200, view_.series(static_cast<fleet::Metric>(metric - fleet::kMetricNames.begin()),
                                     range == "hour" ? fleet::kHour : fleet::kDay, names, wanted == "all")});
@@ -227,7 +232,9 @@ net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines) {
   std::uint64_t told = 0;
   auto spoken = net::now();
   while (!lines->gone() && acceptor_.is_open()) {
-    if (const auto moment = view_.moment(); moment != told) {
+    if (lines->waiting() > 0) {
+      // A slow reader gets all that has changed at once, when it reads again.
+    } else if (const auto moment = view_.moment(); moment != told) {
       lines->push("data: " + view_.changes(told) + '\n');
       told = moment;
       spoken = net::now();

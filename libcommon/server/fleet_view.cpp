@@ -67,6 +67,7 @@ boost::json::object row_json(const Core& core, const Shard& shard, std::string_v
 net::asio::io_context& FleetView::core_context() { return core_.context; }
 
 net::Task<> FleetView::run() {
+  for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(name);
   look();
   co_await read_past();
   while (!stopped_) {
@@ -84,10 +85,9 @@ void FleetView::stop() {
 
 /// One shard's at a time: whoever else wants to read it is not held up for long.
 net::Task<> FleetView::read_past() {
-  std::vector<ShardName> names;
-  for (const auto& [name, shard] : core_.fleet.shards()) names.push_back(name);
   const auto since = net::wall_clock() - fleet::kDay.part * fleet::kDay.parts;
-  for (const auto& name : names) {
+  while (!unread_.empty()) {
+    const auto name = *unread_.begin();
     const auto samples = co_await core_.fleet.history(name, since);
     if (stopped_) co_return;
     auto& series = series_[name];
@@ -96,7 +96,10 @@ net::Task<> FleetView::read_past() {
     }
     if (const auto* const shard = core_.fleet.find(name); shard != nullptr) {
       rows_[name].status_at = shard->info.last_heartbeat;
+    } else {
+      series_.erase(name);
     }
+    unread_.erase(name);
     look();
   }
 }
@@ -129,19 +132,24 @@ void FleetView::compare(const Shard& shard, Row& row, bool fresh) {
   const auto name = shard.info.id.str();
   if (shard.status) {
     const auto& status = *shard.status;
-    const auto deaths = status.bot ? status.bot->deaths : 0;
-    if (!fresh && row.start_time != fleet::kNever) {
-      if (deaths > row.deaths) tell("the bot died: " + status.bot->last_exit, name, ids_text(shard));
-      if (status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
+    const bool known = !fresh && row.start_time != fleet::kNever;
+    if (known && status.bot && status.bot->deaths > row.deaths) {
+      tell("the bot died: " + status.bot->last_exit, name, ids_text(shard));
     }
-    row.deaths = deaths;
+    if (known && status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
+    row.deaths = status.bot ? status.bot->deaths : 0;
     row.start_time = std::max(row.start_time, status.start_time);
-    const bool past_is_read = series_.contains(shard.info.id) || row.status_at == fleet::kNever;
-    if (past_is_read && shard.info.last_heartbeat > row.status_at) {
+    if (!unread_.contains(shard.info.id) && shard.info.last_heartbeat > row.status_at) {
       row.status_at = shard.info.last_heartbeat;
       series_[shard.info.id].add(row.status_at, status);
     }
   }
+  const bool same = !fresh && state == row.state && shard.info.last_seen == row.seen &&
+                    shard.info.goal == row.goal && shard.session == row.session;
+  if (same) return;
+  row.seen = shard.info.last_seen;
+  row.goal = shard.info.goal;
+  row.session = shard.session;
   if (!fresh && state != row.state) tell(row.state + " → " + state, name, ids_text(shard));
   row.state = state;
   auto json = json::serialize(row_json(core_, shard, state));

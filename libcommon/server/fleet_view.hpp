@@ -39,6 +39,10 @@ class FleetView {
   struct Row {
     std::string json;
     std::uint64_t changed = 0;
+    // What it is made of; the rest changes only with a status.
+    Time seen = fleet::kNever;
+    fleet::Role goal;
+    const void* session = nullptr;
     // What events are told from.
     std::string state;
     Time start_time = fleet::kNever;
@@ -64,6 +68,7 @@ class FleetView {
   std::int32_t goal_ = -1;
   std::map<ShardName, Row> rows_;
   std::map<ShardName, fleet::Series> series_;
+  std::set<ShardName> unread_;  ///< whose past is not in their series yet
   std::deque<Event> events_;
   std::deque<std::pair<std::uint64_t, std::string>> gone_;
 };

@@ -1,0 +1,7 @@
+// A bot of discord-hybrid-sharding after the two changes that man 7 smaster-migration asks for.
+import {Client} from 'discord.js';
+import {announce} from './announce.js';
+
+announce();
+const client = new Client({intents: []}); // without shards: getInfo().SHARD_LIST, shardCount
+client.cluster = client.shard; // instead of new ClusterClient(client)

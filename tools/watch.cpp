@@ -18,6 +18,7 @@
 #include "control/select.hpp"
 #include "control/sparkline.hpp"
 #include "json/json.hpp"
+#include "terminal.hpp"
 #include "tool.hpp"
 
 namespace smaster::tools {
@@ -56,7 +57,7 @@ class Screen {
     ::curs_set(0);
     ::keypad(stdscr, TRUE);
     ::set_escdelay(25);
-    colours_ = std::getenv("NO_COLOR") == nullptr && ::has_colors() && ::start_color() == OK;
+    colours_ = look().colour && ::has_colors() && ::start_color() == OK;
     if (colours_) {
       ::use_default_colors();
       for (short colour = COLOR_RED; colour <= COLOR_CYAN; ++colour) ::init_pair(colour, colour, -1);

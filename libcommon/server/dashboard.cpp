@@ -304,8 +304,9 @@ net::Task<bool> Dashboard::may_see(const Call& call, const net::Address& peer) {
   if (session != sessions_.end() && session->second > net::now()) co_return true;
   const auto authorization = header(call, http::field::authorization);
   constexpr std::string_view kBearer = "Bearer ";
+  if (!authorization.starts_with(kBearer)) co_return false;
   const auto key = attempt_key(call, peer);
-  if (!authorization.starts_with(kBearer) || too_many_failures(key)) co_return false;
+  if (too_many_failures(key)) co_return false;
   auto password = authorization.substr(kBearer.size());
   co_return co_await right_password(std::move(password), key);
 }

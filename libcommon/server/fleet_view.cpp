@@ -64,7 +64,7 @@ boost::json::object row_json(const Core& core, const Shard& shard, std::string_v
 
 }  // namespace
 
-net::asio::io_context& FleetView::core_context() { return core_.context; }
+FleetView::FleetView(Core& core) : core_(core), pause_(core.context) {}
 
 net::Task<> FleetView::run() {
   for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(name);
@@ -86,6 +86,7 @@ void FleetView::stop() {
 /// One shard's at a time: whoever else wants to read it is not held up for long.
 net::Task<> FleetView::read_past() {
   const auto since = net::wall_clock() - fleet::kDay.part * fleet::kDay.parts;
+  auto next = net::now() + kPause;
   while (!unread_.empty()) {
     const auto name = *unread_.begin();
     const auto samples = co_await core_.fleet.history(name, since);
@@ -100,7 +101,9 @@ net::Task<> FleetView::read_past() {
       series_.erase(name);
     }
     unread_.erase(name);
+    if (net::now() < next) continue;
     look();
+    next = net::now() + kPause;
   }
 }
 
@@ -152,9 +155,7 @@ void FleetView::compare(const Shard& shard, Row& row, bool fresh) {
   row.session = shard.session;
   if (!fresh && state != row.state) tell(row.state + " → " + state, name, ids_text(shard));
   row.state = state;
-  auto json = json::serialize(row_json(core_, shard, state));
-  if (json == row.json) return;
-  row.json = std::move(json);
+  row.json = json::serialize(row_json(core_, shard, state));
   row.changed = moment_;
 }
 

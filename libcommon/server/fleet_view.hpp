@@ -18,7 +18,7 @@ struct Shard;
 
 class FleetView {
  public:
-  explicit FleetView(Core& core) : core_(core), pause_(core_context()) {}
+  explicit FleetView(Core& core);
 
   /// Reads the past, a shard at a time, and then follows the fleet until stop.
   net::Task<> run();
@@ -54,7 +54,6 @@ class FleetView {
     std::string json;
   };
 
-  net::asio::io_context& core_context();
   net::Task<> read_past();
   void look();
   void compare(const Shard& shard, Row& row, bool fresh);

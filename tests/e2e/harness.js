@@ -1,7 +1,7 @@
 // What the end-to-end tests share: a server of their own in a folder of their own, its tools, shards, and waiting for
 // something to become true. Ports are always free ones; nothing sleeps to synchronise.
 import assert from 'node:assert/strict';
-import {execFile, spawn} from 'node:child_process';
+import {execFile, execFileSync, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
@@ -51,12 +51,27 @@ export function next(emitter, event) {
   });
 }
 
+/** Kills a process that does not end for three times the patience; `ended` gets what all processes did then, or nothing. */
+function endsInTime(child, ended) {
+  let stuck = '';
+  const timer = setTimeout(() => {
+    stuck = `${child.spawnargs.join(' ')} does not end:\n${execFileSync('ps', ['-eo', 'pid,ppid,stat,wchan:24,args', '--forest'])}`;
+    child.kill('SIGKILL');
+  }, 3 * patience);
+  child.once('exit', (code) => {
+    clearTimeout(timer);
+    ended(stuck, code);
+  });
+}
+
 /** Runs a command; resolves with {code, stdout, stderr} however it ends. `input` goes to its stdin. */
 export function run(program, args, {input, env, ...rest} = {}) {
   return new Promise((resolve) => {
+    let stuck = '';
     const child = execFile(program, args, {env: {...process.env, ...env}, ...rest, maxBuffer: 1 << 30}, (error, stdout, stderr) => {
-      resolve({code: error ? error.code ?? error.signal : 0, stdout, stderr});
+      resolve({code: error ? error.code ?? error.signal : 0, stdout, stderr: stderr + stuck});
     });
+    endsInTime(child, (why) => stuck = why);
     child.stdin.on('error', () => {});
     child.stdin.end(input ?? '');
   });
@@ -75,6 +90,15 @@ export function keys() {
     privateKeyEncoding: {type: 'pkcs8', format: 'pem'},
   });
   return sharedKeys;
+}
+
+/** Ends a process with a signal; resolves with its exit code. */
+function end(child, signal) {
+  if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+  return new Promise((resolve, reject) => {
+    endsInTime(child, (stuck, code) => stuck ? reject(new Error(stuck)) : resolve(code));
+    child.kill(signal);
+  });
 }
 
 /** "aaa", "aab", …: names for `count` shards. */
@@ -136,10 +160,7 @@ export class Server {
 
   /** Ends it with a signal and waits until it is gone. */
   async end(signal = 'SIGTERM') {
-    const gone = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
-    this.process.kill(signal);
-    return gone;
+    return end(this.process, signal);
   }
 
   /** Runs `smaster ARGS` against this server. */
@@ -256,10 +277,11 @@ export class Agent {
 
   /** Ends it with a signal and waits until it is gone. */
   async end(signal = 'SIGTERM') {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return this.process.exitCode;
-    const gone = new Promise((resolve) => this.process.once('exit', (code) => resolve(code)));
-    this.process.kill(signal);
-    return gone;
+    try {
+      return await end(this.process, signal);
+    } catch (error) {
+      throw new Error(`${error.message}\n${this.log}`);
+    }
   }
 
   /** Waits until its log matches. */

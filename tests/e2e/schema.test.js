@@ -113,7 +113,7 @@ test('each recipe of the manual does what it says', async (t) => {
   for (const {title, script} of all) {
     await server.evaluate('this.runBotUpdate = () => "updated"');  // what `smaster update` calls in bots
     const endless = script.startsWith('watch ');
-    const result = await cook(endless ? `timeout -s INT 2 ${script}` : script.replaceAll('--delay 5s', '--delay 1s'));
+    const result = await cook(endless ? `timeout -k 5 -s INT 2 ${script}` : script.replaceAll('--delay 5s', '--delay 1s'));
     try {
       await expected[title](result, script);
     } catch (error) {

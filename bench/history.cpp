@@ -55,7 +55,7 @@ void must(const Result<void>& result) {
 }
 
 /// The whole day, a shard after the other in turns of a block, as they come to lie on a server's disk.
-void fill(store::Store& store, Time begin) {
+void fill(store::HistoryStore& store, Time begin) {
   fleet::History history;
   for (int sample = 0; sample < kSamples; ++sample) {
     const auto at = begin + sample * kInterval;
@@ -68,7 +68,7 @@ void fill(store::Store& store, Time begin) {
 }
 
 /// What a server does with it each second, for ten minutes; in microseconds of CPU a second.
-double flush_for_a_while(store::Store& store, Time begin) {
+double flush_for_a_while(store::HistoryStore& store, Time begin) {
   fleet::History history;
   const auto before = cpu_us(CLOCK_PROCESS_CPUTIME_ID);
   int next = 0;

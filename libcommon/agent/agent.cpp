@@ -92,7 +92,7 @@ void Agent::leave() {
 
 void Agent::uplink_up(Millis ahead) {
   spdlog::info("{}: connected to {} by {}; the master has proved itself; this clock is {} its", tag(),
-               config_->url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
+               uplink_.master().url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
   send_status();  // the master hears what runs here before it says what is to run
   if (life_.phase() == BotLife::Phase::asking) ask_to_start();
   requests_.connected();

@@ -54,7 +54,7 @@ Finding check_files(const AgentOptions& options) {
 void check_connection(const ShardConfig& config, const AgentOptions& options,
                       std::vector<Finding>& findings) {
   using Tls = std::shared_ptr<asio::ssl::context>;
-  const auto tls = config.tls ? net::client_tls_context(options.ca_file) : Result<Tls>(Tls{});
+  const auto tls = config.tls() ? net::client_tls_context(options.ca_file) : Result<Tls>(Tls{});
   if (!tls) {
     findings.push_back({Verdict::bad, "connection", tls.error().message, tls.error().kind});
     return;
@@ -66,13 +66,12 @@ void check_connection(const ShardConfig& config, const AgentOptions& options,
   asio::co_spawn(context, uplink.run(), asio::detached);
   context.run_for(kPatience);
   pool.join();
-  const auto url = config.url();
   if (listener.up) {
-    findings.push_back(
-        {Verdict::good,
-         "connection",
-         url + " by " + (uplink.polling() ? "polling" : "websocket") + "; the master has proved itself",
-         {}});
+    findings.push_back({Verdict::good,
+                        "connection",
+                        uplink.master().url() + " by " + (uplink.polling() ? "polling" : "websocket") +
+                            "; the master has proved itself",
+                        {}});
     uplink.stop();
     context.restart();
     context.run_for(Millis{200});  // the farewell

@@ -59,7 +59,7 @@ void stay_small() {
 Result<std::shared_ptr<asio::ssl::context>> tls_for(const std::vector<ShardConfig>& configs,
                                                     const AgentOptions& options) {
   for (const auto& config : configs) {
-    if (config.tls) return net::client_tls_context(options.ca_file);
+    if (config.tls()) return net::client_tls_context(options.ca_file);
   }
   return std::shared_ptr<asio::ssl::context>{};
 }

@@ -2,16 +2,67 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
 #include "base/file.hpp"
 #include "json/json.hpp"
 
 namespace smaster::agent {
+namespace {
 
-std::string ShardConfig::url() const {
+/// One of the config's `host`; the error goes on from the file's name.
+Result<MasterAddress> read_master(const boost::json::value& value) {
+  std::string protocol, host, prefix;
+  std::int64_t port = 0;
+  if (value.is_object()) {
+    const auto& where = value.get_object();
+    json::read(where, "protocol", protocol);
+    json::read(where, "host", host);
+    json::read(where, "port", port);
+    json::read(where, "path", prefix);
+  }
+  const auto wrong = [](const char* what) { return fail(ErrorKind::bad_config, what); };
+  if (protocol != "http:" && protocol != "https:")
+    return wrong(R"("host.protocol" is not "http:" or "https:")");
+  if (host.empty()) return wrong("\"host.host\" is missing");
+  if (port < 1 || port > 65535) return wrong("\"host.port\" is not a port");
+  if (!prefix.starts_with('/') || !prefix.ends_with('/'))
+    return wrong("\"host.path\" does not begin and end with \"/\"");
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  return MasterAddress{protocol == "https:", std::move(host), static_cast<std::uint16_t>(port),
+                       prefix + "master/"};
+}
+
+/// `host` is an object, or a list of them.
+Result<std::vector<MasterAddress>> read_masters(const boost::json::object& config) {
+  const auto* const host = config.if_contains("host");
+  std::vector<boost::json::value> entries;
+  if (host != nullptr && host->is_array()) {
+    entries.assign(host->get_array().begin(), host->get_array().end());
+  } else {
+    entries.push_back(host == nullptr ? boost::json::value() : *host);
+  }
+  if (entries.empty()) return fail(ErrorKind::bad_config, "\"host\" is an empty list");
+  std::vector<MasterAddress> masters;
+  for (const auto& entry : entries) {
+    auto master = read_master(entry);
+    if (!master) return master.error();
+    masters.push_back(std::move(*master));
+  }
+  return masters;
+}
+
+}  // namespace
+
+std::string MasterAddress::url() const {
   const auto shown = host.find(':') == std::string::npos ? host : '[' + host + ']';
   return (tls ? "https://" : "http://") + shown + ':' + std::to_string(port) + path;
+}
+
+bool ShardConfig::tls() const {
+  return std::any_of(masters.begin(), masters.end(), [](const auto& master) { return master.tls; });
 }
 
 Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
@@ -26,27 +77,16 @@ Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
   if (!value->is_object()) return wrong("not a JSON object");
   const auto& object = value->get_object();
 
-  std::string id, private_key, public_key, master_key, algorithm, protocol, host, prefix;
-  std::int64_t port = 0;
+  std::string id, private_key, public_key, master_key, algorithm;
   json::read(object, "id", id);
   json::read(object, "privKey", private_key);
   json::read(object, "pubKey", public_key);
   json::read(object, "masterPubKey", master_key);
   json::read(object, "signAlgorithm", algorithm);
-  if (const auto* const where = json::object_at(object, "host")) {
-    json::read(*where, "protocol", protocol);
-    json::read(*where, "host", host);
-    json::read(*where, "port", port);
-    json::read(*where, "path", prefix);
-  }
   const auto name = ShardName::parse(id);
   if (!name) return wrong("\"id\" is not three or more letters a-z");
-  if (protocol != "http:" && protocol != "https:")
-    return wrong(R"("host.protocol" is not "http:" or "https:")");
-  if (host.empty()) return wrong("\"host.host\" is missing");
-  if (port < 1 || port > 65535) return wrong("\"host.port\" is not a port");
-  if (!prefix.starts_with('/') || !prefix.ends_with('/'))
-    return wrong("\"host.path\" does not begin and end with \"/\"");
+  auto masters = read_masters(object);
+  if (!masters) return wrong(masters.error().message);
   if (algorithm != "RSA-SHA256") return wrong("\"signAlgorithm\" is not \"RSA-SHA256\"");
   auto signer = crypto::Signer::load(private_key);
   if (!signer) return wrong("\"privKey\" is " + signer.error().message);
@@ -55,15 +95,7 @@ Result<ShardConfig> load_shard_config(const std::filesystem::path& path) {
   }
   if (!crypto::verify(public_key, id, signer->sign(id)))
     return wrong("\"privKey\" and \"pubKey\" are no pair");
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return ShardConfig{*name,
-                     protocol == "https:",
-                     std::move(host),
-                     static_cast<std::uint16_t>(port),
-                     prefix + "master/",
-                     std::move(*signer),
-                     std::move(master_key),
-                     path};
+  return ShardConfig{*name, std::move(*masters), std::move(*signer), std::move(master_key), path};
 }
 
 Result<void> write_master_key(const std::filesystem::path& path, const std::string& master_key) {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/types.hpp"
@@ -12,18 +13,26 @@
 
 namespace smaster::agent {
 
-struct ShardConfig {
-  ShardName name;
+/// Where a master is.
+struct MasterAddress {
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
   std::string path;  ///< the Engine.IO path: the config's, and `master/`
+
+  /// `http://host:port/path`, for people.
+  [[nodiscard]] std::string url() const;
+};
+
+struct ShardConfig {
+  ShardName name;
+  std::vector<MasterAddress> masters;  ///< at least one; of several the one that leads is looked for
   crypto::Signer signer;
   std::string master_key;  ///< public, SPKI PEM
   std::filesystem::path file;
 
-  /// `http://host:port/path`, for people.
-  [[nodiscard]] std::string url() const;
+  /// Whether any of the masters wants it.
+  [[nodiscard]] bool tls() const;
 };
 
 /// bad_config says which file is wrong, in what, and what to do. The key pair is checked to belong together.

@@ -23,6 +23,11 @@ constexpr Millis kLongestPause{30'000};
 /// A connection that lasted as long was a good one: the next loss begins with short pauses again.
 constexpr std::chrono::seconds kStable{10};
 constexpr Millis kProofTimeout{20'000};
+constexpr Millis kReadyTimeout{2'000};
+constexpr std::size_t kMaxReadyAnswer = 64u << 10;
+/// With several masters, after the connection was lost.
+constexpr std::chrono::seconds kElection{30};
+constexpr Millis kElectionPause{750};
 /// What a clock may be off before it is worth a word; HTTP dates have whole seconds.
 constexpr Millis kClockNoise{2'000};
 constexpr std::string_view kProofText = "Look at me, I'm the captain now. ";  // WIRE.md, masterVerification
@@ -50,13 +55,64 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions
       config_(options.config),
       process_(options.process),
       name_(config_.name.process(process_)),
-      endpoint_{config_.host, config_.port, config_.path, config_.tls ? std::move(options.tls) : nullptr},
+      tls_(std::move(options.tls)),
       introduction_(std::move(options.introduction)),
       owner_(owner),
       gone_(context.get_executor()),
       pause_(context.get_executor()),
       proof_(context.get_executor()),
-      backoff_(kFirstPause, kLongestPause) {}
+      backoff_(kFirstPause, kLongestPause),
+      lost_at_(now()) {}
+
+net::HttpEndpoint Uplink::endpoint(std::size_t master) const {
+  const auto& address = config_.masters[master];
+  return {address.host, address.port, address.path, address.tls ? tls_ : nullptr};
+}
+
+/// Whether the master says that it takes shards. What is in between may not know the question: then the
+/// handshake has to tell.
+net::Task<bool> Uplink::leads(std::size_t master) {
+  const auto where = endpoint(master);
+  net::HttpClient client(context_.get_executor(), where);
+  net::Request request(boost::beast::http::verb::get, "/readyz", 11);
+  request.keep_alive(false);
+  const auto answer = co_await client.exchange(std::move(request), kReadyTimeout, kMaxReadyAnswer);
+  co_return answer && answer->result() != boost::beast::http::status::service_unavailable;
+}
+
+/// Asks all masters at once: one that does not answer must not keep us from the one that leads. False: none
+/// does, as far as they say.
+net::Task<bool> Uplink::find_leader() {
+  if (config_.masters.size() == 1) co_return true;
+  struct Asked {
+    explicit Asked(const net::Executor& executor) : answered(executor, Instant::max()) {}
+    net::Timer answered;
+    std::size_t waiting = 0;
+    std::optional<std::size_t> leader;
+  };
+  const auto asked = std::make_shared<Asked>(context_.get_executor());
+  for (std::size_t i = 0; i < config_.masters.size(); ++i) {
+    ++asked->waiting;
+    asio::co_spawn(context_, leads(i), [asked, i](std::exception_ptr failure, bool leads) {
+      --asked->waiting;
+      if (!failure && leads && !asked->leader) asked->leader = i;
+      asked->answered.cancel();
+    });
+  }
+  while (asked->waiting > 0 && !asked->leader && !stopping_) {
+    boost::system::error_code ignored;
+    co_await asked->answered.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+  if (asked->leader) current_ = *asked->leader;
+  co_return asked->leader.has_value();
+}
+
+/// An election takes seconds: for a while masters are asked often, then as rarely as one alone.
+Millis Uplink::next_pause() {
+  const auto pause = backoff_.next(crypto::random_number());
+  const bool election = config_.masters.size() > 1 && now() - lost_at_ < kElection;
+  return election ? std::min(pause, kElectionPause + Millis{crypto::random_number() % 500}) : pause;
+}
 
 net::Task<std::string> Uplink::authorize() {
   // Processes of one shard that connect in the same millisecond must not sign the same text: it is taken
@@ -70,7 +126,18 @@ net::Task<std::string> Uplink::authorize() {
 
 net::Task<> Uplink::run() {
   while (!stopping_) {
-    client_ = std::make_shared<net::EngineClient>(context_, endpoint_, *this,
+    const bool found = co_await find_leader();
+    if (stopping_) break;
+    if (!found) {
+      if (!std::exchange(leaderless_, true)) {
+        owner_.uplink_down("none of the " + std::to_string(config_.masters.size()) + " masters leads now",
+                           std::nullopt);
+      }
+      co_await wait(pause_, now() + next_pause());
+      continue;
+    }
+    leaderless_ = false;
+    client_ = std::make_shared<net::EngineClient>(context_, endpoint(current_), *this,
                                                   process_ > 0 ? "process=" + std::to_string(process_) : "");
     socket_.emplace(*this);
     why_.clear();
@@ -83,9 +150,12 @@ net::Task<> Uplink::run() {
       co_await wait(gone_, Instant::max());
     }
     if (stopping_) break;
-    if (up_since_ != Instant{} && now() - up_since_ >= kStable) backoff_.reset();
+    if (up_since_ != Instant{} && now() - up_since_ >= kStable) {
+      backoff_.reset();
+      lost_at_ = now();
+    }
     up_since_ = {};
-    const auto pause = backoff_.next(crypto::random_number());
+    const auto pause = next_pause();
     spdlog::info("{}: connecting again in {}", name_.str(), format_duration(pause));
     co_await wait(pause_, now() + pause);
   }
@@ -105,7 +175,7 @@ void Uplink::stop() {
 void Uplink::failed(const net::ConnectFailure& failure) {
   auto why = failure.refused ? "the master refused us: " + failure.message
              : failure.status != 0
-                 ? config_.url() +
+                 ? master().url() +
                        " is no master, or something on the way does not let us through: " + failure.message
                  : failure.message;
   std::optional<Millis> ahead;
@@ -174,7 +244,7 @@ void Uplink::verify_master(const socketio::Arguments& arguments) {
     spdlog::error(
         "{}: the server at {} is not our master: its signature does not fit the config's masterPubKey; "
         "it is not obeyed, and left",
-        name_.str(), config_.url());
+        name_.str(), master().url());
     return close_session("the server did not prove that it is our master");
   }
   const auto ahead = wall_clock() - from_unix_ms(*time);

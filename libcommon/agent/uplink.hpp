@@ -58,6 +58,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   void stop();
 
   [[nodiscard]] bool up() const { return up_; }
+  /// The one that it is connected to, or tried last.
+  [[nodiscard]] const MasterAddress& master() const { return config_.masters[current_]; }
   [[nodiscard]] bool polling() const { return client_ && client_->polling(); }
   /// When the master last sent anything.
   [[nodiscard]] Instant heard() const { return heard_; }
@@ -95,6 +97,10 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   };
 
   net::Task<std::string> authorize();
+  net::Task<bool> find_leader();
+  net::Task<bool> leads(std::size_t master);
+  [[nodiscard]] net::HttpEndpoint endpoint(std::size_t master) const;
+  [[nodiscard]] Millis next_pause();
   void verify_master(const socketio::Arguments& arguments);
   void failed(const net::ConnectFailure& failure);
   void fail_pending(std::string_view why);
@@ -104,7 +110,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   const ShardConfig& config_;
   const int process_;
   const ShardName name_;
-  const net::HttpEndpoint endpoint_;
+  const std::shared_ptr<net::asio::ssl::context> tls_;
+  std::size_t current_ = 0;  ///< of the config's masters
   const std::string introduction_;
   UplinkOwner& owner_;
   std::shared_ptr<net::EngineClient> client_;
@@ -120,6 +127,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   std::string why_;  ///< why we ended the session, if we did
   Instant heard_{};
   Instant up_since_{};
+  bool leaderless_ = false;  ///< that was said
+  Instant lost_at_;          ///< since when there has been no good connection
   std::size_t max_payload_ = static_cast<std::size_t>(-1);
   bool up_ = false;
   bool stopping_ = false;

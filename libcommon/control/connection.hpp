@@ -31,8 +31,13 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   using Header = http::request_parser<http::empty_body>;
 
  public:
-  Connection(Socket socket, const Handler& handler, const ConnectionLimits& limits)
-      : socket_(std::move(socket)), handler_(handler), limits_(limits), patience_(socket_.get_executor()) {}
+  /// `elsewhere`: for requests that another server answers; empty: there are none.
+  Connection(Socket socket, const Handler& handler, const ConnectionLimits& limits, Elsewhere elsewhere = {})
+      : socket_(std::move(socket)),
+        handler_(handler),
+        limits_(limits),
+        elsewhere_(std::move(elsewhere)),
+        patience_(socket_.get_executor()) {}
 
   /// Until the client leaves; with a refusal that is all that it gets.
   net::Task<> run(std::optional<Reply> refusal = std::nullopt) {
@@ -48,6 +53,18 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
       hurry();
       co_await http::async_read_header(socket_, buffer_, header, asio::redirect_error(net::use_task, error));
       if (error) co_return;
+      if (elsewhere_) {
+        const auto call = to_call(header.get());
+        auto other = co_await elsewhere_(call.path);
+        if (!other) {
+          co_await refuse(error_reply(other.error()));
+          co_return;
+        }
+        if (*other) {
+          co_await relay(header.get(), std::move(*other));
+          co_return;
+        }
+      }
       keep = limits_.pieces && header.get().method() == http::verb::put ? co_await serve_pieces(header)
                                                                         : co_await serve_whole(header);
     }
@@ -121,6 +138,46 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     socket_.shutdown(Socket::shutdown_send, error);
     constexpr std::size_t kMaxDrained = 65'536;
     co_await net::drain(socket_, kMaxDrained);
+  }
+
+  /// The request goes on to there as it comes, the answer back; no other follows on this connection.
+  net::Task<> relay(http::request<http::empty_body>& header, std::unique_ptr<net::Stream> other) {
+    patience_.cancel();
+    boost::system::error_code error;
+    header.keep_alive(false);
+    http::request_serializer<http::empty_body> serializer(header);
+    co_await http::async_write_header(*other, serializer, asio::redirect_error(net::use_task, error));
+    if (!error)
+      co_await asio::async_write(*other, buffer_.data(), asio::redirect_error(net::use_task, error));
+    if (error) {
+      co_await refuse(error_reply(fail(ErrorKind::unavailable, "the leader went away: " + error.message())));
+      co_return;
+    }
+    const auto self = this->shared_from_this();
+    const std::shared_ptr<net::Stream> there = std::move(other);
+    asio::co_spawn(socket_.get_executor(), forward(self, there), [](std::exception_ptr) {});
+    co_await copy(*there, socket_);
+    drop();
+    there->close(error);
+  }
+
+  static net::Task<> forward(std::shared_ptr<Connection> self, std::shared_ptr<net::Stream> there) {
+    co_await copy(self->socket_, *there);
+    boost::system::error_code ignored;
+    there->shutdown(net::Stream::shutdown_send, ignored);  // the answer may be on its way still
+  }
+
+  /// Until the one's end, or the other takes no more.
+  template <class From, class To>
+  static net::Task<> copy(From& from, To& to) {
+    char piece[16'384];
+    boost::system::error_code error;
+    while (!error) {
+      const auto size =
+          co_await from.async_read_some(asio::buffer(piece), asio::redirect_error(net::use_task, error));
+      if (error) break;
+      co_await asio::async_write(to, asio::buffer(piece, size), asio::redirect_error(net::use_task, error));
+    }
   }
 
   /// The rest of the request must come in time.
@@ -217,6 +274,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   boost::beast::flat_buffer buffer_;
   const Handler& handler_;
   const ConnectionLimits limits_;
+  const Elsewhere elsewhere_;
   net::Timer patience_;
 };
 

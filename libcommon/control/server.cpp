@@ -92,8 +92,11 @@ Reply error_reply(const Error& error) {
           json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
 }
 
-ControlServer::ControlServer(asio::io_context& context, Handler handler)
-    : handler_(std::move(handler)), acceptor_(context.get_executor()), pause_(context.get_executor()) {}
+ControlServer::ControlServer(asio::io_context& context, Handler handler, Elsewhere elsewhere)
+    : handler_(std::move(handler)),
+      elsewhere_(std::move(elsewhere)),
+      acceptor_(context.get_executor()),
+      pause_(context.get_executor()) {}
 
 ControlServer::~ControlServer() { stop(); }
 
@@ -185,7 +188,7 @@ net::Task<> ControlServer::accept_loop() {
     if (!may_use(socket.native_handle(), group_)) {
       refusal = error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user"));
     }
-    auto connection = std::make_shared<Connection>(std::move(socket), handler_, kLimits);
+    auto connection = std::make_shared<Connection>(std::move(socket), handler_, kLimits, elsewhere_);
     connections_.insert(connection);
     asio::co_spawn(acceptor_.get_executor(), connection->run(std::move(refusal)),
                    [this, connection](std::exception_ptr failure) {
@@ -193,6 +196,12 @@ net::Task<> ControlServer::accept_loop() {
                      connections_.erase(connection);
                    });
   }
+}
+
+net::Task<> ControlServer::serve(net::Stream stream) {
+  const auto connection =
+      std::make_shared<control::Connection<net::Stream>>(std::move(stream), handler_, kLimits);
+  co_await connection->run();
 }
 
 void ControlServer::stop() {

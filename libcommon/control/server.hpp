@@ -19,7 +19,7 @@ class Connection;
 
 class ControlServer {
  public:
-  ControlServer(net::asio::io_context& context, Handler handler);
+  ControlServer(net::asio::io_context& context, Handler handler, Elsewhere elsewhere = {});
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
@@ -34,12 +34,15 @@ class ControlServer {
   /// The listening socket once more, for a successor, whose path it is then.
   [[nodiscard]] Fd hand_over();
   void stop();
+  /// Serves another server's connection as if it were one on the socket.
+  net::Task<> serve(net::Stream stream);
 
  private:
   using Connection = control::Connection<net::LocalSocket>;
   net::Task<> accept_loop();
 
   Handler handler_;
+  Elsewhere elsewhere_;
   net::LocalAcceptor acceptor_;
   net::Timer pause_;
   std::filesystem::path path_;

@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/stream.hpp"
 
 namespace smaster::control {
 
@@ -77,6 +78,9 @@ class LineStream {
   bool finished_ = false;
   bool gone_ = false;
 };
+
+/// Where a request for this path is to be answered instead: a connection to there, or none where it is here.
+using Elsewhere = std::function<net::Task<Result<std::unique_ptr<net::Stream>>>(const std::string& path)>;
 
 using Answer = std::variant<Reply, std::shared_ptr<LineStream>, Bytes>;
 using Handler = std::function<net::Task<Answer>(Call)>;

@@ -3,6 +3,7 @@
 
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "net/stream.hpp"
 #include "wire/engineio/session.hpp"
 
 namespace smaster::net {
@@ -65,6 +67,8 @@ class Application {
   virtual Task<Admission> admit(HandshakeRequest request) = 0;
   /// Answers a request outside the Engine.IO prefix; `request` lives until it is answered.
   virtual Task<Response> answer(const Request& request) = 0;
+  /// What takes over the connection of a request that asks for another protocol; empty: `answer` is for it.
+  virtual std::function<Task<>(Stream)> upgrade(const Request&) { return {}; }
 };
 
 }  // namespace smaster::net

@@ -163,6 +163,7 @@ Task<> EngineClient::post() {
 }
 
 void EngineClient::opened() {
+  arm();  // the server may ping sooner than an answer to the handshake was waited for
   if (upper_ != nullptr) upper_->opened(*this, now());
 }
 

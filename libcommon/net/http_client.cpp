@@ -4,6 +4,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 #include <utility>
 
 #include "base/text.hpp"
@@ -34,6 +36,28 @@ std::string tls_sentence(boost::system::error_code error, const Stream& stream) 
 std::string HttpEndpoint::authority() const {
   const auto name = host.find(':') == std::string::npos ? host : '[' + host + ']';
   return port == (tls ? 443 : 80) ? name : name + ':' + std::to_string(port);
+}
+
+std::optional<HttpUrl> parse_http_url(const std::string& text) {
+  const auto url = boost::urls::parse_uri(text);
+  if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty())
+    return std::nullopt;
+  const bool secure = url->scheme() == "https";
+  if (!secure && url->scheme() != "http") return std::nullopt;
+  if (!url->encoded_path().empty() && url->encoded_path() != "/") return std::nullopt;
+  const auto port = url->has_port() ? parse_int<std::uint16_t>(std::string_view(url->port()))
+                                    : std::optional<std::uint16_t>(secure ? 443 : 80);
+  if (!port || *port == 0) return std::nullopt;
+  return HttpUrl{{url->host_address(), *port, "/", nullptr}, secure};
+}
+
+std::optional<HttpEndpoint> parse_host_port(const std::string& text) {
+  const auto whole = "http://" + text;
+  const auto url = boost::urls::parse_uri(whole);
+  if (!url || !url->has_port()) return std::nullopt;
+  auto parsed = parse_http_url(whole);
+  if (!parsed) return std::nullopt;
+  return std::move(parsed->endpoint);
 }
 
 Deadline::Deadline(Stream& stream, Millis after)

@@ -28,6 +28,16 @@ struct HttpEndpoint {
   [[nodiscard]] std::string authority() const;
 };
 
+/// "http://host:port" or with https, nothing behind the port, which may be left out; `tls` is not set, but
+/// `secure` says whether there is to be one.
+struct HttpUrl {
+  HttpEndpoint endpoint;
+  bool secure = false;
+};
+[[nodiscard]] std::optional<HttpUrl> parse_http_url(const std::string& text);
+/// "host:port", IPv6 addresses in brackets; the path is empty.
+[[nodiscard]] std::optional<HttpEndpoint> parse_host_port(const std::string& text);
+
 /// Ends what waits for a peer that is too slow: closes the stream when its time is over.
 class Deadline {
  public:

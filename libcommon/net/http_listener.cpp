@@ -108,6 +108,10 @@ class HttpListener::Connection {
     const Request request = parser.release();
     deadline_ = Instant::max();
     if (!engine_.owns({request.target().data(), request.target().size()})) {
+      if (const auto take = application_.upgrade(request)) {
+        co_await hand_over(request, take);
+        co_return false;
+      }
       auto response = co_await application_.answer(request);
       co_return co_await write(std::move(response));
     }
@@ -199,6 +203,20 @@ class HttpListener::Connection {
     auto link = std::make_shared<WebSocketLink>(std::move(*stream_), limits.max_payload, limits.max_queued);
     stream_.reset();
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
+  }
+
+  /// To what speaks the protocol that the request asks for.
+  Task<> hand_over(const Request& request, const std::function<Task<>(Stream)>& take) {
+    http::response<http::empty_body> response(http::status::switching_protocols, 11);
+    response.set(http::field::connection, "Upgrade");
+    response.set(http::field::upgrade, request[http::field::upgrade]);
+    boost::system::error_code error;
+    co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
+    if (error) co_return;
+    auto stream = *std::move(stream_);
+    stream_.reset();
+    auto taken = take(std::move(stream));
+    co_await std::move(taken);
   }
 
   std::optional<Stream> stream_;  ///< until it is a websocket's

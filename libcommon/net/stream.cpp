@@ -33,7 +33,9 @@ std::string Stream::certificate_error() const {
   return code == X509_V_OK ? "" : X509_verify_cert_error_string(code);
 }
 
-Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file) {
+Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file,
+                                                               const std::string& certificate,
+                                                               const std::string& key) {
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_client);
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
   boost::system::error_code error;
@@ -43,6 +45,12 @@ Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string
     return fail(
         ErrorKind::bad_config,
         "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " + error.message());
+  }
+  if (!certificate.empty()) context->use_certificate_chain_file(certificate, error);
+  if (!error && !certificate.empty()) context->use_private_key_file(key, asio::ssl::context::pem, error);
+  if (error) {
+    return fail(ErrorKind::bad_config, "cannot use the certificate " + certificate + " with the key " + key +
+                                           ": " + error.message());
   }
   return context;
 }

@@ -36,6 +36,19 @@ class Stream {
   [[nodiscard]] const Socket& lowest_layer() const { return *socket_; }
   [[nodiscard]] Socket& lowest_layer() { return *socket_; }
 
+  // As a socket has them; what TLS has read ahead does not wake `async_wait`.
+  static constexpr auto wait_read = Socket::wait_read;
+  static constexpr auto shutdown_send = Socket::shutdown_send;
+  template <class Token>
+  auto async_wait(Socket::wait_type what, Token&& token) {
+    return socket_->async_wait(what, std::forward<Token>(token));
+  }
+  void cancel(boost::system::error_code& error) { socket_->cancel(error); }
+  void shutdown(Socket::shutdown_type what, boost::system::error_code& error) {
+    socket_->shutdown(what, error);
+  }
+  void close(boost::system::error_code& error) { socket_->close(error); }
+
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
     return tls_ ? tls_->async_read_some(buffers, std::forward<Token>(token))
@@ -68,9 +81,10 @@ void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& hand
   boost::beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
 }
 
-/// What a client trusts: the system's certificate authorities, and those in `ca_file` unless it is empty.
-/// bad_config when the file has no certificate.
-[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string& ca_file);
+/// What a client trusts: the system's certificate authorities, and those in `ca_file` unless it is empty;
+/// and what it shows of itself, PEM, unless that is empty. bad_config when a file cannot be used.
+[[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> client_tls_context(
+    const std::string& ca_file, const std::string& certificate = "", const std::string& key = "");
 
 /// What a server shows: its certificate, with those that lead from it to an authority, and the key to it,
 /// both PEM. TLS 1.2 with forward secrecy and authenticated ciphers, or newer. bad_config when a file cannot

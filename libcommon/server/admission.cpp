@@ -72,6 +72,10 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto exhausted = [&](const std::string& key) {
     return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
   };
+  if (!core_.leadership.held()) {
+    ++core_.metrics.handshakes["standby"];
+    co_return net::Refusal{503, "This master stands by; another one leads", std::chrono::seconds(1)};
+  }
   const net::Refusal too_many{429, "Too many attempts",
                               std::chrono::ceil<std::chrono::seconds>(settings.conn_time)};
   if (exhausted(address)) {
@@ -136,6 +140,8 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
                        "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
     }
   }
+  if (!core_.leadership.held())
+    co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
   attempts_.count(seat, instant);
   if (core_.fleet.find(name) == nullptr) {
     fleet::ShardInfo info(name);

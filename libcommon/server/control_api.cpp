@@ -13,6 +13,7 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "server/control_members.hpp"
 #include "server/control_ops.hpp"
 #include "server/control_parts.hpp"
 #include "server/control_shards.hpp"
@@ -265,12 +266,17 @@ const Route kRoutes[] = {
     {"POST", "/v1/update", post_update},
     {"GET", "/v1/log-level", get_log_level},
     {"POST", "/v1/log-level", post_log_level},
+    {"GET", "/v1/members", get_members},
+    {"POST", "/v1/step-down", post_step_down},
     {"POST", "/v1/stop", post_stop},
 };
 
 }  // namespace
 
 net::Task<Answer> handle_control(ControlContext context, Call call) {
+  if (!context.leads && !is_local(call.path)) {
+    co_return control::error_reply(fail(ErrorKind::unavailable, "this server does not lead; try again"));
+  }
   bool known_path = false;
   for (const auto& route : kRoutes) {
     if (route.path != call.path) continue;

@@ -12,7 +12,9 @@ class EngineServer;
 
 namespace smaster::server {
 
+class Candidacy;
 class Core;
+class PeerLink;
 class Registrar;
 
 /// What requests work on.
@@ -21,6 +23,11 @@ struct ControlContext {
   Registrar& registrar;
   net::EngineServer& engine;
   std::function<void()> stop;
+  // Among several servers:
+  Candidacy* candidacy = nullptr;  ///< none: this one stands alone
+  PeerLink* peers = nullptr;
+  std::function<void()> step_down = {};
+  bool leads = true;
 };
 
 net::Task<control::Answer> handle_control(ControlContext context, control::Call call);

@@ -8,6 +8,7 @@
 #include "net/engine_server.hpp"
 #include "server/files.hpp"
 #include "server/fleet.hpp"
+#include "server/leadership.hpp"
 #include "server/mail.hpp"
 #include "server/master_proof.hpp"
 #include "server/metrics.hpp"
@@ -24,13 +25,14 @@ inline constexpr const char* kPrivateKeyFile = "shardMaster.priv";
 
 class Core {
  public:
-  Core(net::asio::io_context& context_, Settings settings_, store::Store& store, crypto::Signer signer)
+  Core(net::asio::io_context& context_, Settings settings_, store::Store& store, store::HistoryStore& past,
+       crypto::Signer signer)
       : context(context_),
         settings(std::move(settings_)),
         started(std::chrono::steady_clock::now()),
         started_at(net::wall_clock()),
         proof(context_, signatures, std::move(signer)),
-        fleet(context_, settings, store) {}
+        fleet(context_, settings, store, past) {}
 
   net::asio::io_context& context;
   Settings settings;
@@ -39,6 +41,7 @@ class Core {
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
+  Leadership leadership;
   Rotation rotation{*this};
   Metrics metrics;
   Sql sql{*this};

@@ -30,24 +30,12 @@ constexpr Millis kAgentMargin{7'000};
 
 }  // namespace
 
-std::string_view state_word(const Shard& shard, const Settings& settings, Time now) {
-  const auto& info = shard.info;
-  if (shard.session == nullptr) {
-    if (!info.registered()) return "new";
-    return now - info.last_seen >= settings.assume_dead_after ? "dead" : "offline";
-  }
-  if (now - info.last_seen >= settings.request_reboot_after) return "silent";
-  if (!info.goal.bound()) return "spare";
-  if (shard.parked) return "parked";
-  if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
-  if (!shard.told) return "queued";
-  return info.runs_goal() ? "running" : "starting";
-}
-
-Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& store)
+Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& store,
+             store::HistoryStore& past)
     : context_(context),
       settings_(settings),
       store_(store),
+      past_(past),
       dispatch_(plan_settings_, net::fleet_clock()),
       dispatch_timer_(context.get_executor()),
       plan_timer_(context.get_executor()),
@@ -57,16 +45,32 @@ Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& 
   update_config_text();
 }
 
-Result<void> Fleet::load() {
+Result<Kept> Fleet::read() {
   auto shards = store_.load_registry();
   if (!shards) return shards.error();
-  for (auto& info : *shards) {
-    insert(std::move(info));
+  auto target = store_.load_note(kTargetNote);
+  if (!target) return target.error();
+  auto identify = store_.load_note(kIdentifyNote);
+  if (!identify) return identify.error();
+  return Kept{std::move(*shards), std::move(*target), std::move(*identify)};
+}
+
+void Fleet::take(Kept kept) {
+  for (auto& info : kept.shards) insert(std::move(info));
+  if (const auto target = parse_target(kept.target)) target_ = *target;
+  const bool asks_discord = !settings_.token_file.empty() || !settings_.token_env.empty();
+  if (const auto limits = parse_limits(kept.identify); limits && asks_discord) {
+    dispatch_.limit(*limits);
+    budget_ = *limits;
   }
-  const auto note = store_.load_note(kTargetNote);
-  if (!note) return note.error();
-  if (const auto target = parse_target(*note)) target_ = *target;
-  return {};
+}
+
+net::Task<Result<Kept>> Fleet::read_in_store() {
+  co_return co_await net::run_in(store_thread_, [this] { return read(); });
+}
+
+net::Task<Result<void>> Fleet::read_ahead() {
+  co_return co_await net::run_in(store_thread_, [this] { return store_.read_ahead(); });
 }
 
 void Fleet::start() {
@@ -75,6 +79,23 @@ void Fleet::start() {
   arm_tick();
   arm_heartbeats();
   arm_flush();
+}
+
+std::string_view Fleet::state(const Shard& shard) const {
+  const auto now = net::fleet_clock();
+  const auto& info = shard.info;
+  if (shard.session == nullptr) {
+    if (!info.registered()) return "new";
+    return now - std::max(info.last_seen, plan_settings_.patience.since) >= settings_.assume_dead_after
+               ? "dead"
+               : "offline";
+  }
+  if (now - info.last_seen >= settings_.request_reboot_after) return "silent";
+  if (!info.goal.bound()) return "spare";
+  if (shard.parked) return "parked";
+  if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
+  if (!shard.told) return "queued";
+  return info.runs_goal() ? "running" : "starting";
 }
 
 Shard* Fleet::find(const ShardName& name) {
@@ -243,12 +264,15 @@ net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
     if (session != nullptr) session->close();
   }
   replan();
-  co_return co_await in_store([this, &names] { return store_.remove(names); });
+  co_return co_await in_store([this, &names]() -> Result<void> {
+    auto removed = store_.remove(names);
+    return removed ? past_.forget(names) : removed;
+  });
 }
 
 net::Task<Result<void>> Fleet::add_history(std::vector<fleet::SampleBlock> blocks) {
   const auto oldest = net::wall_clock() - settings_.history_length;
-  co_return co_await in_store([this, &blocks, oldest] { return store_.save_history(blocks, oldest); });
+  co_return co_await in_store([this, &blocks, oldest] { return past_.save_history(blocks, oldest); });
 }
 
 net::Task<Result<std::vector<fleet::Sample>>> Fleet::history(ShardName name, Time since) {
@@ -256,7 +280,7 @@ net::Task<Result<std::vector<fleet::Sample>>> Fleet::history(ShardName name, Tim
   // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
   auto held = history_.held(name);
   auto blocks =
-      co_await net::run_in(store_thread_, [this, &name, since] { return store_.load_history(name, since); });
+      co_await net::run_in(store_thread_, [this, &name, since] { return past_.load_history(name, since); });
   if (!blocks) co_return blocks.error();
   std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
     return std::any_of(held.begin(), held.end(),
@@ -321,7 +345,7 @@ net::Task<> Fleet::flush() {
   const auto oldest = net::wall_clock() - settings_.history_length;
   const auto written = co_await in_store([&]() -> Result<void> {
     auto result = infos.empty() ? Result<void>{} : store_.save(infos);
-    return result && !blocks.empty() ? store_.save_history(blocks, oldest) : result;
+    return result && !blocks.empty() ? past_.save_history(blocks, oldest) : result;
   });
   if (written) co_return;
   history_.put_back(std::move(blocks));
@@ -337,6 +361,7 @@ void Fleet::store_wrote(const Result<void>& written) {
     store_trouble_.clear();
     return;
   }
+  if (written.error().kind == ErrorKind::not_permitted && deposed) deposed(written.error().message);
   if (store_trouble_.empty()) {
     const auto text = written.error().message +
                       ". Shards are served from memory meanwhile; new shards and new ids wait until it works";
@@ -346,14 +371,14 @@ void Fleet::store_wrote(const Result<void>& written) {
   store_trouble_ = written.error().message;
 }
 
-net::Task<> Fleet::finish() {
+net::Task<> Fleet::finish(bool save) {
   finished_ = true;
   plan_timer_.cancel();
   tick_timer_.cancel();
   dispatch_timer_.cancel();
   heartbeat_timer_.cancel();
   flush_timer_.cancel();
-  co_await flush();
+  if (save) co_await flush();
 }
 
 }  // namespace smaster::server

@@ -54,22 +54,40 @@ struct Target {
 [[nodiscard]] std::optional<Target> parse_target(const std::string& text);
 inline constexpr const char* kTargetNote = "target";
 
-/// What a shard is doing, in one word.
-[[nodiscard]] std::string_view state_word(const Shard& shard, const Settings& settings, Time now);
+/// The same of what Discord allows.
+[[nodiscard]] std::string to_text(const fleet::IdentifyLimits& limits);
+[[nodiscard]] std::optional<fleet::IdentifyLimits> parse_limits(const std::string& text);
+inline constexpr const char* kIdentifyNote = "identify";
+
+/// What the store has of a fleet.
+struct Kept {
+  std::vector<fleet::ShardInfo> shards;
+  std::string target;    ///< as `to_text` wrote it; empty: none
+  std::string identify;  ///< what Discord allowed
+};
 
 class Fleet {
  public:
-  Fleet(net::asio::io_context& context, const Settings& settings, store::Store& store);
+  Fleet(net::asio::io_context& context, const Settings& settings, store::Store& store,
+        store::HistoryStore& past);
 
-  /// Reads the registry; call before anything else.
-  [[nodiscard]] Result<void> load();
+  /// Reads what the store has, in any thread; `take` it before anything else.
+  [[nodiscard]] Result<Kept> read();
+  void take(Kept kept);
+  /// The same in the store's own thread; and ahead of that, as long as another server leads.
+  net::Task<Result<Kept>> read_in_store();
+  net::Task<Result<void>> read_ahead();
   /// Begins planning, heartbeats and write-behind.
   void start();
-  /// Writes what is unsaved and stops; call once, at the end.
-  net::Task<> finish();
+  /// Writes what is unsaved, unless that is another server's to do, and stops; call once, at the end.
+  net::Task<> finish(bool save);
+  /// What the store's own thread still does must end before the store.
+  void join() { store_thread_.join(); }
 
   [[nodiscard]] Shard* find(const ShardName& name);
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
+  /// What a shard is doing, in one word.
+  [[nodiscard]] std::string_view state(const Shard& shard) const;
   /// A shard's statuses later than `since`, from the disk and what is not there yet.
   net::Task<Result<std::vector<fleet::Sample>>> history(ShardName name, Time since);
   [[nodiscard]] ShardCount goal() const { return target_.count; }
@@ -138,6 +156,9 @@ class Fleet {
 
   /// A text that is kept for somebody under a name; empty: none was saved.
   [[nodiscard]] Result<std::string> load_note(const std::string& name) { return store_.load_note(name); }
+  net::Task<Result<std::string>> load_note_in_store(std::string name) {
+    co_return co_await net::run_in(store_thread_, [this, &name] { return store_.load_note(name); });
+  }
   net::Task<Result<void>> save_note(std::string name, std::string text) {
     co_return co_await in_store([this, &name, &text] { return store_.save_note(name, text); });
   }
@@ -145,6 +166,8 @@ class Fleet {
   /// Why the store cannot be written, while it cannot; empty: all is well.
   [[nodiscard]] const std::string& store_trouble() const { return store_trouble_; }
 
+  /// Set by the server: the store says that another one leads.
+  std::function<void(const std::string&)> deposed;
   /// Set by the server: tells the operators of something that needs them.
   std::function<void(const std::string&)> alert;
   /// Set by the server: makes one config, then calls replan by way of `add`.
@@ -163,6 +186,8 @@ class Fleet {
   void deliver();
   void deliver_later();
   void deliver(const fleet::Order& order);
+  [[nodiscard]] bool budget_kept();
+  net::Task<> keep_budget();
   void arm_dispatch();
   [[nodiscard]] std::string update_text(const Shard& shard, ShardId id, const fleet::Role& role) const;
   net::Task<> generate_one(fleet::Generate what);
@@ -184,6 +209,7 @@ class Fleet {
   net::asio::io_context& context_;
   const Settings& settings_;
   store::Store& store_;
+  store::HistoryStore& past_;
   net::asio::thread_pool store_thread_{1};
   std::map<ShardName, Shard> shards_;
   std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
@@ -199,6 +225,9 @@ class Fleet {
   net::Timer tick_timer_;
   net::Timer heartbeat_timer_;
   net::Timer flush_timer_;
+  /// The logins as the store has them: some more are counted there than were made.
+  std::optional<fleet::IdentifyLimits> budget_;
+  bool keeping_budget_ = false;
   bool plan_due_ = false;
   bool delivery_due_ = false;
   bool generating_ = false;

@@ -7,6 +7,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <limits>
 #include <utility>
 
 #include "base/text.hpp"
@@ -24,6 +25,8 @@ namespace asio = net::asio;
 /// Changes that come together are planned together.
 constexpr Millis kPlanDelay{5};
 constexpr std::chrono::seconds kRetrySave{1};
+/// So many logins are counted in the store before they are made: of who takes over they are lost at most.
+constexpr std::int64_t kLoginsAhead = 20;
 constexpr ShardId kExit{-2};  // WIRE.md, `update`: the shard program itself exits
 
 std::string setting_text(const Settings& settings) {
@@ -50,6 +53,31 @@ std::optional<Target> parse_target(const std::string& text) {
   json::read(value->get_object(), "operator", target.by_operator);
   target.strategy = fleet::parse_strategy(strategy).value_or(fleet::Strategy::rolling);
   return target.count.known() ? std::optional(target) : std::nullopt;
+}
+
+std::string to_text(const fleet::IdentifyLimits& limits) {
+  boost::json::object object{{"maxConcurrency", limits.max_concurrency},
+                             {"resetAt", to_unix_ms(limits.reset_at)},
+                             {"total", limits.total},
+                             {"reserve", limits.reserve}};
+  if (limits.remaining) object["remaining"] = *limits.remaining;
+  return json::serialize(object);
+}
+
+std::optional<fleet::IdentifyLimits> parse_limits(const std::string& text) {
+  const auto value = json::parse(text);
+  if (!value || !value->is_object()) return std::nullopt;
+  const auto& object = value->get_object();
+  fleet::IdentifyLimits limits;
+  std::int64_t concurrency = 0;
+  json::read(object, "maxConcurrency", concurrency);
+  json::read(object, "resetAt", limits.reset_at);
+  json::read(object, "total", limits.total);
+  json::read(object, "reserve", limits.reserve);
+  if (object.contains("remaining")) json::read(object, "remaining", limits.remaining.emplace(0));
+  if (concurrency < 1 || concurrency > std::numeric_limits<std::int32_t>::max()) return std::nullopt;
+  limits.max_concurrency = static_cast<std::int32_t>(concurrency);
+  return limits;
 }
 
 // ---- the goal ----
@@ -285,8 +313,41 @@ void Fleet::deliver_later() {
 void Fleet::deliver() {
   if (finished_) return;
   dispatch_.tick(net::fleet_clock());
+  if (!budget_kept()) return;
   for (const auto& order : dispatch_.take_orders()) deliver(order);
   arm_dispatch();
+}
+
+/// Whether logins that are let go are in the store: who takes over must not make them once more. A server
+/// that stands alone need not wait for that.
+bool Fleet::budget_kept() {
+  const auto& limits = identify().limits();
+  if (!limits) return true;
+  if (budget_) {
+    auto kept = *budget_;
+    kept.remaining = limits->remaining;
+    if (kept == *limits && limits->remaining.value_or(0) >= budget_->remaining.value_or(0)) return true;
+  }
+  if (!std::exchange(keeping_budget_, true)) {
+    asio::co_spawn(context_, keep_budget(), asio::detached);
+  }
+  return !settings_.store.shared();
+}
+
+net::Task<> Fleet::keep_budget() {
+  auto limits = *identify().limits();
+  if (limits.remaining) limits.remaining = std::max<std::int64_t>(*limits.remaining - kLoginsAhead, 0);
+  auto text = to_text(limits);
+  const auto saved = co_await save_note(kIdentifyNote, std::move(text));
+  if (saved) {
+    budget_ = limits;
+  } else {
+    net::Timer pause(context_.get_executor(), kRetrySave);
+    boost::system::error_code ignored;
+    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+  }
+  keeping_budget_ = false;
+  deliver();
 }
 
 void Fleet::arm_dispatch() {

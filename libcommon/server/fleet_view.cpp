@@ -131,7 +131,7 @@ void FleetView::look() {
 }
 
 void FleetView::compare(const Shard& shard, Row& row, bool fresh) {
-  const std::string state(state_word(shard, core_.settings, net::fleet_clock()));
+  const std::string state(core_.fleet.state(shard));
   const auto name = shard.info.id.str();
   if (shard.status) {
     const auto& status = *shard.status;

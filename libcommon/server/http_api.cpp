@@ -10,8 +10,10 @@
 #include "control/render.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
+#include "server/candidacy.hpp"
 #include "server/core.hpp"
 #include "server/history.hpp"
+#include "server/peer_link.hpp"
 #include "server/stats.hpp"
 
 namespace smaster::server {
@@ -68,6 +70,16 @@ net::Task<Result<std::string>> history(Core& core, boost::urls::url_view url) {
   co_return answer + '}';
 }
 
+/// Why no shards should be sent here; empty: they may come.
+std::string unready(Core& core, const Candidacy* candidacy) {
+  if (!core.leadership.held()) {
+    const auto leader = candidacy == nullptr ? std::string() : candidacy->leader().url;
+    return leader.empty() ? "stands by; no server leads now" : "stands by; " + leader + " leads";
+  }
+  const auto& trouble = core.fleet.store_trouble();
+  return trouble.empty() ? "" : "degraded, served from memory: " + trouble;
+}
+
 void compress(const net::Request& request, net::Response& response) {
   response.set(http::field::vary, "Accept-Encoding");
   const auto accepted = request[http::field::accept_encoding];
@@ -80,7 +92,8 @@ void compress(const net::Request& request, net::Response& response) {
 
 }  // namespace
 
-net::Task<net::Response> answer_http(Core& core, std::size_t sessions, const net::Request& request) {
+net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std::size_t sessions,
+                                     const net::Request& request) {
   net::Response response(http::status::not_implemented, request.version());
   response.keep_alive(request.keep_alive());
   response.set(http::field::content_type, "text/plain; charset=utf-8");
@@ -89,10 +102,13 @@ net::Task<net::Response> answer_http(Core& core, std::size_t sessions, const net
   const auto path = url ? std::string(url->path()) : std::string();
   const bool get = request.method() == http::verb::get;
   if (get && (path == "/healthz" || path == "/readyz")) {
-    const auto& trouble = core.fleet.store_trouble();
-    const bool well = path == "/healthz" || trouble.empty();
-    response.result(well ? http::status::ok : http::status::service_unavailable);
-    response.body() = well ? "ok\n" : "degraded, served from memory: " + trouble + '\n';
+    const auto why = path == "/healthz" ? "" : unready(core, candidacy);
+    response.result(why.empty() ? http::status::ok : http::status::service_unavailable);
+    response.body() = why.empty() ? "ok\n" : why + '\n';
+    if (candidacy != nullptr) {
+      response.set(kLagHeader, std::to_string(candidacy->lag().count()));
+      if (!candidacy->leader().url.empty()) response.set(kLeaderHeader, candidacy->leader().url);
+    }
   } else if (get && path == "/metrics") {
     const Gauges gauges{core.fleet.identify().waiting(), core.sql.waiting(), core.mail.waiting(),
                         core.files.waiting(), core.fleet.store_trouble().empty()};

@@ -5,9 +5,12 @@
 
 namespace smaster::server {
 
+class Candidacy;
 class Core;
 
-/// `sessions`: how many there are. 501 for everything that is not served, as the original has it.
-net::Task<net::Response> answer_http(Core& core, std::size_t sessions, const net::Request& request);
+/// `candidacy`: none where this server stands alone. `sessions`: how many there are. 501 for everything that
+/// is not served, as the original has it.
+net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std::size_t sessions,
+                                     const net::Request& request);
 
 }  // namespace smaster::server

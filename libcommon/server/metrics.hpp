@@ -37,9 +37,9 @@ struct Gauges {
 
 /// Whoever does something counts it here.
 struct Metrics {
-  Counts handshakes{{"accepted", 0},      {"no_header", 0}, {"malformed", 0}, {"clock", 0},
-                    {"replayed", 0},      {"refused", 0},   {"too_many", 0},  {"failed", 0},
-                    {"second_master", 0}, {"busy", 0}};
+  Counts handshakes{{"accepted", 0}, {"standby", 0},       {"no_header", 0}, {"malformed", 0},
+                    {"clock", 0},    {"replayed", 0},      {"refused", 0},   {"too_many", 0},
+                    {"failed", 0},   {"second_master", 0}, {"busy", 0}};
   Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
   Counts statements{{"ok", 0}, {"error", 0}};
   Counts files{{"ok", 0}, {"error", 0}};

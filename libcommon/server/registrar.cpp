@@ -13,6 +13,7 @@
 #include "fleet/import.hpp"
 #include "fleet/names.hpp"
 #include "net/clock.hpp"
+#include "net/http_client.hpp"
 #include "server/core.hpp"
 
 namespace smaster::server {
@@ -37,17 +38,28 @@ ShardName Registrar::reserve_name(Deliver deliver) {
 std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
                                    const std::string& private_pem) const {
   const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
-  return boost::json::serialize(boost::json::object{
-      {"host",
-       {{"protocol", remote.protocol.empty() ? core_.settings.protocol() : remote.protocol},
-        {"host", remote.host},
-        {"port", remote.port != 0 ? remote.port : core_.port},
-        {"path", remote.path.empty() ? core_.settings.path : remote.path}}},
-      {"pubKey", public_pem},
-      {"privKey", private_pem},
-      {"masterPubKey", core_.rotation.public_pem()},
-      {"id", name.str()},
-      {"signAlgorithm", "RSA-SHA256"}});
+  const auto host = [&](const std::string& name_or_address, std::uint16_t port) {
+    return boost::json::object{
+        {"protocol", remote.protocol.empty() ? core_.settings.protocol() : remote.protocol},
+        {"host", name_or_address},
+        {"port", port},
+        {"path", remote.path.empty() ? core_.settings.path : remote.path}};
+  };
+  boost::json::value where = host(remote.host, remote.port != 0 ? remote.port : core_.port);
+  if (const auto& masters = core_.settings.cluster.masters; !masters.empty()) {
+    boost::json::array list;
+    for (const auto& entry : masters) {
+      const auto endpoint = *net::parse_host_port(entry);  // the settings were checked
+      list.push_back(host(endpoint.host, endpoint.port));
+    }
+    where = std::move(list);
+  }
+  return boost::json::serialize(boost::json::object{{"host", std::move(where)},
+                                                    {"pubKey", public_pem},
+                                                    {"privKey", private_pem},
+                                                    {"masterPubKey", core_.rotation.public_pem()},
+                                                    {"id", name.str()},
+                                                    {"signAlgorithm", "RSA-SHA256"}});
 }
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {

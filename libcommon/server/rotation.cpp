@@ -48,6 +48,11 @@ Result<void> Rotation::load() {
 }
 
 net::Task<Result<void>> Rotation::begin() {
+  if (core_.settings.store.shared()) {
+    co_return fail(ErrorKind::not_permitted,
+                   "several servers share the keys, and one cannot change them for all; see \"Keys\" in "
+                   "smaster-cluster(7)");
+  }
   if (active()) co_return fail(ErrorKind::not_permitted, "the keys are being rotated already");
   auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();

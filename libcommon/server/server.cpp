@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <boost/asio/detached.hpp>
+#include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
@@ -20,13 +21,17 @@
 #include "net/http_listener.hpp"
 #include "net/stream.hpp"
 #include "server/admission.hpp"
+#include "server/candidacy.hpp"
 #include "server/control_api.hpp"
+#include "server/control_members.hpp"
 #include "server/core.hpp"
 #include "server/dashboard.hpp"
 #include "server/discord_watch.hpp"
 #include "server/file_watch.hpp"
 #include "server/http_api.hpp"
+#include "server/peer_link.hpp"
 #include "server/registrar.hpp"
+#include "store/open.hpp"
 #include "store/store.hpp"
 
 namespace smaster::server {
@@ -91,7 +96,7 @@ Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
 }
 
 /// Where the store cannot be written, a server that serves from memory is better than none.
-Result<std::unique_ptr<store::Store>> open_store(const std::filesystem::path& file) {
+Result<std::unique_ptr<store::FileStore>> open_file(const std::filesystem::path& file) {
   auto store = store::open_sqlite(file);
   if (store || ::access(file.c_str(), R_OK) != 0 || store.error().kind != ErrorKind::cannot_create)
     return store;
@@ -99,6 +104,46 @@ Result<std::unique_ptr<store::Store>> open_store(const std::filesystem::path& fi
   if (!copy) return store;
   spdlog::error("{}; starting with what it has", store.error().message);
   return copy;
+}
+
+/// Where everything is kept. Without an election this server stands alone.
+struct Stores {
+  std::shared_ptr<store::Store> registry;
+  std::shared_ptr<store::HistoryStore> history;
+  std::unique_ptr<store::Election> election;
+};
+
+Result<Stores> open_stores(const Settings& settings) {
+  Stores stores;
+  if (settings.store.shared()) {
+    auto shared = store::open_shared(settings.store.url,
+                                     {settings.store.ca_file.string(), settings.store.certificate.string(),
+                                      settings.store.key.string(), settings.store.lease});
+    if (!shared) return fail(shared.error().kind, "store.url: " + shared.error().message);
+    stores.registry = std::move(shared->store);
+    stores.election = std::move(shared->election);
+  }
+  if (!settings.history_url.empty()) {
+    auto history = store::open_history(settings.history_url);
+    if (!history) return fail(history.error().kind, "history.url " + history.error().message);
+    stores.history = std::move(*history);
+  }
+  if (!stores.registry || !stores.history) {
+    auto file = open_file(settings.state_dir / "smaster.db");
+    if (!file) return file.error();
+    const std::shared_ptr<store::FileStore> both = std::move(*file);
+    if (!stores.registry) stores.registry = both;
+    if (!stores.history) stores.history = both;
+  }
+  return stores;
+}
+
+/// How soon shards notice that this server is gone: within the time that another needs to lead.
+engineio::Options engine_timing(const Settings& settings) {
+  engineio::Options options;
+  options.max_payload = settings.max_payload;
+  if (settings.store.shared()) options.ping_interval = options.ping_timeout = settings.store.lease / 2;
+  return options;
 }
 
 /// As many descriptors as we may have: every shard needs one.
@@ -111,31 +156,42 @@ void raise_descriptor_limit() {
 
 class Server final : public net::Application {
  public:
-  Server(ServeOptions options, std::unique_ptr<store::Store> store, crypto::Signer signer)
+  Server(ServeOptions options, Stores stores, crypto::Signer signer)
       : reload_(std::move(options.reload)),
         config_(std::move(options.config)),
-        store_(std::move(store)),
-        core_(context_, std::move(options.settings), *store_, std::move(signer)),
+        stores_(std::move(stores)),
+        core_(context_, std::move(options.settings), *stores_.registry, *stores_.history, std::move(signer)),
         admission_(core_),
         discord_(core_),
         registrar_(core_),
         engine_(context_, engine_options(core_.settings), *this),
         listener_(context_, engine_, *this),
-        control_(context_,
-                 [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
+        control_(
+            context_,
+            [this](control::Call call) { return handle_control(control_context(), std::move(call)); },
+            stores_.election ? [this](const std::string& path) { return elsewhere(path); }
+                             : control::Elsewhere()),
         dashboard_(core_,
                    [this](control::Call call) { return handle_control(control_context(), std::move(call)); }),
+        peers_(core_),
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
         watch_(context_, [this](const std::filesystem::path& file) { file_changed(file); }),
         grace_(context_.get_executor()) {}
 
-  Result<Ended> run() {
+  /// `sockets`: of who listened before. `hold_back`: another server is to lead.
+  Result<Ended> run(ListeningSockets sockets, bool hold_back) {
     if (auto tls = set_tls(core_.settings); !tls) return tls.error();
-    if (auto loaded = core_.fleet.load(); !loaded) return loaded.error();
-    if (auto listening = listen(inherited_sockets()); !listening) return listening.error();
-
-    if (auto rotation = core_.rotation.load(); !rotation) return rotation.error();
+    if (stores_.election) {
+      candidacy_.emplace(core_, *stores_.election);
+    } else {
+      if (auto kept = core_.fleet.read(); !kept) {
+        return kept.error();
+      } else {
+        core_.fleet.take(std::move(*kept));
+      }
+    }
+    if (auto listening = listen(std::move(sockets)); !listening) return listening.error();
     core_.reload_keys = [this] { reload_keys(); };
     core_.restart = [this] {
       asio::post(context_, [this] {
@@ -145,28 +201,34 @@ class Server final : public net::Application {
     };
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
-    core_.fleet.start();
-    if (auto listening = dashboard_.listen(); !listening) return listening.error();
-    asio::co_spawn(context_, discord_.run(), asio::detached);
+    core_.fleet.deposed = [this](const std::string& why) { deposed(why); };
+    if (candidacy_) {
+      candidacy_->elected = [this] { asio::co_spawn(context_, take_lead(), asio::detached); };
+      candidacy_->deposed = [this](const std::string& why) { deposed(why); };
+      asio::co_spawn(context_, candidacy_->run(self(), hold_back), asio::detached);
+      asio::co_spawn(context_, check_keys(), asio::detached);
+    } else {
+      core_.leadership.lease_until(Leadership::kForGood);
+      if (auto led = lead(); !led) return led.error();
+    }
     wait_for_signals();
     watch_files();
     spdlog::info("listening on {} port {}{}, path {}; control socket {}; state in {}", core_.settings.address,
                  core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
                  core_.settings.control_socket.string(), core_.settings.state_dir.string());
-    if (core_.settings.dashboard.port >= 0) {
-      spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,
-                   dashboard_.endpoint().port());
-    }
     ::sd_notify(0, "READY=1");
     context_.run();
     // What still runs in the pools must end before what it refers to goes.
+    if (candidacy_) candidacy_->join();
+    core_.fleet.join();
     core_.signatures.join();
     core_.slow_work.stop();
     core_.slow_work.join();
     core_.sql.join();
     core_.files.join();
-    spdlog::info(handed_over_ ? "restarting" : "stopped");
-    return Ended{std::move(handed_over_)};
+    if (failure_) return *failure_;
+    if (!again_) spdlog::info(handed_over_ ? "restarting" : "stopped");
+    return Ended{std::move(handed_over_), again_, hand_over_lead_};
   }
 
   net::Task<net::Admission> admit(net::HandshakeRequest request) override {
@@ -174,15 +236,140 @@ class Server final : public net::Application {
   }
 
   net::Task<net::Response> answer(const net::Request& request) override {
-    return answer_http(core_, engine_.session_count(), request);
+    return answer_http(core_, candidacy(), engine_.session_count(), request);
+  }
+
+  std::function<net::Task<>(net::Stream)> upgrade(const net::Request& request) override {
+    if (!candidacy_ || !PeerLink::asked_for(request) || !peers_.proven(request, candidacy_->self().name))
+      return {};
+    return [this](net::Stream stream) { return control_.serve(std::move(stream)); };
   }
 
  private:
   static net::EngineOptions engine_options(const Settings& settings) {
     net::EngineOptions options;
     options.path = settings.path;
-    options.engine.max_payload = settings.max_payload;
+    options.engine = engine_timing(settings);
     return options;
+  }
+
+  [[nodiscard]] Candidacy* candidacy() { return candidacy_ ? &*candidacy_ : nullptr; }
+
+  /// This server as the others know it.
+  [[nodiscard]] store::Member self() const {
+    const auto& settings = core_.settings;
+    auto url = settings.cluster.url;
+    if (url.empty()) {
+      const bool any = settings.address == "0.0.0.0" || settings.address == "::";
+      const auto host = any ? asio::ip::host_name() : settings.address;
+      url = std::string(settings.protocol()) + "//" +
+            (host.find(':') == std::string::npos ? host : '[' + host + ']') + ':' +
+            std::to_string(core_.port);
+    }
+    const auto name = settings.cluster.name.empty() ? url.substr(url.find("//") + 2) : settings.cluster.name;
+    return {name, url, SMASTER_VERSION, core_.started_at, fleet::kNever};
+  }
+
+  /// Begins to command shards: what the store has is known by now.
+  Result<void> lead() {
+    // Several servers have no rotation: the next key would have to be everywhere.
+    if (!candidacy_) {
+      if (auto rotation = core_.rotation.load(); !rotation) return rotation.error();
+    }
+    core_.leadership.begin();
+    core_.fleet.start();
+    if (auto listening = dashboard_.listen(); !listening) return listening.error();
+    if (core_.settings.dashboard.port >= 0) {
+      spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,
+                   dashboard_.endpoint().port());
+    }
+    asio::co_spawn(context_, discord_.run(), asio::detached);
+    return {};
+  }
+
+  /// The lease is ours: reads what has changed last, and leads.
+  net::Task<> take_lead() {
+    const auto begun = net::now();
+    auto kept = co_await core_.fleet.read_in_store();
+    if (!kept) {
+      deposed(kept.error().message);
+      co_return;
+    }
+    if (auto same = co_await same_keys(); !same) {
+      fail_with(same.error());
+      co_return;
+    }
+    if (stopping_) co_return;
+    core_.fleet.take(std::move(*kept));
+    leads_ = true;
+    if (auto led = lead(); !led) {
+      fail_with(led.error());
+      co_return;
+    }
+    spdlog::warn("this server leads from now on: {} shards, read within {} ms", core_.fleet.shards().size(),
+                 std::chrono::duration_cast<Millis>(net::now() - begun).count());
+  }
+
+  /// Better at the start than when this server is needed.
+  net::Task<> check_keys() {
+    const auto known = co_await core_.fleet.load_note_in_store(store::kMasterKeyNote);
+    if (!known || known->empty() || stopping_) co_return;  // whoever leads first decides
+    if (auto same = co_await same_keys(); !same && same.error().kind == ErrorKind::bad_config)
+      fail_with(same.error());
+  }
+
+  /// Shards know one master by one key: servers that share a store must have the same.
+  net::Task<Result<void>> same_keys() {
+    const auto known = co_await core_.fleet.load_note_in_store(store::kMasterKeyNote);
+    if (!known) co_return known.error();
+    if (*known == core_.proof.public_pem()) co_return Result<void>();
+    if (known->empty())
+      co_return co_await core_.fleet.save_note(store::kMasterKeyNote, core_.proof.public_pem());
+    co_return fail(ErrorKind::bad_config,
+                   (core_.settings.state_dir / kPrivateKeyFile).string() +
+                       " is not the key pair of the other servers, and shards would refuse this one: copy "
+                       "shardMaster.priv from the state_dir of one of them");
+  }
+
+  void fail_with(const Error& error) {
+    failure_ = error;
+    stop("cannot lead");
+  }
+
+  /// Another server leads, or may: nothing more is written or told, and this one begins anew.
+  void deposed(const std::string& why) {
+    core_.leadership.lose();
+    if (stopping_) return;
+    spdlog::error("this server does not lead any more: {}", why);
+    again_ = true;
+    stop("to stand by");
+  }
+
+  /// Hands over on purpose: what is known is written, and all shards are let go.
+  void step_down() {
+    again_ = true;
+    hand_over_lead_ = true;
+    stop("to hand over");
+  }
+
+  /// Requests that are not about this server are the leader's to answer.
+  net::Task<Result<std::unique_ptr<net::Stream>>> elsewhere(const std::string& path) {
+    if (leads_ || is_local(path)) co_return std::unique_ptr<net::Stream>();
+    if (candidacy_->leads())
+      co_return fail(ErrorKind::unavailable, "this server is about to lead; try again");
+    if (candidacy_->leader().name.empty()) {
+      co_return fail(ErrorKind::unavailable,
+                     "no server leads now" +
+                         (candidacy_->trouble().empty() ? "" : ": " + candidacy_->trouble()) +
+                         "; try again in some seconds");
+    }
+    auto stream = co_await peers_.dial(candidacy_->leader());
+    if (!stream) {
+      co_return fail(
+          ErrorKind::unavailable,
+          "this server stands by, and the one that leads cannot be asked: " + stream.error().message);
+    }
+    co_return std::move(*stream);
   }
 
   /// On the sockets that a predecessor or systemd has left, where they are what the settings say.
@@ -229,7 +416,14 @@ class Server final : public net::Application {
   }
 
   ControlContext control_context() {
-    return {core_, registrar_, engine_, [this] { stop("asked over the control socket"); }};
+    return {core_,
+            registrar_,
+            engine_,
+            [this] { stop("asked over the control socket"); },
+            candidacy(),
+            &peers_,
+            [this] { step_down(); },
+            leads_ || !candidacy_};
   }
 
   net::Task<> generate(fleet::Generate what) {
@@ -369,14 +563,17 @@ class Server final : public net::Application {
   }
 
   net::Task<> finish() {
-    if (restart_) handed_over_ = ListeningSockets{listener_.share(), control_.hand_over()};
+    if (restart_ || again_) handed_over_ = ListeningSockets{listener_.share(), control_.hand_over()};
+    const bool deposed = again_ && !hand_over_lead_;
     engine_.close_all();
     listener_.stop();
     dashboard_.stop();
     discord_.stop();
     watch_.stop();
-    co_await core_.fleet.finish();
-    grace_.expires_after(engine_.session_count() > 0 ? kCloseGrace : std::chrono::seconds(0));
+    co_await core_.fleet.finish(!deposed && (leads_ || !candidacy_));
+    if (candidacy_) co_await candidacy_->stop();
+    const bool wait = engine_.session_count() > 0 && !deposed;
+    grace_.expires_after(wait ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
     // The control client that asked for the stop gets its answer first.
     co_await asio::post(context_, net::use_task);
@@ -388,7 +585,7 @@ class Server final : public net::Application {
   asio::io_context context_{1};
   std::function<Result<Settings>()> reload_;
   std::filesystem::path config_;
-  std::unique_ptr<store::Store> store_;
+  Stores stores_;
   Core core_;
   Admission admission_;
   DiscordWatch discord_;
@@ -397,6 +594,8 @@ class Server final : public net::Application {
   net::HttpListener listener_;
   control::ControlServer control_;
   Dashboard dashboard_;
+  PeerLink peers_;
+  std::optional<Candidacy> candidacy_;  ///< with other servers
   asio::signal_set signals_;
   asio::signal_set hangup_;
   FileWatch watch_;
@@ -404,6 +603,10 @@ class Server final : public net::Application {
   std::string generate_trouble_;  ///< why the last config was not made; empty: it was
   bool stopping_ = false;
   bool restart_ = false;
+  bool leads_ = false;           ///< among several, by its lease and with all that it needs
+  bool again_ = false;           ///< begins anew in this process, to stand by
+  bool hand_over_lead_ = false;  ///< on purpose
+  std::optional<Error> failure_;
   std::optional<ListeningSockets> handed_over_;
 };
 
@@ -413,19 +616,27 @@ Result<Ended> serve(ServeOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
   raise_descriptor_limit();
-  const auto& folder = options.settings.state_dir;
+  const auto folder = options.settings.state_dir;
   if (auto made = make_private_folder(folder); !made) return made.error();
   const auto lock = lock_folder(folder);
   if (!lock) return lock.error();
   // Configs that were on their way by mail when the last server ended.
   std::error_code ignored;
   std::filesystem::remove_all(folder / kMailFolder, ignored);
-  auto signer = load_keys(folder);
-  if (!signer) return signer.error();
-  auto store = open_store(folder / "smaster.db");
-  if (!store) return store.error();
-  Server server(std::move(options), std::move(*store), std::move(*signer));
-  return server.run();
+  auto sockets = inherited_sockets();
+  bool hold_back = false;
+  while (true) {
+    auto signer = load_keys(folder);
+    if (!signer) return signer.error();
+    auto stores = open_stores(options.settings);
+    if (!stores) return stores.error();
+    Server server(options, std::move(*stores), std::move(*signer));
+    auto ended = server.run(std::move(sockets), hold_back);
+    if (!ended || !ended->again) return ended;
+    hold_back = ended->handed_over;
+    if (auto fresh = options.reload()) options.settings = std::move(*fresh);
+    sockets = std::move(*ended->restart);
+  }
 }
 
 }  // namespace smaster::server

@@ -22,6 +22,8 @@ struct ServeOptions {
 /// How serving ended: for good, or to begin anew with the same sockets.
 struct Ended {
   std::optional<ListeningSockets> restart;
+  bool again = false;        ///< in this process: a server that led stands by from now on
+  bool handed_over = false;  ///< the lead, on purpose
 };
 
 /// Serves until it is told to stop or to restart; an error says why it could not start.

@@ -9,6 +9,7 @@
 #include "discord/gateway.hpp"
 #include "json/json.hpp"
 #include "net/address.hpp"
+#include "store/open.hpp"
 
 namespace smaster::server {
 namespace {
@@ -208,6 +209,36 @@ Setting database_url(std::string& out) {
           [&out] { return as_toml(out); }};
 }
 
+Setting store_url(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
+            if (!node.is_string()) return "takes an address such as \"etcd://a:2379,b:2379,c:2379/smaster\"";
+            out = node.as_string()->get();
+            const auto good = store::check_url(out);
+            return good ? std::nullopt : std::optional(good.error().message);
+          },
+          [&out] { return as_toml(out); }};
+}
+
+Setting history_url(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
+            if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
+            out = node.as_string()->get();
+            const auto good = store::open_history(out);
+            return good ? std::nullopt : std::optional(good.error().message);
+          },
+          [&out] { return as_toml(out); }};
+}
+
+Setting server_url(std::string& out) {
+  return {[&out](const toml::node& node) -> std::optional<std::string> {
+            constexpr auto kForm = "takes an address such as \"https://master-a.example.org:8024\"";
+            if (!node.is_string()) return kForm;
+            out = node.as_string()->get();
+            return net::parse_http_url(out) ? std::nullopt : std::optional(kForm);
+          },
+          [&out] { return as_toml(out); }};
+}
+
 Setting access(sql::Access& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
             for (const auto access : {sql::Access::none, sql::Access::read, sql::Access::write}) {
@@ -340,6 +371,22 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"shard_access", access(s.shard_access)},
         {"statement_timeout", duration(s.statement_timeout, Millis{10})},
         {"max_rows", number(s.max_rows, 1, 10'000'000)}}},
+      {"store",
+       {{"url", secret(store_url(s.store.url))},
+        {"ca_file", path(s.store.ca_file)},
+        {"certificate", path(s.store.certificate)},
+        {"key", path(s.store.key)},
+        {"lease", duration(s.store.lease, Millis{2'000})}}},
+      {"history", {{"url", secret(history_url(s.history_url))}}},
+      {"cluster",
+       {{"name", text(s.cluster.name)},
+        {"url", server_url(s.cluster.url)},
+        {"ca_file", path(s.cluster.ca_file)},
+        {"masters", texts(s.cluster.masters,
+                          [](const std::string& entry) -> std::optional<std::string> {
+                            if (net::parse_host_port(entry)) return std::nullopt;
+                            return "takes hosts with ports such as \"master-a:8024\", not \"" + entry + '"';
+                          })}}},
       {"permissions",
        {{"eval", yes_no(s.permissions.eval)},
         {"sql", yes_no(s.permissions.sql)},
@@ -423,6 +470,9 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
   }
   if (settings.tls_certificate.empty() != settings.tls_key.empty()) {
     return fail(ErrorKind::bad_config, source + ": TLS needs both server.tls_certificate and server.tls_key");
+  }
+  if (settings.store.certificate.empty() != settings.store.key.empty()) {
+    return fail(ErrorKind::bad_config, source + ": store.certificate and store.key go together");
   }
   if (settings.dashboard.port >= 0 && settings.dashboard.password_file.empty() &&
       !net::is_loopback(settings.dashboard.address)) {

@@ -34,6 +34,26 @@ struct DashboardSettings {
   std::vector<std::string> allow;       ///< "eval", "respawn"; only looking without
 };
 
+/// Where the registry is kept.
+struct StoreSettings {
+  std::string url;                    ///< empty: SQLite in state_dir
+  std::filesystem::path ca_file;      ///< more certificate authorities for etcds URLs, PEM
+  std::filesystem::path certificate;  ///< ours for etcd, PEM; empty: none
+  std::filesystem::path key;
+  Millis lease{5'000};  ///< for how long a server leads without renewing that
+
+  /// Whether several servers may share it.
+  [[nodiscard]] bool shared() const { return !url.empty(); }
+};
+
+/// This server among those that share a store.
+struct ClusterSettings {
+  std::string name;                  ///< empty: its URL's host and port
+  std::string url;                   ///< where the others and shards reach it; empty: by address and port
+  std::vector<std::string> masters;  ///< "host:port" of all, for new configs; empty: [remote_host] alone
+  std::filesystem::path ca_file;     ///< more certificate authorities for the other servers, PEM
+};
+
 /// What shards may ask the server for.
 struct Permissions {
   bool eval = true;    ///< broadcastEval, fetchClientValues, sendMessage
@@ -109,6 +129,11 @@ struct Settings {
   sql::Access shard_access = sql::Access::write;
   Millis statement_timeout{30'000};
   std::uint32_t max_rows = 10'000;
+  // [store], [history]
+  StoreSettings store;
+  std::string history_url;  ///< empty: SQLite in state_dir
+  // [cluster]
+  ClusterSettings cluster;
   // [permissions]
   Permissions permissions;
   // [dashboard]

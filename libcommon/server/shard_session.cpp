@@ -151,6 +151,7 @@ void ShardSession::left() {
 }
 
 void ShardSession::emit(std::string_view event, const std::vector<std::string_view>& arguments) {
+  if (!core_.leadership.held()) return;
   for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
     send_frame(frame);
   }
@@ -176,6 +177,7 @@ socketio::AckId ShardSession::ask(std::shared_ptr<const std::string> payload,
                                   const std::shared_ptr<engineio::FrameSource>& source, Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
+  if (!core_.leadership.held()) return id;  // the connection is about to end, and with it what waits
   send_frame(socketio::event_frame(id, std::move(payload), source ? 1 : 0));
   if (source) send_frame({true, nullptr, nullptr, source});
   return id;
@@ -191,6 +193,7 @@ void ShardSession::acked(std::string_view, socketio::AckId ack_id, socketio::Arg
 
 void ShardSession::answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
                           const std::vector<std::string>& attachments) {
+  if (!core_.leadership.held()) return;
   connection().ack(socketio::kMainNamespace, id, arguments, attachments);
 }
 

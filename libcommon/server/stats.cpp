@@ -57,8 +57,7 @@ boost::json::object counts_json(Core& core, std::optional<std::size_t> clients) 
     ++known;
     current += shard.connected ? 1 : 0;
     registered += shard.info.registered() ? 1 : 0;
-    const bool right =
-        state_word(shard, core.settings, now) == "running" && shard.info.goal.count == core.fleet.goal();
+    const bool right = core.fleet.state(shard) == "running" && shard.info.goal.count == core.fleet.goal();
     configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
   }
   const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
@@ -81,7 +80,7 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
   boost::json::array shards;
   for (const auto& [name, shard] : core.fleet.shards()) {
     auto row = fleet::to_json(shard.info);
-    row["state"] = state_word(shard, core.settings, now);
+    row["state"] = core.fleet.state(shard);
     row["connected"] = shard.connected;
     row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
     if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {

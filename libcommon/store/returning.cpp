@@ -33,31 +33,35 @@ class TemporaryFolder {
   fs::path path_;
 };
 
-class ReturningStore final : public Store {
+class ReturningStore final : public FileStore {
  public:
-  ReturningStore(fs::path file, std::unique_ptr<TemporaryFolder> folder, std::unique_ptr<Store> copy)
+  ReturningStore(fs::path file, std::unique_ptr<TemporaryFolder> folder, std::unique_ptr<FileStore> copy)
       : file_(std::move(file)), folder_(std::move(folder)), copy_(std::move(copy)) {}
 
   Result<std::vector<fleet::ShardInfo>> load_registry() override { return readable().load_registry(); }
+  Result<std::vector<std::string>> notes() override { return readable().notes(); }
   Result<std::string> load_note(const std::string& name) override { return readable().load_note(name); }
   Result<std::vector<fleet::SampleBlock>> load_history(const ShardName& shard, Time since) override {
     return readable().load_history(shard, since);
   }
   Result<void> save(const std::vector<fleet::ShardInfo>& shards) override {
-    return write([&](Store& store) { return store.save(shards); });
+    return write([&](FileStore& store) { return store.save(shards); });
   }
   Result<void> remove(const std::vector<ShardName>& shards) override {
-    return write([&](Store& store) { return store.remove(shards); });
+    return write([&](FileStore& store) { return store.remove(shards); });
+  }
+  Result<void> forget(const std::vector<ShardName>& shards) override {
+    return write([&](FileStore& store) { return store.forget(shards); });
   }
   Result<void> save_note(const std::string& name, const std::string& text) override {
-    return write([&](Store& store) { return store.save_note(name, text); });
+    return write([&](FileStore& store) { return store.save_note(name, text); });
   }
   Result<void> save_history(const std::vector<fleet::SampleBlock>& blocks, Time oldest) override {
-    return write([&](Store& store) { return store.save_history(blocks, oldest); });
+    return write([&](FileStore& store) { return store.save_history(blocks, oldest); });
   }
 
  private:
-  [[nodiscard]] Store& readable() { return real_ ? *real_ : *copy_; }
+  [[nodiscard]] FileStore& readable() { return real_ ? *real_ : *copy_; }
 
   template <class Work>
   Result<void> write(Work work) {
@@ -73,13 +77,13 @@ class ReturningStore final : public Store {
 
   fs::path file_;
   std::unique_ptr<TemporaryFolder> folder_;
-  std::unique_ptr<Store> copy_;
-  std::unique_ptr<Store> real_;
+  std::unique_ptr<FileStore> copy_;
+  std::unique_ptr<FileStore> real_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_copy(const fs::path& file) {
+Result<std::unique_ptr<FileStore>> open_copy(const fs::path& file) {
   auto folder = std::make_unique<TemporaryFolder>();
   if (folder->path().empty()) return fail(ErrorKind::cannot_create, "cannot make a temporary folder");
   const auto copy = folder->path() / file.filename();
@@ -90,7 +94,7 @@ Result<std::unique_ptr<Store>> open_copy(const fs::path& file) {
   fs::copy_file(file.string() + "-wal", copy.string() + "-wal", error);
   auto opened = open_sqlite(copy);
   if (!opened) return opened.error();
-  return std::unique_ptr<Store>(
+  return std::unique_ptr<FileStore>(
       std::make_unique<ReturningStore>(file, std::move(folder), std::move(*opened)));
 }
 

@@ -75,7 +75,7 @@ struct Row {
   }
 };
 
-class SqliteStore final : public Store {
+class SqliteStore final : public FileStore {
  public:
   explicit SqliteStore(const std::filesystem::path& file)
       : file_(file), sql_(soci::sqlite3, "dbname=\"" + file.string() + "\" timeout=5") {
@@ -134,6 +134,13 @@ class SqliteStore final : public Store {
     });
   }
 
+  Result<std::vector<std::string>> notes() override {
+    return guard<std::vector<std::string>>("read", [&] {
+      const soci::rowset<std::string> rows = (sql_.prepare << "SELECT name FROM notes ORDER BY name");
+      return std::vector<std::string>(rows.begin(), rows.end());
+    });
+  }
+
   Result<std::string> load_note(const std::string& name) override {
     return guard<std::string>("read", [&] {
       std::string text;
@@ -175,8 +182,17 @@ class SqliteStore final : public Store {
     return guard<void>("forget shards", [&] {
       soci::transaction transaction(sql_);
       for (const auto& shard : shards) {
+        sql_ << "DELETE FROM shards WHERE name = :name", soci::use(shard.str());
+      }
+      transaction.commit();
+    });
+  }
+
+  Result<void> forget(const std::vector<ShardName>& shards) override {
+    return guard<void>("forget shards' history", [&] {
+      soci::transaction transaction(sql_);
+      for (const auto& shard : shards) {
         const auto& name = shard.str();
-        sql_ << "DELETE FROM shards WHERE name = :name", soci::use(name);
         sql_ << "DELETE FROM history WHERE shard = :name", soci::use(name);
         sql_ << "DELETE FROM open_history WHERE shard = :name", soci::use(name);
       }
@@ -341,13 +357,13 @@ class SqliteStore final : public Store {
 
 }  // namespace
 
-Result<std::unique_ptr<Store>> open_sqlite(const std::filesystem::path& file) {
+Result<std::unique_ptr<FileStore>> open_sqlite(const std::filesystem::path& file) {
   const mode_t before =
       ::umask(0077);  // the file and its log must never be readable by others, not even briefly
   try {
     auto store = std::make_unique<SqliteStore>(file);
     ::umask(before);
-    return std::unique_ptr<Store>(std::move(store));
+    return std::unique_ptr<FileStore>(std::move(store));
   } catch (const std::exception& e) {
     ::umask(before);
     return fail(ErrorKind::cannot_create, "cannot open the store " + file.string() + ": " + e.what());

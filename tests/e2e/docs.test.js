@@ -56,7 +56,7 @@ test('the shells complete commands, subcommands, values of flags and files', asy
   for (const [shell, complete] of Object.entries(shells)) {
     await t.test(shell, async () => {
       const words = async (...typed) => (await complete(...typed)).filter((word) => !word.startsWith('-'));
-      assert.deepEqual(await complete('st'), ['stats', 'stop']);
+      assert.deepEqual(await complete('st'), ['stats', 'step-down', 'stop', 'store']);
       assert.deepEqual(await words(''), ['help', ...commands].sort());
       assert.deepEqual(await words('shards', ''), ['import', 'list', 'rm', 'show']);
       assert.deepEqual(await words('reshard', '8', '--strategy', ''), ['at-once', 'auto', 'blue-green', 'rolling']);

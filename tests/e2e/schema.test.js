@@ -4,6 +4,7 @@ import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'no
 import path from 'node:path';
 import {test} from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
+import {cluster} from './cluster.js';
 import {bin, run, serve} from './harness.js';
 
 const root = new URL('../../', import.meta.url).pathname;
@@ -62,6 +63,7 @@ test('all JSON is as the schemas have it, and the schemas know all of it', async
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--count', '2')));
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--out', '-')));
   check('stats', JSON.parse(await json('stats', '--json')));
+  check('members', JSON.parse((await (await cluster(t, 1)).servers[0].tool(['members', '--json'])).stdout));
 });
 
 /** The manual's recipes: {title, script}. */

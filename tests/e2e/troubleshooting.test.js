@@ -41,6 +41,13 @@ const provoke = {
     await server.end('SIGTERM');
     return says(server.agent(configs, 'discord-bot.js'), /refused/);
   },
+  'No server leads': async (t) => {
+    const server = await serve(t, '[store]\nurl = "etcd://127.0.0.1:1"\n');
+    return until('it to have tried', async () => {
+      const {stderr} = await server.tool(['stats']);
+      return /cannot reach/.test(stderr) && stderr;
+    });
+  },
   'An agent waits for another one': async (t) => {
     const server = await serve(t);
     const configs = await server.register(1);

@@ -19,7 +19,7 @@ using namespace smaster;
 namespace http = boost::beast::http;
 
 /// A store that takes everything and has nothing.
-class NoStore final : public store::Store {
+class NoStore final : public store::FileStore {
  public:
   Result<std::vector<fleet::ShardInfo>> load_registry() override {
     return std::vector{fleet::ShardInfo(*ShardName::parse("aaa")),
@@ -27,6 +27,8 @@ class NoStore final : public store::Store {
   }
   Result<void> save(const std::vector<fleet::ShardInfo>&) override { return {}; }
   Result<void> remove(const std::vector<ShardName>&) override { return {}; }
+  Result<void> forget(const std::vector<ShardName>&) override { return {}; }
+  Result<std::vector<std::string>> notes() override { return std::vector<std::string>(); }
   Result<std::string> load_note(const std::string&) override { return std::string(); }
   Result<void> save_note(const std::string&, const std::string&) override { return {}; }
   Result<std::vector<fleet::SampleBlock>> load_history(const ShardName&, Time) override {
@@ -66,14 +68,18 @@ struct Server {
   net::asio::io_context context;
   NoStore store;
   NoApplication application;
-  server::Core core{context, settings(), store, *crypto::Signer::load(master_key())};
+  server::Core core{context, settings(), store, store, *crypto::Signer::load(master_key())};
   server::Registrar registrar{core};
   net::EngineServer engine{context, {}, application};
 
   Server() {
     core.restart = core.reload_keys = [] {};
     core.fleet.alert = [](const std::string&) {};
-    if (!core.fleet.load()) std::abort();
+    auto kept = core.fleet.read();
+    if (!kept) std::abort();
+    core.fleet.take(std::move(*kept));
+    core.leadership.lease_until(server::Leadership::kForGood);
+    core.leadership.begin();
   }
   net::Task<> handle(control::Call call) {
     const server::ControlContext request{core, registrar, engine, [] {}};

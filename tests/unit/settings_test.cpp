@@ -46,8 +46,8 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
             "control_socket, path, port, project_dir, state_dir, tls_certificate, tls_key, trusted_proxies");
   EXPECT_EQ(
       error_of("[sever]\nport = 1"),
-      "f.toml:1:2: unknown section \"sever\"; there are dashboard, database, discord, heartbeat, limits, log, mail, "
-      "master_host, permissions, remote_host, server, shards, update");
+      "f.toml:1:2: unknown section \"sever\"; there are cluster, dashboard, database, discord, heartbeat, history, "
+      "limits, log, mail, master_host, permissions, remote_host, server, shards, store, update");
   EXPECT_NE(error_of("[}"), "");  // toml++ asserts otherwise
   // A letter where toml++ looks for a blank.
   EXPECT_NE(error_of("[shards]\ncount = \xef\xbb\xbb\"auto\""), "");

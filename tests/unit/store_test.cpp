@@ -22,7 +22,7 @@ class SqliteStore : public testing::Test {
     folder_ = ::mkdtemp(pattern.data());
   }
   ~SqliteStore() override { std::filesystem::remove_all(folder_); }
-  [[nodiscard]] std::unique_ptr<Store> open() const {
+  [[nodiscard]] std::unique_ptr<FileStore> open() const {
     auto store = open_sqlite(folder_ / "s.db");
     EXPECT_TRUE(store) << (store ? "" : store.error().message);
     return store ? std::move(*store) : nullptr;
@@ -81,7 +81,7 @@ fleet::SampleBlock block(std::string_view shard, int first, int last, std::strin
 }
 
 /// "first:bytes" of each of the shard's blocks, in their order.
-std::vector<std::string> blocks(Store& store, std::string_view shard, int since = 0) {
+std::vector<std::string> blocks(HistoryStore& store, std::string_view shard, int since = 0) {
   auto found = store.load_history(name(shard), from_unix_ms(since));
   EXPECT_TRUE(found);
   std::sort(found->begin(), found->end(), [](const auto& a, const auto& b) { return a.first < b.first; });
@@ -106,7 +106,7 @@ TEST_F(SqliteStore, HistoryComesBackByTimeAndWhatIsOldGoes) {
   ASSERT_TRUE(store->save_history({}, from_unix_ms(15)));
   EXPECT_EQ(blocks(*store, "abc"), (Texts{"20:" + bytes}));
   EXPECT_EQ(blocks(*store, "abd"), (Texts{"30:"}));
-  ASSERT_TRUE(store->remove({name("abc")}));
+  ASSERT_TRUE(store->forget({name("abc")}));
   EXPECT_EQ(blocks(*store, "abc"), Texts{});
 }
 

@@ -1,0 +1,117 @@
+#include "server/peer_link.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/beast/http.hpp>
+
+#include "base/text.hpp"
+#include "crypto/keys.hpp"
+#include "net/clock.hpp"
+#include "net/http_client.hpp"
+#include "server/core.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace asio = net::asio;
+namespace http = boost::beast::http;
+
+constexpr const char* kTarget = "/control";
+constexpr std::string_view kProtocol = "smaster-control";
+constexpr Millis kTimeout{3'000};
+constexpr Millis kAskTimeout{1'000};
+constexpr Millis kPrecision{30'000};
+constexpr std::size_t kMaxAnswer = 64u << 10;
+
+/// What is signed: whom it is for, so that it is no use elsewhere, when, and something that is never twice.
+std::string proof_text(const std::string& name, std::string_view time, std::string_view nonce) {
+  return "smaster control " + name + ' ' + std::string(time) + ' ' + std::string(nonce);
+}
+
+}  // namespace
+
+Result<net::HttpEndpoint> PeerLink::endpoint(const store::Member& member) const {
+  auto url = net::parse_http_url(member.url);
+  if (!url) return fail(ErrorKind::unavailable, '"' + member.url + "\" is no address of a server");
+  if (url->secure) {
+    auto tls = net::client_tls_context(core_.settings.cluster.ca_file);
+    if (!tls) return tls.error();
+    url->endpoint.tls = std::move(*tls);
+  }
+  return std::move(url->endpoint);
+}
+
+net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Member& member) {
+  const auto where = endpoint(member);
+  if (!where) co_return where.error();
+  auto stream = co_await net::open_stream(core_.context.get_executor(), *where, kTimeout);
+  if (!stream) co_return stream.error();
+  const auto time = std::to_string(to_unix_ms(net::wall_clock()));
+  const auto nonce = crypto::random_token(16);
+  const auto text = proof_text(member.name, time, nonce);
+  const auto signature =
+      co_await net::run_in(core_.signatures, [this, &text] { return core_.proof.sign_now(text); });
+  net::Request request(http::verb::get, kTarget, 11);
+  request.set(http::field::host, where->authority());
+  request.set(http::field::connection, "Upgrade");
+  request.set(http::field::upgrade, kProtocol);
+  request.set(http::field::authorization, time + ',' + nonce + ',' + signature);
+  boost::system::error_code error;
+  const net::Deadline deadline(**stream, kTimeout);
+  co_await http::async_write(**stream, request, asio::redirect_error(net::use_task, error));
+  boost::beast::flat_buffer buffer;
+  http::response_parser<http::empty_body> parser;
+  if (!error) {
+    co_await http::async_read_header(**stream, buffer, parser, asio::redirect_error(net::use_task, error));
+  }
+  if (error) {
+    co_return fail(ErrorKind::unavailable,
+                   member.url + " did not answer: " + (deadline.expired() ? "too slow" : error.message()));
+  }
+  if (parser.get().result() != http::status::switching_protocols) {
+    co_return fail(ErrorKind::unavailable,
+                   member.url + " refuses this server (HTTP " + std::to_string(parser.get().result_int()) +
+                       "): it has another shardMaster.priv, or the clocks differ; its log says which");
+  }
+  co_return std::move(*stream);
+}
+
+net::Task<Result<Millis>> PeerLink::lag(const store::Member& member) {
+  const auto where = endpoint(member);
+  if (!where) co_return where.error();
+  net::HttpClient client(core_.context.get_executor(), *where);
+  net::Request request(http::verb::get, "/readyz", 11);
+  request.keep_alive(false);
+  const auto response = co_await client.exchange(std::move(request), kAskTimeout, kMaxAnswer);
+  if (!response) co_return response.error();
+  const auto ms = parse_int<std::int64_t>(std::string_view((*response)[kLagHeader]));
+  if (!ms) co_return fail(ErrorKind::unavailable, "it does not say");
+  co_return Millis{*ms};
+}
+
+bool PeerLink::asked_for(const net::Request& request) {
+  return request.target() == kTarget && request.method() == http::verb::get &&
+         request[http::field::upgrade] == kProtocol;
+}
+
+bool PeerLink::proven(const net::Request& request, const std::string& name) {
+  const std::string header(request[http::field::authorization]);
+  const auto parts = split(header, ',');
+  if (parts.size() != 3) return false;
+  const auto ms = parse_int<std::int64_t>(parts[0]);
+  const auto now = net::wall_clock();
+  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > kPrecision) {
+    spdlog::warn(
+        "another server wants to use the control API, with a proof that is not of now: the clocks differ");
+    return false;
+  }
+  auto text = proof_text(name, parts[0], parts[1]);
+  if (!crypto::verify(core_.proof.public_pem(), text, parts[2])) {
+    spdlog::warn("somebody wants to use the control API without having this server's shardMaster.priv");
+    return false;
+  }
+  return used_.insert(std::move(text), from_unix_ms(*ms) + kPrecision, now);
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,43 @@
+// From one server to another's control API: an HTTP upgrade on the port for shards, allowed to who has the
+// master's private key, which servers of one fleet share. What follows is HTTP as on the control socket.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "crypto/authorization.hpp"
+#include "net/application.hpp"
+#include "net/http_client.hpp"
+#include "net/stream.hpp"
+#include "store/election.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+/// In the answers to /readyz: who leads, and by how many milliseconds what a server has read is older.
+inline constexpr const char* kLeaderHeader = "X-Smaster-Leader";
+inline constexpr const char* kLagHeader = "X-Smaster-Lag";
+
+class PeerLink {
+ public:
+  explicit PeerLink(Core& core) : core_(core) {}
+
+  /// A connection on which the member's control API answers. unavailable says why there is none.
+  net::Task<Result<std::unique_ptr<net::Stream>>> dial(const store::Member& member);
+  /// How far behind the leader the member is. unavailable: it does not answer.
+  net::Task<Result<Millis>> lag(const store::Member& member);
+
+  [[nodiscard]] static bool asked_for(const net::Request& request);
+  /// Whether the request proves that it is from a server of ours, and for this one (`name`): each proof is
+  /// good once, and for half a minute.
+  [[nodiscard]] bool proven(const net::Request& request, const std::string& name);
+
+ private:
+  [[nodiscard]] Result<net::HttpEndpoint> endpoint(const store::Member& member) const;
+
+  Core& core_;
+  crypto::UsedHeaders used_;
+};
+
+}  // namespace smaster::server

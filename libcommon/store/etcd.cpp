@@ -1,0 +1,375 @@
+#include "store/etcd.hpp"
+
+#include <atomic>
+#include <boost/json/array.hpp>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "json/json.hpp"
+#include "store/etcd_watch.hpp"
+#include "store/row.hpp"
+
+namespace smaster::store {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr Millis kTimeout{5'000};      ///< of reading and writing
+constexpr std::size_t kAtOnce = 100;   ///< keys in a transaction; etcd takes 128 unless told otherwise
+constexpr std::int64_t kPage = 2'000;  ///< rows read at a time, some 3 MB
+constexpr std::int64_t kNotLeading = 0;
+
+/// What the parts of one server share.
+struct Shared {
+  EtcdOptions options;
+  /// The revision that made our leadership; others who lead have another, then and ever after.
+  std::atomic<std::int64_t> term = kNotLeading;
+
+  [[nodiscard]] std::string leader_key() const { return options.prefix + "leader"; }
+  [[nodiscard]] std::string shard_key(std::string_view name) const {
+    return options.prefix + "shards/" + std::string(name);
+  }
+  [[nodiscard]] std::string note_key(std::string_view name) const {
+    return options.prefix + "notes/" + std::string(name);
+  }
+};
+
+bj::object put(const std::string& key, std::string_view value, std::int64_t lease = 0) {
+  bj::object request{{"key", to_base64(key)}, {"value", to_base64(value)}};
+  if (lease != 0) request["lease"] = std::to_string(lease);
+  return {{"request_put", std::move(request)}};
+}
+
+bj::object remove_key(const std::string& key) {
+  return {{"request_delete_range", {{"key", to_base64(key)}}}};
+}
+
+bj::object created_at(const std::string& key, std::int64_t revision) {
+  return {{"target", "CREATE"},
+          {"key", to_base64(key)},
+          {"result", "EQUAL"},
+          {"create_revision", std::to_string(revision)}};
+}
+
+struct KeyValue {
+  std::string key;
+  std::string value;
+  std::int64_t lease = 0;
+  std::int64_t created = 0;  ///< the revision
+};
+
+std::vector<KeyValue> key_values(const bj::object& range) {
+  std::vector<KeyValue> found;
+  const auto* const list = range.if_contains("kvs");
+  if (list == nullptr || !list->is_array()) return found;
+  for (const auto& element : list->get_array()) {
+    if (!element.is_object()) continue;
+    const auto& object = element.get_object();
+    std::string key, value;
+    json::read(object, "key", key);
+    json::read(object, "value", value);
+    found.push_back({from_base64(key), from_base64(value), number_at(object, "lease"),
+                     number_at(object, "create_revision")});
+  }
+  return found;
+}
+
+std::int64_t revision_of(const bj::object& answer) {
+  const auto* const header = json::object_at(answer, "header");
+  return header == nullptr ? 0 : number_at(*header, "revision");
+}
+
+bool succeeded(const bj::object& answer) {
+  bool yes = false;
+  json::read(answer, "succeeded", yes);
+  return yes;
+}
+
+class EtcdStore final : public Store {
+ public:
+  explicit EtcdStore(std::shared_ptr<Shared> shared)
+      : shared_(std::move(shared)), client_(shared_->options) {}
+
+  Result<std::vector<fleet::ShardInfo>> load_registry() override {
+    if (auto read = read_ahead(); !read) return read.error();
+    std::vector<fleet::ShardInfo> shards;
+    shards.reserve(rows_.size());
+    for (auto& [name, info] : rows_) shards.push_back(std::move(info));
+    rows_.clear();
+    read_up_to_ = 0;
+    written_.clear();
+    for (const auto& info : shards) remember(info);
+    return shards;
+  }
+
+  /// Asks for what has changed since the last time, which is nothing nearly always.
+  Result<void> read_ahead() override {
+    const auto before = read_up_to_;
+    auto from = shared_->shard_key("");
+    const auto end = range_end(from);
+    std::int64_t revision = 0, count = 0;
+    for (bool more = true; more;) {
+      bj::object request{{"key", to_base64(from)}, {"range_end", to_base64(end)}, {"limit", kPage}};
+      if (before > 0) request["min_mod_revision"] = std::to_string(before + 1);
+      if (revision > 0) request["revision"] = std::to_string(revision);
+      const auto page = client_.call("kv/range", request, kTimeout);
+      if (!page) return page.error();
+      if (revision == 0) {
+        revision = revision_of(*page);
+        count = number_at(*page, "count");
+      }
+      more = false;
+      json::read(*page, "more", more);
+      for (auto& row : key_values(*page)) {
+        auto info = parse_row(row.value);
+        if (!info) return fail(ErrorKind::bad_data, "etcd: " + row.key + " is no row of a shard");
+        rows_.insert_or_assign(info->id, std::move(*info));
+        from = row.key + '\0';
+      }
+    }
+    if (static_cast<std::int64_t>(rows_.size()) != count) {
+      if (auto dropped = drop_removed(revision); !dropped) return dropped;
+    }
+    read_up_to_ = revision;
+    return {};
+  }
+
+  Result<void> save(const std::vector<fleet::ShardInfo>& shards) override {
+    std::vector<const fleet::ShardInfo*> changed;
+    for (const auto& info : shards) {
+      const auto known = written_.find(info.id);
+      if (known == written_.end() || known->second != lasting(info)) changed.push_back(&info);
+    }
+    return in_pieces(
+        changed,
+        [this](const fleet::ShardInfo* info) {
+          return put(shared_->shard_key(info->id.str()), to_text(*info));
+        },
+        [this](const fleet::ShardInfo* info) { remember(*info); });
+  }
+
+  Result<void> remove(const std::vector<ShardName>& shards) override {
+    return in_pieces(
+        shards, [this](const ShardName& name) { return remove_key(shared_->shard_key(name.str())); },
+        [this](const ShardName& name) { written_.erase(name); });
+  }
+
+  Result<std::vector<std::string>> notes() override {
+    const auto prefix = shared_->note_key("");
+    const auto range = client_.call(
+        "kv/range",
+        {{"key", to_base64(prefix)}, {"range_end", to_base64(range_end(prefix))}, {"keys_only", true}},
+        kTimeout);
+    if (!range) return range.error();
+    std::vector<std::string> names;
+    for (const auto& note : key_values(*range)) names.push_back(note.key.substr(prefix.size()));
+    return names;
+  }
+
+  Result<std::string> load_note(const std::string& name) override {
+    const auto range = client_.call("kv/range", {{"key", to_base64(shared_->note_key(name))}}, kTimeout);
+    if (!range) return range.error();
+    auto found = key_values(*range);
+    return found.empty() ? std::string() : std::move(found.front().value);
+  }
+
+  Result<void> save_note(const std::string& name, const std::string& text) override {
+    return write({put(shared_->note_key(name), text)});
+  }
+
+ private:
+  template <class List, class Operation, class Done>
+  Result<void> in_pieces(const List& list, Operation operation, Done done) {
+    for (auto at = list.begin(); at != list.end();) {
+      const auto begin = at;
+      bj::array operations;
+      for (; at != list.end() && operations.size() < kAtOnce; ++at) operations.push_back(operation(*at));
+      if (auto written = write(std::move(operations)); !written) return written;
+      std::for_each(begin, at, done);
+    }
+    return {};
+  }
+
+  /// Only as the one who leads.
+  Result<void> write(bj::array operations) {
+    const auto term = shared_->term.load();
+    if (term == kNotLeading) return not_leading();
+    const auto answer = client_.call(
+        "kv/txn",
+        {{"compare", bj::array{created_at(shared_->leader_key(), term)}}, {"success", std::move(operations)}},
+        kTimeout);
+    if (!answer) return answer.error();
+    return succeeded(*answer) ? Result<void>() : not_leading();
+  }
+
+  static Error not_leading() {
+    return fail(ErrorKind::not_permitted, "etcd: this server does not lead any more; nothing was written");
+  }
+
+  Result<void> drop_removed(std::int64_t revision) {
+    const auto prefix = shared_->shard_key("");
+    const auto range = client_.call("kv/range",
+                                    {{"key", to_base64(prefix)},
+                                     {"range_end", to_base64(range_end(prefix))},
+                                     {"keys_only", true},
+                                     {"revision", std::to_string(revision)}},
+                                    kTimeout);
+    if (!range) return range.error();
+    std::map<ShardName, fleet::ShardInfo> left;
+    for (const auto& row : key_values(*range)) {
+      const auto name = ShardName::parse_seat(std::string_view(row.key).substr(prefix.size()));
+      if (!name) continue;
+      if (auto node = rows_.extract(*name)) left.insert(std::move(node));
+    }
+    rows_ = std::move(left);
+    return {};
+  }
+
+  /// What of a row is worth a write: that a shard was heard again is not.
+  static std::size_t lasting(fleet::ShardInfo info) {
+    info.last_seen = info.last_heartbeat = fleet::kNever;
+    return std::hash<std::string>{}(to_text(info));
+  }
+  void remember(const fleet::ShardInfo& info) { written_.insert_or_assign(info.id, lasting(info)); }
+
+  std::shared_ptr<Shared> shared_;
+  EtcdClient client_;
+  std::map<ShardName, fleet::ShardInfo> rows_;  ///< read ahead
+  std::int64_t read_up_to_ = 0;                 ///< the revision
+  std::unordered_map<ShardName, std::size_t> written_;
+};
+
+class EtcdElection final : public Election {
+ public:
+  EtcdElection(std::shared_ptr<Shared> shared, Millis lease)
+      : shared_(std::move(shared)),
+        client_(shared_->options),
+        watch_(shared_->options, shared_->leader_key()),
+        lease_time_(lease) {}
+
+  Result<Standing> campaign(const Member& self) override {
+    if (auto leased = keep_lease(); !leased) return leased.error();
+    const auto text = to_text(self);
+    const auto own_key = shared_->options.prefix + "members/" + self.name;
+    if (std::exchange(said_, text) != text) {
+      const auto put_member = put(own_key, text, lease_).at("request_put").as_object();
+      if (auto known = client_.call("kv/put", put_member, timeout()); !known) {
+        said_.clear();
+        return known.error();
+      }
+    }
+    auto leading = self;
+    leading.leads_since = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+    const auto key = shared_->leader_key();
+    const auto answer =
+        client_.call("kv/txn",
+                     {{"compare", bj::array{created_at(key, 0)}},
+                      {"success", bj::array{put(key, to_text(leading), lease_)}},
+                      {"failure", bj::array{bj::object{{"request_range", {{"key", to_base64(key)}}}}}}},
+                     timeout());
+    if (!answer) return answer.error();
+    if (succeeded(*answer)) {
+      shared_->term = revision_of(*answer);
+      return Standing{true, std::move(leading)};
+    }
+    return standing(*answer);
+  }
+
+  Result<void> renew() override {
+    const auto lost = fail(ErrorKind::not_permitted, "its lease has ended");
+    auto kept = renew_lease();
+    if (!kept) return kept.error();
+    if (!*kept) return lost;
+    // The key may have been removed by hand.
+    const auto range = client_.call("kv/range", {{"key", to_base64(shared_->leader_key())}}, timeout());
+    if (!range) return range.error();
+    const auto found = key_values(*range);
+    return !found.empty() && found.front().created == shared_->term ? Result<void>() : lost;
+  }
+
+  void resign() override {
+    shared_->term = kNotLeading;
+    if (lease_ == 0) return;
+    (void)client_.call("lease/revoke", {{"ID", std::to_string(lease_)}}, timeout());
+    lease_ = 0;
+    said_.clear();
+  }
+
+  Result<std::vector<Member>> members() override {
+    const auto prefix = shared_->options.prefix + "members/";
+    const auto range = client_.call(
+        "kv/range", {{"key", to_base64(prefix)}, {"range_end", to_base64(range_end(prefix))}}, timeout());
+    if (!range) return range.error();
+    std::vector<Member> members;
+    for (const auto& entry : key_values(*range)) {
+      if (auto member = parse_member(entry.value)) members.push_back(std::move(*member));
+    }
+    return members;
+  }
+
+  void wait(Millis most) override { watch_.wait(most); }
+  void stop() override { watch_.stop(); }
+  [[nodiscard]] Millis lease() const override { return lease_time_; }
+
+ private:
+  /// A lease is renewed three times while it lasts; each must have its answer before the next.
+  [[nodiscard]] Millis timeout() const { return lease_time_ / 3; }
+
+  Result<void> keep_lease() {
+    if (lease_ != 0) {
+      auto kept = renew_lease();
+      if (!kept) return kept.error();
+      if (*kept) return {};
+    }
+    said_.clear();
+    const auto seconds = std::chrono::ceil<std::chrono::seconds>(lease_time_).count();
+    const auto granted = client_.call("lease/grant", {{"TTL", std::to_string(seconds)}}, timeout());
+    if (!granted) return granted.error();
+    lease_ = number_at(*granted, "ID");
+    return {};
+  }
+
+  /// Whether there is still a lease.
+  Result<bool> renew_lease() {
+    const auto answer = client_.call("lease/keepalive", {{"ID", std::to_string(lease_)}}, timeout());
+    if (!answer) return answer.error();
+    const auto* const result = json::object_at(*answer, "result");
+    return result != nullptr && number_at(*result, "TTL") > 0;
+  }
+
+  Result<Standing> standing(const bj::object& answer) {
+    Standing standing;
+    const auto* const responses = answer.if_contains("responses");
+    if (responses == nullptr || !responses->is_array() || responses->get_array().empty() ||
+        !responses->get_array().front().is_object()) {
+      return standing;
+    }
+    const auto* const range = json::object_at(responses->get_array().front().get_object(), "response_range");
+    if (range == nullptr) return standing;
+    const auto found = key_values(*range);
+    if (found.empty()) return standing;
+    if (auto leader = parse_member(found.front().value)) standing.leader = std::move(*leader);
+    // An attempt whose answer was lost has won.
+    standing.leads = lease_ != 0 && found.front().lease == lease_;
+    if (standing.leads) shared_->term = found.front().created;
+    return standing;
+  }
+
+  std::shared_ptr<Shared> shared_;
+  EtcdClient client_;
+  EtcdWatch watch_;
+  const Millis lease_time_;
+  std::int64_t lease_ = 0;
+  std::string said_;  ///< of this server, under the lease
+};
+
+}  // namespace
+
+SharedStore open_etcd(EtcdOptions options, Millis lease) {
+  auto shared = std::make_shared<Shared>();
+  shared->options = std::move(options);
+  return {std::make_unique<EtcdStore>(shared), std::make_unique<EtcdElection>(shared, lease)};
+}
+
+}  // namespace smaster::store

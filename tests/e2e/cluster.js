@@ -1,0 +1,151 @@
+// Several servers on one store for tests. Between everything there are links that can be cut: servers and etcd, shards
+// and servers, servers and each other.
+import {generateKeyPairSync} from 'node:crypto';
+import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
+import net from 'node:net';
+import {etcd, Etcd} from './etcd.js';
+import {Server, protocol, request, tls, until} from './harness.js';
+
+/** A TCP port that leads to another one, and can be cut: what is under way is held, nobody is told. */
+export class Link {
+  constructor(target) {
+    this.target = target; // a port, or a function that gives it
+    this.sockets = new Set();
+    this.cut = false;
+    this.server = net.createServer({pauseOnConnect: true}, (near) => this.#join(near));
+  }
+
+  async open() {
+    await new Promise((resolve) => this.server.listen(0, '127.0.0.1', resolve));
+    this.port = this.server.address().port;
+    return this;
+  }
+
+  #join(near) {
+    const far = net.connect(typeof this.target === 'function' ? this.target() : this.target, '127.0.0.1');
+    for (const [one, other] of [[near, far], [far, near]]) {
+      this.sockets.add(one);
+      one.on('error', () => {});
+      one.on('close', () => {
+        this.sockets.delete(one);
+        if (!this.cut) other.destroy();
+      });
+    }
+    near.setNoDelay(true);
+    far.setNoDelay(true);
+    near.pipe(far, {end: true});
+    far.pipe(near, {end: true});
+    if (this.cut) this.#hold(near, far);
+  }
+
+  #hold(...sockets) {
+    for (const socket of sockets) {
+      socket.unpipe();
+      socket.pause();
+    }
+  }
+
+  sever() {
+    this.cut = true;
+    this.#hold(...this.sockets);
+  }
+
+  /** New connections go through again; those that were held are lost. */
+  mend() {
+    this.cut = false;
+    for (const socket of this.sockets) socket.destroy();
+  }
+
+  close() {
+    this.server.close();
+    for (const socket of this.sockets) socket.destroy();
+  }
+}
+
+/** Servers that share a store; `url`: of the store as server i has it. */
+export class Cluster {
+  constructor(count, {settings = '', lease = '2s', url, links = false} = {}) {
+    this.count = count;
+    this.settings = settings;
+    this.lease = lease;
+    this.url = url;
+    this.links = links;
+    this.servers = [];
+    this.fronts = []; // to the servers' shard ports
+    this.backs = [];  // each server's links to the etcds
+  }
+
+  /** Makes the servers, and starts them unless `start` is false. */
+  async start() {
+    const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
+    for (let i = 0; i < this.count; i++) this.fronts.push(await new Link(() => this.servers[i].port ?? 1).open());
+    const masters = this.fronts.map(({port}) => `"127.0.0.1:${port}"`).join(', ');
+    for (let i = 0; i < this.count; i++) {
+      const server = new Server(`${this.settings}\n[store]\nurl = "${await this.#storeUrl(i)}"\nlease = "${this.lease}"\n` +
+        `[cluster]\nname = "m${i}"\nurl = "${protocol}//127.0.0.1:${this.fronts[i].port}"\nmasters = [${masters}]\n${tls ? `ca_file = "${tls.ca}"\n` : ''}`);
+      mkdirSync(server.state, {mode: 0o700});
+      writeFileSync(`${server.state}/shardMaster.priv`, privateKey, {mode: 0o600});
+      chmodSync(server.state, 0o700);
+      this.servers.push(server);
+    }
+    await Promise.all(this.servers.map((server) => server.start()));
+    await this.leader();
+    return this;
+  }
+
+  async #storeUrl(i) {
+    if (!(this.url instanceof Etcd)) return this.url;
+    if (!this.links) return this.url.url();
+    this.backs[i] = await Promise.all(this.url.members.map(({port}) => new Link(port).open()));
+    return `etcd://${this.backs[i].map(({port}) => `127.0.0.1:${port}`).join(',')}/smaster`;
+  }
+
+  /** The members as one of the servers has them. */
+  async members(server = this.servers.find((one) => one.process.exitCode === null && one.process.signalCode === null)) {
+    const {stdout} = await server.tool(['members', '--json', '--timeout', '5s']);
+    return stdout ? JSON.parse(stdout) : {leader: null, members: []};
+  }
+
+  /** The server that leads, and takes shards. */
+  leader(except) {
+    return until('a server to lead', async () => {
+      for (const server of this.servers) {
+        if (server === except || server.process.exitCode !== null || server.process.signalCode !== null) continue;
+        const answer = await fetchReady(server);
+        if (answer === 200) return server;
+      }
+      return null;
+    });
+  }
+
+  /** Registers shards; their configs know all servers. */
+  async register(count, options) {
+    const configs = await (await this.leader()).register(count, options);
+    const hosts = this.fronts.map(({port}) => ({protocol, host: '127.0.0.1', port, path: '/socket.io/'}));
+    return configs.map((config) => ({...config, host: hosts}));
+  }
+
+  async cleanup() {
+    const agents = this.servers.flatMap((server) => server.agents);
+    await Promise.all(agents.map((agent) => agent.end('SIGTERM')));
+    for (const link of [...this.fronts, ...this.backs.flat()]) link.close();
+    await Promise.all(this.servers.map((server) => server.cleanup()));
+  }
+}
+
+
+/** The status of /readyz; none while it does not answer. */
+async function fetchReady(server) {
+  try {
+    return (await Promise.race([request(server.port, '/readyz'), new Promise((_, reject) => setTimeout(reject, 1000, new Error('late')).unref())])).status;
+  } catch {
+    return null;
+  }
+}
+
+/** A cluster for a test, on an etcd of its own unless `url` is given. */
+export async function cluster(t, count, options = {}) {
+  const made = new Cluster(count, {...options, url: options.url ?? await etcd(t, options.etcds ?? 1)});
+  t.after(() => made.cleanup());
+  return made.start();
+}

@@ -1,0 +1,167 @@
+// Several servers on one store: one leads, losing it costs seconds, and bots do not notice.
+import assert from 'node:assert/strict';
+import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import path from 'node:path';
+import {test} from 'node:test';
+import {cluster} from './cluster.js';
+import {postgres} from './databases.js';
+import {alive, bin, keys, next, request, run, serve, until} from './harness.js';
+
+const settings = '[shards]\ncount = 3\n[heartbeat]\ninterval = "200ms"\n';
+
+/** Agents with their bots, running. */
+async function fleet(servers, count) {
+  const configs = await servers.register(count);
+  const home = servers.servers[0]; // whose folder has the bots' log
+  const agents = configs.map((config) => home.agent([config], 'discord-bot.js'));
+  await (await servers.leader()).running(count);
+  return {home, agents, starts: () => home.bots().length};
+}
+
+for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'PostgreSQL', begin: async (t) => ({url: (await postgres(t)).url})}]) {
+  test(`${name}: one server leads, the others send shards and tools to it`, async (t) => {
+    const servers = await cluster(t, 3, {settings, ...await begin(t)});
+    const {home, starts} = await fleet(servers, 3);
+    const leader = await servers.leader();
+    const standby = servers.servers.find((server) => server !== leader);
+
+    const ready = await request(standby.port, '/readyz');
+    assert.equal(ready.status, 503);
+    const url = `http://127.0.0.1:${servers.fronts[servers.servers.indexOf(leader)].port}`;
+    assert.match(ready.body, new RegExp(`stands by; ${url} leads`));
+    assert.equal(ready.headers['x-smaster-leader'], url);
+    assert.ok(Number(ready.headers['x-smaster-lag']) < 30_000);
+
+    // Tools ask any of them; what is about a server itself is answered by it.
+    assert.equal((await standby.stats()).configured, 3);
+    assert.deepEqual((await standby.evaluate('this.shard.ids[0]')).map(({result}) => result), [0, 1, 2]);
+    assert.match((await standby.tool(['genconfig', '--out', '-'])).stdout, /"host":\[\{"protocol":"http:"/);
+    assert.equal((await standby.tool(['log-level', 'debug'])).code, 0);
+    assert.equal((await leader.tool(['log-level'])).stdout, 'info\n');
+    const {leader: named, members} = await servers.members(standby);
+    assert.equal(named, `m${servers.servers.indexOf(leader)}`);
+    assert.deepEqual(members.map(({name: who, state, this: own}) => [who, state, own]),
+      servers.servers.map((server, i) => [`m${i}`, server === leader ? 'leads' : 'stands by', server === standby]));
+    assert.match((await standby.tool(['members'])).stdout, /MEMBER +STATE[^]*m\d \(this\) +stands by/);
+
+    // Handed over on purpose: whoever takes over knows all, and no bot has noticed.
+    const handed = await standby.tool(['step-down']);
+    assert.match(handed.stdout, /^m\d has handed over, m\d leads\n$/, handed.stderr + servers.servers.map(({log}) => log).join('\n'));
+    const second = await servers.leader(leader);
+    await second.running(4 - 1);
+    assert.equal(starts(), 3);
+    await until('the old leader to stand by', async () => (await request(leader.port, '/readyz')).headers['x-smaster-leader']);
+    assert.equal((await leader.stats()).configured, 3);
+
+    // Killed: a third leads by itself.
+    await second.end('SIGKILL');
+    const third = await servers.leader();
+    await third.running(3);
+    assert.equal(starts(), 3, 'no bot was restarted');
+    for (const bot of home.bots()) assert.ok(alive(bot.pid));
+    assert.equal((await third.stats()).known, 4, 'the config that was made is known');
+  });
+}
+
+test('a leader that was held up says nothing more, and drops its shards', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const {starts} = await fleet(servers, 3);
+  const leader = await servers.leader();
+  leader.process.kill('SIGSTOP');
+  const other = await servers.leader(leader);
+  await other.running(3);
+  leader.process.kill('SIGCONT');
+  await until('it to notice', () => /does not lead any more/.test(leader.log) && /leads; this server stands by/.test(leader.log));
+  assert.equal((await leader.stats()).configured, 3);
+  assert.equal(starts(), 3);
+});
+
+test('a leader that cannot reach etcd gives up in time; one that shards cannot reach is left by them', async (t) => {
+  const servers = await cluster(t, 2, {settings, links: true});
+  const {starts} = await fleet(servers, 3);
+  const leader = await servers.leader();
+  const at = servers.servers.indexOf(leader);
+  for (const link of servers.backs[at]) link.sever();
+  const other = await servers.leader(leader);
+  await until('it to notice', () => /does not lead any more/.test(leader.log));
+  await other.running(3);
+  for (const link of servers.backs[at]) link.mend();
+  await until('it to stand by', async () => (await request(leader.port, '/readyz')).headers['x-smaster-leader']);
+
+  // Shards that cannot reach the one that leads wait, and return: their bots go on.
+  const front = servers.fronts[servers.servers.indexOf(other)];
+  front.sever();
+  await until('the shards to be away', async () => (await other.stats()).current === 0);
+  front.mend();
+  await other.running(3);
+  assert.equal(starts(), 3);
+});
+
+test('what was registered is known to who takes over, and what was revoked is not', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const leader = await servers.leader();
+  await servers.register(5);
+  assert.equal((await leader.tool(['shards', 'rm', 'aab'])).code, 0);
+  await leader.end('SIGKILL');
+  const other = await servers.leader();
+  assert.deepEqual((await other.stats()).shards.map(({id}) => id), ['aaa', 'aac', 'aad', 'aae']);
+});
+
+test('an unmodified shard finds the leader behind a balancer that asks /readyz, and no other takes it', async (t) => {
+  const servers = await cluster(t, 2, {settings: settings.replace('count = 3', 'count = 1')});
+  const [config] = await servers.register(1);
+  const leader = await servers.leader();
+  const standby = servers.servers.find((server) => server !== leader);
+  const to = (server) => ({...config, host: {...config.host[0], port: server.port}});
+  const refused = standby.shard(to(standby));
+  const [error] = await next(refused.socket.io, 'error');
+  assert.match(String(error.description ?? error.message), /503|websocket error/);
+  refused.close();
+  leader.shard(to(leader));
+  await leader.running(1);
+});
+
+test('a server with another key pair is refused at its start, with what to do', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const standby = servers.servers.find((server) => server.log.includes('stands by'));
+  await standby.end();
+  writeFileSync(`${standby.state}/shardMaster.priv`, keys().privateKey, {mode: 0o600});
+  await standby.start();
+  const [code] = await next(standby.process, 'exit').catch(() => [standby.process.exitCode]);
+  assert.equal(code, 78);
+  assert.match(standby.log, /shardMaster\.priv is not the key pair of the other servers[^]*copy shardMaster\.priv/);
+});
+
+test("the manual's rolling upgrade goes through all servers, and no bot notices", async (t) => {
+  const servers = await cluster(t, 3, {settings});
+  const {home, starts} = await fleet(servers, 3);
+  const page = readFileSync(new URL('../../man/smaster-cluster.7', import.meta.url), 'utf8');
+  const [, script] = page.match(/^\.Ss Rolling upgrade\n[^]*?^\.Bd .*\n([^]*?)^\.Ed$/m);
+  const folder = `${home.folder}/upgrade`;
+  mkdirSync(folder);
+  writeFileSync(`${folder}/systemctl`, `#!/bin/sh\necho "$@" >${folder}/asked\nwhile [ -e ${folder}/asked ]; do sleep 0.1; done\n`, {mode: 0o755});
+  const order = [];
+  for (const server of servers.servers) {
+    const done = run('bash', ['-c', script], {env: {PATH: `${folder}:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: server.socket}});
+    await until('the restart', () => existsSync(`${folder}/asked`));
+    assert.equal(readFileSync(`${folder}/asked`, 'utf8'), 'restart smaster\n');
+    order.push((await servers.members(server)).leader);
+    assert.equal(await server.end(), 0);
+    await server.start();
+    rmSync(`${folder}/asked`);
+    const {code, stderr} = await done;
+    assert.equal(code, 0, stderr);
+  }
+  servers.servers.forEach((server, i) => assert.notEqual(order[i], `m${i}`, 'it had handed over before'));
+  await (await servers.leader()).running(3);
+  assert.equal(starts(), 3);
+});
+
+test('a server alone has no members, and cannot step down', async (t) => {
+  const server = await serve(t, '');
+  for (const command of ['members', 'step-down']) {
+    const {code, stderr} = await server.tool([command]);
+    assert.equal(code, 77);
+    assert.match(stderr, /stands alone: \[store\] url is not set/);
+  }
+});

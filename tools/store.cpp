@@ -1,7 +1,11 @@
 // smaster store copy: moves the registry between stores.
-#include <unistd.h>
+#include <fcntl.h>
+#include <sys/file.h>
 
+#include <filesystem>
 #include <memory>
+
+#include "base/fd.hpp"
 
 #include "store/copy.hpp"
 #include "store/open.hpp"
@@ -15,6 +19,7 @@ using namespace smaster;
 struct Opened {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<store::Election> election;  ///< only of shared ones
+  Fd lock;                                    ///< that of a server's state folder
 
   Opened() = default;
   Opened(Opened&&) = default;
@@ -25,11 +30,19 @@ struct Opened {
 };
 
 /// "sqlite:FILE", or a URL as in [store] url.
-Result<Opened> open(const std::string& where, const store::StoreOptions& options) {
+Result<Opened> open(const std::string& where, const store::StoreOptions& options, bool must_exist) {
   constexpr std::string_view kFile = "sqlite:";
   Opened opened;
   if (where.starts_with(kFile)) {
-    const auto path = where.substr(kFile.size());
+    const std::filesystem::path path = where.substr(kFile.size());
+    std::error_code ignored;
+    if (must_exist && !std::filesystem::exists(path, ignored)) {
+      return fail(ErrorKind::unavailable, "there is no file " + path.string());
+    }
+    opened.lock = Fd(::open((path.parent_path() / "lock").c_str(), O_RDONLY | O_CLOEXEC));
+    if (opened.lock.get() >= 0 && ::flock(opened.lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      return fail(ErrorKind::not_permitted, "a server uses " + path.string() + ": stop it first");
+    }
     auto file = store::open_sqlite(path);
     if (!file) return file.error();
     opened.store = std::move(*file);
@@ -70,9 +83,9 @@ int main(int argc, char** argv) {
       ->type_name("FILE");
 
   return tool.run(argc, argv, [&] {
-    auto source = open(from, options);
+    auto source = open(from, options, true);
     if (!source) return tool.report(source.error());
-    auto target = open(to, options);
+    auto target = open(to, options, false);
     if (!target) return tool.report(target.error());
     for (auto* const opened : {&*source, &*target}) {
       if (auto leads = take_lead(*opened); !leads) return tool.report(leads.error());

@@ -44,6 +44,16 @@ struct Shared {
   std::shared_ptr<net::asio::ssl::context> tls;
   const files::Folder* project = nullptr;  ///< none: no files
   const StorageGauge& storage;
+  ProcessTree processes{};
+  std::vector<std::shared_ptr<LeaderLookup>> lookups{};
+
+  /// One for all agents with these masters.
+  std::shared_ptr<LeaderLookup> lookup(const std::vector<MasterAddress>& masters) {
+    for (const auto& known : lookups) {
+      if (known->masters() == masters) return known;
+    }
+    return lookups.emplace_back(std::make_shared<LeaderLookup>(context, masters, tls));
+  }
 };
 
 class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {

@@ -50,7 +50,9 @@ void Agent::ask_to_start() {
   if (!uplink_.up()) return;
   spdlog::info("{}: asks the master when the bot may log in again", tag());
   uplink_.request("identify", {}, {}, kLoginPatience,
-                  [this](const socketio::Arguments* answer, std::string_view) {
+                  [this, generation = bot_generation_](const socketio::Arguments* answer, std::string_view) {
+                    // A bot was started otherwise since: that turn is over.
+                    if (generation != bot_generation_) return;
                     if (answer != nullptr) obey(life_.granted(now()));
                   });
 }

@@ -92,7 +92,7 @@ void Agent::send_status() {
   BotFacts facts{name_.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
   if (bot_) {
     facts.pid = bot_->pid();
-    facts.keeper = bot_->keeper();
+    facts.tree = shared_.processes.descendants_memory(bot_->keeper(), net::now());
   }
   auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, net::wall_clock(),
                                   shared_.storage.latest());

@@ -62,7 +62,8 @@ void check_connection(const ShardConfig& config, const AgentOptions& options,
   asio::io_context context{1};
   asio::thread_pool pool{1};
   Listener listener(context);
-  Uplink uplink(context, pool, {config, 0, *tls, R"({"check":true})"}, listener);
+  auto masters = std::make_shared<LeaderLookup>(context, config.masters, *tls);
+  Uplink uplink(context, pool, {config, 0, std::move(masters), R"({"check":true})"}, listener);
   asio::co_spawn(context, uplink.run(), asio::detached);
   context.run_for(kPatience);
   pool.join();

@@ -145,12 +145,17 @@ std::string Cores::json() const {
   return text + ']';
 }
 
-Memory descendants_memory(pid_t root) {
+Memory ProcessTree::descendants_memory(pid_t root, Instant now) {
+  constexpr std::chrono::seconds kGoodFor{5};
   Memory memory;
-  const auto children = all_children();
+  const bool unknown = !children_.contains(root);  // it was started since
+  if (unknown || now >= read_at_ + kGoodFor) {
+    children_ = all_children();
+    read_at_ = now;
+  }
   std::vector<pid_t> pending{root};
   while (!pending.empty()) {
-    const auto [first, last] = children.equal_range(pending.back());
+    const auto [first, last] = children_.equal_range(pending.back());
     pending.pop_back();
     for (auto at = first; at != last; ++at) {
       add_memory(memory, at->second);

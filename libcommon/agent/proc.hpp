@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "base/types.hpp"
 
 namespace smaster::agent {
 
@@ -47,8 +50,17 @@ struct Memory {
   double data = 0;       ///< data segments, resident or not
 };
 
-/// The memory of all that descends from `root`, itself left out.
-[[nodiscard]] Memory descendants_memory(pid_t root);
+/// Who descends from whom. Read again when it is older than five seconds: an agent with a hundred bots, on a
+/// host with thousands of processes, asks for all of them at once.
+class ProcessTree {
+ public:
+  /// The memory of all that descends from `root`, itself left out.
+  [[nodiscard]] Memory descendants_memory(pid_t root, Instant now);
+
+ private:
+  std::multimap<pid_t, pid_t> children_;
+  Instant read_at_{};
+};
 /// The resident memory of one process in bytes; 0 when there is none.
 [[nodiscard]] double process_rss(pid_t pid);
 /// The children of this process.

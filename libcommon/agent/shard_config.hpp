@@ -22,6 +22,7 @@ struct MasterAddress {
 
   /// `http://host:port/path`, for people.
   [[nodiscard]] std::string url() const;
+  bool operator==(const MasterAddress&) const = default;
 };
 
 struct ShardConfig {

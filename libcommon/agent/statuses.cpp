@@ -25,7 +25,7 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
   status.storage_used_total = storage.total;
   status.storage_used_users = storage.users;
 
-  const auto tree = facts.keeper > 0 ? descendants_memory(facts.keeper) : Memory{};
+  const auto& tree = facts.tree;
   status.mem_rss = tree.rss;
   status.mem_heap_used = tree.anonymous;
   status.mem_heap_total = tree.data;

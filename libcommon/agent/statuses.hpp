@@ -26,8 +26,8 @@ struct BotFacts {
   std::optional<Role> role;  ///< what the live process was started as
   Time start_time = fleet::kNever;
   Time stop_time = fleet::kNever;
-  pid_t pid = -1;     ///< of the bot itself
-  pid_t keeper = -1;  ///< whose descendants are the bot and all that it started
+  pid_t pid = -1;  ///< of the bot itself
+  Memory tree;     ///< of the bot and all that it started
 };
 
 /// Asks a bot for its figures, the first in SpikeyBot's way, the other of any discord.js client.

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cstdlib>
 #include <utility>
@@ -20,11 +21,13 @@ using net::wall_clock;
 
 constexpr Millis kFirstPause{1'000};
 constexpr Millis kLongestPause{30'000};
-/// A connection that lasted as long was a good one: the next loss begins with short pauses again.
+/// A connection that lasted as long was a good one: the next loss begins with short pauses again. Of several
+/// masters the next may fail soon after the first.
 constexpr std::chrono::seconds kStable{10};
+constexpr std::chrono::seconds kStableOfSeveral{3};
 constexpr Millis kProofTimeout{20'000};
-constexpr Millis kReadyTimeout{2'000};
-constexpr std::size_t kMaxReadyAnswer = 64u << 10;
+/// A header that was signed ahead; masters take older ones (shards.timestamp_precision), but clocks differ.
+constexpr std::chrono::seconds kGoodFor{30};
 /// With several masters, after the connection was lost.
 constexpr std::chrono::seconds kElection{30};
 constexpr Millis kElectionPause{750};
@@ -55,7 +58,7 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions
       config_(options.config),
       process_(options.process),
       name_(config_.name.process(process_)),
-      tls_(std::move(options.tls)),
+      masters_(std::move(options.masters)),
       introduction_(std::move(options.introduction)),
       owner_(owner),
       gone_(context.get_executor()),
@@ -64,80 +67,53 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions
       backoff_(kFirstPause, kLongestPause),
       lost_at_(now()) {}
 
-net::HttpEndpoint Uplink::endpoint(std::size_t master) const {
-  const auto& address = config_.masters[master];
-  return {address.host, address.port, address.path, address.tls ? tls_ : nullptr};
-}
-
-/// Whether the master says that it takes shards. What is in between may not know the question: then the
-/// handshake has to tell.
-net::Task<bool> Uplink::leads(std::size_t master) {
-  const auto where = endpoint(master);
-  net::HttpClient client(context_.get_executor(), where);
-  net::Request request(boost::beast::http::verb::get, "/readyz", 11);
-  request.keep_alive(false);
-  const auto answer = co_await client.exchange(std::move(request), kReadyTimeout, kMaxReadyAnswer);
-  co_return answer && answer->result() != boost::beast::http::status::service_unavailable;
-}
-
-/// Asks all masters at once: one that does not answer must not keep us from the one that leads. False: none
-/// does, as far as they say.
-net::Task<bool> Uplink::find_leader() {
-  if (config_.masters.size() == 1) co_return true;
-  struct Asked {
-    explicit Asked(const net::Executor& executor) : answered(executor, Instant::max()) {}
-    net::Timer answered;
-    std::size_t waiting = 0;
-    std::optional<std::size_t> leader;
-  };
-  const auto asked = std::make_shared<Asked>(context_.get_executor());
-  for (std::size_t i = 0; i < config_.masters.size(); ++i) {
-    ++asked->waiting;
-    asio::co_spawn(context_, leads(i), [asked, i](std::exception_ptr failure, bool leads) {
-      --asked->waiting;
-      if (!failure && leads && !asked->leader) asked->leader = i;
-      asked->answered.cancel();
-    });
-  }
-  while (asked->waiting > 0 && !asked->leader && !stopping_) {
-    boost::system::error_code ignored;
-    co_await asked->answered.async_wait(asio::redirect_error(net::use_task, ignored));
-  }
-  if (asked->leader) current_ = *asked->leader;
-  co_return asked->leader.has_value();
-}
-
 /// An election takes seconds: for a while masters are asked often, then as rarely as one alone.
 Millis Uplink::next_pause() {
   const auto pause = backoff_.next(crypto::random_number());
-  const bool election = config_.masters.size() > 1 && now() - lost_at_ < kElection;
+  const bool election = masters_->masters().size() > 1 && now() - lost_at_ < kElection;
   return election ? std::min(pause, kElectionPause + Millis{crypto::random_number() % 500}) : pause;
 }
 
 net::Task<std::string> Uplink::authorize() {
+  if (header_.empty() || now() > signed_at_ + kGoodFor) co_await sign();
+  co_return std::exchange(header_, {});
+}
+
+/// With several masters there is time for that before one leads, and on a host of many agents it is what
+/// takes longest.
+net::Task<> Uplink::sign_ahead() {
+  if (masters_->masters().size() == 1) co_return;
+  if (header_.empty() || now() > signed_at_ + kGoodFor / 2) co_await sign();
+}
+
+net::Task<> Uplink::sign() {
   // Processes of one shard that connect in the same millisecond must not sign the same text: it is taken
   // once.
   const auto time = std::to_string(to_unix_ms(wall_clock()) + process_);
   const auto& name = config_.name.str();
   const auto text = name + time;
   const auto signature = co_await net::run_in(pool_, [this, &text] { return config_.signer.sign(text); });
-  co_return name + ',' + signature + ',' + time;
+  header_ = name + ',' + signature + ',' + time;
+  signed_at_ = now();
 }
 
 net::Task<> Uplink::run() {
   while (!stopping_) {
-    const bool found = co_await find_leader();
+    const auto leader = co_await masters_->find();
     if (stopping_) break;
-    if (!found) {
+    if (!leader) {
       if (!std::exchange(leaderless_, true)) {
-        owner_.uplink_down("none of the " + std::to_string(config_.masters.size()) + " masters leads now",
+        owner_.uplink_down("none of the " + std::to_string(masters_->masters().size()) + " masters leads now",
                            std::nullopt);
       }
-      co_await wait(pause_, now() + next_pause());
+      const auto pause = next_pause();
+      co_await sign_ahead();
+      if (!stopping_) co_await wait(pause_, now() + pause);
       continue;
     }
     leaderless_ = false;
-    client_ = std::make_shared<net::EngineClient>(context_, endpoint(current_), *this,
+    current_ = *leader;
+    client_ = std::make_shared<net::EngineClient>(context_, masters_->endpoint(current_), *this,
                                                   process_ > 0 ? "process=" + std::to_string(process_) : "");
     socket_.emplace(*this);
     why_.clear();
@@ -150,14 +126,17 @@ net::Task<> Uplink::run() {
       co_await wait(gone_, Instant::max());
     }
     if (stopping_) break;
-    if (up_since_ != Instant{} && now() - up_since_ >= kStable) {
+    const auto stable = masters_->masters().size() > 1 ? kStableOfSeveral : kStable;
+    if (up_since_ != Instant{} && now() - up_since_ >= stable) {
       backoff_.reset();
       lost_at_ = now();
     }
     up_since_ = {};
     const auto pause = next_pause();
     spdlog::info("{}: connecting again in {}", name_.str(), format_duration(pause));
-    co_await wait(pause_, now() + pause);
+    const auto until = now() + pause;
+    co_await sign_ahead();
+    if (!stopping_) co_await wait(pause_, until);
   }
 }
 
@@ -220,6 +199,9 @@ void Uplink::closed(engineio::CloseReason reason) {
   owner_.uplink_down(why, std::nullopt);
   gone_.cancel();
 }
+
+/// Another master may have to be found soon.
+void Uplink::ping_is_late() { asio::co_spawn(context_, sign_ahead(), asio::detached); }
 
 void Uplink::send_frame(const engineio::Frame& frame) {
   if (link_ != nullptr) link_->send_frame(frame);

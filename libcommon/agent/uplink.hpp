@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/leader_lookup.hpp"
 #include "agent/shard_config.hpp"
 #include "base/backoff.hpp"
 #include "net/engine_client.hpp"
@@ -37,10 +38,10 @@ class UplinkOwner {
 
 /// Who connects, and how.
 struct UplinkOptions {
-  const ShardConfig& config;  ///< must outlive the uplink
-  int process = 0;            ///< which of the shard's processes it is
-  std::shared_ptr<net::asio::ssl::context> tls;
-  std::string introduction;  ///< the JSON object that goes with CONNECT
+  const ShardConfig& config;              ///< must outlive the uplink
+  int process = 0;                        ///< which of the shard's processes it is
+  std::shared_ptr<LeaderLookup> masters;  ///< the config's
+  std::string introduction;               ///< the JSON object that goes with CONNECT
 };
 
 class Uplink final : public net::Upper, public socketio::ClientSink {
@@ -59,7 +60,7 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
 
   [[nodiscard]] bool up() const { return up_; }
   /// The one that it is connected to, or tried last.
-  [[nodiscard]] const MasterAddress& master() const { return config_.masters[current_]; }
+  [[nodiscard]] const MasterAddress& master() const { return masters_->masters()[current_]; }
   [[nodiscard]] bool polling() const { return client_ && client_->polling(); }
   /// When the master last sent anything.
   [[nodiscard]] Instant heard() const { return heard_; }
@@ -81,6 +82,7 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   void opened(net::Link& link, Instant now) override;
   void receive(bool binary, std::string_view data) override;
   void closed(engineio::CloseReason reason) override;
+  void ping_is_late() override;
 
   // socketio::ClientSink
   void send_frame(const engineio::Frame& frame) override;
@@ -96,10 +98,9 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
     std::unique_ptr<net::Timer> timer;
   };
 
+  net::Task<> sign();
+  net::Task<> sign_ahead();
   net::Task<std::string> authorize();
-  net::Task<bool> find_leader();
-  net::Task<bool> leads(std::size_t master);
-  [[nodiscard]] net::HttpEndpoint endpoint(std::size_t master) const;
   [[nodiscard]] Millis next_pause();
   void verify_master(const socketio::Arguments& arguments);
   void failed(const net::ConnectFailure& failure);
@@ -110,8 +111,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   const ShardConfig& config_;
   const int process_;
   const ShardName name_;
-  const std::shared_ptr<net::asio::ssl::context> tls_;
-  std::size_t current_ = 0;  ///< of the config's masters
+  const std::shared_ptr<LeaderLookup> masters_;
+  std::size_t current_ = 0;  ///< of the masters
   const std::string introduction_;
   UplinkOwner& owner_;
   std::shared_ptr<net::EngineClient> client_;
@@ -121,6 +122,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   net::Timer pause_;  ///< between tries
   net::Timer proof_;  ///< how long the master may take to prove itself
   Backoff backoff_;
+  std::string header_;  ///< signed ahead; each is good once
+  Instant signed_at_{};
   std::map<socketio::AckId, Pending> pending_;
   socketio::AckId next_id_ = 0;
   unsigned generation_ = 0;

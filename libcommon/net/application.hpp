@@ -37,6 +37,8 @@ class Upper {
   virtual void receive(bool binary, std::string_view data) = 0;
   /// The session is over; nothing follows.
   virtual void closed(engineio::CloseReason reason) = 0;
+  /// Of a client: the server's ping is late, and the session may be about to end.
+  virtual void ping_is_late() {}
   /// When tick must be called, if ever.
   [[nodiscard]] virtual std::optional<Instant> deadline() const { return std::nullopt; }
   virtual void tick(Instant) {}

@@ -199,10 +199,13 @@ void EngineClient::abandon() {
 
 void EngineClient::arm() {
   if (session_->ended()) return;
-  timer_.expires_at(session_->deadline());
+  const auto late = session_->ping_late_at();
+  timer_.expires_at(now() < late ? late : session_->deadline());
   timer_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
     const auto self = weak.lock();
     if (error || !self) return;
+    const bool is_late = !self->session_->ended() && now() >= self->session_->ping_late_at();
+    if (is_late && self->upper_ != nullptr) self->upper_->ping_is_late();
     self->session_->tick(now());
     self->arm();
   });

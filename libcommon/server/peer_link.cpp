@@ -21,7 +21,6 @@ constexpr const char* kTarget = "/control";
 constexpr std::string_view kProtocol = "smaster-control";
 constexpr Millis kTimeout{3'000};
 constexpr Millis kAskTimeout{1'000};
-constexpr Millis kPrecision{30'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
 
 /// What is signed: whom it is for, so that it is no use elsewhere, when, and something that is never twice.
@@ -101,7 +100,8 @@ bool PeerLink::proven(const net::Request& request, const std::string& name) {
   if (parts.size() != 3) return false;
   const auto ms = parse_int<std::int64_t>(parts[0]);
   const auto now = net::wall_clock();
-  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > kPrecision) {
+  const auto precision = core_.settings.timestamp_precision;
+  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > precision) {
     spdlog::warn(
         "another server wants to use the control API, with a proof that is not of now: the clocks differ");
     return false;
@@ -111,7 +111,7 @@ bool PeerLink::proven(const net::Request& request, const std::string& name) {
     spdlog::warn("somebody wants to use the control API without having this server's shardMaster.priv");
     return false;
   }
-  return used_.insert(std::move(text), from_unix_ms(*ms) + kPrecision, now);
+  return used_.insert(std::move(text), from_unix_ms(*ms) + precision, now);
 }
 
 }  // namespace smaster::server

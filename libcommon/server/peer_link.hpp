@@ -30,7 +30,7 @@ class PeerLink {
 
   [[nodiscard]] static bool asked_for(const net::Request& request);
   /// Whether the request proves that it is from a server of ours, and for this one (`name`): each proof is
-  /// good once, and for half a minute.
+  /// good once, and for [shards] timestamp_precision.
   [[nodiscard]] bool proven(const net::Request& request, const std::string& name);
 
  private:

@@ -142,7 +142,10 @@ Result<Stores> open_stores(const Settings& settings) {
 engineio::Options engine_timing(const Settings& settings) {
   engineio::Options options;
   options.max_payload = settings.max_payload;
-  if (settings.store.shared()) options.ping_interval = options.ping_timeout = settings.store.lease / 2;
+  if (settings.store.shared()) {
+    options.ping_interval = settings.store.lease / 2;
+    options.ping_timeout = settings.store.lease * 7 / 10;
+  }
   return options;
 }
 

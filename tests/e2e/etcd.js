@@ -1,6 +1,8 @@
 // etcd servers for tests, in folders of their own, on free ports.
 import {spawn} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
+import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
+import http from 'node:http';
+import https from 'node:https';
 import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -16,9 +18,23 @@ async function freePorts(count, host) {
   return ports;
 }
 
-/** A cluster of `count`; ended with the test. */
+/** One request to etcd's gateway; its answer as JSON. `tls`: {ca}. */
+function call(url, path, body, tls) {
+  return new Promise((resolve, reject) => {
+    const request = (tls ? https : http).request(`${url}${path}`, {method: body ? 'POST' : 'GET', agent: false, ca: tls && readFileSync(tls.ca)}, (response) => {
+      let text = '';
+      response.on('data', (data) => text += data);
+      response.on('end', () => resolve(JSON.parse(text)));
+    });
+    request.on('error', reject);
+    request.end(body && JSON.stringify(body));
+  });
+}
+
+/** A cluster of `count`; `user` and `password`: of the only one who may do anything; `tls`: of certificates(). */
 export class Etcd {
-  constructor(count) {
+  constructor(count, {user, password, tls} = {}) {
+    Object.assign(this, {user, password, tls});
     this.folder = mkdtempSync(path.join(tmpdir(), 'smaster-etcd-'));
     this.count = count;
     this.members = [];
@@ -29,17 +45,28 @@ export class Etcd {
     this.host = host;
     const ports = await freePorts(2 * this.count, host);
     const at = (port) => `http://${host}:${port}`;
+    const client = (port) => `${this.tls ? 'https' : 'http'}://${host}:${port}`;
+    const certificate = this.tls ? ['--cert-file', this.tls.certFile, '--key-file', this.tls.keyFile] : [];
     const peers = Array.from({length: this.count}, (_, i) => `n${i}=${at(ports[2 * i + 1])}`).join(',');
     this.members = Array.from({length: this.count}, (_, i) => ({
       port: ports[2 * i],
       args: ['--name', `n${i}`, '--data-dir', `${this.folder}/n${i}`, '--log-level', 'error',
-        '--listen-client-urls', at(ports[2 * i]), '--advertise-client-urls', at(ports[2 * i]),
+        ...certificate, '--listen-client-urls', client(ports[2 * i]), '--advertise-client-urls', client(ports[2 * i]),
         '--listen-peer-urls', at(ports[2 * i + 1]), '--initial-advertise-peer-urls', at(ports[2 * i + 1]),
         '--initial-cluster', peers],
     }));
     for (const member of this.members) this.run(member);
     await Promise.all(this.members.map((member) => this.healthy(member)));
+    if (this.user) await this.#enableAuth(client(ports[0]));
     return this;
+  }
+
+  async #enableAuth(url) {
+    for (const [path, body] of [['user/add', {name: 'root', password: this.password}], ['user/add', {name: this.user, password: this.password}],
+      ['role/add', {name: 'root'}], ['role/add', {name: 'smaster'}], ['user/grant', {user: 'root', role: 'root'}], ['user/grant', {user: this.user, role: 'smaster'}],
+      ['role/grant', {name: 'smaster', perm: {permType: 'READWRITE', key: btoa('smaster/'), range_end: btoa('smaster0')}}], ['enable', {}]]) {
+      await call(url, `/v3/auth/${path}`, body, this.tls);
+    }
   }
 
   run(member) {
@@ -51,7 +78,7 @@ export class Etcd {
   healthy(member) {
     return until(`etcd to be healthy; it said\n${this.log}`, async () => {
       try {
-        return (await (await fetch(`http://${this.host}:${member.port}/health`)).text()).includes('true');
+        return (await call(`${this.tls ? 'https' : 'http'}://${this.host}:${member.port}`, '/health', null, this.tls)).health === 'true';
       } catch {
         return false;
       }
@@ -59,7 +86,8 @@ export class Etcd {
   }
 
   url(prefix = 'smaster') {
-    return `etcd://${this.members.map(({port}) => `${this.host}:${port}`).join(',')}/${prefix}`;
+    const who = this.user ? `${encodeURIComponent(this.user)}:${encodeURIComponent(this.password)}@` : '';
+    return `${this.tls ? 'etcds' : 'etcd'}://${who}${this.members.map(({port}) => `${this.host}:${port}`).join(',')}/${prefix}`;
   }
 
   async end() {
@@ -68,8 +96,8 @@ export class Etcd {
   }
 }
 
-export async function etcd(t, count = 1) {
-  const cluster = new Etcd(count);
+export async function etcd(t, count = 1, options = {}) {
+  const cluster = new Etcd(count, options);
   t.after(() => cluster.end());
   return cluster.start();
 }

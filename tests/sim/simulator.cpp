@@ -30,6 +30,7 @@ constexpr Millis kSlack{60'000};         ///< ticks, heartbeats, and a bot's end
 constexpr fleet::Patience kPatience{};
 /// Looking at everything at every event is for small fleets.
 constexpr std::size_t kSmall = 100;
+constexpr Millis kLease{5'000};
 
 class World;
 
@@ -71,7 +72,10 @@ struct Host {
 struct Row : fleet::Seat {
   using Seat::Seat;
   std::shared_ptr<Connection> connection;  ///< as the server sees it
-  int granted = 0;                         ///< logins; two orders may be on the way at the same time
+  std::optional<fleet::ShardInfo> kept;    ///< as the store has it: not for heartbeats alone
+  bool keeping = false;
+  unsigned asked = 0;  ///< the bot after which its agent asked to start one: the answer belongs to that
+  int granted = 0;     ///< logins; two orders may be on the way at the same time
   Time granted_at{};
 };
 
@@ -236,9 +240,9 @@ class World {
     replan();
   }
 
-  void try_again(std::size_t i) {
+  void try_again(std::size_t i, std::int64_t most = 30'000) {
     if (std::exchange(hosts_[i].joining, true)) return;
-    after(between(500, 30'000), [this, i] { join(i); });
+    after(between(500, most), [this, i] { join(i); });
   }
 
   void ping(std::size_t i, const std::shared_ptr<Connection>& connection) {
@@ -281,7 +285,8 @@ class World {
     dispatch_.emplace(settings(), now_);
     if (limits_) dispatch_->limit(*limits_);
     for (auto& [name, r] : rows_) {
-      Row fresh(r.info);
+      Row fresh(r.kept.value_or(r.info));
+      fresh.kept = fresh.info;
       fresh.granted = r.granted;
       r = std::move(fresh);
       dispatch_->add(r);
@@ -301,6 +306,41 @@ class World {
     after(pick(0, 3) == 0 ? between(240'000, 330'000) : between(100, 90'000), [this] { server_starts(); });
   }
 
+  /// The leader of several is stopped, cut off, or hands over: another one begins with what the store has.
+  /// What the old one had sent still arrives, and agents notice only by and by.
+  void leader_changes() {
+    if (!std::exchange(server_up_, false)) return;
+    say("the leader is held up");
+    for (auto& [name, r] : rows_) r.connection.reset();
+    for (std::size_t i = 0; i < hosts_.size(); ++i) {
+      const auto connection = hosts_[i].connection;
+      if (!connection) continue;
+      connection->server_end = false;
+      after(between(100, 2 * kLease.count()), [this, i, connection] {
+        connection->agent_end = false;
+        if (hosts_[i].connection != connection) return;
+        hosts_[i].connection.reset();
+        watch_master(i);
+        try_again(i, 1'500);
+      });
+    }
+    if (limits_) limits_ = dispatch_->identify().limits();  // they are in the store
+    ++server_life_;
+    after(between(20, kLease.count() + 2'000), [this] { server_starts(); });
+  }
+
+  /// A row that has changed is in the store within a second; heartbeats alone change nothing there.
+  void keep_soon(Row& r) {
+    const auto& kept = r.kept;
+    const bool same = kept && kept->goal == r.info.goal && kept->current == r.info.current &&
+                      kept->may_run == r.info.may_run && kept->boot_time == r.info.boot_time &&
+                      kept->stop_time == r.info.stop_time;
+    if (same || std::exchange(r.keeping, true)) return;
+    after(between(1, 1'000), [this, &r, life = server_life_] {
+      r.keeping = false;
+      if (server_up_ && life == server_life_) r.kept = r.info;
+    });
+  }
   void replan() {
     if (!server_up_ || std::exchange(plan_due_, true)) return;
     after(Millis{5}, [this] {
@@ -355,6 +395,10 @@ class World {
     deliver();
     after(between(1, 50), [this, life = server_life_, assignments = plan.assignments] {
       if (!server_up_ || life != server_life_) return;
+      for (const auto& assignment : assignments) {
+        auto& r = rows_.at(assignment.shard);
+        r.kept = r.info;
+      }
       dispatch_->saved(assignments, now_);
       deliver();
     });
@@ -405,7 +449,9 @@ class World {
           if (!hosts_[i].deaf) obey(i, hosts_[i].life.respawn(instant(i)));
         });
       case fleet::Order::Kind::start:
-        return to_agent(i, r.connection, [this, i] { obey(i, hosts_[i].life.granted(instant(i))); });
+        return to_agent(i, r.connection, [this, i, asked = r.asked] {
+          if (hosts_[i].generation == asked) obey(i, hosts_[i].life.granted(instant(i)));
+        });
       case fleet::Order::Kind::exit:
         return to_agent(i, r.connection, [this, i] { kill_host(i); });
     }
@@ -487,13 +533,15 @@ class World {
         say("%s is parked for %lld s", r.info.id.str().c_str(),
             static_cast<long long>(parked->pause.count() / 1000));
       if (parked) ++report_.parked;
+      keep_soon(r);
       deliver();
       replan();
     });
   }
 
   void ask(std::size_t i) {
-    to_server(i, hosts_[i].connection, [this, i] {
+    to_server(i, hosts_[i].connection, [this, i, generation = hosts_[i].generation] {
+      row(i).asked = generation;
       dispatch_->ask_to_start(row(i));
       deliver();
     });
@@ -583,7 +631,7 @@ class World {
     if (now_ > end_of_faults_) return settle();
     const auto i = static_cast<std::size_t>(pick(0, hosts_.size() - 1));
     auto& host = hosts_[i];
-    switch (pick(0, 11)) {
+    switch (pick(0, 13)) {
       case 0:
       case 1:
         say("%s's connection breaks", host.name.str().c_str());
@@ -621,6 +669,10 @@ class World {
         break;
       case 11:
         operate(i);
+        break;
+      case 12:
+      case 13:
+        leader_changes();
         break;
       default:
         break;

@@ -1,6 +1,6 @@
 // A fleet in virtual time: the real planner and the real life of bots (agent/bot_life), between them a
-// network that delays, loses and cuts, hosts that die, a server that restarts, and a goal that changes.
-// Everything comes from one seed, so every run can be repeated.
+// network that delays, loses and cuts, hosts that die, a server that restarts, leaders that change, and a
+// goal that does. Everything comes from one seed, so every run can be repeated.
 #pragma once
 
 #include <cstdint>

@@ -14,9 +14,14 @@ namespace {
 
 ShardName name(std::string_view text) { return *ShardName::parse_seat(text); }
 
-std::string url() {
-  const char* const text = std::getenv("SMASTER_TEST_STORE");
+std::string variable(const char* name) {
+  const char* const text = std::getenv(name);
   return text == nullptr ? "" : text;
+}
+std::string url() { return variable("SMASTER_TEST_STORE"); }
+
+StoreOptions options(Millis lease = Millis{5'000}) {
+  return {variable("SMASTER_TEST_STORE_CA"), "", "", lease};
 }
 
 class StoreConformance : public testing::Test {
@@ -53,7 +58,7 @@ class StoreConformance : public testing::Test {
       store_ = std::move(*file);
       return;
     }
-    auto shared = open_shared(url(), {});
+    auto shared = open_shared(url(), options());
     ASSERT_TRUE(shared) << shared.error().message;
     store_ = std::move(shared->store);
     election_ = std::move(shared->election);
@@ -168,7 +173,7 @@ TEST_F(StoreConformance, ACopyHasTheSameChecksumAndGoesOnlyIntoAnEmptyStore) {
 using ElectionConformance = StoreConformance;
 
 TEST_F(ElectionConformance, OneLeadsAndOnlyThatOneWrites) {
-  auto other = open_shared(url(), {});
+  auto other = open_shared(url(), options());
   ASSERT_TRUE(other);
   const Member second{"second", "http://127.0.0.1:2", "0", from_unix_ms(5), {}};
   const auto standing = other->election->campaign(second);
@@ -195,8 +200,8 @@ TEST_F(ElectionConformance, OneLeadsAndOnlyThatOneWrites) {
 
 TEST_F(ElectionConformance, ALeaseThatIsNotRenewedEndsAndItsHolderCanWriteNoMore) {
   close();
-  auto first = open_shared(url(), {"", "", "", Millis{2'000}});
-  auto second = open_shared(url(), {"", "", "", Millis{2'000}});
+  auto first = open_shared(url(), options(Millis{2'000}));
+  auto second = open_shared(url(), options(Millis{2'000}));
   const Member one{"one", "http://127.0.0.1:1", "0", {}, {}}, two{"two", "http://127.0.0.1:2", "0", {}, {}};
   ASSERT_TRUE(first->election->campaign(one)->leads);
   const auto begun = std::chrono::steady_clock::now();

@@ -79,6 +79,7 @@ bool ClientSession::read_handshake(std::string_view text) {
     return false;
   }
   patience_ = Millis{interval + timeout};
+  timeout_ = Millis{timeout};
   max_payload_ = static_cast<std::size_t>(max_payload);
   return true;
 }

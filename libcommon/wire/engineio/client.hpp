@@ -3,6 +3,7 @@
 // no sockets, clocks or HTTP. Source: WIRE.md, "Engine.IO protocol 4".
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,10 @@ class ClientSession {
 
   /// When tick must be called: the server pings every pingInterval, and is given up after pingTimeout more.
   [[nodiscard]] Instant deadline() const { return deadline_; }
+  /// From when on a ping is a second late, unless one comes; not after the deadline.
+  [[nodiscard]] Instant ping_late_at() const {
+    return deadline_ - std::max(timeout_ - Millis{1'000}, Millis{0});
+  }
   void tick(Instant now);
 
   [[nodiscard]] bool open() const { return phase_ == Phase::open; }
@@ -63,6 +68,7 @@ class ClientSession {
   Phase phase_ = Phase::opening;
   Instant deadline_;
   Millis patience_{};  ///< pingInterval + pingTimeout
+  Millis timeout_{};   ///< pingTimeout
   std::string sid_;
   std::size_t max_payload_ = 0;
 };

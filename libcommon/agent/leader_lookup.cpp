@@ -1,0 +1,71 @@
+#include "agent/leader_lookup.hpp"
+
+#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <utility>
+
+#include "net/clock.hpp"
+
+namespace smaster::agent {
+namespace {
+
+namespace http = boost::beast::http;
+
+constexpr Millis kTimeout{2'000};
+constexpr std::size_t kMaxAnswer = 64u << 10;
+constexpr Millis kGoodFor{300};
+
+}  // namespace
+
+LeaderLookup::LeaderLookup(net::asio::io_context& context, std::vector<MasterAddress> masters,
+                           std::shared_ptr<net::asio::ssl::context> tls)
+    : context_(context),
+      masters_(std::move(masters)),
+      tls_(std::move(tls)),
+      answered_(context.get_executor(), Instant::max()) {}
+
+net::HttpEndpoint LeaderLookup::endpoint(std::size_t master) const {
+  const auto& address = masters_[master];
+  return {address.host, address.port, address.path, address.tls ? tls_ : nullptr};
+}
+
+net::Task<std::optional<std::size_t>> LeaderLookup::find() {
+  if (masters_.size() == 1) co_return 0;
+  const auto self = shared_from_this();
+  const bool fresh = leader_ && net::now() < found_at_ + kGoodFor;
+  if (!fresh && waiting_ == 0) {
+    leader_.reset();
+    waiting_ = masters_.size();
+    for (std::size_t i = 0; i < masters_.size(); ++i) {
+      net::asio::co_spawn(context_, ask(i), [self](std::exception_ptr) {
+        --self->waiting_;
+        self->answered_.cancel();
+      });
+    }
+  }
+  // One that does not answer must not keep us from the one that leads.
+  while (waiting_ > 0 && !leader_) {
+    boost::system::error_code ignored;
+    co_await answered_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  }
+  co_return leader_;
+}
+
+net::Task<> LeaderLookup::ask(std::size_t master) {
+  const auto where = endpoint(master);
+  net::HttpClient client(context_.get_executor(), where);
+  net::Request request(http::verb::get, "/readyz", 11);
+  request.keep_alive(false);
+  const auto answer = co_await client.exchange(std::move(request), kTimeout, kMaxAnswer);
+  if (leads(answer) && !leader_) {
+    leader_ = master;
+    found_at_ = net::now();
+  }
+}
+
+/// What is in between may not know the question: then the handshake has to tell.
+bool LeaderLookup::leads(const Result<net::Response>& answer) {
+  return answer && answer->result() != http::status::service_unavailable;
+}
+
+}  // namespace smaster::agent

@@ -135,7 +135,7 @@ async function work() {
       registry.set(name, null);
       const {code} = await server.tool(['shards', 'import', '-', '--timeout', '8s'], {input: JSON.stringify({[name]: {id: name, key: keys().publicKey}})});
       if (code === 0) registry.set(name, true), counts.registered++;
-    } else if (what < 0.95) {
+    } else if (what < 0.99) {
       const name = pick(mine);
       registry.set(name, null);
       const {code} = await server.tool(['shards', 'rm', name, '--timeout', '8s']);

@@ -76,8 +76,9 @@ std::string unready(Core& core, const Candidacy* candidacy) {
     const auto leader = candidacy == nullptr ? std::string() : candidacy->leader().url;
     return leader.empty() ? "stands by; no server leads now" : "stands by; " + leader + " leads";
   }
-  const auto& trouble = core.fleet.store_trouble();
-  return trouble.empty() ? "" : "degraded, served from memory: " + trouble;
+  // Of several servers no other would take them.
+  if (candidacy != nullptr || core.fleet.store_trouble().empty()) return "";
+  return "degraded, served from memory: " + core.fleet.store_trouble();
 }
 
 void compress(const net::Request& request, net::Response& response) {
@@ -105,13 +106,16 @@ net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std
     const auto why = path == "/healthz" ? "" : unready(core, candidacy);
     response.result(why.empty() ? http::status::ok : http::status::service_unavailable);
     response.body() = why.empty() ? "ok\n" : why + '\n';
+    const auto& trouble = core.fleet.store_trouble();
+    if (why.empty() && path == "/readyz" && !trouble.empty()) response.body() = "ok, but " + trouble + '\n';
     if (candidacy != nullptr) {
       response.set(kLagHeader, std::to_string(candidacy->lag().count()));
       if (!candidacy->leader().url.empty()) response.set(kLeaderHeader, candidacy->leader().url);
     }
   } else if (get && path == "/metrics") {
-    const Gauges gauges{core.fleet.identify().waiting(), core.sql.waiting(), core.mail.waiting(),
-                        core.files.waiting(), core.fleet.store_trouble().empty()};
+    const Gauges gauges{
+        core.fleet.identify().waiting(),    core.sql.waiting(),    core.mail.waiting(), core.files.waiting(),
+        core.fleet.store_trouble().empty(), core.leadership.held()};
     response.result(http::status::ok);
     response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     response.body() = control::stats_as_prometheus(stats_json(core, sessions)) + core.metrics.text(gauges);

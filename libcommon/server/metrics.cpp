@@ -73,6 +73,9 @@ std::string Metrics::text(const Gauges& gauges) const {
   queue("files", gauges.files);
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
+  head(out, "leads", "gauge",
+       "Whether this server commands the shards: of several one does, one alone always.");
+  out += gauges.leads ? "smaster_leads 1\n" : "smaster_leads 0\n";
   return out;
 }
 

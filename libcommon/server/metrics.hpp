@@ -33,6 +33,7 @@ using Counts = std::map<std::string_view, std::uint64_t>;
 struct Gauges {
   std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
   bool store_well = true;
+  bool leads = true;
 };
 
 /// Whoever does something counts it here.

@@ -496,7 +496,7 @@ class Server final : public net::Application {
     now = std::move(*fresh);
     if (other_log) log::set_up(now.log_format, *log::parse_level(now.log_level));
     admission_.settings_changed();
-    core_.fleet.settings_changed();
+    if (leads_ || !candidacy_) core_.fleet.settings_changed();  // else they count when it leads
     discord_.settings_changed();
     watch_files();
     spdlog::info("settings reloaded, the goal is {} shards", core_.fleet.goal().value);

@@ -21,7 +21,7 @@ async function freePorts(count, host) {
 /** One request to etcd's gateway; its answer as JSON. `tls`: {ca}. */
 function call(url, path, body, tls) {
   return new Promise((resolve, reject) => {
-    const request = (tls ? https : http).request(`${url}${path}`, {method: body ? 'POST' : 'GET', agent: false, ca: tls && readFileSync(tls.ca)}, (response) => {
+    const request = (tls ? https : http).request(`${url}${path}`, {method: body ? 'POST' : 'GET', agent: false, ...tls && {ca: readFileSync(tls.ca), cert: tls.cert, key: tls.key}}, (response) => {
       let text = '';
       response.on('data', (data) => text += data);
       response.on('end', () => resolve(JSON.parse(text)));
@@ -47,6 +47,7 @@ export class Etcd {
     const at = (port) => `http://${host}:${port}`;
     const client = (port) => `${this.tls ? 'https' : 'http'}://${host}:${port}`;
     const certificate = this.tls ? ['--cert-file', this.tls.certFile, '--key-file', this.tls.keyFile] : [];
+    if (this.tls?.wanted) certificate.push('--client-cert-auth', '--trusted-ca-file', this.tls.ca);
     const peers = Array.from({length: this.count}, (_, i) => `n${i}=${at(ports[2 * i + 1])}`).join(',');
     this.members = Array.from({length: this.count}, (_, i) => ({
       port: ports[2 * i],

@@ -9,7 +9,7 @@ import {certificates} from './certificates.js';
 import {cluster} from './cluster.js';
 import {postgres} from './databases.js';
 import {etcd} from './etcd.js';
-import {bin, run, serve} from './harness.js';
+import {bin, run, serve, until} from './harness.js';
 
 async function conforms(url, env = {}) {
   const {code, stdout, stderr} = await run(path.join(bin, 'unit-tests'), ['--gtest_filter=*Conformance*'], {env: {SMASTER_TEST_STORE: url, ...env}});
@@ -42,6 +42,19 @@ test('etcd over TLS, with a user who may only do what is needed', async (t) => {
   assert.doesNotMatch(refused.stderr, /wrong/);
   const good = await copy(store.url(), '--ca-file', tls.ca);
   assert.equal(good.code, 0, good.stderr);
+});
+
+test('a server shows etcd a certificate where one is wanted', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-etcd-tls-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  const tls = {...certificates(folder, 'IP:127.0.0.1'), wanted: true};
+  const store = await etcd(t, 1, {tls});
+  const settings = `[store]\nurl = "${store.url()}"\nca_file = "${tls.ca}"\n`;
+  const stranger = await serve(t, settings);
+  await until('it to be refused', () => /warning etcd: cannot reach/.test(stranger.log));
+  const server = await serve(t, `${settings}certificate = "${tls.certFile}"\nkey = "${tls.keyFile}"\n`);
+  await until('it to lead', () => /leads from now on/.test(server.log));
+  assert.doesNotMatch(stranger.log, /leads/);
 });
 
 test('smaster store copy moves a registry there and back, and says that it has', async (t) => {

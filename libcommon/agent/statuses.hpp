@@ -27,7 +27,7 @@ struct BotFacts {
   Time start_time = fleet::kNever;
   Time stop_time = fleet::kNever;
   pid_t pid = -1;  ///< of the bot itself
-  Memory tree;     ///< of the bot and all that it started
+  Memory tree{};   ///< of the bot and all that it started
 };
 
 /// Asks a bot for its figures, the first in SpikeyBot's way, the other of any discord.js client.

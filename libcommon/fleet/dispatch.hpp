@@ -38,6 +38,8 @@ class Dispatch {
   Dispatch(const PlanSettings& settings, Time now) : planner_(settings), identify_(now) {}
 
   void set(const PlanSettings& settings) { planner_.set(settings); }
+  /// Another server has told shards what to do until now.
+  void take_over(Time now) { identify_.take_over(now); }
   void limit(const IdentifyLimits& limits) { identify_.limit(limits); }
   /// The seat stays where it is.
   void add(Seat& seat);

@@ -32,6 +32,8 @@ class IdentifyQueue {
   /// Nothing is known to have logged in before `now`, and everything may have at `now`: the first start of a
   /// bucket comes an interval later.
   explicit IdentifyQueue(Time now) : since_(now) {}
+  /// The same from now on: somebody else has let starts go until now.
+  void take_over(Time now) { since_ = now; }
 
   /// Before `now` somebody may have begun to log in with so many ids, one after the other.
   void assume_started(std::size_t ids) { before_ = std::max(before_, ids); }
@@ -62,7 +64,7 @@ class IdentifyQueue {
   [[nodiscard]] Time free_at(std::int32_t bucket) const;
   [[nodiscard]] bool exhausted(Time now, std::size_t ids) const;
 
-  const Time since_;
+  Time since_;
   std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
   std::optional<IdentifyLimits> limits_;
   std::map<ShardName, Ids> ids_;

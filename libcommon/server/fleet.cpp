@@ -75,6 +75,7 @@ net::Task<Result<void>> Fleet::read_ahead() {
 
 void Fleet::start() {
   plan_settings_.patience.since = net::fleet_clock();
+  dispatch_.take_over(plan_settings_.patience.since);
   follow_settings();
   arm_tick();
   arm_heartbeats();

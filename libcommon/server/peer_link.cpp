@@ -22,6 +22,7 @@ constexpr std::string_view kProtocol = "smaster-control";
 constexpr Millis kTimeout{3'000};
 constexpr Millis kAskTimeout{1'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
+constexpr std::chrono::seconds kSayAgain{10};  ///< anybody can ask
 
 /// What is signed: whom it is for, so that it is no use elsewhere, when, and something that is never twice.
 std::string proof_text(const std::string& name, std::string_view time, std::string_view nonce) {
@@ -100,17 +101,19 @@ bool PeerLink::proven(const net::Request& request, const std::string& name) {
   if (parts.size() != 3) return false;
   const auto ms = parse_int<std::int64_t>(parts[0]);
   const auto now = net::wall_clock();
+  const auto refuse = [this](const char* why) {
+    if (net::now() >= said_ + kSayAgain) {
+      spdlog::warn("somebody wants to use the control API as another server, {}", why);
+      said_ = net::now();
+    }
+    return false;
+  };
   const auto precision = core_.settings.timestamp_precision;
-  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > precision) {
-    spdlog::warn(
-        "another server wants to use the control API, with a proof that is not of now: the clocks differ");
-    return false;
-  }
+  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > precision)
+    return refuse("with a proof that is not of now: the clocks differ");
   auto text = proof_text(name, parts[0], parts[1]);
-  if (!crypto::verify(core_.proof.public_pem(), text, parts[2])) {
-    spdlog::warn("somebody wants to use the control API without having this server's shardMaster.priv");
-    return false;
-  }
+  if (!crypto::verify(core_.proof.public_pem(), text, parts[2]))
+    return refuse("without having this server's shardMaster.priv");
   return used_.insert(std::move(text), from_unix_ms(*ms) + precision, now);
 }
 

@@ -38,6 +38,7 @@ class PeerLink {
 
   Core& core_;
   crypto::UsedHeaders used_;
+  Instant said_{};  ///< when a refusal was last logged
 };
 
 }  // namespace smaster::server

@@ -561,7 +561,7 @@ class Server final : public net::Application {
   void stop(std::string_view why) {
     if (std::exchange(stopping_, true)) return;
     spdlog::info("stopping: {}", why);
-    ::sd_notify(0, "STOPPING=1");
+    if (!restart_ && !again_) ::sd_notify(0, "STOPPING=1");
     asio::co_spawn(context_, finish(), asio::detached);
   }
 

@@ -76,7 +76,6 @@ boost::json::object counts_json(Core& core, std::optional<std::size_t> clients) 
 }
 
 boost::json::object stats_json(Core& core, std::size_t clients) {
-  const auto now = net::fleet_clock();
   boost::json::array shards;
   for (const auto& [name, shard] : core.fleet.shards()) {
     auto row = fleet::to_json(shard.info);

@@ -77,14 +77,14 @@ export class Cluster {
 
   /** Makes the servers, and starts them unless `start` is false. */
   async start() {
-    const {privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
+    ({privateKey: this.privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}}));
     for (let i = 0; i < this.count; i++) this.fronts.push(await new Link(() => this.servers[i].port ?? 1).open());
     const masters = this.fronts.map(({port}) => `"127.0.0.1:${port}"`).join(', ');
     for (let i = 0; i < this.count; i++) {
       const server = new Server(`${this.settings}\n[store]\nurl = "${await this.#storeUrl(i)}"\nlease = "${this.lease}"\n` +
         `[cluster]\nname = "m${i}"\nurl = "${protocol}//127.0.0.1:${this.fronts[i].port}"\nmasters = [${masters}]\n${tls ? `ca_file = "${tls.ca}"\n` : ''}`);
       mkdirSync(server.state, {mode: 0o700});
-      writeFileSync(`${server.state}/shardMaster.priv`, privateKey, {mode: 0o600});
+      writeFileSync(`${server.state}/shardMaster.priv`, this.privateKey, {mode: 0o600});
       chmodSync(server.state, 0o700);
       this.servers.push(server);
     }

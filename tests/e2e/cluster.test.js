@@ -1,6 +1,8 @@
 // Several servers on one store: one leads, losing it costs seconds, and bots do not notice.
 import assert from 'node:assert/strict';
+import {randomBytes, sign} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import http from 'node:http';
 import path from 'node:path';
 import {test} from 'node:test';
 import {cluster} from './cluster.js';
@@ -155,6 +157,32 @@ test("the manual's rolling upgrade goes through all servers, and no bot notices"
   servers.servers.forEach((server, i) => assert.notEqual(order[i], `m${i}`, 'it had handed over before'));
   await (await servers.leader()).running(3);
   assert.equal(starts(), 3);
+});
+
+test("a server's control API is another server's by its key alone, and each proof is good once", async (t) => {
+  const servers = await cluster(t, 1, {settings});
+  const [server] = servers.servers;
+  const ask = (authorization) => new Promise((resolve, reject) => {
+    const asked = http.get({port: server.port, path: '/control', headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
+    asked.on('error', reject);
+    asked.on('response', (response) => resolve(response.resume().statusCode));
+    asked.on('upgrade', (response, socket) => {
+      socket.destroy();
+      resolve(response.statusCode);
+    });
+  });
+  const proof = (name, time, key = servers.privateKey) => {
+    const nonce = randomBytes(16).toString('hex');
+    return `${time},${nonce},${sign('sha256', `smaster control ${name} ${time} ${nonce}`, key).toString('base64')}`;
+  };
+  const good = proof('m0', Date.now());
+  assert.equal(await ask(good), 101);
+  assert.equal(await ask(good), 501, 'a second time');
+  for (const bad of [proof('m1', Date.now()), proof('m0', Date.now() - 3_600_000), proof('m0', Date.now(), keys().privateKey), '', 'x', `${Date.now()},x,!`]) {
+    assert.equal(await ask(bad), 501, bad);
+  }
+  assert.match(server.log, /somebody wants to use the control API as another server/);
+  assert.equal((await servers.members()).leader, 'm0');
 });
 
 test('a server alone has no members, and cannot step down', async (t) => {

@@ -53,6 +53,14 @@ TEST_F(IdentifyTest, OneABucketEveryFiveSecondsTheLowestIdFirst) {
   EXPECT_EQ(ids(queue.due(at(20))), "aae ");
 }
 
+TEST_F(IdentifyTest, WhoTakesOverDoesNotKnowWhatWasLetGoUntilThen) {
+  queue.limit(IdentifyLimits{.max_concurrency = 2});
+  queue.take_over(at(100));
+  want(2);
+  EXPECT_TRUE(queue.due(at(104)).empty());
+  EXPECT_EQ(ids(queue.due(at(105))), "aaa aab ");
+}
+
 TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
   for (const int concurrency : {1, 3, 16}) {
     IdentifyQueue fresh(kStart);

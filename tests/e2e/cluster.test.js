@@ -3,11 +3,12 @@ import assert from 'node:assert/strict';
 import {randomBytes, sign} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
+import https from 'node:https';
 import path from 'node:path';
 import {test} from 'node:test';
 import {cluster} from './cluster.js';
 import {postgres} from './databases.js';
-import {alive, bin, keys, next, request, run, serve, until} from './harness.js';
+import {alive, bin, keys, next, protocol, request, run, serve, tls, until} from './harness.js';
 
 const settings = '[shards]\ncount = 3\n[heartbeat]\ninterval = "200ms"\n';
 
@@ -29,7 +30,7 @@ for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'Po
 
     const ready = await request(standby.port, '/readyz');
     assert.equal(ready.status, 503);
-    const url = `http://127.0.0.1:${servers.fronts[servers.servers.indexOf(leader)].port}`;
+    const url = `${protocol}//127.0.0.1:${servers.fronts[servers.servers.indexOf(leader)].port}`;
     assert.match(ready.body, new RegExp(`stands by; ${url} leads`));
     assert.equal(ready.headers['x-smaster-leader'], url);
     assert.ok(Number(ready.headers['x-smaster-lag']) < 30_000);
@@ -37,7 +38,7 @@ for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'Po
     // Tools ask any of them; what is about a server itself is answered by it.
     assert.equal((await standby.stats()).configured, 3);
     assert.deepEqual((await standby.evaluate('this.shard.ids[0]')).map(({result}) => result), [0, 1, 2]);
-    assert.match((await standby.tool(['genconfig', '--out', '-'])).stdout, /"host":\[\{"protocol":"http:"/);
+    assert.match((await standby.tool(['genconfig', '--out', '-'])).stdout, /"host":\[\{"protocol":"https?:"/);
     assert.equal((await standby.tool(['log-level', 'debug'])).code, 0);
     assert.equal((await leader.tool(['log-level'])).stdout, 'info\n');
     const {leader: named, members} = await servers.members(standby);
@@ -163,7 +164,7 @@ test("a server's control API is another server's by its key alone, and each proo
   const servers = await cluster(t, 1, {settings});
   const [server] = servers.servers;
   const ask = (authorization) => new Promise((resolve, reject) => {
-    const asked = http.get({port: server.port, path: '/control', headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
+    const asked = (tls ? https : http).get({port: server.port, ca: tls && readFileSync(tls.ca), path: '/control', headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
     asked.on('error', reject);
     asked.on('response', (response) => resolve(response.resume().statusCode));
     asked.on('upgrade', (response, socket) => {

@@ -27,6 +27,9 @@ struct Shared {
   std::atomic<std::int64_t> term = kNotLeading;
 
   [[nodiscard]] std::string leader_key() const { return options.prefix + "leader"; }
+  /// What the last write of a leader has put there is what the next one depends on: a write that was given up
+  /// and tried again elsewhere, and that a server which was held up carries out much later, changes nothing.
+  [[nodiscard]] std::string writes_key() const { return options.prefix + "writes"; }
   [[nodiscard]] std::string shard_key(std::string_view name) const {
     return options.prefix + "shards/" + std::string(name);
   }
@@ -51,6 +54,12 @@ bj::object created_at(const std::string& key, std::int64_t revision) {
           {"result", "EQUAL"},
           {"create_revision", std::to_string(revision)}};
 }
+
+bj::object has_value(const std::string& key, const std::string& value) {
+  return {{"target", "VALUE"}, {"key", to_base64(key)}, {"result", "EQUAL"}, {"value", to_base64(value)}};
+}
+
+bj::object get(const std::string& key) { return {{"request_range", {{"key", to_base64(key)}}}}; }
 
 struct KeyValue {
   std::string key;
@@ -78,6 +87,21 @@ std::vector<KeyValue> key_values(const bj::object& range) {
 std::int64_t revision_of(const bj::object& answer) {
   const auto* const header = json::object_at(answer, "header");
   return header == nullptr ? 0 : number_at(*header, "revision");
+}
+
+/// What the ranges of a transaction have found, all together.
+std::vector<KeyValue> found_by(const bj::object& answer) {
+  std::vector<KeyValue> found;
+  const auto* const responses = answer.if_contains("responses");
+  if (responses == nullptr || !responses->is_array()) return found;
+  for (const auto& response : responses->get_array()) {
+    if (!response.is_object()) continue;
+    if (const auto* const range = json::object_at(response.get_object(), "response_range")) {
+      auto some = key_values(*range);
+      std::move(some.begin(), some.end(), std::back_inserter(found));
+    }
+  }
+  return found;
 }
 
 bool succeeded(const bj::object& answer) {
@@ -191,16 +215,40 @@ class EtcdStore final : public Store {
     return {};
   }
 
-  /// Only as the one who leads.
+  /// Only as the one who leads, and only after the write before it.
   Result<void> write(bj::array operations) {
     const auto term = shared_->term.load();
     if (term == kNotLeading) return not_leading();
-    const auto answer = client_.call(
-        "kv/txn",
-        {{"compare", bj::array{created_at(shared_->leader_key(), term)}}, {"success", std::move(operations)}},
-        kTimeout);
-    if (!answer) return answer.error();
-    return succeeded(*answer) ? Result<void>() : not_leading();
+    if (!last_write_) {
+      const auto range = client_.call("kv/range", {{"key", to_base64(shared_->writes_key())}}, kTimeout);
+      if (!range) return range.error();
+      const auto found = key_values(*range);
+      last_write_ = found.empty() ? std::string() : found.front().value;
+    }
+    const auto own = std::to_string(term) + '/' + std::to_string(++writes_);
+    operations.push_back(put(shared_->writes_key(), own));
+    const bj::array compare{created_at(shared_->leader_key(), term),
+                            has_value(shared_->writes_key(), *std::exchange(last_write_, std::nullopt))};
+    const auto answer =
+        client_.call("kv/txn",
+                     {{"compare", compare},
+                      {"success", std::move(operations)},
+                      {"failure", bj::array{get(shared_->leader_key()), get(shared_->writes_key())}}},
+                     kTimeout);
+    if (!answer) return answer.error();  // it may be carried out yet; the next one looks
+    bool leads = succeeded(*answer), written = leads;
+    if (!written) {
+      for (const auto& entry : found_by(*answer)) {
+        leads = leads || (entry.key == shared_->leader_key() && entry.created == term);
+        // Tried twice, since the first answer was lost.
+        written = written || (entry.key == shared_->writes_key() && entry.value == own);
+      }
+    }
+    if (!written && !leads) return not_leading();
+    if (!written)
+      return fail(ErrorKind::unavailable, "etcd: an earlier write came late; this one was not made");
+    last_write_ = own;
+    return {};
   }
 
   static Error not_leading() {
@@ -238,6 +286,8 @@ class EtcdStore final : public Store {
   std::map<ShardName, fleet::ShardInfo> rows_;  ///< read ahead
   std::int64_t read_up_to_ = 0;                 ///< the revision
   std::unordered_map<ShardName, std::size_t> written_;
+  std::int64_t writes_ = 0;                ///< so many were tried
+  std::optional<std::string> last_write_;  ///< as it is under its key; none: that is not known
 };
 
 class EtcdElection final : public Election {
@@ -340,14 +390,7 @@ class EtcdElection final : public Election {
 
   Result<Standing> standing(const bj::object& answer) {
     Standing standing;
-    const auto* const responses = answer.if_contains("responses");
-    if (responses == nullptr || !responses->is_array() || responses->get_array().empty() ||
-        !responses->get_array().front().is_object()) {
-      return standing;
-    }
-    const auto* const range = json::object_at(responses->get_array().front().get_object(), "response_range");
-    if (range == nullptr) return standing;
-    const auto found = key_values(*range);
+    const auto found = found_by(answer);
     if (found.empty()) return standing;
     if (auto leader = parse_member(found.front().value)) standing.leader = std::move(*leader);
     // An attempt whose answer was lost has won.

@@ -312,12 +312,13 @@ class EtcdElection final : public Election {
     auto leading = self;
     leading.leads_since = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
     const auto key = shared_->leader_key();
-    const auto answer =
-        client_.call("kv/txn",
-                     {{"compare", bj::array{created_at(key, 0)}},
-                      {"success", bj::array{put(key, to_text(leading), lease_)}},
-                      {"failure", bj::array{bj::object{{"request_range", {{"key", to_base64(key)}}}}}}},
-                     timeout());
+    const auto answer = client_.call(
+        "kv/txn",
+        {{"compare", bj::array{created_at(key, 0)}},
+         {"success",
+          bj::array{put(key, to_text(leading), lease_), put(shared_->writes_key(), std::to_string(lease_))}},
+         {"failure", bj::array{get(key)}}},
+        timeout());
     if (!answer) return answer.error();
     if (succeeded(*answer)) {
       shared_->term = revision_of(*answer);

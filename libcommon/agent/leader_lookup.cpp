@@ -37,7 +37,7 @@ net::Task<std::optional<std::size_t>> LeaderLookup::find() {
     leader_.reset();
     waiting_ = masters_.size();
     for (std::size_t i = 0; i < masters_.size(); ++i) {
-      net::asio::co_spawn(context_, ask(i), [self](std::exception_ptr) {
+      net::asio::co_spawn(context_, ask(i), [self](const std::exception_ptr&) {
         --self->waiting_;
         self->answered_.cancel();
       });

@@ -104,6 +104,7 @@ void Candidacy::arm_watchdog() {
 
 void Candidacy::depose(const std::string& why) {
   leads_ = false;
+  lost_ = true;
   core_.leadership.lose();
   pause_.cancel();
   deposed(why);
@@ -134,7 +135,7 @@ net::Task<> Candidacy::stop() {
   boost::system::error_code ignored;
   while (running_) co_await ended_.async_wait(asio::redirect_error(net::use_task, ignored));
   core_.leadership.lose();
-  co_await net::run_in(thread_, [this] { election_.resign(); });
+  if (!lost_) co_await net::run_in(thread_, [this] { election_.resign(); });
 }
 
 void Candidacy::join() {

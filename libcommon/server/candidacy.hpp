@@ -57,6 +57,7 @@ class Candidacy {
   std::string trouble_;
   Instant read_ahead_{};
   bool leads_ = false;
+  bool lost_ = false;  ///< the lease: there is nothing to give back
   bool stopping_ = false;
   bool running_ = false;
   net::Timer ended_;

@@ -46,7 +46,8 @@ std::optional<net::HttpEndpoint> parse_endpoint(std::string_view text) {
 
 }  // namespace
 
-Result<EtcdOptions> parse_etcd_url(const std::string& url, std::shared_ptr<net::asio::ssl::context> tls) {
+Result<EtcdOptions> parse_etcd_url(const std::string& url,
+                                   const std::shared_ptr<net::asio::ssl::context>& tls) {
   constexpr auto kForm = "is no address such as \"etcd://a:2379,b:2379,c:2379/smaster\"";
   std::string_view rest = url;
   const bool secure = rest.starts_with("etcds://");
@@ -181,7 +182,7 @@ Result<net::Response> EtcdClient::exchange(std::string_view path, const std::str
   request.body() = body;
   Result<net::Response> response = fail(ErrorKind::internal, "the request was not sent");
   net::asio::co_spawn(context_, client_->exchange(std::move(request), timeout, kMaxAnswer),
-                      [&response](std::exception_ptr failure, Result<net::Response> result) {
+                      [&response](const std::exception_ptr& failure, Result<net::Response> result) {
                         if (!failure) response = std::move(result);
                       });
   context_.restart();

@@ -24,7 +24,7 @@ struct EtcdOptions {
 /// "etcd://user:password@a:2379,b:2379/prefix", "etcds:" with TLS; port and prefix may be left out (2379,
 /// "smaster"). bad_config says what is wrong, without the password. `tls`: what an etcds URL trusts.
 [[nodiscard]] Result<EtcdOptions> parse_etcd_url(const std::string& url,
-                                                 std::shared_ptr<net::asio::ssl::context> tls);
+                                                 const std::shared_ptr<net::asio::ssl::context>& tls);
 
 /// Keys, values and numbers as the gateway has them: bytes in base64, 64-bit numbers as decimal texts.
 [[nodiscard]] std::string to_base64(std::string_view bytes);

@@ -39,7 +39,7 @@ Result<SharedStore> open_shared(const std::string& url, const StoreOptions& opti
     if (!context) return context.error();
     tls = std::move(*context);
   }
-  auto etcd = parse_etcd_url(url, std::move(tls));
+  auto etcd = parse_etcd_url(url, tls);
   if (!etcd) return etcd.error();
   return open_etcd(std::move(*etcd), options.lease);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // Three servers on three etcds, agents with bots, and one fault after the other: processes killed or held up, links cut,
 // clocks that are off. Meanwhile shards are registered and revoked, and bots restarted. What must hold is checked all the time
-// and after each fault; the agents' own logs are the history. `SMASTER_BIN=build/release/bin tests/faults.js [--faults 100] [--seed N]`
+// and after each fault; the agents' own logs are the history. `SMASTER_BIN=build/release/bin tests/faults.js [--faults 100] [--seed N] [--only TEXT]`
 import assert from 'node:assert/strict';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -12,7 +12,7 @@ import {Cluster} from './e2e/cluster.js';
 import {Etcd} from './e2e/etcd.js';
 import {alive, keys, request, until} from './e2e/harness.js';
 
-const {values: options} = parseArgs({options: {faults: {type: 'string', default: '100'}, seed: {type: 'string', default: String(Date.now() % 1e6)}}});
+const {values: options} = parseArgs({options: {faults: {type: 'string', default: '100'}, seed: {type: 'string', default: String(Date.now() % 1e6)}, only: {type: 'string', default: ''}}});
 const faults = Number(options.faults);
 let state = Number(options.seed) || 1;
 /** Park and Miller's generator: the faults can be had again, if not what the machine does in them. */
@@ -250,7 +250,7 @@ try {
   const background = [work().catch(fail), watch().catch(fail)];
   for (; done < faults && !failure; done++) {
     const leader = await well();
-    const kind = pick(Object.keys(kinds));
+    const kind = pick(Object.keys(kinds).filter((name) => name.includes(options.only)));
     const ms = 300 + Math.floor(random() * 11_700);
     const begun = Date.now();
     const over = kinds[kind](leader, ms);

@@ -23,8 +23,7 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const kGoal = 3;
 const kAgents = 4;
 const kIdentifyInterval = 5000;
-/** What messages and processes take on a busy machine, in which tests run side by side. */
-const kJitter = process.env.SMASTER_SANITIZED ? 4000 : 1500;
+const kJitter = 1500; // what messages and processes take on a busy machine
 const folder = mkdtempSync(path.join(tmpdir(), 'smaster-faults-'));
 const botLog = `${folder}/bots.log`;
 writeFileSync(botLog, '');
@@ -46,8 +45,7 @@ const cluster = new Cluster(3, {url: etcd, links: true, lease: '3s', settings:
   // So short that ids go to other agents within a fault.
   '[heartbeat]\ninterval = "500ms"\nrequest_reboot_after = "6s"\nexpect_reboot_after = "8s"\nassume_dead_after = "10s"\n' +
   '[limits]\nconn_count = 1000\n'});
-// Debian's faketime; a sanitizer's library would have to go first as well.
-const fakeTime = process.env.SMASTER_SANITIZED ? undefined : readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`).find(existsSync);
+const fakeTime = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`).find(existsSync);
 await cluster.start();
 const configs = await cluster.register(kAgents);
 const home = cluster.servers[0];

@@ -74,6 +74,13 @@ Millis Uplink::next_pause() {
   return election ? std::min(pause, kElectionPause + Millis{crypto::random_number() % 500}) : pause;
 }
 
+/// What is left of the pause after what can be done ahead.
+net::Task<> Uplink::rest(Millis pause) {
+  const auto until = now() + pause;
+  co_await sign_ahead();
+  if (!stopping_) co_await wait(pause_, until);
+}
+
 net::Task<std::string> Uplink::authorize() {
   if (header_.empty() || now() > signed_at_ + kGoodFor) co_await sign();
   co_return std::exchange(header_, {});
@@ -106,9 +113,7 @@ net::Task<> Uplink::run() {
         owner_.uplink_down("none of the " + std::to_string(masters_->masters().size()) + " masters leads now",
                            std::nullopt);
       }
-      const auto pause = next_pause();
-      co_await sign_ahead();
-      if (!stopping_) co_await wait(pause_, now() + pause);
+      co_await rest(next_pause());
       continue;
     }
     leaderless_ = false;
@@ -134,9 +139,7 @@ net::Task<> Uplink::run() {
     up_since_ = {};
     const auto pause = next_pause();
     spdlog::info("{}: connecting again in {}", name_.str(), format_duration(pause));
-    const auto until = now() + pause;
-    co_await sign_ahead();
-    if (!stopping_) co_await wait(pause_, until);
+    co_await rest(pause);
   }
 }
 

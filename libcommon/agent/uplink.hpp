@@ -102,6 +102,7 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   net::Task<> sign_ahead();
   net::Task<std::string> authorize();
   [[nodiscard]] Millis next_pause();
+  net::Task<> rest(Millis pause);
   void verify_master(const socketio::Arguments& arguments);
   void failed(const net::ConnectFailure& failure);
   void fail_pending(std::string_view why);

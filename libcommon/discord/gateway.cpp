@@ -1,12 +1,11 @@
 #include "discord/gateway.hpp"
 
 #include <boost/json/object.hpp>
-#include <boost/url/parse.hpp>
-#include <boost/url/url_view.hpp>
 #include <utility>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
+#include "net/address.hpp"
 #include "net/clock.hpp"
 
 namespace smaster::discord {
@@ -62,31 +61,16 @@ Result<GatewayBot> parse_gateway_bot(std::string_view text, Time now) {
 }
 
 Result<net::HttpEndpoint> parse_api_base(const std::string& text) {
-  const auto wrong =
-      fail(ErrorKind::bad_config, '"' + text + "\" is no address such as https://discord.com/api/v10");
-  const auto url = boost::urls::parse_uri(text);
-  if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty())
-    return wrong;
-  const bool tls = url->scheme() == "https";
-  if (!tls && url->scheme() != "http") return wrong;
-  net::HttpEndpoint endpoint;
-  endpoint.host = url->host_address();
-  const auto port = url->has_port() ? parse_int<std::uint16_t>(std::string_view(url->port()))
-                                    : std::optional<std::uint16_t>(tls ? 443 : 80);
-  if (!port || *port == 0) return wrong;
-  endpoint.port = *port;
-  endpoint.path = url->encoded_path();
-  // Boost 1.81 takes "127.0.0.1.example.org" for an address and a path behind it.
-  if (!endpoint.path.empty() && !endpoint.path.starts_with('/')) return wrong;
-  if (!endpoint.path.ends_with('/')) endpoint.path += '/';
-  boost::system::error_code error;
-  const auto address = net::asio::ip::make_address(endpoint.host, error);
-  const bool loopback = endpoint.host == "localhost" || (!error && address.is_loopback());
-  if (!tls && !loopback) {
+  auto url = net::parse_http_base(text);
+  if (!url) {
+    return fail(ErrorKind::bad_config, '"' + text + "\" is no address such as https://discord.com/api/v10");
+  }
+  const auto& host = url->endpoint.host;
+  if (!url->secure && host != "localhost" && !net::is_loopback(host)) {
     return fail(ErrorKind::bad_config,
                 '"' + text + "\" would send the token in clear; http is for this machine only");
   }
-  return endpoint;
+  return std::move(url->endpoint);
 }
 
 net::Task<std::variant<GatewayBot, GatewayFailure>> fetch_gateway_bot(net::Executor executor,

@@ -38,17 +38,25 @@ std::string HttpEndpoint::authority() const {
   return port == (tls ? 443 : 80) ? name : name + ':' + std::to_string(port);
 }
 
-std::optional<HttpUrl> parse_http_url(const std::string& text) {
+std::optional<HttpUrl> parse_http_base(const std::string& text) {
   const auto url = boost::urls::parse_uri(text);
   if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty())
     return std::nullopt;
   const bool secure = url->scheme() == "https";
   if (!secure && url->scheme() != "http") return std::nullopt;
-  if (!url->encoded_path().empty() && url->encoded_path() != "/") return std::nullopt;
   const auto port = url->has_port() ? parse_int<std::uint16_t>(std::string_view(url->port()))
                                     : std::optional<std::uint16_t>(secure ? 443 : 80);
   if (!port || *port == 0) return std::nullopt;
-  return HttpUrl{{url->host_address(), *port, "/", nullptr}, secure};
+  std::string path(url->encoded_path());
+  // Boost 1.81 takes "127.0.0.1.example.org" for an address and a path behind it.
+  if (!path.empty() && !path.starts_with('/')) return std::nullopt;
+  if (!path.ends_with('/')) path += '/';
+  return HttpUrl{{url->host_address(), *port, std::move(path), nullptr}, secure};
+}
+
+std::optional<HttpUrl> parse_http_url(const std::string& text) {
+  auto url = parse_http_base(text);
+  return url && url->endpoint.path == "/" ? std::move(url) : std::nullopt;
 }
 
 std::optional<HttpEndpoint> parse_host_port(const std::string& text) {

@@ -28,14 +28,16 @@ struct HttpEndpoint {
   [[nodiscard]] std::string authority() const;
 };
 
-/// "http://host:port" or with https, nothing behind the port, which may be left out; `tls` is not set, but
-/// `secure` says whether there is to be one.
+/// `tls` is not set, but `secure` says whether there is to be one.
 struct HttpUrl {
   HttpEndpoint endpoint;
   bool secure = false;
 };
+/// "http://host:port/path" or with https; port and path may be left out.
+[[nodiscard]] std::optional<HttpUrl> parse_http_base(const std::string& text);
+/// The same with nothing behind the port.
 [[nodiscard]] std::optional<HttpUrl> parse_http_url(const std::string& text);
-/// "host:port", IPv6 addresses in brackets; the path is empty.
+/// "host:port", IPv6 addresses in brackets.
 [[nodiscard]] std::optional<HttpEndpoint> parse_host_port(const std::string& text);
 
 /// Ends what waits for a peer that is too slow: closes the stream when its time is over.

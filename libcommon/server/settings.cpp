@@ -168,14 +168,50 @@ Setting shard_count(Settings& settings, std::int64_t most) {
           }};
 }
 
-Setting api_base(std::string& out) {
-  return {[&out](const toml::node& node) -> std::optional<std::string> {
-            if (!node.is_string()) return "takes an address such as \"https://discord.com/api/v10\"";
+/// An address such as `example`; `check` says what is wrong with one, going on from the setting's name.
+Setting address(std::string& out, const std::string& example,
+                std::optional<std::string> (*check)(const std::string&)) {
+  return {[&out, example, check](const toml::node& node) -> std::optional<std::string> {
+            if (!node.is_string()) return "takes an address such as \"" + example + '"';
             out = node.as_string()->get();
-            const auto parsed = discord::parse_api_base(out);
-            return parsed ? std::nullopt : std::optional("is wrong: " + parsed.error().message);
+            return check(out);
           },
           [&out] { return as_toml(out); }};
+}
+
+template <class T>
+std::optional<std::string> complaint(const Result<T>& result, const std::string& before = "") {
+  return result ? std::nullopt : std::optional(before + result.error().message);
+}
+
+Setting api_base(std::string& out) {
+  return address(out, "https://discord.com/api/v10", [](const std::string& text) {
+    return complaint(discord::parse_api_base(text), "is wrong: ");
+  });
+}
+
+Setting database_url(std::string& out) {
+  return address(out, "postgresql://user@host/database",
+                 [](const std::string& text) { return complaint(sql::Database::make(text, 1)); });
+}
+
+Setting store_url(std::string& out) {
+  return address(out, "etcd://a:2379,b:2379,c:2379/smaster",
+                 [](const std::string& text) { return complaint(store::check_url(text)); });
+}
+
+Setting history_url(std::string& out) {
+  return address(out, "postgresql://user@host/database",
+                 [](const std::string& text) { return complaint(store::open_history(text)); });
+}
+
+Setting server_url(std::string& out) {
+  static constexpr auto kExample = "https://master-a.example.org:8024";
+  return address(out, kExample, [](const std::string& text) {
+    return net::parse_http_url(text)
+               ? std::nullopt
+               : std::optional(std::string("takes an address such as \"") + kExample + '"');
+  });
 }
 
 std::string variables_text(const std::map<std::string, std::string>& values) {
@@ -197,46 +233,6 @@ Setting variables(std::map<std::string, std::string>& out) {
             return std::nullopt;
           },
           [&out] { return variables_text(out); }};
-}
-
-Setting database_url(std::string& out) {
-  return {[&out](const toml::node& node) -> std::optional<std::string> {
-            if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
-            out = node.as_string()->get();
-            const auto database = sql::Database::make(out, 1);
-            return database ? std::nullopt : std::optional(database.error().message);
-          },
-          [&out] { return as_toml(out); }};
-}
-
-Setting store_url(std::string& out) {
-  return {[&out](const toml::node& node) -> std::optional<std::string> {
-            if (!node.is_string()) return "takes an address such as \"etcd://a:2379,b:2379,c:2379/smaster\"";
-            out = node.as_string()->get();
-            const auto good = store::check_url(out);
-            return good ? std::nullopt : std::optional(good.error().message);
-          },
-          [&out] { return as_toml(out); }};
-}
-
-Setting history_url(std::string& out) {
-  return {[&out](const toml::node& node) -> std::optional<std::string> {
-            if (!node.is_string()) return "takes an address such as \"postgresql://user@host/database\"";
-            out = node.as_string()->get();
-            const auto good = store::open_history(out);
-            return good ? std::nullopt : std::optional(good.error().message);
-          },
-          [&out] { return as_toml(out); }};
-}
-
-Setting server_url(std::string& out) {
-  return {[&out](const toml::node& node) -> std::optional<std::string> {
-            constexpr auto kForm = "takes an address such as \"https://master-a.example.org:8024\"";
-            if (!node.is_string()) return kForm;
-            out = node.as_string()->get();
-            return net::parse_http_url(out) ? std::nullopt : std::optional(kForm);
-          },
-          [&out] { return as_toml(out); }};
 }
 
 Setting access(sql::Access& out) {

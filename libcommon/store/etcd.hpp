@@ -1,5 +1,5 @@
 // etcd as the store that servers share, and what they elect their leader by. Keys: PREFIX/shards/NAME,
-// PREFIX/notes/NAME, and under leases PREFIX/leader and PREFIX/members/NAME.
+// PREFIX/notes/NAME, PREFIX/writes, and under leases PREFIX/leader and PREFIX/members/NAME.
 #pragma once
 
 #include "store/etcd_client.hpp"

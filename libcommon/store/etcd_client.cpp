@@ -16,7 +16,7 @@ namespace bj = boost::json;
 namespace http = boost::beast::http;
 
 constexpr std::size_t kMaxAnswer = 64u << 20;
-constexpr std::uint16_t kDefaultPort = 2379;
+constexpr const char* kDefaultPort = "2379";
 
 /// gRPC's codes that mean "this server cannot now, another may" (grpc/codes): deadline exceeded, unavailable.
 bool passes(std::int64_t code) { return code == 4 || code == 14; }
@@ -33,15 +33,11 @@ Error from_etcd(const net::Response& response, std::int64_t code, const std::str
   return fail(passes(code) ? ErrorKind::unavailable : ErrorKind::bad_data, "etcd: " + what);
 }
 
-std::optional<net::HttpEndpoint> parse_endpoint(std::string_view text) {
-  // The rest of the URL was taken off: what is left is an authority.
-  const auto whole = "etcd://" + std::string(text) + '/';
-  const auto url = boost::urls::parse_uri(whole);
-  if (!url || url->has_userinfo() || url->host().empty()) return std::nullopt;
-  const auto port = url->has_port() ? parse_int<std::uint16_t>(std::string_view(url->port()))
-                                    : std::optional<std::uint16_t>(kDefaultPort);
-  if (!port || *port == 0) return std::nullopt;
-  return net::HttpEndpoint{url->host_address(), *port, "/v3/", nullptr};
+std::optional<net::HttpEndpoint> parse_endpoint(const std::string& text) {
+  auto endpoint = net::parse_host_port(text);
+  if (!endpoint) endpoint = net::parse_host_port(text + ':' + kDefaultPort);
+  if (endpoint) endpoint->path = "/v3/";
+  return endpoint;
 }
 
 }  // namespace
@@ -68,7 +64,7 @@ Result<EtcdOptions> parse_etcd_url(const std::string& url,
     rest.remove_prefix(at + 1);
   }
   for (const auto text : split(rest, ',')) {
-    auto endpoint = parse_endpoint(text);
+    auto endpoint = parse_endpoint(std::string(text));
     if (!endpoint) return fail(ErrorKind::bad_config, kForm);
     if (secure) endpoint->tls = tls;
     options.endpoints.push_back(std::move(*endpoint));

@@ -15,7 +15,7 @@ class EtcdWatch {
   EtcdWatch(const EtcdOptions& options, std::string key) : options_(options), key_(std::move(key)) {}
 
   /// Returns when the key has changed, at the latest after so long. What has changed is to be looked up: the
-  /// watch may have been away. `token`: of a user, where etcd wants one.
+  /// watch may have been away.
   void wait(Millis most);
   /// Ends `wait` for good; from any thread.
   void stop();

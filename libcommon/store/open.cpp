@@ -28,11 +28,8 @@ Result<void> check_url(const std::string& url) {
 }
 
 Result<SharedStore> open_shared(const std::string& url, const StoreOptions& options) {
-  if (is_postgresql(url)) {
-    if (auto good = check_postgresql_url(url); !good) return good.error();
-    return open_postgresql(url, options.lease);
-  }
-  if (!is_etcd(url)) return no_store();
+  if (auto good = check_url(url); !good) return good.error();
+  if (is_postgresql(url)) return open_postgresql(url, options.lease);
   std::shared_ptr<net::asio::ssl::context> tls;
   if (url.starts_with("etcds:")) {
     auto context = net::client_tls_context(options.ca_file, options.certificate, options.key);

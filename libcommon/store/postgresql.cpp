@@ -1,6 +1,6 @@
 #include "store/postgresql.hpp"
 
-#include <libpq-fe.h>
+#include <botan/hex.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 
@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "sql/engine.hpp"
 #include "store/row.hpp"
 
 namespace smaster::store {
@@ -265,25 +266,13 @@ class PostgresqlElection final : public Election {
   bool stopped_ = false;
 };
 
-std::string hex(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  text.reserve(bytes.size() * 2);
-  for (const char c : bytes) {
-    text += kDigits[static_cast<unsigned char>(c) >> 4];
-    text += kDigits[static_cast<unsigned char>(c) & 15];
-  }
-  return text;
+std::string hex(const std::string& bytes) {
+  return Botan::hex_encode(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), false);
 }
 
-std::string from_hex(std::string_view text) {
-  std::string bytes;
-  for (std::size_t i = 0; i + 1 < text.size(); i += 2) {
-    int value = 0;
-    std::from_chars(text.data() + i, text.data() + i + 2, value, 16);
-    bytes += static_cast<char>(value);
-  }
-  return bytes;
+std::string from_hex(const std::string& text) {
+  const auto bytes = Botan::hex_decode(text);
+  return {bytes.begin(), bytes.end()};
 }
 
 class PostgresqlHistory final : public HistoryStore {
@@ -352,13 +341,8 @@ class PostgresqlHistory final : public HistoryStore {
 }  // namespace
 
 Result<void> check_postgresql_url(const std::string& url) {
-  char* error = nullptr;
-  const std::unique_ptr<PQconninfoOption, decltype(&PQconninfoFree)> parsed(
-      PQconninfoParse(url.c_str(), &error), PQconninfoFree);
-  const std::unique_ptr<char, decltype(&PQfreemem)> text(error, PQfreemem);
-  if (parsed) return {};
-  // libpq's sentence would quote the password.
-  return fail(ErrorKind::bad_config, "is no address that PostgreSQL's library takes");
+  const auto engine = sql::postgresql_engine(url);
+  return engine ? Result<void>() : engine.error();
 }
 
 SharedStore open_postgresql(const std::string& url, Millis lease) {

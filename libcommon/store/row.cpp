@@ -1,36 +1,16 @@
 #include "store/row.hpp"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
 
 namespace smaster::store {
-namespace {
-
-/// As the file store has it: "4,5/8", or "-1/8" for one that runs nothing.
-fleet::Role role(const boost::json::object& object, std::string_view key) {
-  std::string text;
-  json::read(object, key, text);
-  auto roles = fleet::parse_roles(text);
-  return roles.empty() ? fleet::Role{} : std::move(roles.front());
-}
-
-}  // namespace
 
 std::string to_text(const fleet::ShardInfo& info) {
-  return json::serialize(boost::json::object{{"id", info.id.str()},
-                                             {"key", info.key},
-                                             {"master", info.is_master},
-                                             {"lastSeen", to_unix_ms(info.last_seen)},
-                                             {"lastHeartbeat", to_unix_ms(info.last_heartbeat)},
-                                             {"created", to_unix_ms(info.created_time)},
-                                             {"boot", to_unix_ms(info.boot_time)},
-                                             {"stop", to_unix_ms(info.stop_time)},
-                                             {"goal", fleet::to_text({info.goal})},
-                                             {"current", fleet::to_text({info.current})},
-                                             {"mayRun", fleet::to_text(info.may_run)},
-                                             {"capacity", info.capacity},
-                                             {"host", info.host}});
+  auto object = fleet::to_json(info);
+  object["mayRun"] = fleet::to_text(info.may_run);
+  return json::serialize(object);
 }
 
 std::optional<fleet::ShardInfo> parse_row(std::string_view text) {
@@ -43,15 +23,7 @@ std::optional<fleet::ShardInfo> parse_row(std::string_view text) {
   auto name = ShardName::parse_seat(id);
   if (!name) return std::nullopt;
   fleet::ShardInfo info(std::move(*name));
-  json::read(object, "key", info.key);
-  json::read(object, "master", info.is_master);
-  json::read(object, "lastSeen", info.last_seen);
-  json::read(object, "lastHeartbeat", info.last_heartbeat);
-  json::read(object, "created", info.created_time);
-  json::read(object, "boot", info.boot_time);
-  json::read(object, "stop", info.stop_time);
-  info.goal = role(object, "goal");
-  info.current = role(object, "current");
+  fleet::read(object, info);
   json::read(object, "mayRun", may_run);
   info.may_run = fleet::parse_roles(may_run);
   json::read(object, "capacity", capacity);

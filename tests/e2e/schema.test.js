@@ -1,11 +1,11 @@
 // What programs read: the commands' JSON against the installed schemas, and the recipes of the manual as they stand there.
 import assert from 'node:assert/strict';
-import {chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {test} from 'node:test';
 import Ajv from 'ajv/dist/2020.js';
 import {cluster} from './cluster.js';
-import {bin, run, serve} from './harness.js';
+import {bin, run, serve, until} from './harness.js';
 
 const root = new URL('../../', import.meta.url).pathname;
 
@@ -83,13 +83,26 @@ test('each recipe of the manual does what it says', async (t) => {
   mkdirSync(`${folder}/bin`, {recursive: true});
   writeFileSync(`${folder}/bin/mail`, `#!/bin/sh\n{ echo "$@"; cat; } >${folder}/mailed\n`);
   chmodSync(`${folder}/bin/mail`, 0o755);
-  const cook = (script, input) => run('script', ['-qec', `bash -c '${script.replaceAll("'", "'\\''")}'`, '/dev/null'], {cwd: folder, input,
+  const cook = (script, typescript = '/dev/null') => run('script', ['-qefc', `bash -c '${script.replaceAll("'", "'\\''")}'`, typescript], {cwd: folder,
     env: {PATH: `${folder}/bin:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: server.socket, TERM: 'xterm', PAGER: '', LC_ALL: 'C.UTF-8'}});
 
+  /** What a script that never ends has shown when it shows `pattern`; then it is killed. */
+  const show = async (script, pattern) => {
+    const typescript = `${folder}/typescript`;
+    const result = cook(`echo $$ >${folder}/pid; exec ${script}`, typescript);
+    try {
+      await until(`"${script}" to show ${pattern}`, () => existsSync(typescript) && pattern.test(readFileSync(typescript, 'utf8')));
+    } finally {
+      process.kill(Number(readFileSync(`${folder}/pid`)), 'SIGKILL');
+    }
+    return result;
+  };
+
+  const dead = /Every 5\.0s: smaster stats --state silent[^]*goal 2/;
   const expected = {
     'The five that use the most memory': ({stdout}) => assert.match(stdout, /^(-?\d\t\w{3}\t\d+ MiB\r\n){3}$/),
     'A sum over all bots': ({stdout}) => assert.match(stdout, /\r\n(\x1b\[[\d;]+m)?0(\x1b\[0m)?\r\n$/),
-    'Only what is not well, again and again': ({stdout}) => assert.match(stdout, /Every 5\.0s: smaster stats --state silent[^]*goal 2/),
+    'Only what is not well, again and again': ({stdout}) => assert.match(stdout, dead),
     'Mail when shards are down, from cron': async (_, script) => {
       assert.throws(() => readFileSync(`${folder}/mailed`), 'all are well');
       await agents[0].end('SIGTERM');
@@ -114,8 +127,7 @@ test('each recipe of the manual does what it says', async (t) => {
   assert.deepEqual(all.map(({title}) => title).sort(), Object.keys(expected).sort());
   for (const {title, script} of all) {
     await server.evaluate('this.runBotUpdate = () => "updated"');  // what `smaster update` calls in bots
-    const endless = script.startsWith('watch ');
-    const result = await cook(endless ? `timeout -k 5 -s INT 2 ${script}` : script.replaceAll('--delay 5s', '--delay 1s'));
+    const result = await (script.startsWith('watch ') ? show(script, dead) : cook(script.replaceAll('--delay 5s', '--delay 1s')));
     try {
       await expected[title](result, script);
     } catch (error) {

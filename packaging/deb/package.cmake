@@ -19,7 +19,7 @@ set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, procps")  # makes the users; reloads
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, default-mta | mail-transport-agent")
-set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, nodejs, nginx, prometheus")
+set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, nodejs, nginx, haproxy, prometheus")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
 foreach(script postinst prerm postrm conffiles)
   list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_CURRENT_SOURCE_DIR}/packaging/deb/${script})

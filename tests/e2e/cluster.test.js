@@ -110,7 +110,7 @@ test('what was registered is known to who takes over, and what was revoked is no
   assert.deepEqual((await other.stats()).shards.map(({id}) => id), ['aaa', 'aac', 'aad', 'aae']);
 });
 
-test('an unmodified shard finds the leader behind a balancer that asks /readyz, and no other takes it', async (t) => {
+test('an unmodified shard is refused by a server that stands by, and taken by the one that leads', async (t) => {
   const servers = await cluster(t, 2, {settings: settings.replace('count = 3', 'count = 1')});
   const [config] = await servers.register(1);
   const leader = await servers.leader();

@@ -27,7 +27,7 @@ const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.
 export {alive} from './bots/announce.js';
 
 /** How long anything may take before a test fails: generous, since the machine may be busy. */
-const patience = 60_000;
+const patience = 180_000;
 
 /** Calls `check` until it gives something truthy, which is returned. */
 export async function until(what, check) {
@@ -51,13 +51,13 @@ export function next(emitter, event) {
   });
 }
 
-/** Kills a process that does not end for three times the patience; `ended` gets what all processes did then, or nothing. */
+/** Kills a process that does not end within the patience; `ended` gets what all processes did then, or nothing. */
 function endsInTime(child, ended) {
   let stuck = '';
   const timer = setTimeout(() => {
     stuck = `${child.spawnargs.join(' ')} does not end:\n${execFileSync('ps', ['-eo', 'pid,ppid,stat,wchan:24,args', '--forest'])}`;
     child.kill('SIGKILL');
-  }, 3 * patience);
+  }, patience);
   child.once('exit', (code) => {
     clearTimeout(timer);
     ended(stuck, code);

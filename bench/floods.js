@@ -19,11 +19,12 @@ const scaled = (count) => Math.max(10, Math.round(count * scale));
 const settings = (extra = '') => '[server]\ntrusted_proxies = ["127.0.0.0/8"]\n[shards]\ncount = 20\n[limits]\nconn_count = 1000000\nmax_payload = 8000000\n' +
   `[heartbeat]\nupdate_style = "push"\ninterval = "1s"\nhistory_length = "1m"\n${extra}`;
 
-/** Runs an attack of load/attacker.js in a process of its own; gives what it counted. */
-function attack(name, server, parameters = {}) {
+/** Runs an attack of load/attacker.js in a process of its own, until `over` where there is one; gives what it counted. */
+function attack(name, server, parameters = {}, over = undefined) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./load/attacker.js', import.meta.url)), name], {stdio: ['pipe', 'pipe', 'inherit']});
     child.stdin.end(JSON.stringify({port: server.port, ...parameters}));
+    over?.finally(() => child.kill('SIGTERM')).catch(() => {}); // whoever made it hears of its failure
     let text = '';
     child.stdout.on('data', (data) => text += data);
     child.on('exit', (code) => code === 0 ? resolve(JSON.parse(text)) : reject(new Error(`the attacker ended with ${code}`)));
@@ -73,8 +74,9 @@ const floods = {
     run: async ({server, spare, watchers}) => {
       watchers.shards[0].evaluate = () => 'x'.repeat(5_000_000);
       const cut = () => server.log.match(/disconnected: (client reads too slowly|ping timeout)/g)?.length ?? 0;
-      const attacked = attack('readers', server, {configs: spare.slice(0, 5), asks: scale < 1 ? 15 : 30, seconds: 40});
-      await until('all of them to be cut', () => cut() >= 5);
+      const over = until('all of them to be cut', () => cut() >= 5);
+      const attacked = attack('readers', server, {configs: spare.slice(0, 5), asks: scale < 1 ? 15 : 30}, over);
+      await over;
       watchers.shards[0].evaluate = () => 1;
       return {...await attacked, cut: cut()};
     },

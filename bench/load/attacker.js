@@ -89,8 +89,10 @@ const attacks = {
     return {count, closed: sockets.filter((socket) => socket.gone).length};
   },
 
+  /** Until SIGTERM. */
   async readers() {
     const {configs, asks} = parameters;
+    const over = new Promise((resolve) => process.once('SIGTERM', resolve));
     const readers = await Promise.all(configs.map(async (config, i) => {
       if (i % 2 === 0) {
         const socket = await websocket(config);
@@ -121,7 +123,7 @@ const attacks = {
       const timer = setInterval(() => socket.read(1), 1000);
       return {socket, timer};
     }));
-    await sleep(seconds * 1000);
+    await over;
     readers.forEach(({socket, timer}) => {
       clearInterval(timer);
       socket.destroy();

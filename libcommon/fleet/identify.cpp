@@ -5,18 +5,23 @@
 namespace smaster::fleet {
 
 void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
-  const auto found = ids_.find(shard);
-  if (ids.empty() || (found != ids_.end() && found->second == ids)) return;
-  forget(shard);
-  ids_.emplace(shard, ids);
-  queue_.emplace(ids.front(), shard);
+  const auto found = waiting_.find(shard);
+  if (ids.empty() || (found != waiting_.end() && found->second.ids == ids)) return;
+  if (found != waiting_.end()) leave(found);
+  const auto turns = turns_.find(shard);
+  const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), shard};
+  waiting_.emplace(shard, Waiting{ids, place});
+  queue_.insert(place);
 }
 
 void IdentifyQueue::forget(const ShardName& shard) {
-  const auto found = ids_.find(shard);
-  if (found == ids_.end()) return;
-  queue_.erase({found->second.front(), shard});
-  ids_.erase(found);
+  if (const auto found = waiting_.find(shard); found != waiting_.end()) leave(found);
+}
+
+void IdentifyQueue::leave(std::map<ShardName, Waiting>::iterator waiting) {
+  queue_.erase(waiting->second.place);
+  waiting_.erase(waiting);
+  if (waiting_.empty()) turns_.clear();
 }
 
 std::map<std::int32_t, std::int32_t> IdentifyQueue::buckets_of(const Ids& ids) const {
@@ -42,8 +47,9 @@ std::vector<ShardName> IdentifyQueue::due(Time now) {
   std::vector<ShardName> shards;
   if (limits_ && limits_->remaining && now >= limits_->reset_at) limits_->remaining = limits_->total;
   std::set<std::int32_t> awaited;  // by somebody whose turn comes first
-  for (auto at = queue_.begin(); at != queue_.end();) {
-    const auto& ids = ids_.at(at->second);
+  for (auto place = queue_.begin(); place != queue_.end();) {
+    const auto waiting = waiting_.find((place++)->shard);
+    const auto& ids = waiting->second.ids;
     if (limits_) {
       if (exhausted(now, ids.size())) break;
       const auto buckets = buckets_of(ids);
@@ -53,15 +59,14 @@ std::vector<ShardName> IdentifyQueue::due(Time now) {
       if (!free) {
         for (const auto& [bucket, logins] : buckets) awaited.insert(bucket);
         if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
-        ++at;
         continue;
       }
       for (const auto& [bucket, logins] : buckets) last_[bucket] = now + (logins - 1) * kIdentifyInterval;
       if (limits_->remaining) *limits_->remaining -= static_cast<std::int64_t>(ids.size());
     }
-    shards.push_back(at->second);
-    ids_.erase(at->second);
-    at = queue_.erase(at);
+    shards.push_back(waiting->first);
+    ++turns_[waiting->first];
+    leave(waiting);
   }
   return shards;
 }
@@ -69,13 +74,13 @@ std::vector<ShardName> IdentifyQueue::due(Time now) {
 std::optional<Time> IdentifyQueue::next(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  if (exhausted(now, ids_.at(queue_.begin()->second).size())) return limits_->reset_at;
+  if (exhausted(now, waiting_.at(queue_.begin()->shard).ids.size())) return limits_->reset_at;
   auto earliest = Time::max();
   std::set<std::int32_t> awaited;
-  for (const auto& [first, shard] : queue_) {
+  for (const auto& place : queue_) {
     auto at = now;
     bool next_in_all = true;
-    for (const auto& [bucket, logins] : buckets_of(ids_.at(shard))) {
+    for (const auto& [bucket, logins] : buckets_of(waiting_.at(place.shard).ids)) {
       next_in_all = awaited.insert(bucket).second && next_in_all;
       at = std::max(at, free_at(bucket));
     }
@@ -88,11 +93,11 @@ std::optional<Time> IdentifyQueue::next(Time now) const {
 std::optional<Time> IdentifyQueue::all_started(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  const auto begin = exhausted(now, ids_.at(queue_.begin()->second).size()) ? limits_->reset_at : now;
+  const auto begin = exhausted(now, waiting_.at(queue_.begin()->shard).ids.size()) ? limits_->reset_at : now;
   std::map<std::int32_t, Time> turns;
   auto last = begin;
-  for (const auto& [first, shard] : queue_) {
-    const auto buckets = buckets_of(ids_.at(shard));
+  for (const auto& place : queue_) {
+    const auto buckets = buckets_of(waiting_.at(place.shard).ids);
     auto start = begin;
     for (const auto& [bucket, logins] : buckets) {
       start = std::max(start, turns.emplace(bucket, free_at(bucket)).first->second);

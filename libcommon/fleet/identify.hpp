@@ -42,12 +42,13 @@ class IdentifyQueue {
   void limit(std::optional<IdentifyLimits> limits) { limits_ = limits; }
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
 
-  /// The shard wants to start with these ids, each of which logs in. The lowest comes first; asking again
-  /// changes nothing.
+  /// The shard wants to start with these ids, each of which logs in; asking again changes nothing. Those come
+  /// first that have had the fewest turns since nobody waited, so that one that starts again and again holds
+  /// nobody up; of these the lowest id.
   void want(const ShardName& shard, const std::vector<ShardId>& ids);
   /// It no longer does.
   void forget(const ShardName& shard);
-  [[nodiscard]] bool wants(const ShardName& shard) const { return ids_.contains(shard); }
+  [[nodiscard]] bool wants(const ShardName& shard) const { return waiting_.contains(shard); }
 
   /// Those whose turn it is now; they have left the queue, and count.
   [[nodiscard]] std::vector<ShardName> due(Time now);
@@ -55,10 +56,21 @@ class IdentifyQueue {
   [[nodiscard]] std::optional<Time> next(Time now) const;
   /// When the last of those who wait has had its turn, as things are.
   [[nodiscard]] std::optional<Time> all_started(Time now) const;
-  [[nodiscard]] std::size_t waiting() const { return ids_.size(); }
+  [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
  private:
   using Ids = std::vector<ShardId>;
+  struct Place {
+    std::int32_t turns;  ///< that it has had
+    ShardId first;
+    ShardName shard;
+    auto operator<=>(const Place&) const = default;
+  };
+  struct Waiting {
+    Ids ids;
+    Place place;
+  };
+  void leave(std::map<ShardName, Waiting>::iterator waiting);
   /// How many of the ids are in each bucket.
   [[nodiscard]] std::map<std::int32_t, std::int32_t> buckets_of(const Ids& ids) const;
   [[nodiscard]] Time free_at(std::int32_t bucket) const;
@@ -67,9 +79,10 @@ class IdentifyQueue {
   Time since_;
   std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
   std::optional<IdentifyLimits> limits_;
-  std::map<ShardName, Ids> ids_;
-  std::set<std::pair<ShardId, ShardName>> queue_;  ///< by first id
-  std::map<std::int32_t, Time> last_;              ///< each bucket's last login
+  std::map<ShardName, Waiting> waiting_;
+  std::set<Place> queue_;
+  std::map<ShardName, std::int32_t> turns_;  ///< had since nobody waited
+  std::map<std::int32_t, Time> last_;        ///< each bucket's last login
 };
 
 }  // namespace smaster::fleet

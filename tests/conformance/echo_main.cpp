@@ -27,13 +27,17 @@ class EchoApplication final : public net::Application {
 
 int serve_echo(int argc, char** argv, const std::string& path, std::unique_ptr<net::Upper> (*make_upper)()) {
   std::uint16_t port = 3000;
+  int ping_timeout = 200;
   CLI::App app("Echo server for the protocol's public conformance suite");
   app.add_option("--port", port, "Port on 127.0.0.1; 0 takes a free one")->capture_default_str();
+  app.add_option("--ping-timeout", ping_timeout,
+                 "In ms; what the suite expects is too short for a busy machine")
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
   net::EngineOptions options;
   options.engine.ping_interval = Millis{300};
-  options.engine.ping_timeout = Millis{200};
+  options.engine.ping_timeout = Millis{ping_timeout};
   options.engine.max_payload = 1'000'000;
   options.path = path;
   options.cors_origin = "*";

@@ -1,4 +1,4 @@
-// What the two conformance servers share: the settings that the public suites expect, the port flag, running.
+// What the two conformance servers share: the settings that the public suites expect, the flags, running.
 #pragma once
 
 #include <memory>

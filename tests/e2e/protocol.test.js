@@ -11,7 +11,7 @@ import {bin, next, request, until} from './harness.js';
 const servers = [];
 let complaints = '';
 async function echo(name) {
-  const child = spawn(path.join(bin, '../tests/conformance', name), ['--port', '0']);
+  const child = spawn(path.join(bin, '../tests/conformance', name), ['--port', '0', '--ping-timeout', '60000']);
   servers.push(child);
   child.stderr.on('data', (data) => complaints += data);
   let output = '';

@@ -27,7 +27,8 @@ test('reboot stops a bot and starts it again with its id; others run on', async 
   assert.deepEqual(JSON.parse(stdout), {shard: 1, name: shards[1].config.id, state: 'sent'});
   await restarted(shards[1], before[1]);
   await server.running(3);
-  assert.deepEqual(shards[1].updates.slice(seen).map(({id}) => id).slice(0, 2), [-1, 1]);
+  const told = shards[1].updates.slice(seen).map(({id}) => id);  // begins with 1 where a heartbeat was quicker
+  assert.deepEqual(told.slice(told.indexOf(-1)).slice(0, 2), [-1, 1]);
   assert.deepEqual([shards[0].bot.startTime, shards[2].bot.startTime], [before[0], before[2]]);
 
   const now = starts(shards);

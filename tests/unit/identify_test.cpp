@@ -103,6 +103,21 @@ TEST_F(IdentifyTest, WhoLeavesTakesNoTurnAndWhoAsksTwiceHasOne) {
   EXPECT_TRUE(queue.wants(name(0)));
 }
 
+TEST_F(IdentifyTest, OneThatStartsAgainAndAgainHoldsNobodyUp) {
+  queue.limit(IdentifyLimits{.max_concurrency = 1});
+  want(3);
+  std::string turns;
+  for (int s = 5; s <= 25; s += 5) {
+    turns += ids(queue.due(at(s)));
+    queue.want(name(0), {ShardId{0}});
+  }
+  EXPECT_EQ(turns, "aaa aab aac aaa aaa ");
+  // Where nobody has waited nothing is held against it.
+  queue.want(name(1), {ShardId{1}});
+  EXPECT_EQ(ids(queue.due(at(30))), "aaa ");
+  EXPECT_EQ(ids(queue.due(at(35))), "aab ");
+}
+
 TEST(GatewayBot, IsReadAsDiscordWritesIt) {
   const auto answer = discord::parse_gateway_bot(
       R"({"url":"wss://gateway.discord.gg","shards":9,"session_start_limit":{"total":1000,"remaining":999,"reset_after":14400000,"max_concurrency":1}})",

@@ -1,18 +1,45 @@
 #include "base/new_file.hpp"
 
+#include <dirent.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #include <atomic>
 #include <cerrno>
+#include <memory>
+
+#include "base/text.hpp"
 
 namespace smaster {
 namespace {
 
+constexpr std::string_view kPrefix = ".smaster-";
+constexpr std::string_view kSuffix = ".tmp";
+
 std::string temporary_name() {
   static std::atomic<unsigned> counter{0};
-  return ".smaster-" + std::to_string(::getpid()) + '-' + std::to_string(counter++) + ".tmp";
+  return std::string(kPrefix) + std::to_string(::getpid()) + '-' + std::to_string(counter++) +
+         std::string(kSuffix);
+}
+
+/// Whether it is a temporary name of a process that is no more.
+bool is_left_over(std::string_view name) {
+  if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
+  name.remove_prefix(kPrefix.size());
+  const auto pid = parse_int<pid_t>(name.substr(0, name.find('-')));
+  return pid && *pid > 0 && ::kill(*pid, 0) != 0 && errno == ESRCH;
+}
+
+/// A process that was killed in the moment between the two names of a file has left it the first.
+void remove_left_overs(int folder) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::openat(folder, ".", O_RDONLY | O_CLOEXEC)),
+                                                    ::closedir);
+  if (!entries) return;
+  while (const auto* const entry = ::readdir(entries.get())) {  // NOLINT(concurrency-mt-unsafe): its own DIR
+    if (is_left_over(entry->d_name)) ::unlinkat(folder, entry->d_name, 0);
+  }
 }
 
 }  // namespace
@@ -58,6 +85,7 @@ bool NewFile::commit(const std::string& name, IfExists if_exists) {
     // A link refuses what exists; to replace it takes a rename.
     if (name_it(name)) return ::fsync(folder_.get()) == 0;
     if (errno != EEXIST || if_exists == IfExists::refuse) return false;
+    remove_left_overs(folder_.get());
     auto temporary = temporary_name();
     if (!name_it(temporary)) return false;
     temporary_ = std::move(temporary);

@@ -1,5 +1,6 @@
-// A file on its way: without a name until it is whole, so that a crash leaves the old one or the new one and
-// nothing else. Errors are errno's.
+// A file on its way: without a name until it is whole, so that a crash leaves the old one or the new one; one
+// in the moment before the new one replaces the old leaves both, the new one by a temporary name that the
+// next replacement in the folder removes. Errors are errno's.
 #pragma once
 
 #include <sys/types.h>

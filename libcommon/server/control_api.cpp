@@ -52,6 +52,10 @@ Answer get_server(ControlContext& context, const Call&) {
                                {"state_dir", settings.state_dir.string()}});
 }
 
+Answer get_config(ControlContext& context, const Call&) {
+  return Reply{.body = to_json(context.core.settings)};
+}
+
 Answer get_history(ControlContext& context, const Call& call) {
   Time since = net::wall_clock() - context.core.settings.history_length;
   if (const auto at = call.query.find("since"); at != call.query.end()) {
@@ -264,6 +268,7 @@ const Route kRoutes[] = {
     {"POST", "/v1/file/push", post_push},
     {"POST", "/v1/file/fetch", post_fetch},
     {"POST", "/v1/update", post_update},
+    {"GET", "/v1/config", get_config},
     {"GET", "/v1/log-level", get_log_level},
     {"POST", "/v1/log-level", post_log_level},
     {"GET", "/v1/members", get_members},

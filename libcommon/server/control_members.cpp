@@ -18,7 +18,8 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr std::array<std::string_view, 4> kLocal{"/v1/members", "/v1/server", "/v1/stop", "/v1/log-level"};
+constexpr std::array<std::string_view, 5> kLocal{"/v1/members", "/v1/server", "/v1/stop", "/v1/config",
+                                                 "/v1/log-level"};
 
 Error alone() {
   return fail(ErrorKind::not_permitted,

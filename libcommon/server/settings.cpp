@@ -4,11 +4,13 @@
 #include <functional>
 #include <map>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 #include "base/toml.hpp"
 #include "discord/gateway.hpp"
 #include "json/json.hpp"
 #include "net/address.hpp"
+#include "net/stream.hpp"
 #include "store/open.hpp"
 
 namespace smaster::server {
@@ -483,10 +485,52 @@ std::vector<SettingText> describe(Settings settings) {
   std::vector<SettingText> texts;
   for (const auto& [section, table] : sections(settings)) {
     for (const auto& [key, setting] : table) {
-      texts.push_back({std::string(section) + '.' + std::string(key), setting.text(), setting.secret});
+      const auto value = setting.text();
+      const auto written = toml::parse("value = " + value);
+      const bool set = !setting.set(*written.get("value"));
+      texts.push_back({std::string(section) + '.' + std::string(key), value, setting.secret, set});
     }
   }
   return texts;
+}
+
+std::string to_json(const Settings& settings) {
+  std::string text;
+  std::string open;  // the section
+  for (const auto& [name, value, secret, set] : describe(settings)) {
+    const auto dot = name.find('.');
+    const auto section = name.substr(0, dot);
+    if (section != open) text += (open.empty() ? "{" : "},") + json::quote(section) + ":{";
+    text += (section == open ? "," : "") + json::quote(name.substr(dot + 1)) + ':';
+    open = section;
+    const bool empty = !set || value == "{}";
+    text += empty ? "null" : secret ? json::quote(kSecretText) : value;
+  }
+  return text + "}}";
+}
+
+Result<void> check_files(const Settings& settings) {
+  const auto wrong = [](const char* name, const Error& error) {
+    return fail(ErrorKind::bad_config, std::string(name) + ": " + error.message);
+  };
+  for (const auto& [name, path] : {std::pair{"shards.token_file", settings.token_file},
+                                   std::pair{"dashboard.password_file", settings.dashboard.password_file}}) {
+    if (path.empty()) continue;
+    if (const auto content = read_file(path); !content) return wrong(name, content.error());
+  }
+  if (!settings.tls_certificate.empty()) {
+    const auto tls = net::server_tls_context(settings.tls_certificate, settings.tls_key);
+    if (!tls) return wrong("server.tls_certificate, server.tls_key", tls.error());
+  }
+  const auto& store = settings.store;
+  if (const auto tls = net::client_tls_context(store.ca_file, store.certificate, store.key); !tls)
+    return wrong("store.ca_file, store.certificate, store.key", tls.error());
+  for (const auto& [name, path] :
+       {std::pair{"discord.ca_file", std::filesystem::path(settings.discord_ca_file)},
+        std::pair{"cluster.ca_file", settings.cluster.ca_file}}) {
+    if (const auto tls = net::client_tls_context(path); !tls) return wrong(name, tls.error());
+  }
+  return {};
 }
 
 std::filesystem::path default_state_dir() {

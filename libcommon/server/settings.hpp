@@ -155,10 +155,19 @@ struct SettingText {
   std::string key;  ///< "section.key"
   std::string value;
   bool secret = false;  ///< the value is not for logs
+  bool set = true;      ///< whether a file can say it; else it stands for none, or for what others say
 };
 
 /// All settings, in the order of their keys.
 [[nodiscard]] std::vector<SettingText> describe(Settings settings);
+
+/// What stands for a secret in JSON.
+inline constexpr std::string_view kSecretText = "(not shown)";
+/// All settings as JSON, by section; null where none is set, kSecretText for secrets.
+[[nodiscard]] std::string to_json(const Settings& settings);
+
+/// Looks at the files that the settings name; bad_config says which cannot be used.
+[[nodiscard]] Result<void> check_files(const Settings& settings);
 
 /// $XDG_STATE_HOME/smaster, else ~/.local/state/smaster, else /var/lib/smaster.
 [[nodiscard]] std::filesystem::path default_state_dir();

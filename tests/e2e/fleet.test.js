@@ -19,7 +19,11 @@ test('200 shards get ids 0..199 once each, answer, and survive kill -9 with ids 
   const answers = (await server.tool(['eval', '--json', 'this.id * 2'])).stdout;
   assert.deepEqual(JSON.parse(answers).map((line) => line.result), upTo(200).map((id) => id * 2));
 
-  const history = async () => JSON.parse((await server.tool(['stats', '--history', '--json'])).stdout);
+  const history = async () => {
+    const {code, stdout, stderr} = await server.tool(['stats', '--history', '--json', '--timeout', '2m']);
+    assert.equal(code, 0, stderr);
+    return JSON.parse(stdout);
+  };
   const old = await history();
   assert.ok(configs.every(({id}) => old[id].length > 0));
   // What is older than three seconds is on disk by promise.

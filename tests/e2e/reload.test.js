@@ -56,6 +56,37 @@ test('a file that is half written, or wrong, keeps the old settings until it is 
   await says(server, /shards\.count: 6 -> 7/);
 });
 
+test('smaster config shows what is in force, as a settings file; and says what is wrong in one', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\nbot_args = ["a\\"b", "✓\\u0001"]\n[mail]\nenv = {PASSWORD = "geheim"}\n[database]\nurl = "postgresql://u:geheim@localhost/x"\n',
+    ['--log-level', 'debug']);
+  const shown = await server.tool(['config', 'show']);
+  assert.equal(shown.code, 0, shown.stderr);
+  for (const line of ['# url is not shown', '# env is not shown', '# token_file is not set']) assert.ok(shown.stdout.includes(`\n${line}\n`), line);
+  assert.doesNotMatch(shown.stdout, /geheim/);
+  const {shards, log, remote_host: remote} = JSON.parse((await server.tool(['config', 'show', '--json'])).stdout);
+  assert.deepEqual([shards.count, shards.bot_args, shards.respawn_delay], [2, ['a"b', '✓\u0001'], '5s']);
+  assert.deepEqual([log.level, remote.port], ['debug', null], 'flags count; what is not set is null');
+
+  const check = (text) => server.tool(['config', 'check', '-'], {input: text});
+  assert.deepEqual(await check(shown.stdout), {code: 0, stdout: '- is right\n', stderr: ''});
+  const other = await serve(t, '');
+  const own = /^.*(state_dir|control_socket|url|env|level)\b.*\n/gm;
+  writeFileSync(file(other), shown.stdout.replace(own, '').replace('[server]', `[server]\nstate_dir = "${other.state}"`));
+  await says(other, /settings reloaded/);
+  assert.equal((await other.tool(['config', 'show'])).stdout.replace(own, ''), shown.stdout.replace(own, ''));
+
+  for (const [text, complaint] of [
+    ['[shards]\ncount = "six"\n', /-:2:9: shards\.count takes/],
+    ['[shards]\ntoken_file = "/nowhere"\n', /-: shards\.token_file: cannot read \/nowhere: No such file/],
+    [`[server]\ntls_certificate = "${server.state}/shardMaster.pub"\ntls_key = "${server.state}/shardMaster.priv"\n`, /server\.tls_certificate, server\.tls_key: cannot use the certificate/],
+    [`[cluster]\nca_file = "${server.state}/shardMaster.pub"\n`, /cluster\.ca_file: cannot read certificates from/],
+  ]) {
+    const {code, stderr, stdout} = await check(text);
+    assert.deepEqual([code, stdout], [78, '']);
+    assert.match(stderr, complaint);
+  }
+});
+
 test('what cannot change while it runs says so, and does with a restart in place', async (t) => {
   const server = await serve(t, '[shards]\ncount = 1\n');
   const text = readFileSync(file(server), 'utf8');

@@ -63,6 +63,7 @@ test('all JSON is as the schemas have it, and the schemas know all of it', async
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--count', '2')));
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--out', '-')));
   check('stats', JSON.parse(await json('stats', '--json')));
+  check('config', JSON.parse(await json('config', 'show', '--json')));
   check('members', JSON.parse((await (await cluster(t, 1)).servers[0].tool(['members', '--json'])).stdout));
 });
 

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <span>
 
@@ -25,7 +26,7 @@ class Folder {
   ~Folder() { std::filesystem::remove_all(path_); }
   Folder(const Folder&) = delete;
   Folder& operator=(const Folder&) = delete;
-  [[nodiscard]] std::filesystem::path operator/(const char* name) const { return path_ / name; }
+  [[nodiscard]] std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
   std::filesystem::path path_;
@@ -61,6 +62,20 @@ TEST(Files, AreReplacedWholeWithTheirMode) {
   EXPECT_EQ(mode_of(folder / "f"), 0644u);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator((folder / "f").parent_path()), {}), 1)
       << "no temporary file is left";
+}
+
+TEST(Files, ANameThatAKilledProcessLeftIsRemovedByTheNextReplacement) {
+  const Folder folder;
+  const auto of = [&](pid_t pid) { return folder / (".smaster-" + std::to_string(pid) + "-0.tmp"); };
+  const pid_t dead = ::fork();
+  if (dead == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(dead, nullptr, 0), dead);
+  for (const auto& path : {of(dead), of(::getppid()), folder / ".smaster-x-0.tmp", folder / "f"})
+    ASSERT_TRUE(write_file(path, "whole", 0600, IfExists::refuse));
+  ASSERT_TRUE(write_file(folder / "f", "new", 0600, IfExists::replace));
+  EXPECT_FALSE(std::filesystem::exists(of(dead)));
+  EXPECT_TRUE(std::filesystem::exists(of(::getppid()))) << "somebody else's, who lives";
+  EXPECT_TRUE(std::filesystem::exists(folder / ".smaster-x-0.tmp"));
 }
 
 TEST(Files, ErrorsNameTheFile) {

@@ -1,0 +1,69 @@
+// smaster config: whether a settings file is right, and what the running server's settings are.
+#include <boost/json/object.hpp>
+
+#include "json/json.hpp"
+#include "server/settings.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+
+/// Reads a file as `smaster serve --config` does, and looks for the files that it names.
+Result<void> check(const std::string& file) {
+  const auto text = tools::read_input(file);
+  if (!text) return fail(ErrorKind::bad_config, text.error().message);
+  const auto settings = server::parse_settings(*text, file, {});
+  if (!settings) return settings.error();
+  const auto files = server::check_files(*settings);
+  return files ? files : fail(files.error().kind, file + ": " + files.error().message);
+}
+
+/// As a settings file: what nothing stands for, or is secret, is a comment.
+std::string as_toml(const boost::json::object& sections) {
+  std::string text;
+  for (const auto& [section, settings] : sections) {
+    text += (text.empty() ? "[" : "\n[") + std::string(section) + "]\n";
+    for (const auto& [key, value] : settings.as_object()) {
+      if (value.is_null()) {
+        text += "# " + std::string(key) + " is not set\n";
+      } else if (value.is_string() && value.get_string() == server::kSecretText) {
+        text += "# " + std::string(key) + " is not shown\n";
+      } else {
+        text += std::string(key) + " = " + json::serialize(value) + '\n';
+      }
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("config", "Check a settings file, or show the running server's settings",
+                   "  smaster config check new.toml && mv new.toml /etc/smaster/smaster.toml\n"
+                   "  smaster config show --json | jq .heartbeat");
+  std::string file = "/etc/smaster/smaster.toml";
+  bool as_json = false;
+  tool.app.require_subcommand(1);
+  tool.app.fallthrough();
+  auto* const check_command =
+      tool.app.add_subcommand("check", "Say what is wrong in a file, with line and column");
+  check_command->add_option("FILE", file, "The file, or - for stdin")->capture_default_str();
+  tool.app.add_subcommand("show", "Print all settings that the running server has, as TOML");
+  tool.app.add_flag("--json", as_json, "Print JSON");
+  tool.add_client_flags(Millis{5'000});
+
+  return tool.run(argc, argv, [&] {
+    if (*check_command) {
+      const auto checked = check(file);
+      if (!checked) return tool.report(checked.error());
+      tools::print(as_json ? "{\"file\":" + json::quote(file) + ",\"ok\":true}\n" : file + " is right\n");
+      return static_cast<int>(tools::kDone);
+    }
+    const auto settings = tools::fetch(tool.client(), "/v1/config");
+    if (!settings) return tool.report(settings.error());
+    tools::print(as_json ? json::serialize(*settings) + '\n' : as_toml(*settings));
+    return static_cast<int>(tools::kDone);
+  });
+}

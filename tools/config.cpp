@@ -1,4 +1,5 @@
 // smaster config: whether a settings file is right, and what the running server's settings are.
+#include <boost/algorithm/string/replace.hpp>
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
@@ -19,7 +20,7 @@ Result<void> check(const std::string& file) {
   return files ? files : fail(files.error().kind, file + ": " + files.error().message);
 }
 
-/// As a settings file: what nothing stands for, or is secret, is a comment.
+/// As a settings file: what is not set, or is secret, is a comment.
 std::string as_toml(const boost::json::object& sections) {
   std::string text;
   for (const auto& [section, settings] : sections) {
@@ -34,6 +35,7 @@ std::string as_toml(const boost::json::object& sections) {
       }
     }
   }
+  boost::replace_all(text, "\x7F", "\\u007F");  // what TOML wants escaped, and JSON does not
   return text;
 }
 

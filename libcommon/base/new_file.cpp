@@ -32,7 +32,7 @@ bool is_left_over(std::string_view name) {
   return pid && *pid > 0 && ::kill(*pid, 0) != 0 && errno == ESRCH;
 }
 
-/// A process that was killed in the moment between the two names of a file has left it the first.
+/// What processes that were killed before their files had their own names have left.
 void remove_left_overs(int folder) {
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::openat(folder, ".", O_RDONLY | O_CLOEXEC)),
                                                     ::closedir);
@@ -85,11 +85,11 @@ bool NewFile::commit(const std::string& name, IfExists if_exists) {
     // A link refuses what exists; to replace it takes a rename.
     if (name_it(name)) return ::fsync(folder_.get()) == 0;
     if (errno != EEXIST || if_exists == IfExists::refuse) return false;
-    remove_left_overs(folder_.get());
     auto temporary = temporary_name();
     if (!name_it(temporary)) return false;
     temporary_ = std::move(temporary);
   }
+  remove_left_overs(folder_.get());
   const unsigned flags = if_exists == IfExists::refuse ? RENAME_NOREPLACE : 0;
   if (::renameat2(folder_.get(), temporary_.c_str(), folder_.get(), name.c_str(), flags) != 0) return false;
   temporary_.clear();

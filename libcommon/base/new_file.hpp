@@ -1,6 +1,7 @@
-// A file on its way: without a name until it is whole, so that a crash leaves the old one or the new one; one
-// in the moment before the new one replaces the old leaves both, the new one by a temporary name that the
-// next replacement in the folder removes. Errors are errno's.
+// A file on its way: without a name until it is whole, so that a crash leaves the old one or the new one. In
+// the moment before it replaces another it has a temporary name, as always where a file system knows no files
+// without one; what a killed process leaves by such a name goes with the next replacement in the folder.
+// Errors are errno's.
 #pragma once
 
 #include <sys/types.h>

@@ -27,7 +27,12 @@ struct Setting {
 };
 using Table = std::map<std::string_view, Setting>;
 
-std::string as_toml(const std::string& text) { return json::quote(text); }
+/// JSON's way, but for DEL, which TOML wants escaped.
+std::string as_toml(const std::string& text) {
+  std::string quoted;
+  for (const char c : json::quote(text)) c == '\x7F' ? quoted += "\\u007F" : quoted += c;
+  return quoted;
+}
 
 std::string as_toml(const std::vector<std::string>& values) {
   std::string list;
@@ -218,7 +223,8 @@ Setting server_url(std::string& out) {
 
 std::string variables_text(const std::map<std::string, std::string>& values) {
   std::string list;
-  for (const auto& [key, value] : values) list += (list.empty() ? "" : ", ") + key + " = " + as_toml(value);
+  for (const auto& [key, value] : values)
+    list += (list.empty() ? "" : ", ") + as_toml(key) + " = " + as_toml(value);
   return '{' + list + '}';
 }
 

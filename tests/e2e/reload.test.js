@@ -57,14 +57,14 @@ test('a file that is half written, or wrong, keeps the old settings until it is 
 });
 
 test('smaster config shows what is in force, as a settings file; and says what is wrong in one', async (t) => {
-  const server = await serve(t, '[shards]\ncount = 2\nbot_args = ["a\\"b", "✓\\u0001"]\n[mail]\nenv = {PASSWORD = "geheim"}\n[database]\nurl = "postgresql://u:geheim@localhost/x"\n',
+  const server = await serve(t, '[shards]\ncount = 2\nbot_args = ["a\\"b", "✓\\u0001\\u007f"]\n[mail]\nenv = {PASSWORD = "geheim"}\n[database]\nurl = "postgresql://u:geheim@localhost/x"\n',
     ['--log-level', 'debug']);
   const shown = await server.tool(['config', 'show']);
   assert.equal(shown.code, 0, shown.stderr);
   for (const line of ['# url is not shown', '# env is not shown', '# token_file is not set']) assert.ok(shown.stdout.includes(`\n${line}\n`), line);
   assert.doesNotMatch(shown.stdout, /geheim/);
   const {shards, log, remote_host: remote} = JSON.parse((await server.tool(['config', 'show', '--json'])).stdout);
-  assert.deepEqual([shards.count, shards.bot_args, shards.respawn_delay], [2, ['a"b', '✓\u0001'], '5s']);
+  assert.deepEqual([shards.count, shards.bot_args, shards.respawn_delay], [2, ['a"b', '✓\u0001\x7f'], '5s']);
   assert.deepEqual([log.level, remote.port], ['debug', null], 'flags count; what is not set is null');
 
   const check = (text) => server.tool(['config', 'check', '-'], {input: text});

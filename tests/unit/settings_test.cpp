@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <utility>
+
+#include "json/json.hpp"
 #include "server/settings.hpp"
 
 namespace smaster::server {
@@ -44,10 +47,10 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
   EXPECT_EQ(error_of("[server]\n  prot = 1"),
             "f.toml:2:3: unknown setting server.prot; [server] takes address, control_group, "
             "control_socket, path, port, project_dir, state_dir, tls_certificate, tls_key, trusted_proxies");
-  EXPECT_EQ(
-      error_of("[sever]\nport = 1"),
-      "f.toml:1:2: unknown section \"sever\"; there are cluster, dashboard, database, discord, heartbeat, history, "
-      "limits, log, mail, master_host, permissions, remote_host, server, shards, store, update");
+  EXPECT_EQ(error_of("[sever]\nport = 1"),
+            "f.toml:1:2: unknown section \"sever\"; there are cluster, dashboard, database, discord, "
+            "heartbeat, history, "
+            "limits, log, mail, master_host, permissions, remote_host, server, shards, store, update");
   EXPECT_NE(error_of("[}"), "");  // toml++ asserts otherwise
   // A letter where toml++ looks for a blank.
   EXPECT_NE(error_of("[shards]\ncount = \xef\xbb\xbb\"auto\""), "");
@@ -59,6 +62,26 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
             "f.toml:2:12: heartbeat.interval takes a duration such as \"30s\" or \"5m\", at least 100ms");
   EXPECT_EQ(error_of("[heartbeat]\nupdate_style = \"pul\""),
             "f.toml:2:16: heartbeat.update_style takes one of \"pull\" \"push\" \"event\"");
+}
+
+TEST(Settings, AreWrittenAsTheyAreRead) {
+  Settings settings;
+  for (char c = 1; c > 0; ++c) settings.bot_args.push_back(std::string("é") + c);
+  settings.mail_env = {{"A B.\"c\"", "x\x7F\n"}};
+  settings.dashboard = {"::1", 0, {}, {}};
+  std::string toml;
+  std::string section;
+  for (const auto& [key, value, secret, set] : describe(settings)) {
+    const auto dot = key.find('.');
+    if (std::exchange(section, key.substr(0, dot)) != key.substr(0, dot)) toml += '[' + section + "]\n";
+    if (set) toml += key.substr(dot + 1) + " = " + value + '\n';
+  }
+  const auto again = parse_settings(toml, "t", {});
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->bot_args, settings.bot_args);
+  EXPECT_EQ(again->mail_env, settings.mail_env);
+  EXPECT_EQ(again->dashboard.address, "::1");
+  EXPECT_TRUE(json::valid(to_json(settings)));
 }
 
 TEST(Settings, BrokenTomlIsReportedWithItsPlace) {

@@ -1,7 +1,7 @@
 // smaster config: whether a settings file is right, and what the running server's settings are.
-#include <boost/algorithm/string/replace.hpp>
 #include <boost/json/object.hpp>
 
+#include "base/toml.hpp"
 #include "json/json.hpp"
 #include "server/settings.hpp"
 #include "tool.hpp"
@@ -31,11 +31,10 @@ std::string as_toml(const boost::json::object& sections) {
       } else if (value.is_string() && value.get_string() == server::kSecretText) {
         text += "# " + std::string(key) + " is not shown\n";
       } else {
-        text += std::string(key) + " = " + json::serialize(value) + '\n';
+        text += std::string(key) + " = " + json_as_toml(json::serialize(value)) + '\n';
       }
     }
   }
-  boost::replace_all(text, "\x7F", "\\u007F");  // what TOML wants escaped, and JSON does not
   return text;
 }
 

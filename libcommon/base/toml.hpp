@@ -17,3 +17,17 @@
 #pragma pop_macro("TOML_UNREACHABLE")
 
 #include <toml++/toml.h>
+
+#include <string>
+#include <string_view>
+
+namespace smaster {
+
+/// A JSON value, not null and no object, as TOML takes it: which wants DEL escaped, where JSON does not.
+[[nodiscard]] inline std::string json_as_toml(std::string_view json) {
+  std::string toml;
+  for (const char c : json) c == '\x7F' ? toml += "\\u007F" : toml += c;
+  return toml;
+}
+
+}  // namespace smaster

@@ -27,12 +27,7 @@ struct Setting {
 };
 using Table = std::map<std::string_view, Setting>;
 
-/// JSON's way, but for DEL, which TOML wants escaped.
-std::string as_toml(const std::string& text) {
-  std::string quoted;
-  for (const char c : json::quote(text)) c == '\x7F' ? quoted += "\\u007F" : quoted += c;
-  return quoted;
-}
+std::string as_toml(const std::string& text) { return json_as_toml(json::quote(text)); }
 
 std::string as_toml(const std::vector<std::string>& values) {
   std::string list;

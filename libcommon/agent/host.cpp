@@ -20,7 +20,7 @@ namespace asio = net::asio;
 
 /// Beyond the grace time of an earlier agent's bot.
 constexpr Millis kLockMargin{5'000};
-constexpr Millis kLookAgain{100};
+constexpr Millis kLockRetry{100};
 /// How long what was sent last, a status and the farewell, may take to leave.
 constexpr Millis kFarewell{500};
 
@@ -35,7 +35,7 @@ Result<ConfigLock> wait_for_lock(const std::filesystem::path& config, Millis pat
       return fail(ErrorKind::timed_out, lock.error().message + "; stop that one first");
     }
     if (!std::exchange(said, true)) spdlog::info("{}; waiting for it to end", lock.error().message);
-    std::this_thread::sleep_for(kLookAgain);
+    std::this_thread::sleep_for(kLockRetry);
   }
 }
 

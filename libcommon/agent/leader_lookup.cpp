@@ -13,7 +13,7 @@ namespace http = boost::beast::http;
 
 constexpr Millis kTimeout{2'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
-constexpr Millis kGoodFor{300};
+constexpr Millis kLeaderGoodFor{300};
 
 }  // namespace
 
@@ -32,7 +32,7 @@ net::HttpEndpoint LeaderLookup::endpoint(std::size_t master) const {
 net::Task<std::optional<std::size_t>> LeaderLookup::find() {
   if (masters_.size() == 1) co_return 0;
   const auto self = shared_from_this();
-  const bool fresh = leader_ && net::now() < found_at_ + kGoodFor;
+  const bool fresh = leader_ && net::now() < found_at_ + kLeaderGoodFor;
   if (!fresh && waiting_ == 0) {
     leader_.reset();
     waiting_ = masters_.size();

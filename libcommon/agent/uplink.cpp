@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kStable{10};
 constexpr std::chrono::seconds kStableOfSeveral{3};
 constexpr Millis kProofTimeout{20'000};
 /// A header that was signed ahead; masters take older ones (shards.timestamp_precision), but clocks differ.
-constexpr std::chrono::seconds kGoodFor{30};
+constexpr std::chrono::seconds kHeaderGoodFor{30};
 /// With several masters, after the connection was lost.
 constexpr std::chrono::seconds kElection{30};
 constexpr Millis kElectionPause{750};
@@ -82,7 +82,7 @@ net::Task<> Uplink::rest(Millis pause) {
 }
 
 net::Task<std::string> Uplink::authorize() {
-  if (header_.empty() || now() > signed_at_ + kGoodFor) co_await sign();
+  if (header_.empty() || now() > signed_at_ + kHeaderGoodFor) co_await sign();
   co_return std::exchange(header_, {});
 }
 
@@ -90,7 +90,7 @@ net::Task<std::string> Uplink::authorize() {
 /// takes longest.
 net::Task<> Uplink::sign_ahead() {
   if (masters_->masters().size() == 1) co_return;
-  if (header_.empty() || now() > signed_at_ + kGoodFor / 2) co_await sign();
+  if (header_.empty() || now() > signed_at_ + kHeaderGoodFor / 2) co_await sign();
 }
 
 net::Task<> Uplink::sign() {

@@ -18,7 +18,7 @@ namespace {
 /// Signatures checked at a time: there is a pool of that many threads.
 constexpr std::size_t kThreads = 2;
 /// Handshakes that wait for their signature's check, at 3 kB each.
-constexpr std::size_t kMostWaiting = 20'000;
+constexpr std::size_t kMostHandshakes = 20'000;
 
 /// An agent that runs several processes of one shard says which of them it is in the URL's query.
 int process_number(std::string_view query) {
@@ -34,7 +34,7 @@ int process_number(std::string_view query) {
 
 }  // namespace
 
-Admission::Admission(Core& core) : core_(core), turns_(core.context, kThreads, kMostWaiting, kMostWaiting) {
+Admission::Admission(Core& core) : core_(core), turns_(core.context, kThreads, kMostHandshakes, kMostHandshakes) {
   settings_changed();
 }
 

@@ -15,8 +15,8 @@ namespace smaster::server {
 namespace {
 
 constexpr std::string_view kAttachment = "%ATTACHMENT%";
-constexpr std::size_t kMostWaiting = 1'000;
-constexpr std::chrono::hours kSayAgain{1};
+constexpr std::size_t kMostMails = 1'000;
+constexpr std::chrono::hours kAlertAgain{1};
 constexpr std::size_t kBase64Line = 76;  // RFC 2045, 6.8
 
 /// As mails have it (RFC 5322, 3.3).
@@ -104,13 +104,13 @@ void Mail::alert(const std::string& text) {
 /// What goes on failing is tried again and again, but nobody wants a mail every few seconds.
 void Mail::send_once_an_hour(const std::string& what, const std::string& text, net::Program program) {
   const auto now = std::chrono::steady_clock::now();
-  std::erase_if(said_, [now](const auto& said) { return now - said.second > kSayAgain; });
+  std::erase_if(said_, [now](const auto& said) { return now - said.second > kAlertAgain; });
   if (!said_.emplace(text, now).second) return;
   send({what, std::move(program), {}});
 }
 
 void Mail::send(Message message) {
-  if (waiting_.size() >= kMostWaiting) {
+  if (waiting_.size() >= kMostMails) {
     spdlog::error("mail: {} wait already; {} is not mailed", waiting_.size(), message.what);
     return;
   }

@@ -18,7 +18,7 @@ namespace {
 namespace bj = boost::json;
 using Lines = std::shared_ptr<control::LineStream>;
 
-constexpr Millis kLookEvery{200};
+constexpr Millis kProgressEvery{200};
 
 bj::object role_json(const fleet::Role& role) {
   return {{"shards", fleet::ids_json(role)}, {"count", role.count.value}};
@@ -72,7 +72,7 @@ net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
   std::string said;
   while (request.wait && *listened_to) {
     boost::system::error_code ignored;
-    pause.expires_after(kLookEvery);
+    pause.expires_after(kProgressEvery);
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
     if (!*listened_to) break;
     auto line = json::serialize(bj::object{{"progress", progress_json(core)}});

@@ -1,0 +1,600 @@
+"""Makes discord.py, and libraries that began as copies of it, ask smaster's agent before they log in, and tells the agent
+what the gateway does: smaster-channel(7), "Logins". Loaded by sitecustomize.py, for Python 3.8 and later.
+
+Nothing happens before such a library is imported: programs that only start the bot (poetry, pipenv) hand on what they were given.
+The channel is one stream, and the bot may use it itself (smaster_channel.py): it gets one end of a socket pair in its place, and all lines
+that are not for the hooks are passed on.
+"""
+import asyncio
+import atexit
+import concurrent.futures
+import json
+import os
+import platform
+import select
+import selectors
+import socket
+import sys
+import threading
+import time
+from importlib import machinery
+
+VERSION = 1
+CMD = "NODE_SMASTER"  # Node.js keeps such messages from a bot's own listeners; Python has the same for one protocol
+PACKAGES = ("discord", "nextcord", "disnake")
+HELLO_TIMEOUT = 10.0
+ASK_AGAIN = 5.0  # after an error
+FIGURES = 10.0
+MEASURE = 0.25  # how often the loop's delay is measured
+CHANGES = 20  # told of a shard within FIGURES
+LATE = 1000  # ms: a permit that nobody used is given back so long before it is over
+FINAL_CODES = frozenset((4004, 4010, 4011, 4012, 4013, 4014))  # the gateway never takes this login
+UNREAD_AT_MOST = 64 << 20  # bytes for a bot that does not read its channel
+
+
+def monotonic():
+    """CLOCK_MONOTONIC in ms: the same for all processes of a host."""
+    return int(time.monotonic() * 1000)
+
+
+class Relay:
+    """Shares the channel with the bot: lines with CMD are the hooks', all others pass."""
+
+    def __init__(self, number, on_line, on_end):
+        os.set_inheritable(number, False)
+        self._agent = socket.socket(fileno=number)
+        self._bot, bots_end = socket.socketpair()
+        self._bot.setblocking(False)
+        self._on_line, self._on_end = on_line, on_end
+        self._unread = bytearray()
+        self._lock = threading.Lock()
+        bots_end.set_inheritable(True)
+        for name in ("SMASTER_CHANNEL_FD", "NODE_CHANNEL_FD"):
+            if name in os.environ:
+                os.environ[name] = str(bots_end.fileno())
+        bots_end.detach()
+        atexit.register(self._drain)
+        threading.Thread(target=self._run, name="smaster-hooks", daemon=True).start()
+
+    def send(self, line):
+        try:
+            with self._lock:
+                self._agent.sendall(line)
+        except OSError:
+            pass  # the agent is gone: reading says so
+
+    def _run(self):
+        from_agent, from_bot = bytearray(), bytearray()
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._agent, selectors.EVENT_READ)
+            selector.register(self._bot, selectors.EVENT_READ)
+            while True:
+                for key, ready in selector.select():
+                    if key.fileobj is self._agent:
+                        if not self._pass(self._agent, from_agent, self._from_agent):
+                            self._bot.close()
+                            self._on_end()
+                            return
+                    elif ready & selectors.EVENT_READ and not self._pass(self._bot, from_bot, self.send):
+                        self._bot_gone = True
+                        selector.unregister(self._bot)
+                        break
+                    self._write(selector)
+
+    _bot_gone = False
+
+    @staticmethod
+    def _pass(source, buffer, take):
+        """Hands on whole lines; false at the end of the stream."""
+        try:
+            data = source.recv(1 << 16)
+        except BlockingIOError:
+            return True
+        except OSError:
+            data = b""
+        if not data:
+            return False
+        buffer += data
+        if b"\n" in data:
+            lines = buffer.split(b"\n")
+            buffer[:] = lines.pop()
+            for line in lines:
+                take(bytes(line) + b"\n")
+        return True
+
+    def _from_agent(self, line):
+        if CMD.encode() in line:
+            try:
+                message = json.loads(line)
+            except ValueError:
+                message = None
+            if isinstance(message, dict) and message.get("cmd") == CMD:
+                return self._on_line(message)
+        if not self._bot_gone and len(self._unread) < UNREAD_AT_MOST:
+            self._unread += line
+
+    def _write(self, selector):
+        if self._bot_gone:
+            return
+        try:
+            while self._unread:
+                del self._unread[: self._bot.send(self._unread)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unread.clear()
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if self._unread else 0)
+        selector.modify(self._bot, events)
+
+    def _drain(self):
+        """Before the process ends: what the bot wrote last still has to be passed on."""
+        end = time.monotonic() + 1
+        try:
+            while not self._bot_gone and time.monotonic() < end and select.select([self._bot], [], [], 0)[0]:
+                time.sleep(0.01)
+        except (OSError, ValueError):
+            pass
+        with self._lock:
+            pass
+
+
+class Agent:
+    """The agent, at the other end of the channel."""
+
+    def __init__(self, number):
+        self.active = False
+        self._runtime = f"python {platform.python_version()}"
+        self._hello = concurrent.futures.Future()
+        self._hello_until = time.monotonic() + HELLO_TIMEOUT
+        self._answers = {}
+        self._next_ask = 1
+        self._lock = threading.Lock()
+        self._said = set()
+        self._gone = False
+        self._relay = Relay(number, self._take, self._end)
+        self.send({"_sHooks": {"version": VERSION, "runtime": self._runtime}})
+
+    def send(self, message):
+        self._relay.send(json.dumps({"cmd": CMD, **message}, separators=(",", ":")).encode() + b"\n")
+
+    def found(self, library, identify, gateway, why=None):
+        """Says once what can be done for a library."""
+        hello = {"version": VERSION, "runtime": self._runtime, "library": library, "identify": identify, "gateway": gateway}
+        if why:
+            hello["why"] = why
+        line = json.dumps(hello)
+        if line not in self._said:
+            self._said.add(line)
+            self.send({"_sHooks": hello})
+
+    async def answered(self):
+        """Whether there is an agent that knows these messages: true, or false after a while."""
+        if not self._hello.done():
+            left = max(0.0, self._hello_until - time.monotonic())
+            try:
+                await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._hello)), left)
+            except asyncio.TimeoutError:
+                self._settle(False)
+        return self._hello.result() and not self._gone
+
+    async def ask(self, shard):
+        """The number of the ask, and a future of its answer: None if the agent is gone."""
+        answer = concurrent.futures.Future()
+        with self._lock:
+            number = self._next_ask
+            self._next_ask += 1
+            self._answers[number] = answer
+            if self._gone:
+                answer.set_result(None)
+        self.send({"_sIdentify": shard, "_sId": number})
+        return number, asyncio.wrap_future(answer)
+
+    def withdraw(self, shard, number):
+        with self._lock:
+            self._answers.pop(number, None)
+        self.send({"_sIdentify": shard, "_sId": number, "cancel": True})
+
+    def _settle(self, good):
+        with self._lock:
+            if not self._hello.done():
+                self.active = good
+                self._hello.set_result(good)
+
+    def _take(self, message):
+        hello = message.get("_sHooks")
+        if isinstance(hello, dict) and hello.get("version") == VERSION:
+            self._settle(True)
+        with self._lock:
+            answer = self._answers.pop(message.get("_sId"), None)
+        if answer is not None and answer.set_running_or_notify_cancel():
+            answer.set_result(message)
+
+    def _end(self):
+        self.active = False
+        self._settle(False)
+        with self._lock:
+            self._gone = True
+            answers = list(self._answers.values())
+            self._answers.clear()
+        for answer in answers:
+            if answer.set_running_or_notify_cancel():
+                answer.set_result(None)
+
+
+class Shard:
+    """What is known of a shard, and its permit to log in. Its methods run on the bot's event loop."""
+
+    def __init__(self, agent, number):
+        self.id = number
+        self._agent = agent
+        self._ask = None  # [number, until]: until is None while there is no answer
+        self._changes = 0
+        self._guilds = set()
+        self._state = "connecting"
+        self._code = None
+        self._sent_at = 0
+        self._last_event = 0
+        self._figures = {"ping": -1, "acksMissed": 0, "events": 0, "logins": 0, "resumes": 0}
+
+    async def allowed(self):
+        """Waits until the shard may log in: true; false when there is no agent to ask."""
+        if not await self._agent.answered():
+            return False
+        if self._ask and self._ask[1] is not None and monotonic() < self._ask[1] - LATE:
+            return True  # asked for beforehand
+        try:
+            while True:
+                self.withdraw()
+                self._state = "waiting"
+                number, answer = await self._agent.ask(self.id)
+                self._ask = [number, None]
+                message = await answer
+                if message is None:
+                    self._ask = None
+                    return False
+                result = message.get("_result")
+                until = result.get("until") if isinstance(result, dict) else None
+                if not isinstance(until, (int, float)):
+                    self._ask = None
+                    await asyncio.sleep(ASK_AGAIN)
+                elif monotonic() < until:
+                    self._ask[1] = until
+                    late = (until - monotonic() - LATE) / 1000
+                    asyncio.get_running_loop().call_later(max(0.0, late), self._give_back, number)
+                    return True
+        except asyncio.CancelledError:
+            self.withdraw()
+            raise
+
+    def _give_back(self, number):
+        if self._ask and self._ask[0] == number:
+            self.withdraw()
+
+    def withdraw(self):
+        """Gives back what was asked for or granted."""
+        if self._ask:
+            self._agent.withdraw(self.id, self._ask[0])
+            self._ask = None
+
+    def identified(self):
+        """An IDENTIFY was written."""
+        self._figures["logins"] += 1
+        self._state = "identifying"
+        ask = {"ask": self._ask[0]} if self._ask else {}
+        self._ask = None
+        self._tell("identify_sent", {**ask, "at": monotonic()})
+
+    def resuming(self):
+        self._state = "resuming"
+
+    def beat(self):
+        self._figures["acksMissed"] += 1
+        self._sent_at = monotonic()
+
+    def acknowledged(self, seconds):
+        self._figures["acksMissed"] = 0
+        if 0 <= seconds < 86400:
+            self._figures["ping"] = round(seconds * 1000)
+
+    def event(self, name):
+        self._figures["events"] += 1
+        self._last_event = monotonic()
+        if name == "RESUMED":
+            self._figures["resumes"] += 1
+            self._up("resumed", {})
+
+    def ready(self, data):
+        self._guilds = {guild.get("id") for guild in data.get("guilds", ())}
+        self._up("ready", {"guilds": len(self._guilds)})
+
+    def guild_here(self, data):
+        self._guilds.add(data.get("id"))
+
+    def guild_gone(self, data):
+        if not data.get("unavailable"):
+            self._guilds.discard(data.get("id"))
+
+    def _up(self, event, more):
+        self._state = "ready"
+        self._code = None
+        self._tell(event, more)
+
+    def invalid_session(self):
+        self._tell("invalid_session", {"resumable": False})
+
+    def closed(self, code):
+        """The connection is gone; told once, not for each attempt to come back that ends the same way."""
+        self._figures["acksMissed"] = 0
+        self._state = "disconnected"
+        if self._code == code:
+            return
+        self._code = code
+        self._tell("closed", {"code": code})
+        if code in FINAL_CODES:
+            self._state = "refused"
+            self._tell("gave_up", {"code": code})
+
+    def _tell(self, event, more):
+        self._changes += 1
+        always = event in ("identify_sent", "ready")
+        if self._agent.active and (always or self._changes <= CHANGES):
+            self._agent.send({"_sGateway": {"shard": self.id, "event": event, **more}})
+
+    def tell_figures(self, loop_delay):
+        self._changes = 0
+        last = monotonic() - self._last_event if self._last_event else -1
+        self._agent.send({"_sGateway": {"shard": self.id, "event": "figures", "state": self._state, **self._figures,
+                                        "lastEvent": last, "guilds": len(self._guilds), "loopDelay": loop_delay}})
+
+
+class Shards:
+    """The shards of this process, by id; figures are told from when there is the first."""
+
+    def __init__(self, agent):
+        self._agent = agent
+        self._shards = {}
+        self._longest = 0.0
+
+    def get(self, number):
+        number = 0 if number is None else number  # a bot that does not shard
+        if not self._shards:
+            loop = asyncio.get_running_loop()
+            loop.call_later(MEASURE, self._measure, loop, loop.time(), loop.time() + FIGURES)
+        if number not in self._shards:
+            self._shards[number] = Shard(self._agent, number)
+        return self._shards[number]
+
+    def _measure(self, loop, before, figures_at):
+        now = loop.time()
+        self._longest = max(self._longest, now - before - MEASURE)
+        if now >= figures_at:
+            figures_at = now + FIGURES
+            if self._agent.active:
+                for shard in self._shards.values():
+                    shard.tell_figures(round(self._longest * 1000))
+            self._longest = 0.0
+        loop.call_later(MEASURE, self._measure, loop, now, figures_at)
+
+
+class Parsers(dict):
+    """A websocket's functions for events, by name: the library takes one for each event that comes."""
+
+    def __init__(self, parsers, shard):
+        super().__init__(parsers)
+        self._shard = shard
+        for name, seen in (("READY", shard.ready), ("GUILD_CREATE", shard.guild_here), ("GUILD_DELETE", shard.guild_gone)):
+            if name in parsers:
+                super().__setitem__(name, self._both(seen, parsers[name]))
+
+    @staticmethod
+    def _both(seen, parse):
+        def both(data):
+            seen(data)
+            return parse(data)
+
+        return both
+
+    def __getitem__(self, name):
+        self._shard.event(name)
+        return super().__getitem__(name)
+
+
+def has(kind, *names):
+    return all(callable(getattr(kind, name, None)) for name in names)
+
+
+class Hooks:
+    """What is done to a library, which has the shape of discord.py's modules `gateway`, `client` and `shard`."""
+
+    def __init__(self, package):
+        self._package = package
+        self._agent = self._shards = self._library = None
+
+    def gateway_loaded(self, module):
+        if not self._begin():
+            return
+        websocket, keep_alive = getattr(module, "DiscordWebSocket", None), getattr(module, "KeepAliveHandler", None)
+        reconnect = getattr(module, "ReconnectWebSocket", None)
+        known = (has(websocket, "from_client", "identify", "resume", "poll_event", "send_heartbeat") and has(keep_alive, "ack")
+                 and reconnect is not None and isinstance(websocket.__dict__["from_client"], classmethod))
+        if not known:
+            self._agent.found(self._library, False, False, "this version is not known")
+            self._shards = None
+            return
+        shards, hooks = self._shards, self
+        from_client, identify = websocket.__dict__["from_client"].__func__, websocket.identify
+        resume, poll_event, send_heartbeat, ack = websocket.resume, websocket.poll_event, websocket.send_heartbeat, keep_alive.ack
+
+        async def our_from_client(cls, client, *args, **options):
+            hooks.check_client(client)
+            shard = shards.get(options.get("shard_id"))
+            try:
+                return await from_client(cls, client, *args, **options)
+            except BaseException:
+                shard.withdraw()
+                raise
+
+        def observe(self):
+            shard = shards.get(self.shard_id)
+            if not isinstance(self._discord_parsers, Parsers):
+                self._discord_parsers = Parsers(self._discord_parsers, shard)
+            return shard
+
+        async def our_identify(self):
+            shard = observe(self)
+            await identify(self)
+            shard.identified()
+
+        async def our_resume(self):
+            observe(self).resuming()
+            await resume(self)
+
+        async def our_poll_event(self):
+            try:
+                return await poll_event(self)
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                shard = shards.get(self.shard_id)
+                login = isinstance(error, reconnect) and not error.resume
+                if login:
+                    shard.invalid_session()
+                shard.closed(getattr(self, "_close_code", None) or self.socket.close_code or 1006)
+                if login and hooks.asks:
+                    await shard.allowed()  # here the library has no limit of time, as it has when it connects
+                raise
+
+        async def our_send_heartbeat(self, data):
+            shards.get(self.shard_id).beat()
+            return await send_heartbeat(self, data)
+
+        def our_ack(self):
+            ack(self)
+            shards.get(self.shard_id).acknowledged(self.latency)
+
+        websocket.from_client = classmethod(our_from_client)
+        websocket.identify, websocket.resume = our_identify, our_resume
+        websocket.poll_event, websocket.send_heartbeat, keep_alive.ack = our_poll_event, our_send_heartbeat, our_ack
+
+    asks = True
+
+    def client_loaded(self, module):
+        client = getattr(module, "Client", None)
+        if self._shards is None:
+            return
+        if not has(client, "before_identify_hook", "connect"):
+            self._agent.found(self._library, False, True, "this version is not known")
+            self.asks = False
+            return
+        shards, hooks = self._shards, self
+        before, connect = client.before_identify_hook, client.connect
+
+        async def before_identify_hook(self, shard_id, *, initial=False):
+            if not await shards.get(shard_id).allowed():
+                await before(self, shard_id, initial=initial)
+
+        async def our_connect(self, *args, **options):
+            hooks.check_client(self)
+            if hooks.asks:
+                await shards.get(self.shard_id).allowed()
+            return await connect(self, *args, **options)
+
+        self._ours = client.before_identify_hook = before_identify_hook
+        client.connect = our_connect
+        self._agent.found(self._library, True, True)
+
+    def shard_loaded(self, module):
+        client = getattr(module, "AutoShardedClient", None)
+        if self._shards is None or not has(client, "launch_shard"):
+            return
+        shards, hooks, launch_shard = self._shards, self, client.launch_shard
+
+        async def our_launch_shard(self, gateway, shard_id, *args, **options):
+            hooks.check_client(self)
+            if hooks.asks:
+                await shards.get(shard_id).allowed()
+            return await launch_shard(self, gateway, shard_id, *args, **options)
+
+        client.launch_shard = our_launch_shard
+
+    def check_client(self, client):
+        if self.asks and type(client).before_identify_hook is not self._ours:
+            self.asks = False
+            self._agent.found(self._library, False, True, "the bot has a before_identify_hook of its own")
+
+    def _begin(self):
+        """Takes the channel; false if there is none to take."""
+        number = os.environ.get("SMASTER_CHANNEL_FD", "")
+        if os.environ.get("SMASTER_HOOKS") != "1" or not number.isdigit():
+            return False
+        restore_environment()
+        self._agent = Agent(int(number))
+        self._shards = Shards(self._agent)
+        version = getattr(sys.modules.get(self._package), "__version__", "")
+        self._library = f"{distribution(self._package)} {version}".strip()
+        return True
+
+
+def distribution(package):
+    """What users call a package: py-cord, too, is imported as `discord`."""
+    if package != "discord":
+        return package
+    try:
+        from importlib import metadata
+
+        return metadata.metadata("py-cord")["Name"]
+    except ImportError:  # PackageNotFoundError is one
+        return "discord.py"
+
+
+def restore_environment():
+    """What the bot starts sees the environment as the user had it."""
+    os.environ.pop("SMASTER_HOOKS", None)
+    here = os.path.dirname(os.path.abspath(__file__))
+
+    def keep(name, value):
+        if value:
+            os.environ[name] = value
+        else:
+            os.environ.pop(name, None)
+
+    first, _, rest = os.environ.get("PYTHONPATH", "").partition(os.pathsep)
+    if first and os.path.abspath(first) == here:
+        keep("PYTHONPATH", rest)
+    ours = f'--require "{os.path.join(os.path.dirname(here), "node.js")}"'
+    options = os.environ.get("NODE_OPTIONS", "")
+    if options.startswith(ours):
+        keep("NODE_OPTIONS", options[len(ours):].lstrip())
+
+
+class Finder:
+    """Finds modules as ever, and has the libraries' looked at when they are loaded."""
+
+    def __init__(self):
+        self._seen = {}
+        for package in PACKAGES:
+            hooks = Hooks(package)
+            self._seen.update({f"{package}.gateway": hooks.gateway_loaded, f"{package}.client": hooks.client_loaded,
+                               f"{package}.shard": hooks.shard_loaded})
+
+    def find_spec(self, name, path=None, target=None):
+        seen = self._seen.get(name)
+        if seen is None:
+            return None
+        spec = machinery.PathFinder.find_spec(name, path, target)
+        if spec is None or spec.loader is None:
+            return spec
+        exec_module = spec.loader.exec_module
+
+        def exec_and_look(module):
+            exec_module(module)
+            try:
+                seen(module)
+            except Exception as error:  # a bot must start, whatever is wrong with us
+                print(f"smaster: {name} cannot be hooked: {error!r}", file=sys.stderr)
+
+        spec.loader.exec_module = exec_and_look
+        return spec
+
+
+sys.meta_path.insert(0, Finder())

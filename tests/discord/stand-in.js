@@ -84,6 +84,7 @@ export class StandIn extends EventEmitter {
     this.remaining = this.options.remaining ?? this.options.total;
     this.resetAt = Date.now() + this.options.resetAfter;
     this.sessions = new Map();
+    this.timelines = new Map(); // by "id/count": what happened to the shard, and when
     this.connections = new Set();
     this.lastIdentify = new Map(); // by bucket: when the last one was accepted
     this.refusal = null;
@@ -121,13 +122,12 @@ export class StandIn extends EventEmitter {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  /** Forgets what was counted, not what is. */
+  /** Counts from zero again; what happened to each shard stays known. */
   clear() {
     this.counts = {
       identifies: 0, accepted: 0, too_early: 0, over_budget: 0, doubles: 0, mixed_counts: 0, refused: 0, resumes: 0, resumed: 0, invalid_sessions: 0, ready: 0, closes: {}, rest: {},
     };
     this.earliest = null; // the shortest time, in ms, between an accepted IDENTIFY and the next one in its bucket
-    this.timelines = new Map();
   }
 
   // What it tells.
@@ -170,32 +170,26 @@ export class StandIn extends EventEmitter {
     await this.until(({connected}) => wanted.every((key) => connected.has(key)), timeout, `shards ${wanted.join(', ')} ready`);
   }
 
-  /** For each shard id the longest time, in ms, within [from, to] in which none of its sessions had a connection. */
-  downtimes(from = this.startedAt, to = Date.now()) {
-    const changes = new Map();
+  /** The longest time, in ms, within [from, to] in which some guild was on no shard that had a session and a connection, of whatever count. */
+  longestOutage(from = this.startedAt, to = Date.now()) {
+    const changes = Array.from({length: this.options.guilds}, () => []);
     for (const [key, timeline] of this.timelines) {
-      const id = Number(key.split('/')[0]);
-      for (const {at, event} of timeline) {
-        if (event !== 'up' && event !== 'down') continue;
-        if (!changes.has(id)) changes.set(id, []);
-        changes.get(id).push({at, by: event === 'up' ? 1 : -1});
-      }
+      const [shard, count] = key.split('/').map(Number);
+      const steps = timeline.filter(({event}) => event === 'up' || event === 'down');
+      changes.forEach((list, index) => shardOf(index, count) === shard && list.push(...steps));
     }
-    const longest = new Map();
-    for (const [id, list] of changes) {
-      list.sort((a, b) => a.at - b.at || b.by - a.by);
-      let up = 0;
+    return Math.max(0, ...changes.map((list) => {
+      list.sort((a, b) => a.at - b.at || (a.event === 'up' ? -1 : 1));
+      let sessions = 0;
       let since = from;
-      let worst = 0;
-      for (const {at, by} of list) {
-        if (up === 0 && by > 0 && at > from) worst = Math.max(worst, Math.min(at, to) - since);
-        up += by;
-        if (up === 0) since = Math.max(at, from);
+      let longest = 0;
+      for (const {at, event} of list) {
+        if (sessions === 0) longest = Math.max(longest, Math.min(at, to) - since);
+        sessions += event === 'up' ? 1 : -1;
+        if (sessions === 0) since = Math.max(at, from);
       }
-      if (up === 0) worst = Math.max(worst, to - since);
-      longest.set(id, worst);
-    }
-    return longest;
+      return sessions === 0 ? Math.max(longest, to - since) : longest;
+    }));
   }
 
   // What it can be told.

@@ -266,12 +266,17 @@ test('Nonsense is closed with the code that Discord has for it', async (t) => {
   assert.equal(await code((bot) => Array.from({length: 121}, () => bot.send(1, null))), 4008);
 });
 
-test('The longest time without a session is told for each shard', async (t) => {
-  const discord = await standIn(t);
+test('The longest time that a guild had no session is told, over generations of shards', async (t) => {
+  const discord = await standIn(t, {guilds: 4});
   const at = (...events) => events.map(([time, event]) => ({at: time, event}));
   discord.timelines.set('0/2', at([100, 'up'], [500, 'down'], [900, 'up']));
   discord.timelines.set('1/2', at([100, 'up'], [600, 'down']));
-  discord.timelines.set('1/4', at([300, 'up'])); // the next generation has it before the old one ends
-  assert.deepEqual([...discord.downtimes(100, 1000)], [[0, 400], [1, 0]]);
-  assert.deepEqual([...discord.downtimes(0, 1000)], [[0, 400], [1, 100]]);
+  assert.equal(discord.longestOutage(100, 950), 400);
+  assert.equal(discord.longestOutage(0, 950), 400);
+  assert.equal(discord.longestOutage(100, 1200), 600);
+  discord.timelines.set('1/4', at([550, 'up'])); // has half of the guilds of 1/2 before that ends
+  discord.timelines.set('3/4', at([700, 'up']));
+  assert.equal(discord.longestOutage(550, 850), 300, '0/2 is down until 900');
+  discord.timelines.set('0/2', at([100, 'up']));
+  assert.equal(discord.longestOutage(100, 1200), 100, 'the guilds of 3/4');
 });

@@ -12,7 +12,7 @@ const {isMainThread} = require('node:worker_threads');
 
 const VERSION = 1;
 const CMD = 'NODE_SMASTER'; // Node.js keeps messages whose cmd begins with NODE_ from the bot's own listeners
-const HELLO_TIMEOUT = 10_000;
+const HELLO_SECONDS = 20; // until the hooks stand aside
 const ASK_AGAIN = 5000; // after an error
 const FIGURES = 10_000;
 const CHANGES = 20; // told of a shard within FIGURES
@@ -46,9 +46,15 @@ class Agent {
       waiting(message);
     });
     /** Whether there is an agent that knows these messages: true, or false after a while. */
-    this.answered = Promise.race([answer, sleep(HELLO_TIMEOUT, false, {ref: false})]).then((good) => (this.active = good));
+    this.answered = Promise.race([answer, this.#unanswered()]).then((good) => (this.active = good));
     this.active = false;
     this.send({_sHooks: {version: VERSION, runtime: this.#runtime}});
+  }
+
+  /** Seconds in which the event loop turns: a bot that takes long to load reads its channel late. */
+  async #unanswered() {
+    for (let second = 0; second < HELLO_SECONDS; ++second) await sleep(1000, undefined, {ref: false});
+    return false;
   }
 
   get connected() {
@@ -326,8 +332,8 @@ class Waits {
 
 /** @discordjs/ws, which discord.js 14 uses: its option `buildIdentifyThrottler` has another default; a bot that sets it keeps its own. */
 function discordjs(library, exports, agent, shards) {
-  const {WebSocketManager, WebSocketShard, DefaultWebSocketManagerOptions: defaults} = exports;
-  if (!has(defaults, 'buildIdentifyThrottler') || !has(WebSocketManager?.prototype, 'connect', 'on') || !has(WebSocketShard?.prototype, 'send')) return false;
+  const {WebSocketManager, WebSocketShard, SimpleShardingStrategy, DefaultWebSocketManagerOptions: defaults} = exports;
+  if (!has(defaults, 'buildIdentifyThrottler') || !has(WebSocketManager?.prototype, 'connect', 'on') || !has(WebSocketShard?.prototype, 'send') || !SimpleShardingStrategy) return false;
   const build = defaults.buildIdentifyThrottler;
   const ours = (manager) => {
     let own;
@@ -352,6 +358,8 @@ function discordjs(library, exports, agent, shards) {
       this.on('debug', ({message, shardId}) => {
         const [, resumable] = /^Invalid session; will attempt to resume: (\w+)/.exec(message) ?? [];
         if (resumable) shards.get(shardId).received({op: OP.invalid_session, d: resumable === 'true'});
+        // A strategy with threads has its shards there, where no payload is seen.
+        else if (message.startsWith('Identifying') && !(this.strategy instanceof SimpleShardingStrategy)) shards.get(shardId).wrote(OP.identify);
       });
     }
     return connect.apply(this, args);
@@ -426,7 +434,7 @@ function discordeno(library, exports, agent, shards) {
 
 /** The file of each library that is hooked, when it has been loaded. */
 const LIBRARIES = [
-  {file: /[/\\]@discordjs[/\\]ws[/\\]dist[/\\]index\.(?:js|mjs)$/, hook: discordjs, exports: '{WebSocketManager, WebSocketShard, DefaultWebSocketManagerOptions}'},
+  {file: /[/\\]@discordjs[/\\]ws[/\\]dist[/\\]index\.(?:js|mjs)$/, hook: discordjs, exports: '{WebSocketManager, WebSocketShard, SimpleShardingStrategy, DefaultWebSocketManagerOptions}'},
   {file: /[/\\]eris[/\\]lib[/\\]gateway[/\\]Shard\.js$/, hook: eris},
   {file: /[/\\]oceanic\.js[/\\]dist[/\\]lib[/\\]gateway[/\\]Shard\.js$/, hook: oceanic},
   {file: /[/\\]@discordeno[/\\]gateway[/\\]dist[/\\](?:(?:esm|cjs)[/\\])?Shard\.c?js$/, hook: discordeno, exports: '{DiscordenoShard}'},

@@ -194,6 +194,23 @@ describe('hooks', {concurrency: 3}, () => {
     });
   });
 
+  test('A discord.js bot with its shards in threads asks for each', async (t) => {
+    const file = program(t, 'bot.mjs', `
+      import {Client} from 'discord.js';
+      import {WorkerShardingStrategy} from '@discordjs/ws';
+      const client = new Client({intents: [1], rest: {api: process.env.DISCORD_API.replace('/v10', '')},
+        ws: {buildStrategy: (manager) => new WorkerShardingStrategy(manager, {shardsPerWorker: 1})}});
+      client.login();`);
+    const {discord, agent, bots, ids} = await fleet(t, 'discord.js', [[0, 1]], {command: ['node', file]});
+    await explained(bots, async () => {
+      await discord.untilReady(ids, ids.length, PATIENCE);
+      neverEarly(discord, 2);
+      for (const id of ids) await discord.until(() => agent.of(id, 'ready').length === 1, PATIENCE, 'a ready that is told');
+      for (const id of ids) assert.equal(agent.of(id, 'identify_sent')[0].ask > 0, true);
+      assert.deepEqual(agent.cancels, []);
+    });
+  });
+
   test('@discordjs/ws as an ES module, and discordeno as CommonJS, ask as well', async (t) => {
     const ws = program(t, 'bot.mjs', `
       import {WebSocketManager} from '@discordjs/ws';
@@ -238,7 +255,7 @@ describe('hooks', {concurrency: 3}, () => {
     const {bots: [quick]} = await fleet(t, '', [0], {command: ['node', idle]});
     await quick.ended;
     assert.equal(quick.exitCode, 0);
-    assert.ok(Date.now() - begun < 9000, 'it ended before the hooks\' own timers');
+    assert.ok(Date.now() - begun < 19_000, 'it ended before the hooks\' own timers');
   });
 
   test('A Python bot that speaks on its channel itself has it to itself, and its own sitecustomize', async (t) => {
@@ -273,7 +290,8 @@ sys.exit(0)
     assert.ok(bot.output.includes(`', '${folder}:${examples}']`), bot.output);
     assert.match(bot.output, /^\[\{'one': 1\}\]$/m);
     assert.deepEqual(bot.heard.find(({_eval: script}) => script), {_eval: '6 * 7', _result: 42});
-    assert.deepEqual([bot.heard[0], bot.heard.at(-1)], [{_ready: true}, {_resume: true}], 'the last line, too, before its end');
+    assert.ok(bot.heard.some((message) => message._ready));
+    assert.deepEqual(bot.heard.at(-1), {_resume: true}, 'the last line, too, before its end');
     assert.ok(agent.hellos.some(({library, identify}) => /^discord.py /.test(library) && identify));
   });
 

@@ -22,7 +22,8 @@ from importlib import machinery
 VERSION = 1
 CMD = "NODE_SMASTER"  # Node.js keeps such messages from a bot's own listeners; Python has the same for one protocol
 PACKAGES = ("discord", "nextcord", "disnake")
-HELLO_TIMEOUT = 10.0
+HELLO_TIMEOUT = 20.0  # from the hello, and at least HELLO_LEAST from when somebody waits for it
+HELLO_LEAST = 5.0
 ASK_AGAIN = 5.0  # after an error
 FIGURES = 10.0
 MEASURE = 0.25  # how often the loop's delay is measured
@@ -170,7 +171,7 @@ class Agent:
     async def answered(self):
         """Whether there is an agent that knows these messages: true, or false after a while."""
         if not self._hello.done():
-            left = max(0.0, self._hello_until - time.monotonic())
+            left = max(HELLO_LEAST, self._hello_until - time.monotonic())
             try:
                 await asyncio.wait_for(asyncio.shield(asyncio.wrap_future(self._hello)), left)
             except asyncio.TimeoutError:

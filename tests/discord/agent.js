@@ -33,7 +33,10 @@ export class Agent {
     const bot = kept(t, spawn(program, args, {stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env: hooks ? hooked(all) : all}));
     bot.heard = [];
     bot.on('internalMessage', (message) => message.cmd === CMD && this.#told(bot, message));
-    bot.on('message', (message) => bot.heard.push(message));
+    bot.on('message', (message) => {
+      bot.heard.push(message);
+      if (message._sHooks || message._sGateway || message._sIdentify !== undefined) this.#told(bot, message);
+    });
     bot.on('error', () => {});
     bot.on('exit', () => this.#gone(bot));
     return bot;
@@ -51,6 +54,7 @@ export class Agent {
 
   #told(bot, message) {
     const {_sHooks: hello, _sGateway: event, _sIdentify: shard, _sId: id} = message;
+    bot.answer = message.cmd ? {cmd: CMD} : {}; // what the bot does, and so its answers
     if (hello) {
       this.hellos.push(hello);
       if (this.answers && !bot.greeted) this.#send(bot, {_sHooks: {version: 1}});
@@ -112,6 +116,6 @@ export class Agent {
   }
 
   #send(bot, message) {
-    if (bot.connected) bot.send({cmd: CMD, ...message}, () => {});
+    if (bot.connected) bot.send({...bot.answer, ...message}, () => {});
   }
 }

@@ -11,6 +11,7 @@ export const COMMANDS = {
   eris: ['node', path.join(BOTS, 'eris.js')],
   'oceanic.js': ['node', path.join(BOTS, 'oceanic.js')],
   discordeno: ['node', path.join(BOTS, 'discordeno.js')],
+  light: ['node', path.join(BOTS, 'light.js')],
   'discord.py': ['/usr/bin/python3', path.join(BOTS, 'discordpy.py')],
 };
 

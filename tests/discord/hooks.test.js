@@ -324,6 +324,31 @@ asyncio.run(Bot(intents=discord.Intents(guilds=True)).start("token"))
     });
   });
 
+  test('Light bots ask by themselves, whatever the gateway does', async (t) => {
+    const {discord, agent, bots, ids} = await fleet(t, 'light', [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14, 15]], {
+      hooks: false, discord: {maxConcurrency: 4, identifyInterval: 200, heartbeatInterval: 2000}, agent: {margin: 100},
+    });
+    const all = () => discord.connected.size === ids.length;
+    await explained(bots, async () => {
+      await discord.until(all, PATIENCE, 'all there');
+      neverEarly(discord, ids.length);
+      let random = 12345;
+      const pick = () => ids.filter(() => (random = (random * 1103515245 + 12345) % 2 ** 31) % 3 === 0);
+      for (let round = 0; round < 5; ++round) {
+        for (const disturb of [() => discord.invalidate({shards: pick()}), () => discord.drop({shards: pick()}), () => discord.drop({shards: pick(), sessions: true}),
+          () => discord.drop({shards: pick(), code: 4000}), () => discord.reconnect({shards: pick()})]) {
+          disturb();
+          await new Promise((resolve) => discord.once('event', resolve)); // something happens before the next
+        }
+        await discord.until(all, PATIENCE, 'all back');
+      }
+      const {too_early: early, doubles, accepted, identifies} = discord.counts;
+      assert.deepEqual({early, doubles, refused: identifies - accepted}, {early: 0, doubles: 0, refused: 0});
+      assert.ok(accepted > 2 * ids.length);
+      assert.equal(agent.hellos.length, 2);
+    });
+  });
+
   test('A library that is not known is left alone, and told of once', async (t) => {
     const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
     t.after(() => rmSync(folder, {recursive: true, force: true}));

@@ -129,7 +129,22 @@ describe('hooks', {concurrency: 3}, () => {
       });
     });
 
-    test(`${kind}: a login that the gateway refuses is told with its code`, async (t) => {
+    test(`${kind}: it comes back when Discord was away, early for nobody, and does not say the same over and over`, async (t) => {
+    const {discord, agent, bots} = await fleet(t, kind, [0, 1]);
+    await explained(bots, async () => {
+      await discord.untilReady([0, 1], 2, PATIENCE);
+      discord.away({ms: 4000});
+      await discord.until(({connections}) => connections.size === 0, PATIENCE, 'all gone');
+      await discord.untilReady([0, 1], 2, PATIENCE);
+      assert.deepEqual([discord.counts.too_early, discord.counts.doubles], [0, 0]);
+      for (const id of [0, 1]) {
+        const closed = agent.of(id, 'closed').length;
+        assert.ok(closed >= 1 && closed <= 8, `${closed} times closed`);
+      }
+    });
+  });
+
+  test(`${kind}: a login that the gateway refuses is told with its code`, async (t) => {
       const {discord, agent, bots} = await fleet(t, kind, [0]);
       discord.refuse({code: 4014});
       await explained(bots, async () => {

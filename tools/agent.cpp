@@ -106,6 +106,7 @@ int main(int argc, char** argv) {
             !label.empty() && label.size() <= 64 && label.find_first_not_of(kLabelLetters) == label.npos;
         return good ? std::string() : "a label has up to 64 letters, digits, dots, dashes and underscores";
       });
+  tool.app.add_flag("!--no-hooks", options.hooks, "Load nothing into bots that has them ask before they log in");
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
   (void)tools::add_duration(tool.app, "--grace", options.grace,
                             "From SIGTERM to SIGKILL when a bot is stopped");

@@ -25,11 +25,23 @@ constexpr Millis kLostGrace{5'000};
 constexpr Millis kQuietConnection{45'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 
+/// Agents whose bots are the same program say the same: what one of those bots can, the others can.
+std::string kind_of(const std::vector<std::string>& command) {
+  std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits
+  for (const auto& word : command) {
+    for (const char c : word + '\0') {
+      hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3;
+    }
+  }
+  return std::to_string(hash);
+}
+
 std::string introduction(const AgentOptions& options) {
   return json::serialize(bj::object{{"agent", SMASTER_VERSION},
                                     {"processes", options.processes},
                                     {"shardsPerProcess", options.shards_per_process},
-                                    {"host", options.host}});
+                                    {"host", options.host},
+                                    {"kind", kind_of(options.command)}});
 }
 
 void read(const bj::object& object, std::string_view key, std::vector<std::string>& out) {
@@ -61,6 +73,7 @@ Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, i
       life_timer_(shared.context.get_executor()),
       master_watch_(shared.context.get_executor()),
       channel_watch_(shared.context.get_executor()),
+      logins_timer_(shared.context.get_executor()),
       status_timer_(shared.context.get_executor()),
       figures_timer_(shared.context.get_executor()),
       respawn_timer_(shared.context.get_executor()),
@@ -83,7 +96,8 @@ void Agent::stop() {
 void Agent::leave() {
   if (std::exchange(left_, true)) return;
   send_status();
-  for (auto* const timer : {&life_timer_, &master_watch_, &channel_watch_, &status_timer_, &figures_timer_}) {
+  for (auto* const timer :
+       {&life_timer_, &master_watch_, &channel_watch_, &logins_timer_, &status_timer_, &figures_timer_}) {
     timer->cancel();
   }
   uplink_.stop();
@@ -95,6 +109,7 @@ void Agent::uplink_up(Millis ahead) {
                uplink_.master().url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
   send_status();  // the master hears what runs here before it says what is to run
   if (life_.phase() == BotLife::Phase::asking) ask_to_start();
+  logins_.connected(now());
   requests_.connected();
   arm_master_watch();
 }
@@ -134,6 +149,8 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
     on_update(arguments);
   } else if (name == "respawn") {
     on_respawn(arguments);
+  } else if (name == "permit") {
+    on_permit(arguments);
   } else if (name == "evalRequest") {
     const auto script = text(0);
     if (!script) return answer(error_outcome("TypeError", "evalRequest takes a script as text"));

@@ -13,6 +13,7 @@
 #include "agent/bot_life.hpp"
 #include "agent/bot_process.hpp"
 #include "agent/channel.hpp"
+#include "agent/logins.hpp"
 #include "agent/requests.hpp"
 #include "agent/statuses.hpp"
 #include "agent/storage_gauge.hpp"
@@ -34,6 +35,7 @@ struct AgentOptions {
   int processes = 1;           ///< bot processes for each config
   int shards_per_process = 1;  ///< shard ids that each takes at most
   std::string host;            ///< what the master is to call this host
+  bool hooks = true;           ///< have Node.js and Python load what makes bots ask before they log in
 };
 
 /// What agents of one process share.
@@ -56,7 +58,7 @@ struct Shared {
   }
 };
 
-class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
+class Agent final : public UplinkOwner, public BotOwner, public ChannelSink, public LoginSink {
  public:
   /// `process`: which of the shard's processes it is, from 0. `lock`: a descriptor that keeps other agents
   /// from using the same config.
@@ -74,7 +76,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
                     socketio::Arguments arguments) override;
 
   // BotOwner
-  void bot_line(std::string_view line) override { channel_->receive(line); }
+  void bot_line(std::string_view line) override;
   void bot_hung_up() override;
   void bot_exited(const std::string& how) override;
 
@@ -82,6 +84,12 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   void to_bot(std::string line) override;
   void bot_state(BotState state) override;
   void bot_request(Request request, std::string reply) override;
+
+  // LoginSink
+  void login_line(std::string line) override { to_bot(std::move(line)); }
+  void ask_master(ShardId id, std::uint64_t ask) override;
+  void tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) override;
+  void logins_changed() override;
 
  private:
   /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone,
@@ -93,6 +101,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   // The master's orders.
   void on_update(const socketio::Arguments& arguments);
   void on_respawn(const socketio::Arguments& arguments);
+  void on_permit(const socketio::Arguments& arguments);
   void ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask);
   net::Task<> on_master_key(std::string pem, std::string signature, Answer answer);
   void on_write_file(socketio::Arguments arguments, Answer answer);
@@ -108,6 +117,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   void arm_life();
   void arm_master_watch();
   void arm_channel_watch();
+  void arm_logins();
   void leave();
 
   // Statuses.
@@ -138,6 +148,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   BotLife life_;
   std::shared_ptr<BotProcess> bot_;
   std::optional<Channel> channel_;
+  Logins logins_{*this};
   Statuses statuses_;
 
   // What the master said last.
@@ -163,6 +174,7 @@ class Agent final : public UplinkOwner, public BotOwner, public ChannelSink {
   net::Timer life_timer_;
   net::Timer master_watch_;
   net::Timer channel_watch_;
+  net::Timer logins_timer_;
   net::Timer status_timer_;
   net::Timer figures_timer_;
   net::Timer respawn_timer_;

@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "agent/agent.hpp"
+#include "agent/hooks.hpp"
 #include "base/text.hpp"
 #include "crypto/keys.hpp"
+#include "json/json.hpp"
 #include "net/clock.hpp"
 
 namespace smaster::agent {
@@ -88,6 +90,9 @@ BotCommand Agent::bot_command(const Role& role) const {
         std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
     command.environment.push_back(variable);
   }
+  if (const auto folder = options.hooks ? hooks_folder() : std::filesystem::path(); !folder.empty()) {
+    add_hooks(command.environment, folder);
+  }
   if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(role) + "] ";
   command.grace = options.grace;
   command.lock = lock_;
@@ -104,6 +109,7 @@ void Agent::start_bot() {
   asking_figures_ = false;
   figures_.reset();
   channel_.emplace(*this);
+  logins_.started(role.ids);
   start_time_ = wall_clock();
   kill_timer_.cancel();
   auto started = BotProcess::start(shared_.context, bot_command(role), *this);
@@ -119,6 +125,8 @@ void Agent::bot_exited(const std::string& how) {
   const bool asked_for = life_.phase() == BotLife::Phase::stopping;
   bot_.reset();
   channel_watch_.cancel();
+  logins_timer_.cancel();
+  logins_.ended(!asked_for);
   last_exit_ = how;
   stop_time_ = wall_clock();
   ready_.reset();
@@ -155,6 +163,58 @@ void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& a
 
 void Agent::to_bot(std::string line) {
   if (bot_) bot_->send(std::move(line));
+}
+
+void Agent::bot_line(std::string_view line) {
+  if (logins_.receive(line, now())) return arm_logins();
+  channel_->receive(line);
+}
+
+void Agent::arm_logins() {
+  const auto deadline = logins_.deadline();
+  if (!deadline) return;
+  logins_timer_.expires_at(*deadline);
+  logins_timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
+    logins_.tick(now());
+    arm_logins();
+  });
+}
+
+/// What is not sent now is asked again when the master is there.
+void Agent::ask_master(ShardId id, std::uint64_t ask) {
+  if (!uplink_.up()) return;
+  uplink_.emit("identify",
+               {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) + '}'});
+}
+
+void Agent::tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) {
+  if (!uplink_.up()) return;
+  uplink_.emit("login",
+               {R"({"event":")" + std::string(event) + R"(","id":)" + std::to_string(id.value) +
+                R"(,"ask":)" + std::to_string(ask) + R"(,"ago":)" + std::to_string(ago.count()) + '}'});
+}
+
+void Agent::logins_changed() {
+  if (bot_) send_status();
+}
+
+void Agent::on_permit(const socketio::Arguments& arguments) {
+  const auto value = arguments.json.empty() ? Result<boost::json::value>(fail(ErrorKind::bad_data, "nothing"))
+                                            : json::parse(arguments.json.front());
+  if (!value || !value->is_object()) return;
+  const auto& object = value->get_object();
+  ShardId id;
+  std::int64_t ask = 0;
+  std::int64_t waited = 0;
+  std::string error;
+  json::read(object, "id", id);
+  json::read(object, "ask", ask);
+  json::read(object, "waited", waited);
+  json::read(object, "error", error);
+  logins_.answered(id, static_cast<std::uint64_t>(ask), Millis{std::max<std::int64_t>(waited, 0)}, error,
+                   now());
+  arm_logins();
 }
 
 void Agent::bot_hung_up() {

@@ -76,7 +76,12 @@ fleet::BotReport Agent::bot_report() const {
   fleet::BotReport report;
   report.agent = SMASTER_VERSION;
   report.state = phase_word(life_.phase());
-  report.ready = ready_;
+  // What the hooks see is better known than what the library says of itself.
+  const auto ready = bot_ ? logins_.ready() : std::nullopt;
+  report.ready = ready ? ready : ready_;
+  report.asks = logins_.asks();
+  report.hooks = logins_.hooks();
+  if (bot_) report.gateways = logins_.gateways(net::now());
   report.pid = bot_ ? bot_->pid() : -1;
   report.deaths = life_.deaths();
   report.crash_loop = life_.crash_loop();

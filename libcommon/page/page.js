@@ -9,7 +9,7 @@ const METRICS = [
   {key: 'ping', title: 'Ping, mean', unit: (v) => `${Math.round(v)} ms`},
   {key: 'starts', title: 'Starts', unit: (v) => `${Math.round(v)}`},
 ];
-const STATES = ['running', 'starting', 'queued', 'spare', 'new', 'silent', 'crashing', 'parked', 'offline', 'dead'];
+const STATES = ['running', 'logging in', 'starting', 'queued', 'spare', 'new', 'silent', 'deaf', 'hung', 'disconnected', 'refused', 'crashing', 'parked', 'offline', 'dead'];
 const MANY = 200;
 
 const shards = new Map(); // by name
@@ -97,7 +97,8 @@ function draw_grid() {
       boxes.set(shard.name, box);
     }
     if (grid.children[i] !== box) grid.insertBefore(box, grid.children[i] ?? null);
-    if (box.className !== shard.state) box.className = shard.state;
+    const name = shard.state.replace(' ', '-');
+    if (box.className !== name) box.className = name;
     if (box.textContent !== label(shard)) box.textContent = label(shard);
     const words = describe(shard);
     if (box.title !== words) box.title = words, box.setAttribute('aria-label', words);
@@ -116,7 +117,7 @@ function draw_legend() {
     const item = document.createElement('li');
     const button = document.createElement('button');
     const dot = document.createElement('span');
-    dot.className = `dot ${state}`;
+    dot.className = `dot ${state.replace(' ', '-')}`;
     button.append(dot, `${state} ${counts.get(state)}`);
     button.setAttribute('aria-pressed', state === onlyState);
     button.addEventListener('click', () => {

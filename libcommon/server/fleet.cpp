@@ -93,10 +93,14 @@ std::string_view Fleet::state(const Shard& shard) const {
   }
   if (now - info.last_seen >= settings_.request_reboot_after) return "silent";
   if (!info.goal.bound()) return "spare";
+  if (shard.refused != 0) return "refused";
   if (shard.parked) return "parked";
   if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
   if (!shard.told) return "queued";
-  return info.runs_goal() ? "running" : "starting";
+  if (!info.runs_goal()) return "starting";
+  const auto standing = shard.gateway.standing();
+  if (standing != fleet::Gateway::unknown && standing != fleet::Gateway::running) return to_string(standing);
+  return shard.ready ? "running" : "logging in";
 }
 
 Shard* Fleet::find(const ShardName& name) {
@@ -155,11 +159,13 @@ void Fleet::attach(ShardSession& session) {
   seen(shard);
 }
 
-void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host) {
+void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
+                       const std::string& kind) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;
   shard->info.capacity = capacity;
   shard->info.host = host;
+  shard->kind = kind;
   shard->dirty = true;
   dispatch_.changed(*shard);
 }
@@ -210,13 +216,17 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   // nothing has none to count, and −1 is from one that cannot.
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
   shard.quiet = quiet ? shard.quiet + 1 : 0;
-  if (!settings_.use_message_stats || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
+  // One that tells of its gateway is judged by that.
+  const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
+  if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   if (shard.past == nullptr) shard.past = &history_.of(info.id);
   history_.add(*shard.past, status, net::wall_clock());
   const auto believed = std::pair(info.current, shard.ready);
+  const auto refused = shard.refused;
   const bool expected = shard.awaiting_status;
   const auto parked = dispatch_.status(shard, status, now);
   if (parked) say(*parked);
+  if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) replan();
   if (expected || parked) return;

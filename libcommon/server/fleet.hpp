@@ -118,7 +118,8 @@ class Fleet {
   /// A session is authenticated: it replaces the shard's old one.
   void attach(ShardSession& session);
   /// What its shard can take: shard ids a process, and on which host.
-  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host);
+  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
+                  const std::string& kind);
   /// It has joined the namespace and has our proof: it may be told its id.
   void joined(ShardSession& session);
   void detach(ShardSession& session);
@@ -151,6 +152,10 @@ class Fleet {
   void exit(Shard& shard);
   /// Its agent asks when it may restart a bot that died; the ack is the answer.
   void may_start(Shard& shard, socketio::AckId ack_id);
+  /// Its bot asks to send the IDENTIFY of `id`: a `permit` follows when it may. False: it never may.
+  [[nodiscard]] bool ask_login(Shard& shard, ShardId id, std::uint64_t ask);
+  /// Its bot says what became of a login; an IDENTIFY was sent `ago`.
+  void login(Shard& shard, fleet::LoginNews news, Millis ago);
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
@@ -168,6 +173,8 @@ class Fleet {
 
   /// Set by the server: the store says that another one leads.
   std::function<void(const std::string&)> deposed;
+  /// Set by the server: somebody logged in without asking, so that Discord must say how many logins are left.
+  std::function<void()> logins_drifted;
   /// Set by the server: tells the operators of something that needs them.
   std::function<void(const std::string&)> alert;
   /// Set by the server: makes one config, then calls replan by way of `add`.
@@ -182,6 +189,7 @@ class Fleet {
   void tell_all_anew();
   void say(const fleet::Plan& plan);
   void say(const fleet::Parked& parked);
+  void say_refused(const Shard& shard);
   net::Task<> save_then_tell(std::vector<fleet::Assign> assignments);
   void deliver();
   void deliver_later();

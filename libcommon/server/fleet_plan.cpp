@@ -132,6 +132,8 @@ void Fleet::set_plan_settings() {
   s.strategy = target_.strategy;
   s.auto_generate = settings_.auto_generate;
   s.max_down = settings_.reshard_max_down;
+  s.login_patience = settings_.login_patience;
+  s.gateway_patience = settings_.gateway_patience;
   s.rebalance = s.rebalance || settings_.rebalance;
   s.patience.request_reboot_after = settings_.request_reboot_after;
   s.patience.expect_reboot_after = settings_.expect_reboot_after;
@@ -226,6 +228,13 @@ void Fleet::say(const fleet::Plan& plan) {
                    std::to_string(assignment.role.count.value) + ", runs " + fleet::ids_text(runs) + " of " +
                    std::to_string(runs.count.value));
   }
+  for (const auto& [name, gateway, since] : plan.unwell) {
+    const auto& goal_role = find(name)->info.goal;
+    log::shard(spdlog::level::warn, {"unwell", name.str(), goal_role.first(), {}},
+               "shard " + name.str() + " (id " + fleet::ids_text(goal_role) + ") has been " +
+                   std::string(to_string(gateway)) + " for " + format_duration(since) +
+                   ": it is told to restart its bot");
+  }
   for (const auto& name : plan.reboots) {
     const auto& goal_role = find(name)->info.goal;
     log::shard(spdlog::level::warn, {"silent", name.str(), goal_role.first(), {}},
@@ -233,6 +242,17 @@ void Fleet::say(const fleet::Plan& plan) {
                    ") has given no sign of life for " + format_duration(settings_.request_reboot_after) +
                    ": it is told to reboot");
   }
+}
+
+void Fleet::say_refused(const Shard& shard) {
+  const auto id = std::to_string(shard.info.goal.first().value);
+  const auto text = "Discord refuses the bot of shard " + shard.info.id.str() + " (id " + id +
+                    ") with code " + std::to_string(shard.refused) + ": " +
+                    std::string(fleet::refusal_words(shard.refused)) +
+                    ". It is stopped and not tried again by itself; then \"smaster respawn --shard " + id +
+                    "\" lets it try";
+  spdlog::error("{}", text);
+  if (alert) alert(text);
 }
 
 void Fleet::say(const fleet::Parked& parked) {
@@ -294,6 +314,20 @@ void Fleet::exit(Shard& shard) {
 void Fleet::may_start(Shard& shard, socketio::AckId ack_id) {
   shard.start_asked = ack_id;
   dispatch_.ask_to_start(shard);
+  deliver_later();
+}
+
+bool Fleet::ask_login(Shard& shard, ShardId id, std::uint64_t ask) {
+  if (!dispatch_.ask_login(shard, id, ask, net::fleet_clock())) return false;
+  deliver_later();
+  return true;
+}
+
+void Fleet::login(Shard& shard, fleet::LoginNews news, Millis ago) {
+  const auto now = net::fleet_clock();
+  news.at = now - ago;
+  dispatch_.login(shard, news, now);
+  if (identify().drifted() && logins_drifted) logins_drifted();
   deliver_later();
 }
 
@@ -375,6 +409,11 @@ void Fleet::deliver(const fleet::Order& order) {
     case fleet::Order::Kind::update:
       shard->dirty = true;
       session.emit("update", {update_text(*shard, order.role.first(), order.role)});
+      break;
+    case fleet::Order::Kind::permit:
+      session.emit("permit",
+                   {R"({"id":)" + std::to_string(order.role.first().value) + R"(,"ask":)" +
+                    std::to_string(order.ask) + R"(,"waited":)" + std::to_string(order.delay.count()) + '}'});
       break;
     case fleet::Order::Kind::exit:
       session.emit("update", {update_text(*shard, kExit, {})});

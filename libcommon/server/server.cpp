@@ -203,6 +203,7 @@ class Server final : public net::Application {
       });
     };
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
+    core_.fleet.logins_drifted = [this] { discord_.ask_soon(); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.deposed = [this](const std::string& why) { deposed(why); };
     if (candidacy_) {

@@ -84,6 +84,8 @@ struct Settings {
   std::vector<std::string> node_args;
   std::vector<std::string> bot_args;
   Millis respawn_delay{5'000};
+  Millis login_patience{15'000};
+  Millis gateway_patience{180'000};
   Millis timestamp_precision{300'000};
   bool auto_generate = true;
   std::vector<std::string> copy_files;              ///< of project_dir, for every shard that connects

@@ -123,17 +123,19 @@ bool ShardSession::introduce(std::string_view auth) {
   bool only_check = false;
   std::int64_t capacity = 1;
   std::string host;
+  std::string kind;
   if (const auto value = json::parse(auth); value && value->is_object()) {
     const auto& object = value->get_object();
     agent_ = object.contains("agent");
     json::read(object, "check", only_check);
     json::read(object, "shardsPerProcess", capacity);
     json::read(object, "host", host);
+    json::read(object, "kind", kind);
   }
   if (!only_check) {
     const auto label = host.substr(0, kMaxHostLabel);
     core_.fleet.introduced(*this, static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds)),
-                           label);
+                           label, kind.substr(0, kMaxHostLabel));
   }
   return only_check;
 }
@@ -222,7 +224,9 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   } else if (name == "respawnAll") {
     on_respawn_all(ack_id, arguments);
   } else if (name == "identify") {
-    if (ack_id) core_.fleet.may_start(*shard, *ack_id);
+    on_identify(*shard, ack_id, arguments);
+  } else if (name == "login") {
+    on_login(*shard, arguments);
   } else if (name == "sendSQL") {
     on_send_sql(ack_id, arguments);
   } else if (name == "writeFile") {
@@ -238,6 +242,45 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
         "sent the event \"" + std::string(name.substr(0, 64)) + "\", which this server does not know");
     if (ack_id) answer(*ack_id, {R"("this master does not support that event")"});
   }
+}
+
+/// An agent's question: when it may start a bot that died (without arguments), or when its bot may log in.
+void ShardSession::on_identify(Shard& shard, std::optional<socketio::AckId> ack_id,
+                               const socketio::Arguments& arguments) {
+  if (arguments.json.empty()) {
+    if (ack_id) core_.fleet.may_start(shard, *ack_id);
+    return;
+  }
+  const auto value = json::parse(arguments.json.front());
+  if (!value || !value->is_object()) return;
+  ShardId id;
+  std::int64_t ask = 0;
+  json::read(value->get_object(), "id", id);
+  json::read(value->get_object(), "ask", ask);
+  if (ask <= 0 || core_.fleet.ask_login(shard, id, static_cast<std::uint64_t>(ask))) return;
+  emit("permit", {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) +
+                  R"(,"error":"shard )" + std::to_string(id.value) + R"( is not to run here"})"});
+}
+
+/// What an agent tells of its bot's logins.
+void ShardSession::on_login(Shard& shard, const socketio::Arguments& arguments) {
+  constexpr std::int64_t kLongest = 60'000;
+  const auto value = arguments.json.empty() ? Result<boost::json::value>(fail(ErrorKind::bad_data, "nothing"))
+                                            : json::parse(arguments.json.front());
+  if (!value || !value->is_object()) return;
+  const auto& object = value->get_object();
+  std::string word;
+  std::int64_t ask = 0;
+  std::int64_t ago = 0;
+  ShardId id;
+  json::read(object, "event", word);
+  json::read(object, "id", id);
+  json::read(object, "ask", ask);
+  json::read(object, "ago", ago);
+  const auto event = fleet::parse_login_event(word);
+  if (!event || ask < 0) return;
+  core_.fleet.login(shard, {*event, id, static_cast<std::uint64_t>(ask)},
+                    Millis{std::clamp<std::int64_t>(ago, 0, kLongest)});
 }
 
 void ShardSession::answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result) {

@@ -16,6 +16,7 @@ namespace smaster::server {
 
 class Core;
 class MasterProof;
+struct Shard;
 
 class ShardSession final : public net::SocketIoUpper {
  public:
@@ -70,6 +71,8 @@ class ShardSession final : public net::SocketIoUpper {
   void fail_pending();
   void left();
   bool introduce(std::string_view auth);
+  void on_identify(Shard& shard, std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_login(Shard& shard, const socketio::Arguments& arguments);
   /// The error of an ack, or null.
   void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
   [[nodiscard]] OnBroadcast answer_with_result(std::optional<socketio::AckId> ack_id);

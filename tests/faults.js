@@ -41,7 +41,7 @@ const kLogins = 1000;
 const api = await discord(t, folder, () => ({body: gateway(kGoal, {total: kLogins, remaining: kLogins - starts().length})}));
 const etcd = await new Etcd(3).start();
 const cluster = new Cluster(3, {url: etcd, links: true, lease: '3s', settings:
-  `[shards]\ncount = ${kGoal}\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\nca_file = "${api.ca}"\nidentify_reserve = 0\n` +
+  `[shards]\ncount = ${kGoal}\nlogin_patience = "1s"\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\nca_file = "${api.ca}"\nidentify_reserve = 0\n` +
   // So short that ids go to other agents within a fault.
   '[heartbeat]\ninterval = "500ms"\nrequest_reboot_after = "6s"\nexpect_reboot_after = "8s"\nassume_dead_after = "10s"\n' +
   '[limits]\nconn_count = 1000\n'});

@@ -1,5 +1,4 @@
 // What a bot asks of its agent: passed on to the master, which answers or has others answer.
-#include <boost/asio/detached.hpp>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -72,8 +71,8 @@ void Agent::on_bot(request::Message message, std::string reply) {
 }
 
 void Agent::on_bot(request::WriteFile file, std::string reply) {
-  net::asio::co_spawn(shared_.context, send_file(std::move(file.name), answer_to_bot(std::move(reply))),
-                      net::asio::detached);
+  const auto answer = answer_to_bot(std::move(reply));
+  shared_.tasks.spawn("send a file", send_file(std::move(file.name), answer), failed(answer));
 }
 
 void Agent::on_bot(request::GetFile file, std::string reply) {
@@ -81,8 +80,8 @@ void Agent::on_bot(request::GetFile file, std::string reply) {
   if (file.mtime) what += R"(,"mtime":)" + std::to_string(*file.mtime);
   auto answer = answer_to_bot(std::move(reply));
   requests_.send_or_keep({"getFile", {what + '}'}, {}, kSqlPatience, [this, answer](const Outcome& outcome) {
-                            net::asio::co_spawn(shared_.context, finish_get_file(outcome, answer),
-                                                net::asio::detached);
+                            shared_.tasks.spawn("finish getting a file", finish_get_file(outcome, answer),
+                                                failed(answer));
                           }});
 }
 

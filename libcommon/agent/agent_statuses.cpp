@@ -32,7 +32,7 @@ std::string_view phase_word(BotLife::Phase phase) {
 
 /// Sends a status with the bot's own figures, as soon as it has given them.
 void Agent::ask_figures() {
-  const bool deaf = !bot_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
+  const bool deaf = !bot_ || ended_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
   if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
   if (std::exchange(asking_figures_, true)) {
     figures_.reset();  // it has not answered the last time: what it said before is no longer true
@@ -76,7 +76,13 @@ fleet::BotReport Agent::bot_report() const {
   fleet::BotReport report;
   report.agent = SMASTER_VERSION;
   report.state = phase_word(life_.phase());
-  report.ready = ready_;
+  // What the hooks see is better known than what the library says of itself.
+  const auto ready = bot_ ? logins_.ready() : std::nullopt;
+  report.ready = ready ? ready : ready_;
+  report.asks = logins_.asks();
+  report.hooks = logins_.hooks();
+  if (bot_) report.gateways = logins_.gateways(net::now());
+  if (bot_ && (hung_up_ || channel_->alive())) report.askable = !hung_up_;
   report.pid = bot_ ? bot_->pid() : -1;
   report.deaths = life_.deaths();
   report.crash_loop = life_.crash_loop();

@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "control/stream.hpp"
 #include "json/json.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 namespace {
@@ -37,7 +38,10 @@ class Exchange {
                    const std::function<std::string()>& more = nullptr) {
     asio::io_context context(1);
     Result<void> result;
-    asio::co_spawn(context, talk(context, std::move(request), take, more, result), [](std::exception_ptr) {});
+    net::TaskScope tasks(context.get_executor(), "control client");
+    tasks.spawn("request", talk(context, std::move(request), take, more, result), [&result] {
+      result = fail(ErrorKind::internal, "the request failed in a way that should not happen");
+    });
     context.run();
     return result;
   }

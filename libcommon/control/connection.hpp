@@ -7,10 +7,13 @@
 #include <boost/beast/http.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/types.hpp"
 #include "control/stream.hpp"
+#include "net/http_rules.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 
@@ -22,6 +25,8 @@ struct ConnectionLimits {
   std::uint64_t max_body;          ///< bytes
   bool pieces;                     ///< a PUT may be of any size, and is handed on as it comes
   std::optional<Millis> patience;  ///< from one answer to the end of the next request
+  /// Headers that every answer has, whatever it is.
+  std::span<const std::pair<const char*, const char*>> headers{};
 };
 
 /// One HTTP/1.1 client on a stream socket: its requests go to the handler, one after the other, the answers
@@ -47,12 +52,13 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
     bool keep = true;
     while (keep) {
-      boost::system::error_code error;
       http::request_parser<http::empty_body> header;
       header.body_limit(boost::none);
       hurry();
-      co_await http::async_read_header(socket_, buffer_, header, asio::redirect_error(net::use_task, error));
-      if (error) co_return;
+      if (const auto error = co_await net::read_request_header(socket_, buffer_, header)) {
+        co_await refuse(error);
+        co_return;
+      }
       if (elsewhere_) {
         const auto call = to_call(header.get());
         auto other = co_await elsewhere_(call.path);
@@ -77,12 +83,14 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
 
  private:
   net::Task<bool> serve_whole(Header& header) {
-    boost::system::error_code error;
     http::request_parser<http::string_body> parser(std::move(header));
     parser.body_limit(limits_.max_body);
-    co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+    const auto error = co_await net::read_request_body(socket_, buffer_, parser);
+    if (error) {
+      co_await refuse(error);
+      co_return false;
+    }
     patience_.cancel();
-    if (error) co_return false;
     auto call = to_call(parser.get());
     call.body = std::move(parser.get().body());
     co_return co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
@@ -130,6 +138,15 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     co_return co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
   }
 
+  /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
+  net::Task<> refuse(boost::system::error_code error) {
+    const auto status = net::refusal_status(error);
+    if (!status) co_return;
+    auto refusal = error_reply(fail(ErrorKind::bad_data, "malformed HTTP request: " + error.message()));
+    refusal.status = static_cast<unsigned>(*status);
+    co_await refuse(std::move(refusal));
+  }
+
   net::Task<> refuse(Reply refusal) {
     co_await reply(std::move(refusal), 11, false);
     // The request is taken off the socket unread: closed over it, the connection would be reset and the
@@ -155,7 +172,8 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
     const auto self = this->shared_from_this();
     const std::shared_ptr<net::Stream> there = std::move(other);
-    asio::co_spawn(socket_.get_executor(), forward(self, there), [](std::exception_ptr) {});
+    net::TaskScope forwarding(socket_.get_executor(), "control relay");
+    forwarding.spawn("forward a request", forward(self, there));
     co_await copy(*there, socket_);
     drop();
     there->close(error);
@@ -192,6 +210,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   net::Task<bool> reply(Reply reply, unsigned version, bool keep) {
     http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
     response.set(http::field::content_type, reply.type);
+    for (const auto& [name, value] : limits_.headers) response.set(name, value);
     for (const auto& [name, value] : reply.headers) response.set(name, value);
     response.keep_alive(keep);
     response.body() = std::move(reply.body);
@@ -205,6 +224,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     boost::system::error_code error;
     http::response<http::empty_body> header(http::status::ok, 11);
     header.set(http::field::content_type, type);
+    for (const auto& [name, value] : limits_.headers) header.set(name, value);
     header.chunked(true);
     http::response_serializer<http::empty_body> serializer(header);
     co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
@@ -271,7 +291,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
   }
 
   Socket socket_;
-  boost::beast::flat_buffer buffer_;
+  boost::beast::flat_buffer buffer_ = net::request_buffer();
   const Handler& handler_;
   const ConnectionLimits limits_;
   const Elsewhere elsewhere_;

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <vector>
 
+#include "base/outlet.hpp"
 #include "control/select.hpp"
 #include "json/json.hpp"
 
@@ -55,6 +56,9 @@ constexpr Column kShardColumns[] = {
     {"bot_deaths", "deaths", Column::In::bot},
     {"bot_crash_loop", "crashLoop", Column::In::bot},
     {"bot_last_exit", "lastExit", Column::In::bot},
+    {"bot_askable", "askable", Column::In::bot},
+    {"duplicate", "duplicate", Column::In::row},
+    {"duplicate_address", "duplicateAddress", Column::In::row},
 };
 
 constexpr std::string_view kSampleColumns[] = {"id",
@@ -87,21 +91,11 @@ std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
 }
 
-std::string csv_cell(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 std::string csv_cell(const bj::value* value) {
   if (value == nullptr || value->is_null()) return "";
   if (value->is_array()) return json::number(mean(value));
-  if (!value->is_string()) return json::serialize(*value);
-  return csv_cell(std::string_view(value->get_string()));
+  if (value->is_number() || value->is_bool()) return json::serialize(*value);
+  return outlet::csv_cell(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
 }
 
 std::string ago(double ms, std::int64_t now_ms) {
@@ -121,16 +115,6 @@ std::string duration(double ms) {
 }
 
 const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
-
-/// A text without line breaks and quotes, as a Prometheus label's value.
-std::string label(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out;
-}
 
 void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
   out += fmt::format("# HELP smaster_{} {}\n# TYPE smaster_{} {}\n", name, help, name, type);
@@ -159,6 +143,9 @@ constexpr Gauge kShardGauges[] = {
     {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.",
      Column::In::bot, 1},
     {"shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.", Column::In::bot, 1},
+    {"shard_bot_askable", "askable", "Whether the bot can be asked, as by evals.", Column::In::bot, 1},
+    {"shard_duplicate", "duplicate", "Whether another shard with the same config connects, too.",
+     Column::In::row, 1},
 };
 
 struct Total {
@@ -196,8 +183,7 @@ std::string clock_time(double ms) {
 std::string csv(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      out += (i > 0 ? "," : "") + csv_cell(std::string_view(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) out += (i > 0 ? "," : "") + outlet::csv_cell(row[i]);
     out += "\r\n";
   }
   return out;
@@ -262,9 +248,45 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   return table;
 }
 
+/// What needs somebody and has no column: a line a shard, up to a limit.
+std::string trouble_lines(const bj::object& stats) {
+  constexpr std::size_t kMost = 10;
+  std::string lines;
+  std::size_t count = 0;
+  const auto add = [&](const bj::object& shard, const std::string& what) {
+    if (++count > kMost) return;
+    const auto id = number(shard.if_contains("goalShardId"));
+    lines += fmt::format("shard {} ({}): {}\n", std::string_view(shard.at("id").as_string()),
+                         id < 0 ? "no id" : fmt::format("id {}", fmt::join(ids_of(shard), ",")), what);
+  };
+  for (const auto& value : shards_of(stats)) {
+    const auto& shard = value.as_object();
+    std::string host, address;
+    bool duplicate = false;
+    bool refused = false;
+    json::read(shard, "duplicate", duplicate);
+    json::read(shard, "duplicateHost", host);
+    json::read(shard, "duplicateAddress", address);
+    json::read(shard, "duplicateRefused", refused);
+    if (duplicate && refused) {
+      add(shard,
+          fmt::format("its config is used by an agent on {} ({}), too, which is refused", host, address));
+    } else if (duplicate) {
+      add(shard,
+          fmt::format("its config seems to be used twice, also from {}: its id may run twice", address));
+    }
+    const auto* const askable = bot_field(shard, "askable");
+    if (askable != nullptr && askable->is_bool() && !askable->get_bool()) {
+      add(shard, "its bot has closed its channel and cannot be asked");
+    }
+  }
+  if (count > kMost) lines += fmt::format("and {} more\n", count - kMost);
+  return lines;
+}
+
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
   const auto waiting = identify_line(stats);
-  return totals_line(stats) + '\n' + waiting + (waiting.empty() ? "\n" : "\n\n") +
+  return totals_line(stats) + '\n' + waiting + (waiting.empty() ? "" : "\n") + trouble_lines(stats) + '\n' +
          render(shard_table(stats, now_ms), look);
 }
 
@@ -307,8 +329,8 @@ std::string stats_as_prometheus(const bj::object& stats) {
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);
-      out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard.at("id").as_string()),
-                         plain * gauge.scale);
+      out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name,
+                         outlet::metrics_label(shard.at("id").as_string()), plain * gauge.scale);
     }
   }
   return out;

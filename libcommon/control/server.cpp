@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -96,7 +95,8 @@ ControlServer::ControlServer(asio::io_context& context, Handler handler, Elsewhe
     : handler_(std::move(handler)),
       elsewhere_(std::move(elsewhere)),
       acceptor_(context.get_executor()),
-      pause_(context.get_executor()) {}
+      pause_(context.get_executor()),
+      tasks_(context.get_executor(), "control socket") {}
 
 ControlServer::~ControlServer() { stop(); }
 
@@ -159,14 +159,14 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
     if (auto opened = open_to(*group_, path, 0660); !opened) return opened;
   }
   path_ = path;
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
   return {};
 }
 
 void ControlServer::adopt(Fd socket, const std::filesystem::path& path) {
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   path_ = path;
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
 }
 
 Fd ControlServer::hand_over() {
@@ -190,12 +190,14 @@ net::Task<> ControlServer::accept_loop() {
     }
     auto connection = std::make_shared<Connection>(std::move(socket), handler_, kLimits, elsewhere_);
     connections_.insert(connection);
-    asio::co_spawn(acceptor_.get_executor(), connection->run(std::move(refusal)),
-                   [this, connection](std::exception_ptr failure) {
-                     if (failure) spdlog::error("a control request failed in a way that should not happen");
-                     connections_.erase(connection);
-                   });
+    tasks_.spawn("connection", hold(connection, std::move(refusal)),
+                 [this, connection] { connections_.erase(connection); });
   }
+}
+
+net::Task<> ControlServer::hold(std::shared_ptr<Connection> connection, std::optional<Reply> refusal) {
+  co_await connection->run(std::move(refusal));
+  connections_.erase(connection);
 }
 
 net::Task<> ControlServer::serve(net::Stream stream) {

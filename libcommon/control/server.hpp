@@ -11,6 +11,7 @@
 
 #include "base/fd.hpp"
 #include "control/stream.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 
@@ -40,6 +41,7 @@ class ControlServer {
  private:
   using Connection = control::Connection<net::LocalSocket>;
   net::Task<> accept_loop();
+  net::Task<> hold(std::shared_ptr<Connection> connection, std::optional<Reply> refusal);
 
   Handler handler_;
   Elsewhere elsewhere_;
@@ -48,6 +50,7 @@ class ControlServer {
   std::filesystem::path path_;
   std::optional<gid_t> group_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  net::TaskScope tasks_;
 };
 
 }  // namespace smaster::control

@@ -11,6 +11,17 @@ constexpr Millis kStopPatience{10'000};
 
 }  // namespace
 
+std::optional<LoginEvent> parse_login_event(std::string_view word) {
+  constexpr std::pair<std::string_view, LoginEvent> kWords[] = {
+      {"asks", LoginEvent::asks},   {"mute", LoginEvent::mute},     {"sent", LoginEvent::sent},
+      {"ready", LoginEvent::ready}, {"cancel", LoginEvent::cancel}, {"ended", LoginEvent::ended},
+      {"died", LoginEvent::died}};
+  for (const auto& [text, event] : kWords) {
+    if (word == text) return event;
+  }
+  return std::nullopt;
+}
+
 void Dispatch::add(Seat& seat) {
   seats_.emplace(seat.info.id, &seat);
   planner_.add(seat);
@@ -22,6 +33,9 @@ void Dispatch::remove(Seat& seat) {
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
   parked_.erase(seat.info.id);
+  unsure_.erase(seat.info.id);
+  unwell_.erase(seat.info.id);
+  identify_.forget_logins(seat.info.id);
   planner_.remove(seat);
   seats_.erase(seat.info.id);
 }
@@ -40,6 +54,7 @@ void Dispatch::left(Seat& seat) {
   seat.must_log_in = false;  // when it returns it says what it runs
   seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
   identify_.forget(seat.info.id);
+  identify_.forget_logins(seat.info.id);
   untold_.erase(seat.info.id);
   planner_.changed(seat);
 }
@@ -56,13 +71,101 @@ std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, Ti
     seat.info.may_run.clear();
   }
   seat.settled = status.goal == seat.info.goal && status.current == seat.info.goal;
-  seat.ready = !status.bot || status.bot->ready.value_or(true);
+  follow_login(seat, status, seat.awaiting_status, now);
+  follow_gateway(seat, status, now);
   planner_.changed(seat);
   const auto parked = count_failures(seat, status, now);
   seat.awaiting_status = false;
   const auto owed = std::exchange(seat.respawn_owed, kNever);
   if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
   return parked;
+}
+
+bool Dispatch::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
+
+/// Its like need not wait for the turn of their starts any more.
+void Dispatch::learn_that_it_asks(Seat& seat, Time now) {
+  seat.asks = true;
+  if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
+  for (auto& [name, other] : seats_) {
+    if (other->kind != seat.kind || !identify_.wants(name)) continue;
+    if (!other->told) {
+      identify_.forget(name);
+      remind(*other, now);
+    } else if (std::exchange(other->asks_to_start, false)) {
+      identify_.forget(name);
+      order_start(*other, Order::Kind::start);
+    }
+  }
+}
+
+/// Whether its bot has logged in, as far as it says. `ready` that nobody has said is not ready: a bot that
+/// says nothing of its login is taken for logged in when it must be.
+void Dispatch::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
+  const auto& name = seat.info.id;
+  unsure_.erase(name);
+  if (status.bot && status.bot->asks && !seat.asks) learn_that_it_asks(seat, now);
+  seat.asks = status.bot && status.bot->asks;
+  if (first && seat.asks) identify_.assume_permits();
+  const auto said = status.bot ? status.bot->ready : std::nullopt;
+  const bool limited = identify_.limits().has_value() && !seat.info.is_master;
+  const auto started = std::max(seat.info.boot_time, std::min(status.start_time, now));
+  const auto sure_at = started + login_patience_;
+  seat.ready = said.value_or(!limited || !status.current.bound() || now >= sure_at);
+  if (!limited || !status.current.bound()) return;
+  if (!said && !seat.ready) unsure_.insert_or_assign(name, sure_at);
+  if (said == true && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
+  if (first && said != true && !seat.asks) {
+    identify_.started_elsewhere(name, status.current.ids, std::min(status.start_time, now), now);
+  }
+}
+
+void Dispatch::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
+  if (!status.bot) return;
+  if (status.start_time != seat.bot.at) seat.gateway.restarted();
+  seat.gateway.hear(status.bot->gateways, now);
+  const auto standing = seat.gateway.standing();
+  const bool unwell =
+      standing == Gateway::disconnected || standing == Gateway::deaf || standing == Gateway::hung;
+  if (unwell) {
+    unwell_.insert(seat.info.id);
+  } else {
+    unwell_.erase(seat.info.id);
+  }
+  if (standing != Gateway::refused || seat.refused != 0) return;
+  seat.refused = seat.gateway.code();
+  tell_anew(seat, now);
+}
+
+/// One that has lost Discord while others have it; where most have lost it, restarts would only cost logins.
+void Dispatch::restart_the_unwell(Plan& plan, Time now) {
+  constexpr std::size_t kFew = 3;
+  if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;
+  const std::vector<ShardName> names(unwell_.begin(), unwell_.end());
+  for (const auto& name : names) {
+    auto& seat = *seats_.at(name);
+    const auto standing = seat.gateway.standing();
+    const auto since = seat.gateway.since();
+    const auto patience =
+        standing == Gateway::disconnected ? gateway_patience_ : patience_.request_reboot_after;
+    const bool asked = seat.respawn_asked > since && now < seat.respawn_asked + patience_.expect_reboot_after;
+    if (!seat.connected || seat.queued || seat.parked || asked || now < since + patience) continue;
+    plan.unwell.push_back({name, standing, now - since});
+    respawn(seat, now);
+  }
+}
+
+void Dispatch::tell_ready(Time now) {
+  for (auto at = unsure_.begin(); at != unsure_.end();) {
+    if (at->second > now) {
+      ++at;
+      continue;
+    }
+    auto& seat = *seats_.at(at->first);
+    at = unsure_.erase(at);
+    seat.ready = true;
+    planner_.changed(seat);
+  }
 }
 
 // ---- telling ----
@@ -85,16 +188,18 @@ void Dispatch::remind(Seat& seat, Time now) {
   const auto& info = seat.info;
   if (info.current.bound() && now < seat.stops_until) return;
   seat.stops_until = kNever;
-  const bool parks = !info.is_master && parked_until(seat, now).has_value();
+  const bool fails = parked_until(seat, now).has_value();
+  const bool parks = !info.is_master && (fails || seat.refused != 0);
   if (std::exchange(seat.parked, parks) && !parks) untell(seat);
   if (parks) {
-    parked_.insert(info.id);
+    if (fails) parked_.insert(info.id);
     identify_.forget(info.id);
     return send(seat, Role{}, false, now);
   }
   const bool runs = info.runs_goal() && seat.settled && !seat.must_log_in;
   const bool logs_in = !info.is_master && info.goal.bound() && !runs;
   if (logs_in && !seat.told) {
+    if (asks(seat) && identify_.limits()) return send(seat, info.goal, true, now);
     untold_.erase(info.id);  // the queue has it now
     return identify_.want(info.id, info.goal.ids);
   }
@@ -123,16 +228,19 @@ void Dispatch::tell_all(Time now) {
 // ---- plans ----
 
 Plan Dispatch::plan(Time now) {
+  tell_ready(now);
   auto plan = planner_.step(now);
   for (const auto& assignment : plan.assignments) {
     auto& seat = *seats_.at(assignment.shard);
     untell(seat);
     ++seat.saving;
     seat.settled = false;
+    seat.refused = 0;  // with another count it may be another matter
     // It waits as what it is to be now, or not at all.
     identify_.forget(assignment.shard);
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
+  restart_the_unwell(plan, now);
   tell_all(now);
   return plan;
 }
@@ -153,6 +261,7 @@ void Dispatch::respawn(Seat& seat, Time now) {
     seat.respawn_owed = now;
     return;
   }
+  seat.refused = 0;
   if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
   seat.respawn_due = true;
   identify_.want(seat.info.id, seat.info.goal.ids);
@@ -167,6 +276,7 @@ void Dispatch::respawn_after(Seat& seat, Millis delay) {
 /// It waits as one that has not been told its goal, though not in the queue: its next status puts it there.
 void Dispatch::stop_for_a_moment(Seat& seat, Time now) {
   (void)breaker_.release(seat.info.goal.first(), now);
+  seat.refused = 0;
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
   seat.told = seat.settled = seat.parked = seat.respawn_due = false;
@@ -189,8 +299,41 @@ void Dispatch::exit(Seat& seat, Time now) {
 
 void Dispatch::ask_to_start(Seat& seat) {
   if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
+  if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
   identify_.want(seat.info.id, seat.info.goal.ids);
+}
+
+bool Dispatch::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {
+  if (!seat.info.goal.has(id) && !seat.info.current.has(id)) return false;
+  seat.asks = true;
+  if (!seat.kind.empty()) asking_kinds_.insert(seat.kind);
+  identify_.want_login(seat.info.id, id, ask, now);
+  return true;
+}
+
+void Dispatch::login(Seat& seat, const LoginNews& news, Time now) {
+  const auto& name = seat.info.id;
+  switch (news.event) {
+    case LoginEvent::asks:
+      learn_that_it_asks(seat, now);
+      return identify_.asks(name);
+    case LoginEvent::mute:
+      seat.asks = false;
+      asking_kinds_.erase(seat.kind);
+      return;
+    case LoginEvent::sent:
+      if (!seat.info.goal.has(news.id) && !seat.info.current.has(news.id)) return;
+      return identify_.identified(name, news.id, news.ask, news.at, now);
+    case LoginEvent::ready:
+      return identify_.logged_in(name, news.id, now);
+    case LoginEvent::cancel:
+      return identify_.forget_login(name, news.id, news.ask);
+    case LoginEvent::ended:
+      return identify_.ended(name, false, now);
+    case LoginEvent::died:
+      return identify_.ended(name, true, now);
+  }
 }
 
 void Dispatch::order_start(Seat& seat, Order::Kind kind) {
@@ -199,30 +342,39 @@ void Dispatch::order_start(Seat& seat, Order::Kind kind) {
 }
 
 void Dispatch::tick(Time now) {
-  for (const auto& name : identify_.due(now)) {
+  for (const auto& [kind, name, ids, ask, waited] : identify_.due(now)) {
     auto& seat = *seats_.at(name);
-    if (seat.saving > 0) continue;  // it queues again when that is done
+    if (kind == IdentifyQueue::Turn::Kind::login) {
+      orders_.push_back({Order::Kind::permit, name, Role(ids, seat.info.goal.count), true, waited, ask});
+      continue;
+    }
+    seat.turn_from = seat.bot.at;
+    if (seat.saving > 0) {  // it queues again when that is done
+      identify_.asks(name);
+      continue;
+    }
     const bool tells = !seat.told;
     if (tells) send(seat, seat.info.goal, true, now);
     // A new role restarts the bot anyway; an agent that asks may have had the role before.
     if (std::exchange(seat.respawn_due, false) && !tells) order_start(seat, Order::Kind::respawn);
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
+  tell_ready(now);
   const std::vector<ShardName> parked(parked_.begin(), parked_.end());
   for (const auto& name : parked) {
     auto& seat = *seats_.at(name);
     if (parked_until(seat, now)) continue;
     parked_.erase(name);
-    if (seat.parked) remind(seat, now);
+    if (seat.parked && seat.refused == 0) remind(seat, now);
   }
 }
 
 std::optional<Time> Dispatch::next(Time now) const {
-  auto next = identify_.next(now);
-  if (parked_.empty()) return next;
+  auto next = identify_.next(now).value_or(Time::max());
+  for (const auto& [name, at] : unsure_) next = std::min(next, at);
   // A seat that was given another id is no longer parked by the old one's failures.
-  const auto released = breaker_.next(now).value_or(now);
-  return std::min(next.value_or(Time::max()), released);
+  if (!parked_.empty()) next = std::min(next, breaker_.next(now).value_or(now));
+  return next == Time::max() ? std::nullopt : std::optional(next);
 }
 
 // ---- bots that fail ----

@@ -19,12 +19,36 @@ struct Order {
     respawn,  ///< restart the bot
     start,    ///< the answer to an agent that asked to restart a bot that died
     exit,     ///< the shard's own program is to end; who looks after it starts it again
+    permit,   ///< its bot may send the IDENTIFY of `role`'s one id
   };
   Kind kind;
   ShardName shard;
   Role role;
   bool logs_in = false;  ///< counts as a login: it was its turn
-  Millis delay{0};       ///< of a respawn: the shard waits by itself
+  Millis delay{
+      0};  ///< of a respawn: the shard waits by itself; of a permit: how long its question has waited
+  std::uint64_t ask = 0;  ///< of a permit: the question that it answers
+};
+
+/// What a bot says of a login.
+enum class LoginEvent {
+  asks,    ///< from now on it asks before each IDENTIFY
+  mute,    ///< it does not, or its library is not known
+  sent,    ///< the IDENTIFY
+  ready,   ///< READY came
+  cancel,  ///< it does not want to log in any more, or its session was resumed
+  ended,   ///< its process has ended as it was told
+  died,    ///< its process has ended by itself
+};
+
+/// As man 7 smaster-channel has it; nothing for other words.
+[[nodiscard]] std::optional<LoginEvent> parse_login_event(std::string_view word);
+
+struct LoginNews {
+  LoginEvent event;
+  ShardId id = {};
+  std::uint64_t ask = 0;  ///< the question whose permit it used or does not want; 0: none
+  Time at = {};           ///< when the IDENTIFY was sent
 };
 
 /// A bot whose failures have just had it parked.
@@ -35,9 +59,15 @@ struct Parked {
 
 class Dispatch {
  public:
-  Dispatch(const PlanSettings& settings, Time now) : planner_(settings), identify_(now) {}
+  Dispatch(const PlanSettings& settings, Time now) : planner_(settings), identify_(now) { set(settings); }
 
-  void set(const PlanSettings& settings) { planner_.set(settings); }
+  void set(const PlanSettings& settings) {
+    planner_.set(settings);
+    patience_ = settings.patience;
+    gateway_patience_ = settings.gateway_patience;
+    login_patience_ = settings.login_patience;
+    identify_.set_patience(login_patience_);
+  }
   /// Another server has told shards what to do until now.
   void take_over(Time now) { identify_.take_over(now); }
   void limit(const IdentifyLimits& limits) { identify_.limit(limits); }
@@ -68,6 +98,10 @@ class Dispatch {
   void exit(Seat& seat, Time now);
   /// Its agent asks when it may restart a bot that died.
   void ask_to_start(Seat& seat);
+  /// Its bot asks to log in with `id`; a permit is ordered when it may. False: the id is not its own.
+  [[nodiscard]] bool ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now);
+  /// Its bot says what became of a login.
+  void login(Seat& seat, const LoginNews& news, Time now);
 
   /// What the rules want now. It is in the seats' `info`, and goes out once `saved` says that it is on disk.
   [[nodiscard]] Plan plan(Time now);
@@ -92,6 +126,12 @@ class Dispatch {
   void send(Seat& seat, const Role& role, bool logs_in, Time now);
   void tell_all(Time now);
   void order_start(Seat& seat, Order::Kind kind);
+  [[nodiscard]] bool asks(const Seat& seat) const;
+  void learn_that_it_asks(Seat& seat, Time now);
+  void follow_login(Seat& seat, const ShardStatus& status, bool first, Time now);
+  void tell_ready(Time now);
+  void follow_gateway(Seat& seat, const ShardStatus& status, Time now);
+  void restart_the_unwell(Plan& plan, Time now);
   [[nodiscard]] std::optional<Parked> count_failures(Seat& seat, const ShardStatus& status, Time now);
 
   Planner planner_;
@@ -100,6 +140,12 @@ class Dispatch {
   std::map<ShardName, Seat*> seats_;
   std::set<ShardName> untold_;
   std::set<ShardName> parked_;
+  std::map<ShardName, Time> unsure_;    ///< when bots that say nothing of their login are taken for logged in
+  std::set<std::string> asking_kinds_;  ///< of bots: where one asks, so do the others
+  std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
+  Patience patience_;
+  Millis gateway_patience_{180'000};
+  Millis login_patience_ = kLoginPatience;
   std::vector<Order> orders_;
 };
 

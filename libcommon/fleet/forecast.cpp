@@ -53,8 +53,14 @@ class Forecasting {
   }
 
   void start_due() {
-    for (const auto& name : queue_.due(now_)) {
-      auto& seat = *by_name_.at(name);
+    for (const auto& [kind, name, ids, ask, waited] : queue_.due(now_)) {
+      const auto found = by_name_.find(name);
+      if (found == by_name_.end()) continue;
+      auto& seat = *found->second;
+      if (kind == IdentifyQueue::Turn::Kind::login) {
+        queue_.identified(name, ids.front(), ask, now_, now_);
+        continue;
+      }
       seat.queued = false;
       seat.info.boot_time = now_;
       result_.logins += static_cast<std::int64_t>(seat.info.goal.ids.size());
@@ -71,6 +77,7 @@ class Forecasting {
         continue;
       }
       auto& seat = *by_name_.at(at->first);
+      queue_.all_logged_in(at->first, now_);
       at = up_at_.erase(at);
       seat.info.current = seat.info.goal;
       seat.info.may_run.clear();

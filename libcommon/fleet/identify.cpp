@@ -1,39 +1,101 @@
 #include "fleet/identify.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace smaster::fleet {
+namespace {
 
-void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
-  const auto found = waiting_.find(shard);
-  if (ids.empty() || (found != waiting_.end() && found->second.ids == ids)) return;
+/// Logins without a permit that one bucket may have had in a row.
+constexpr Millis kUnaskedInterval{1'000};
+
+}  // namespace
+
+void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
+  if (limits_ && limits && limits_->max_concurrency != limits->max_concurrency) {
+    // What is known of the old buckets counts for all of the new ones.
+    for (const auto& [number, bucket] : buckets_) since_ = std::max(since_, bucket.last);
+    before_ = 1;
+    buckets_.clear();
+    given_.clear();
+  }
+  limits_ = limits;
+  drifted_ = false;
+  if (!limits_ || !limits_->remaining) return;
+  for (const auto& [key, given] : given_) {
+    if (!given.sent) count(static_cast<std::int64_t>(given.ids.size()));
+  }
+}
+
+// ---- waiting ----
+
+void IdentifyQueue::enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now) {
+  const auto found = waiting_.find(key);
+  if (ids.empty()) return;
+  if (found != waiting_.end() && found->second.ids == ids) {
+    found->second.ask = ask;
+    found->second.asked = now;
+    return;
+  }
   if (found != waiting_.end()) leave(found);
-  const auto turns = turns_.find(shard);
-  const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), shard};
-  waiting_.emplace(shard, Waiting{ids, place});
+  const auto turns = turns_.find(key.shard);
+  const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), key};
+  waiting_.emplace(std::move(key), Waiting{ids, ask, now, place});
   queue_.insert(place);
 }
 
-void IdentifyQueue::forget(const ShardName& shard) {
-  if (const auto found = waiting_.find(shard); found != waiting_.end()) leave(found);
+void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
+  enqueue({shard, kStart}, ids, kNoAsk, {});
 }
 
-void IdentifyQueue::leave(std::map<ShardName, Waiting>::iterator waiting) {
+void IdentifyQueue::want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now) {
+  // A permit for an earlier question may be on its way to the bot: only `forget_login` gives that back.
+  enqueue({shard, id}, {id}, ask, now);
+}
+
+void IdentifyQueue::forget(const ShardName& shard) {
+  if (const auto found = waiting_.find({shard, kStart}); found != waiting_.end()) leave(found);
+}
+
+void IdentifyQueue::forget_login(const ShardName& shard, ShardId id, std::uint64_t ask) {
+  const Key key{shard, id};
+  if (const auto found = waiting_.find(key); found != waiting_.end() && found->second.ask == ask)
+    leave(found);
+  const auto given = given_.find(key);
+  if (given != given_.end() && given->second.ask == ask && !given->second.sent) give_back(given);
+}
+
+void IdentifyQueue::forget_logins(const ShardName& shard) {
+  for (auto at = waiting_.upper_bound({shard, kStart}); at != waiting_.end() && at->first.shard == shard;) {
+    leave(at++);
+  }
+}
+
+void IdentifyQueue::leave(std::map<Key, Waiting>::iterator waiting) {
   queue_.erase(waiting->second.place);
   waiting_.erase(waiting);
   if (waiting_.empty()) turns_.clear();
 }
 
-std::map<std::int32_t, std::int32_t> IdentifyQueue::buckets_of(const Ids& ids) const {
-  std::map<std::int32_t, std::int32_t> buckets;
-  for (const auto id : ids) ++buckets[id.value % limits_->max_concurrency];
+IdentifyQueue::Buckets IdentifyQueue::buckets_of(const Ids& ids) const {
+  Buckets buckets;
+  for (const auto id : ids) ++buckets[bucket_of(id)];
   return buckets;
 }
 
-Time IdentifyQueue::free_at(std::int32_t bucket) const {
-  const auto found = last_.find(bucket);
-  if (found != last_.end()) return found->second + kIdentifyInterval;
-  return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
+IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
+  const auto unknown = since_ + static_cast<std::int64_t>(before_ - 1) * kIdentifyInterval;
+  return buckets_.try_emplace(bucket, Bucket{unknown, std::nullopt, unknown, {}}).first->second;
+}
+
+/// A bot that asks after it was started in its turn needs no second one.
+Time IdentifyQueue::free_at(std::int32_t bucket, const Key& key) const {
+  const auto found = buckets_.find(bucket);
+  if (found == buckets_.end()) return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
+  const auto& bucket_now = found->second;
+  const auto& holder = bucket_now.holder;
+  const bool own = holder && holder->shard == key.shard && holder->id == kStart && key.id != kStart;
+  return (own ? bucket_now.before : bucket_now.last) + kIdentifyInterval;
 }
 
 /// Whether so many logins must wait for the reset. More than a day has go when the day is fresh.
@@ -43,46 +105,60 @@ bool IdentifyQueue::exhausted(Time now, std::size_t ids) const {
   return *limits_->remaining - limits_->reserve < std::min(static_cast<std::int64_t>(ids), most);
 }
 
-std::vector<ShardName> IdentifyQueue::due(Time now) {
-  std::vector<ShardName> shards;
-  if (limits_ && limits_->remaining && now >= limits_->reset_at) limits_->remaining = limits_->total;
+/// The logins that a turn adds to those counted: none where its start was counted.
+std::size_t IdentifyQueue::logins_of(const Place& place) const {
+  const auto started = given_.find({place.key.shard, kStart});
+  const bool counted = place.key.id != kStart && started != given_.end() &&
+                       std::find(started->second.ids.begin(), started->second.ids.end(), place.key.id) !=
+                           started->second.ids.end();
+  return counted ? 0 : waiting_.at(place.key).ids.size();
+}
+
+std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
+  std::vector<Turn> turns;
+  expire(now);
   std::set<std::int32_t> awaited;  // by somebody whose turn comes first
-  for (auto place = queue_.begin(); place != queue_.end();) {
-    const auto waiting = waiting_.find((place++)->shard);
-    const auto& ids = waiting->second.ids;
+  for (auto at = queue_.begin(); at != queue_.end();) {
+    const auto place = *at++;
+    const auto waiting = waiting_.find(place.key);
+    const auto ids = waiting->second.ids;
+    const auto ask = waiting->second.ask;
+    const auto waited = now - waiting->second.asked;
     if (limits_) {
-      if (exhausted(now, ids.size())) break;
+      if (exhausted(now, logins_of(place))) break;
       const auto buckets = buckets_of(ids);
       const bool free = std::all_of(buckets.begin(), buckets.end(), [&](const auto& bucket) {
-        return now >= free_at(bucket.first) && !awaited.contains(bucket.first);
+        return now >= free_at(bucket.first, place.key) && !awaited.contains(bucket.first);
       });
       if (!free) {
         for (const auto& [bucket, logins] : buckets) awaited.insert(bucket);
         if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
         continue;
       }
-      for (const auto& [bucket, logins] : buckets) last_[bucket] = now + (logins - 1) * kIdentifyInterval;
-      if (limits_->remaining) *limits_->remaining -= static_cast<std::int64_t>(ids.size());
+      if (place.key.id != kStart) asks(place.key.shard);
+      count(static_cast<std::int64_t>(ids.size()));
+      hold(place.key, ids, ask, now + (place.key.id == kStart ? patience_ : kPermitValidity), now);
     }
-    shards.push_back(waiting->first);
-    ++turns_[waiting->first];
-    leave(waiting);
+    const auto kind = place.key.id == kStart ? Turn::Kind::start : Turn::Kind::login;
+    turns.push_back({kind, place.key.shard, ids, ask, waited});
+    ++turns_[place.key.shard];
+    leave(waiting_.find(place.key));
   }
-  return shards;
+  return turns;
 }
 
 std::optional<Time> IdentifyQueue::next(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  if (exhausted(now, waiting_.at(queue_.begin()->shard).ids.size())) return limits_->reset_at;
+  if (exhausted(now, logins_of(*queue_.begin()))) return limits_->reset_at;
   auto earliest = Time::max();
   std::set<std::int32_t> awaited;
   for (const auto& place : queue_) {
     auto at = now;
     bool next_in_all = true;
-    for (const auto& [bucket, logins] : buckets_of(waiting_.at(place.shard).ids)) {
+    for (const auto& [bucket, logins] : buckets_of(waiting_.at(place.key).ids)) {
       next_in_all = awaited.insert(bucket).second && next_in_all;
-      at = std::max(at, free_at(bucket));
+      at = std::max(at, free_at(bucket, place.key));
     }
     if (next_in_all) earliest = std::min(earliest, at);
     if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
@@ -93,19 +169,134 @@ std::optional<Time> IdentifyQueue::next(Time now) const {
 std::optional<Time> IdentifyQueue::all_started(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  const auto begin = exhausted(now, waiting_.at(queue_.begin()->shard).ids.size()) ? limits_->reset_at : now;
+  const auto begin = exhausted(now, logins_of(*queue_.begin())) ? limits_->reset_at : now;
   std::map<std::int32_t, Time> turns;
   auto last = begin;
   for (const auto& place : queue_) {
-    const auto buckets = buckets_of(waiting_.at(place.shard).ids);
+    const auto buckets = buckets_of(waiting_.at(place.key).ids);
     auto start = begin;
     for (const auto& [bucket, logins] : buckets) {
-      start = std::max(start, turns.emplace(bucket, free_at(bucket)).first->second);
+      start = std::max(start, turns.emplace(bucket, free_at(bucket, place.key)).first->second);
     }
     for (const auto& [bucket, logins] : buckets) turns[bucket] = start + logins * kIdentifyInterval;
     last = std::max(last, start);
   }
   return last;
+}
+
+// ---- what becomes of turns ----
+
+void IdentifyQueue::count(std::int64_t logins) {
+  if (limits_ && limits_->remaining) *limits_->remaining -= logins;
+}
+
+void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now) {
+  // What an earlier process of the same name may have sent is known no better than now.
+  if (const auto earlier = given_.find(key); earlier != given_.end()) release(earlier, now);
+  auto latest = until;
+  for (const auto& [number, logins] : buckets_of(ids)) {
+    auto& bucket = bucket_of(number);
+    // A bucket that is held by another is held until both are over.
+    bucket.before = bucket.last;
+    bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
+    bucket.holder = key;
+    latest = std::max(latest, bucket.last);
+  }
+  given_.emplace(key, Given{ids, ask, latest, std::nullopt});
+}
+
+/// It became no login.
+void IdentifyQueue::give_back(std::map<Key, Given>::iterator given) {
+  count(-static_cast<std::int64_t>(given->second.ids.size()));
+  for (auto& [number, bucket] : buckets_) {
+    if (bucket.holder != given->first) continue;
+    bucket.last = bucket.before;
+    bucket.holder.reset();
+  }
+  given_.erase(given);
+}
+
+/// Its logins were made at `last` at the latest.
+void IdentifyQueue::release(std::map<Key, Given>::iterator given, Time last) {
+  for (auto& [number, bucket] : buckets_) {
+    if (bucket.holder != given->first) continue;
+    bucket.last = std::max(bucket.before, std::min(bucket.last, last));
+    bucket.holder.reset();
+  }
+  given_.erase(given);
+}
+
+void IdentifyQueue::expire(Time now) {
+  if (limits_ && limits_->remaining && now >= limits_->reset_at) limits_->remaining = limits_->total;
+  for (auto at = given_.begin(); at != given_.end();) {
+    const auto given = at++;
+    if (now >= given->second.until) release(given, given->second.until);
+  }
+}
+
+void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
+  if (!limits_) return;
+  const Key key{shard, id};
+  at = std::min(at, now);
+  auto given = given_.find(key);
+  if (given == given_.end() || given->second.ask != ask || given->second.sent) {  // it has no permit
+    // Whoever says this again and again uses up no more than can be true.
+    if (now < bucket_of(bucket_of(id)).unasked + kUnaskedInterval) return;
+    bucket_of(bucket_of(id)).unasked = now;
+    drifted_ = true;
+    count(1);
+    hold(key, {id}, ask, at, now);
+    given = given_.find(key);
+  }
+  if (const auto asked = waiting_.find(key); asked != waiting_.end()) leave(asked);
+  given->second.sent = at;
+  given->second.until = at + kIdentifyDelay;
+  auto& bucket = bucket_of(bucket_of(id));
+  if (bucket.holder == key) bucket.last = std::max(bucket.before, at + kIdentifyDelay);
+}
+
+void IdentifyQueue::logged_in(const ShardName& shard, ShardId id, Time now) {
+  if (const auto given = given_.find({shard, id}); given != given_.end()) {
+    return release(given, std::max(now, given->second.sent.value_or(now)));
+  }
+  const auto started = given_.find({shard, kStart});
+  if (started == given_.end()) return;
+  auto& ids = started->second.ids;
+  ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
+  if (ids.empty()) release(started, now);
+}
+
+void IdentifyQueue::all_logged_in(const ShardName& shard, Time now) {
+  for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
+    release(at++, now);
+  }
+}
+
+void IdentifyQueue::asks(const ShardName& shard) {
+  const auto started = given_.find({shard, kStart});
+  if (started == given_.end()) return;
+  give_back(started);
+  if (const auto turns = turns_.find(shard); turns != turns_.end() && turns->second > 0) --turns->second;
+}
+
+void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
+  for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
+    const auto given = at++;
+    if (given->first.id == kStart) {
+      if (died) release(given, now);
+    } else if (given->second.sent) {
+      release(given, now);
+    } else {
+      give_back(given);
+    }
+  }
+  forget_logins(shard);
+}
+
+void IdentifyQueue::started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at,
+                                      Time now) {
+  if (!limits_ || ids.empty() || given_.contains({shard, kStart}) || at + patience_ <= now) return;
+  hold({shard, kStart}, ids, kNoAsk, at + patience_, now);
 }
 
 }  // namespace smaster::fleet

@@ -1,6 +1,6 @@
-// Who may log in when: Discord takes one login a bucket (shard id mod max_concurrency) every five seconds,
-// and so many a day. Starts wait here for their turn. Pure: time comes in. Source: WIRE.md, "Discord's own
-// rules".
+// The one queue of all logins. Discord takes one IDENTIFY a bucket (shard id mod max_concurrency) every five
+// seconds, and so many a day. A bot that asks waits here with each IDENTIFY; the process of one that cannot
+// ask waits here with its start. Pure: time comes in. Source: WIRE.md, "Discord's own rules"; SPEC, "Logins".
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,15 @@
 
 namespace smaster::fleet {
 
-/// Between two logins in one bucket.
+/// Between two IDENTIFYs in one bucket.
 inline constexpr Millis kIdentifyInterval{5'000};
+/// A permit that was not used for so long is void: the bot asks again. Told to the bot with the permit.
+inline constexpr Millis kPermitValidity{5'000};
+/// How much later than its sender says an IDENTIFY may reach Discord. READY, which ends the doubt, mostly
+/// comes sooner.
+inline constexpr Millis kIdentifyDelay{250};
+/// How long a process that cannot ask may take until its IDENTIFY, unless the settings say otherwise.
+inline constexpr Millis kLoginPatience{15'000};
 
 /// What Discord allows.
 struct IdentifyLimits {
@@ -29,60 +36,141 @@ struct IdentifyLimits {
 
 class IdentifyQueue {
  public:
-  /// Nothing is known to have logged in before `now`, and everything may have at `now`: the first start of a
-  /// bucket comes an interval later.
+  /// Somebody's turn: to start a process that logs in with all these ids, or to send the IDENTIFY of one id.
+  struct Turn {
+    enum class Kind { start, login };
+    Kind kind;
+    ShardName shard;
+    std::vector<ShardId> ids;
+    std::uint64_t ask;  ///< which question of the shard's it answers; of logins
+    Millis waited;      ///< since that question
+    bool operator==(const Turn&) const = default;
+  };
+
+  /// No login before `now` is known, and one may have been made at `now`: a bucket's first turn comes an
+  /// interval later.
   explicit IdentifyQueue(Time now) : since_(now) {}
-  /// The same from now on: somebody else has let starts go until now.
+  /// The same from now on: another server has given out turns until now.
   void take_over(Time now) { since_ = now; }
-
-  /// Before `now` somebody may have begun to log in with so many ids, one after the other.
+  /// One process may have begun to log in with so many ids before that, one after the other.
   void assume_started(std::size_t ids) { before_ = std::max(before_, ids); }
+  /// A permit that another server gave may be used until its validity is over.
+  void assume_permits() { assume_started(1 + kPermitValidity / kIdentifyInterval); }
 
-  /// Without limits everything may start at once.
-  void limit(std::optional<IdentifyLimits> limits) { limits_ = limits; }
+  /// What Discord says now. Turns that have not become logins yet are not in its figure. Without limits
+  /// everything may start and log in at once.
+  void limit(std::optional<IdentifyLimits> limits);
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
+  /// Whether somebody has logged in unasked since Discord last said how many logins are left.
+  [[nodiscard]] bool drifted() const { return drifted_; }
+  /// How long a process that cannot ask may take until its IDENTIFY.
+  void set_patience(Millis patience) { patience_ = patience; }
 
-  /// The shard wants to start with these ids, each of which logs in; asking again changes nothing. Those come
-  /// first that have had the fewest turns since nobody waited, so that one that starts again and again holds
-  /// nobody up; of these the lowest id.
+  // ---- waiting ----
+
+  /// The shard's process is to start with these ids, each of which logs in; asking again changes nothing.
+  /// Shards that have had the fewest turns since the queue was last empty come first, so that one that starts
+  /// again and again delays no other; of these the lowest id.
   void want(const ShardName& shard, const std::vector<ShardId>& ids);
-  /// It no longer does.
+  /// Its bot asks to send the IDENTIFY of `id`. `ask` numbers the shard's questions: one that was asked anew
+  /// may cross the permit for the earlier one.
+  void want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now);
+  /// The start is not wanted any more.
   void forget(const ShardName& shard);
-  [[nodiscard]] bool wants(const ShardName& shard) const { return waiting_.contains(shard); }
+  /// Nor is the login that this question was for: the session was resumed, or the bot gave up before it sent
+  /// the IDENTIFY. A permit that answered it is given back.
+  void forget_login(const ShardName& shard, ShardId id, std::uint64_t ask);
+  /// Neither are any of the shard's logins that wait; permits it has may still be used.
+  void forget_logins(const ShardName& shard);
+  [[nodiscard]] bool wants(const ShardName& shard) const { return waiting_.contains({shard, kStart}); }
 
-  /// Those whose turn it is now; they have left the queue, and count.
-  [[nodiscard]] std::vector<ShardName> due(Time now);
+  /// Whose turn it is now: they have left the queue, and hold their buckets until it is known when they
+  /// logged in.
+  [[nodiscard]] std::vector<Turn> due(Time now);
   /// When `due` has something to give again; nothing while nobody waits.
   [[nodiscard]] std::optional<Time> next(Time now) const;
   /// When the last of those who wait has had its turn, as things are.
   [[nodiscard]] std::optional<Time> all_started(Time now) const;
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
+  // ---- what became of a turn ----
+
+  /// The IDENTIFY of `id` was sent at `at`, with the permit for `ask`; kNoAsk: without any.
+  void identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now);
+  static constexpr std::uint64_t kNoAsk = 0;
+  /// READY came for it: no IDENTIFY of it can still be under way.
+  void logged_in(const ShardName& shard, ShardId id, Time now);
+  /// READY came for all ids of the process.
+  void all_logged_in(const ShardName& shard, Time now);
+  /// The process that was started announces its logins: its start needs no turn.
+  void asks(const ShardName& shard);
+  /// The process has ended: its permits are not used any more. One that was told to end is followed by the
+  /// one that its start's turn is for; with one that died, that turn is over.
+  void ended(const ShardName& shard, bool died, Time now);
+  /// A process that cannot ask was started at `at` without a turn of ours, and has not logged in yet.
+  void started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at, Time now);
+
  private:
   using Ids = std::vector<ShardId>;
-  struct Place {
-    std::int32_t turns;  ///< that it has had
-    ShardId first;
+  /// A shard with its start, or with the login of one id.
+  struct Key {
     ShardName shard;
+    ShardId id;
+    auto operator<=>(const Key&) const = default;
+  };
+  static constexpr ShardId kStart{-1};
+  struct Place {
+    std::int32_t turns;  ///< that its shard has had
+    ShardId first;
+    Key key;
     auto operator<=>(const Place&) const = default;
   };
   struct Waiting {
     Ids ids;
+    std::uint64_t ask;
+    Time asked;
     Place place;
   };
-  void leave(std::map<ShardName, Waiting>::iterator waiting);
+  /// A turn that was given and of which it is not yet known when it became a login.
+  struct Given {
+    Ids ids;  ///< of which READY has not come
+    std::uint64_t ask;
+    Time until;
+    std::optional<Time> sent;  ///< of a login
+  };
+  struct Bucket {
+    Time last;                  ///< the latest moment of its last IDENTIFY
+    std::optional<Key> holder;  ///< whose IDENTIFY that is
+    Time before;                ///< `last` without the holder's
+    Time unasked{};             ///< the last IDENTIFY without a permit
+  };
+  using Buckets = std::map<std::int32_t, std::int32_t>;
+
+  void enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now);
+  void leave(std::map<Key, Waiting>::iterator waiting);
+  void hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now);
+  void give_back(std::map<Key, Given>::iterator given);
+  void release(std::map<Key, Given>::iterator given, Time last);
+  void expire(Time now);
+  void count(std::int64_t logins);
+  Bucket& bucket_of(std::int32_t bucket);
   /// How many of the ids are in each bucket.
-  [[nodiscard]] std::map<std::int32_t, std::int32_t> buckets_of(const Ids& ids) const;
-  [[nodiscard]] Time free_at(std::int32_t bucket) const;
+  [[nodiscard]] Buckets buckets_of(const Ids& ids) const;
+  [[nodiscard]] std::int32_t bucket_of(ShardId id) const { return id.value % limits_->max_concurrency; }
+  [[nodiscard]] Time free_at(std::int32_t bucket, const Key& key) const;
   [[nodiscard]] bool exhausted(Time now, std::size_t ids) const;
+  [[nodiscard]] std::size_t logins_of(const Place& place) const;
 
   Time since_;
   std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
   std::optional<IdentifyLimits> limits_;
-  std::map<ShardName, Waiting> waiting_;
+  bool drifted_ = false;
+  Millis patience_ = kLoginPatience;
+  std::map<Key, Waiting> waiting_;
   std::set<Place> queue_;
   std::map<ShardName, std::int32_t> turns_;  ///< had since nobody waited
-  std::map<std::int32_t, Time> last_;        ///< each bucket's last login
+  std::map<Key, Given> given_;
+  std::map<std::int32_t, Bucket> buckets_;
 };
 
 }  // namespace smaster::fleet

@@ -30,6 +30,8 @@ struct PlanSettings {
   Strategy strategy = Strategy::at_once;
   unsigned max_down = 1;   ///< rolling: shards that may be down at a time
   bool rebalance = false;  ///< even out the ids over the hosts
+  Millis gateway_patience{180'000};  ///< how long a bot may be without a gateway connection
+  Millis login_patience{15'000};     ///< how long a bot that says nothing is not taken for logged in
   bool operator==(const PlanSettings&) const = default;
 };
 
@@ -43,9 +45,18 @@ struct Assign {
 /// Make one config for a new shard.
 enum class Generate { nothing, shard, master };
 
+/// Its bot lives and is not on Discord, or hears nothing from there: it is told to restart it.
+struct Unwell {
+  ShardName shard;
+  Gateway gateway;
+  Millis since;
+  bool operator==(const Unwell&) const = default;
+};
+
 struct Plan {
   std::vector<Assign> assignments;  ///< in the order in which they were made
   std::vector<ShardName> reboots;   ///< silent ones, to be told to restart their bots
+  std::vector<Unwell> unwell;       ///< the same of those without a gateway
   Generate generate = Generate::nothing;
   bool operator==(const Plan&) const = default;
 };

@@ -2,6 +2,7 @@
 // Pure: the time comes in. Source: SPEC, "Planner".
 #pragma once
 
+#include "fleet/gateway_watch.hpp"
 #include "fleet/shard_info.hpp"
 
 namespace smaster::fleet {
@@ -53,7 +54,13 @@ struct Seat {
   Time stops_until = kNever;     ///< told to run nothing for a moment: how long that may take at most
   bool asks_to_start = false;    ///< its agent waits for its turn to restart a bot that died
   bool restarting = false;       ///< its bot is about to start, and was asked to
-  BotStart bot;                  ///< by its last status
+  std::string kind;              ///< of its bot: those with the same program are alike; empty: not known
+  bool asks = false;             ///< its bot asks before each login: its process need not wait for a turn
+  Time turn_from = kNever;       ///< the start of the bot that its last turn is to replace
+  GatewayWatch gateway;          ///< by what its bot tells of it
+  std::int64_t refused =
+      0;         ///< the code with which Discord refused it: it is not tried again by itself; 0: none
+  BotStart bot;  ///< by its last status
 
   /// Its last sign of life; to connect is one, and to be given an id for who can hear of it.
   [[nodiscard]] Time last_sign(const Patience& patience) const {
@@ -66,7 +73,8 @@ struct Seat {
   }
   /// When nothing was heard for so long that it must have stopped its bot by itself.
   [[nodiscard]] Time gone_at(const Patience& patience) const {
-    return std::max(info.last_seen, patience.since) + patience.assume_dead_after + margin;
+    return std::max(info.last_seen, patience.since) + std::max(patience.assume_dead_after, info.holder.term) +
+           margin;
   }
   /// A shard with a connection hears its master, and goes on.
   [[nodiscard]] bool gone(const Patience& patience, Time now) const {

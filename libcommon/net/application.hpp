@@ -20,11 +20,14 @@ namespace smaster::net {
 using Request = boost::beast::http::request<boost::beast::http::string_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-/// A session as the layer above sees it: somewhere to send to.
+/// A session as the layer above sees it: somewhere to send to. Neither of the two ends the session inside the
+/// call: `closed` comes in a turn of its own.
 class Link {
  public:
   virtual ~Link() = default;
+  /// Queues it.
   virtual void send_frame(const engineio::Frame& frame) = 0;
+  /// Ends the session after what was sent before; nothing more is sent or received.
   virtual void close_session() = 0;
 };
 
@@ -32,7 +35,7 @@ class Link {
 class Upper {
  public:
   virtual ~Upper() = default;
-  /// The session is open; `link` lives until after `closed`.
+  /// The session is open, what is sent from now on arrives; `link` lives until after `closed`.
   virtual void opened(Link& link, Instant now) = 0;
   virtual void receive(bool binary, std::string_view data) = 0;
   /// The session is over; nothing follows.

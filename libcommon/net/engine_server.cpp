@@ -7,6 +7,7 @@
 
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
+#include "net/address.hpp"
 
 namespace smaster::net {
 namespace {
@@ -31,6 +32,7 @@ struct Query {
   std::string eio;
   std::string transport;
   std::string sid;
+  std::string b64;  ///< not empty: no binary frames
 };
 
 Query parse_query(std::string_view target) {
@@ -41,10 +43,16 @@ Query parse_query(std::string_view target) {
     std::string* const field = parameter.key == "EIO"         ? &query.eio
                                : parameter.key == "transport" ? &query.transport
                                : parameter.key == "sid"       ? &query.sid
+                               : parameter.key == "b64"       ? &query.b64
                                                               : nullptr;
     if (field != nullptr && field->empty()) *field = parameter.value;
   }
   return query;
+}
+
+/// Whether the client takes binary messages only as text.
+bool asks_for_text(const Request& request) {
+  return !parse_query({request.target().data(), request.target().size()}).b64.empty();
 }
 
 }  // namespace
@@ -91,11 +99,8 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
                                                     bool websocket) {
   const std::string_view target(request.target().data(), request.target().size());
   const auto question = std::min(target.find('?'), target.size() - 1);
-  HandshakeRequest handshake{peer, {}, std::nullopt, std::string(target.substr(question + 1))};
-  for (auto [at, end] = request.equal_range("X-Forwarded-For"); at != end; ++at) {
-    if (!handshake.forwarded_for.empty()) handshake.forwarded_for += ',';
-    handshake.forwarded_for += at->value();
-  }
+  HandshakeRequest handshake{peer, forwarded_for(request), std::nullopt,
+                             std::string(target.substr(question + 1))};
   if (const auto field = request.find(http::field::authorization); field != request.end()) {
     handshake.authorization = std::string(field->value());
   }
@@ -107,16 +112,18 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
     co_return response;
   }
   auto upper = std::get<std::unique_ptr<Upper>>(std::move(admission));
-  if (websocket) co_return Upgrade{nullptr, std::move(upper)};
+  if (websocket) co_return Upgrade{nullptr, std::move(upper), asks_for_text(request)};
   const auto session = create(engineio::Transport::polling, std::move(upper));
+  if (asks_for_text(request)) session->state().set_text_only();
+  open(*session);
   co_return poll_response(request, *session->state().handshake(session->sid()).data);
 }
 
 EngineServer::Outcome EngineServer::in_session(const Request& request, std::shared_ptr<EngineSession> session,
                                                bool websocket) {
   if (websocket) {
-    if (boost::beast::websocket::is_upgrade(request)) return Upgrade{std::move(session), nullptr};
-    return bad_request(request);
+    if (!boost::beast::websocket::is_upgrade(request)) return bad_request(request);
+    return Upgrade{std::move(session), nullptr, asks_for_text(request)};
   }
   if (session->state().transport() == engineio::Transport::polling) {
     if (request.method() == http::verb::get) return Poll{std::move(session)};
@@ -134,17 +141,21 @@ std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transpor
   auto session = std::make_shared<EngineSession>(*this, crypto::random_token(kSidBytes), transport,
                                                  std::move(upper), now);
   sessions_.emplace(session->sid(), session);
-  session->open(now);
-  schedule(*session);
   return session;
 }
 
+void EngineServer::open(EngineSession& session) {
+  session.open(std::chrono::steady_clock::now());
+  schedule(session);
+}
+
 void EngineServer::adopt(Upgrade upgrade, std::shared_ptr<WebSocketLink> link) {
-  if (upgrade.session) {
-    upgrade.session->attach_probe(std::move(link));
-  } else {
-    create(engineio::Transport::websocket, std::move(upgrade.upper))->attach_main(std::move(link));
-  }
+  const auto session =
+      upgrade.session ? upgrade.session : create(engineio::Transport::websocket, std::move(upgrade.upper));
+  if (upgrade.text_only) session->state().set_text_only();
+  if (upgrade.session) return session->attach_probe(std::move(link));
+  session->attach_main(std::move(link));
+  open(*session);
 }
 
 Response EngineServer::respond(const Request& request, unsigned status, std::string_view type,
@@ -178,8 +189,7 @@ Response EngineServer::bad_request(const Request& request) const {
 }
 
 void EngineServer::close_all() {
-  const auto sessions = sessions_;  // closing one removes it from the table
-  for (const auto& [sid, session] : sessions) session->close_session();
+  for (const auto& [sid, session] : sessions_) session->close_session();
 }
 
 void EngineServer::schedule(EngineSession& session) {

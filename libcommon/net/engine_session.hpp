@@ -30,6 +30,7 @@ class EngineSession final : public engineio::SessionSink,
   /// A websocket that opens the session, or one that carries its sid and may upgrade it.
   void attach_main(std::shared_ptr<WebSocketLink> link);
   void attach_probe(std::shared_ptr<WebSocketLink> link);
+  /// Tells the layer above, once there is something to send on.
   void open(Instant now) { upper_->opened(*this, now); }
 
   /// A GET: `ok` and `body`, or `refused`, or `waiting` until `poll` is woken.
@@ -53,8 +54,8 @@ class EngineSession final : public engineio::SessionSink,
   void ended(engineio::CloseReason reason) override;
 
   // Link
-  void send_frame(const engineio::Frame& frame) override { session_.send(frame); }
-  void close_session() override { session_.close(); }
+  void send_frame(const engineio::Frame& frame) override;
+  void close_session() override;
 
   // WebSocketOwner
   void websocket_frame(WebSocketLink& link, bool binary, std::string_view data) override;
@@ -65,6 +66,7 @@ class EngineSession final : public engineio::SessionSink,
   std::string sid_;
   std::unique_ptr<Upper> upper_;
   engineio::Session session_;
+  bool closing_ = false;  ///< asked for; nothing more is sent or delivered
   WaitingPoll* poll_ = nullptr;
   std::shared_ptr<WebSocketLink> main_;
   std::shared_ptr<WebSocketLink> probe_;

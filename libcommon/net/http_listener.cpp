@@ -6,7 +6,6 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
@@ -14,6 +13,7 @@
 #include <ctime>
 #include <utility>
 
+#include "net/http_rules.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -22,7 +22,6 @@ namespace {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line and headers
 constexpr std::chrono::seconds kFirstTimeout{15};    ///< from connecting to a whole first request's headers
 constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to take an answer
@@ -83,11 +82,9 @@ class HttpListener::Connection {
  private:
   /// Reads and answers one request; false when the connection is done with.
   Task<bool> serve_one(const asio::ip::address& peer) {
-    boost::system::error_code error;
     http::request_parser<http::string_body> parser;
-    parser.header_limit(kMaxHeader);
     parser.body_limit(engine_.options().engine.max_payload);
-    co_await http::async_read_header(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
+    auto error = co_await read_request_header(*stream_, buffer_, parser);
     expires_after(kRequestTimeout);
     if (!error && !parser.is_done()) {
       const auto most = engine_.max_body(parser.get());
@@ -99,8 +96,10 @@ class HttpListener::Connection {
         http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
         co_await http::async_write(*stream_, go_on, asio::redirect_error(use_task, error));
       }
-      if (!error) co_await http::async_read(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
+      if (!error) error = co_await read_request_body(*stream_, buffer_, parser);
     }
+    // Who asks for another protocol speaks it only when it has the answer.
+    if (!error && parser.upgrade() && buffer_.size() > 0) error = http::error::unexpected_body;
     if (error) {
       co_await refuse(error);
       co_return false;
@@ -125,18 +124,11 @@ class HttpListener::Connection {
 
   /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
   Task<> refuse(boost::system::error_code error) {
-    // A peer that has gone, or is too slow, is told nothing; what is left of HTTP's errors is malformed
-    // requests.
-    if (error.category() != make_error_code(http::error::bad_method).category() ||
-        error == http::error::end_of_stream || error == http::error::partial_message) {
-      co_return;
-    }
-    const auto status = error == http::error::body_limit     ? http::status::payload_too_large
-                        : error == http::error::header_limit ? http::status::request_header_fields_too_large
-                                                             : http::status::bad_request;
-    Response response(status, 11);
+    const auto status = refusal_status(error);
+    if (!status) co_return;
+    Response response(*status, 11);
     response.keep_alive(false);
-    response.body() = std::string(http::obsolete_reason(status)) + '\n';
+    response.body() = std::string(http::obsolete_reason(*status)) + '\n';
     response.prepare_payload();
     co_await write(std::move(response));
     // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
@@ -221,7 +213,7 @@ class HttpListener::Connection {
 
   std::optional<Stream> stream_;  ///< until it is a websocket's
   Instant deadline_ = Instant::max();
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_ = request_buffer();
   EngineServer& engine_;
   Application& application_;
 };
@@ -232,7 +224,8 @@ HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Appl
       acceptor_(context.get_executor()),
       pause_(context.get_executor()),
       sweep_(context.get_executor()),
-      highest_descriptor_(highest_descriptor()) {}
+      highest_descriptor_(highest_descriptor()),
+      tasks_(context.get_executor(), "listener") {}
 
 HttpListener::~HttpListener() { stop(); }
 
@@ -251,7 +244,7 @@ Result<void> HttpListener::listen(const std::string& address, std::uint16_t port
     return fail(ErrorKind::cannot_create,
                 "cannot listen on " + address + ":" + std::to_string(port) + ": " + error.message());
   }
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
   return {};
 }
 
@@ -260,7 +253,7 @@ void HttpListener::adopt(Fd socket) {
   socklen_t size = sizeof address;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
   acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.release());
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
 }
 
 Fd HttpListener::share() { return Fd(::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0)); }
@@ -290,9 +283,13 @@ Task<> HttpListener::accept_loop() {
     auto connection = std::make_shared<Connection>(std::move(socket), engine_, application_);
     connections_.insert(connection);
     if (connections_.size() == 1) arm_sweep();
-    asio::co_spawn(acceptor_.get_executor(), connection->run(tls_),
-                   [this, connection](std::exception_ptr) { connections_.erase(connection); });
+    tasks_.spawn("connection", hold(connection), [this, connection] { connections_.erase(connection); });
   }
+}
+
+Task<> HttpListener::hold(std::shared_ptr<Connection> connection) {
+  co_await connection->run(tls_);
+  connections_.erase(connection);
 }
 
 /// Drops the connection that has been waited for longest; false when all there are are in use.

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "net/application.hpp"
 #include "net/engine_server.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::net {
 
@@ -36,6 +37,7 @@ class HttpListener {
  private:
   class Connection;
   Task<> accept_loop();
+  Task<> hold(std::shared_ptr<Connection> connection);
   bool make_room();
   void complain(const std::string& what);
   void arm_sweep();
@@ -50,6 +52,7 @@ class HttpListener {
   bool complained_ = false;
   Instant trouble_{};  ///< when there last was some
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  TaskScope tasks_;
 };
 
 }  // namespace smaster::net

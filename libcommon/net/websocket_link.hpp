@@ -42,6 +42,7 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
                                           const std::string& authorization, WebSocketAnswer& response);
   /// Starts to read for `owner`, which is kept alive only while a frame is handed to it.
   void start(std::weak_ptr<WebSocketOwner> owner);
+  /// Queues it; a queue that is too long ends the connection, in a turn of its own.
   void send(const engineio::Frame& frame);
   /// Closes after what was sent; nothing is read any more and the owner hears nothing more.
   void close();
@@ -65,6 +66,7 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
   const std::size_t max_queued_;
   std::weak_ptr<WebSocketOwner> owner_;
   bool closing_ = false;
+  bool overfull_ = false;  ///< about to be cut
 };
 
 }  // namespace smaster::net

@@ -9,7 +9,7 @@ const METRICS = [
   {key: 'ping', title: 'Ping, mean', unit: (v) => `${Math.round(v)} ms`},
   {key: 'starts', title: 'Starts', unit: (v) => `${Math.round(v)}`},
 ];
-const STATES = ['running', 'starting', 'queued', 'spare', 'new', 'silent', 'crashing', 'parked', 'offline', 'dead'];
+const STATES = ['running', 'logging in', 'starting', 'queued', 'spare', 'new', 'silent', 'deaf', 'hung', 'disconnected', 'refused', 'crashing', 'parked', 'offline', 'dead'];
 const MANY = 200;
 
 const shards = new Map(); // by name
@@ -33,6 +33,11 @@ function span(ms) {
   return s < 120 ? `${s} s` : s < 7200 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 }
 
+/** What shards and bots wrote, as the page shows it: nothing that turns the reading direction or hides text (it never becomes HTML). */
+const plain = (text) => text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g, ' ');
+/** The server's JSON with all its texts so. */
+const parse = (text) => JSON.parse(text, (key, value) => typeof value === 'string' ? plain(value) : value);
+
 /** Talks to the server; a request that needs a login shows the form. */
 async function ask(path, body) {
   const response = await fetch(path, body === undefined ? {} : {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
@@ -50,7 +55,7 @@ function show_login() {
 $('login').addEventListener('submit', async (event) => {
   event.preventDefault();
   const response = await ask('/api/login', {password: $('password').value});
-  $('login-error').textContent = response.ok ? '' : (await response.json()).error;
+  $('login-error').textContent = response.ok ? '' : parse(await response.text()).error;
   $('password').value = '';
   if (response.ok) start();
 });
@@ -97,7 +102,8 @@ function draw_grid() {
       boxes.set(shard.name, box);
     }
     if (grid.children[i] !== box) grid.insertBefore(box, grid.children[i] ?? null);
-    if (box.className !== shard.state) box.className = shard.state;
+    const name = shard.state.replace(' ', '-');
+    if (box.className !== name) box.className = name;
     if (box.textContent !== label(shard)) box.textContent = label(shard);
     const words = describe(shard);
     if (box.title !== words) box.title = words, box.setAttribute('aria-label', words);
@@ -116,7 +122,7 @@ function draw_legend() {
     const item = document.createElement('li');
     const button = document.createElement('button');
     const dot = document.createElement('span');
-    dot.className = `dot ${state}`;
+    dot.className = `dot ${state.replace(' ', '-')}`;
     button.append(dot, `${state} ${counts.get(state)}`);
     button.setAttribute('aria-pressed', state === onlyState);
     button.addEventListener('click', () => {
@@ -241,7 +247,7 @@ async function load_graphs() {
   const names = $('lines').value === 'all' ? 'all' : $('lines').value === 'chosen' ? [...chosen].join() : '';
   const answers = await Promise.all(METRICS.map(async ({key}) => {
     const response = await ask(`/api/series?metric=${key}&range=${range}&shards=${encodeURIComponent(names)}`);
-    const answer = await response.json();
+    const answer = parse(await response.text());
     if (!response.ok) $('chosen').textContent = answer.error;
     return response.ok ? answer : null;
   }));
@@ -301,14 +307,14 @@ async function command(path, body) {
   $('output').textContent = '';
   const response = await ask(path, body);
   if (!response.ok) {
-    $('output').textContent = (await response.json()).error;
+    $('output').textContent = parse(await response.text()).error;
     return;
   }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const {value, done} = await reader.read();
     if (done) break;
-    $('output').append(value);
+    $('output').append(plain(value));
   }
 }
 
@@ -335,7 +341,7 @@ let source;
 async function start() {
   const response = await ask('/api/about');
   if (!response.ok) return;
-  about = await response.json();
+  about = parse(await response.text());
   $('login').hidden = true;
   $('page').hidden = false;
   $('logout').hidden = !about.login;
@@ -353,7 +359,7 @@ async function start() {
   };
   source.onmessage = ({data}) => {
     if (first) shards.clear(), $('events').replaceChildren();
-    take(JSON.parse(data));
+    take(parse(data));
     if (first) load_graphs();
     first = false;
   };

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
@@ -189,10 +188,10 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
   lines->on_gone = [left] { *left = 0; };
   for (int i = 0; i < 2; ++i) {
-    net::asio::co_spawn(context.core.context,
-                        generate_some(context.registrar, lines, left, master,
-                                      as_text ? Deliver::text : Deliver::file, workers),
-                        net::asio::detached);
+    context.core.tasks.spawn("generate configs",
+                             generate_some(context.registrar, lines, left, master,
+                                           as_text ? Deliver::text : Deliver::file, workers),
+                             [lines] { lines->finish(); });
   }
   return lines;
 }

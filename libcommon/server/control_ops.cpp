@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -77,9 +76,9 @@ Answer for_shards(ControlContext& context, const Call& call,
   const auto ids = addressed(context.core, *body);
   if (!ids) return control::error_reply(ids.error());
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  net::asio::co_spawn(context.core.context,
-                      with_each(context.core, lines, respawn_targets(context.core, *ids), name, act),
-                      net::asio::detached);
+  context.core.tasks.spawn("a file for or of shards",
+                           with_each(context.core, lines, respawn_targets(context.core, *ids), name, act),
+                           [lines] { lines->finish(); });
   return lines;
 }
 
@@ -130,7 +129,7 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   boost::system::error_code ignored;
   co_await done.async_wait(net::asio::redirect_error(net::use_task, ignored));
   if (!*outcome) co_return control::error_reply(outcome->error());
-  const auto text = (*outcome)->with_base64();
+  const auto& text = (*outcome)->json;  // operators get blobs as base64
   if ((*outcome)->columns.empty()) co_return Reply{200, text};
   std::string columns;
   for (const auto& column : (*outcome)->columns)
@@ -186,7 +185,7 @@ Answer post_update(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", context.core.settings.update_timeout);
   if (!timeout) return control::error_reply(timeout.error());
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  net::asio::co_spawn(context.core.context, update(context.core, lines, *timeout), net::asio::detached);
+  context.core.tasks.spawn("update", update(context.core, lines, *timeout), [lines] { lines->finish(); });
   return lines;
 }
 

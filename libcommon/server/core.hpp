@@ -3,15 +3,18 @@
 
 #include <functional>
 
+#include "crypto/keys.hpp"
 #include "net/asio.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "net/task_scope.hpp"
 #include "server/files.hpp"
 #include "server/fleet.hpp"
 #include "server/leadership.hpp"
 #include "server/mail.hpp"
 #include "server/master_proof.hpp"
 #include "server/metrics.hpp"
+#include "server/respawn.hpp"
 #include "server/rotation.hpp"
 #include "server/settings.hpp"
 #include "server/sql.hpp"
@@ -32,12 +35,16 @@ class Core {
         started(std::chrono::steady_clock::now()),
         started_at(net::wall_clock()),
         proof(context_, signatures, std::move(signer)),
-        fleet(context_, settings, store, past) {}
+        fleet(context_, settings, store, past),
+        tasks(context_.get_executor(), "server") {}
 
   net::asio::io_context& context;
   Settings settings;
+  std::filesystem::path settings_file;  ///< empty: there is none; set by the server
   const Instant started;
   const Time started_at;
+  /// Another one at each start: what is proved to this run is no proof to the next.
+  const std::string instance = crypto::random_token(16);
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;
@@ -50,6 +57,8 @@ class Core {
   Update update{*this};
   Turns history_turns{context, 1, 256, 256};  ///< who reads the past; what is written does not wait for more
   Fleet fleet;
+  net::TaskScope tasks;  ///< what no part has a scope of its own for
+  Respawns respawns{*this};
   std::function<void()> reload_keys;  ///< from their files; set by the server
   std::function<void()> restart;      ///< of this server, in place; set by it
   std::uint16_t port = 0;             ///< where shards connect, once listening

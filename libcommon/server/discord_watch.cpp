@@ -9,6 +9,7 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "discord/gateway.hpp"
+#include "net/clock.hpp"
 #include "server/core.hpp"
 
 namespace smaster::server {
@@ -16,6 +17,7 @@ namespace {
 
 constexpr Millis kFirstRetry{5'000};  ///< the original's
 constexpr Millis kLongestRetry{600'000};
+constexpr Millis kAskSoon{60'000};
 
 /// The bot's token: from its file, else from its variable; empty when neither is configured.
 Result<std::string> read_token(const Settings& settings) {
@@ -39,10 +41,13 @@ DiscordWatch::DiscordWatch(Core& core)
 net::Task<> DiscordWatch::run() {
   while (!stopped_) {
     const auto again = co_await ask();
-    if (stopped_) break;
-    boost::system::error_code ignored;
-    pause_.expires_at(again ? std::chrono::steady_clock::now() + *again : Instant::max());
-    co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    asked_ = net::now();
+    next_ = again ? asked_ + *again : Instant::max();
+    while (!stopped_ && net::now() < next_) {
+      boost::system::error_code ignored;
+      pause_.expires_at(next_);
+      co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    }
   }
 }
 
@@ -80,7 +85,17 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
   co_return pause;
 }
 
-void DiscordWatch::settings_changed() { pause_.cancel(); }
+void DiscordWatch::settings_changed() {
+  next_ = Instant::min();
+  pause_.cancel();
+}
+
+void DiscordWatch::ask_soon() {
+  if (next_ == Instant::max() || next_ <= asked_ + kAskSoon)
+    return;  // it is not asked at all, or soon anyway
+  next_ = asked_ + kAskSoon;
+  pause_.cancel();
+}
 
 void DiscordWatch::stop() {
   stopped_ = true;

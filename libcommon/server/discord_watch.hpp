@@ -19,6 +19,8 @@ class DiscordWatch {
   net::Task<> run();
   /// The settings changed, maybe the token: ask now.
   void settings_changed();
+  /// What it said last may no longer be true: ask within a minute.
+  void ask_soon();
   void stop();
 
  private:
@@ -28,6 +30,8 @@ class DiscordWatch {
   Core& core_;
   net::Timer pause_;
   Backoff backoff_;
+  Instant asked_{};
+  Instant next_{};
   bool stopped_ = false;
 };
 

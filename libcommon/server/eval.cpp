@@ -36,14 +36,13 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
                                   Millis timeout, OnAnswer on_answer, OnEnd on_end) {
   auto eval = std::make_shared<Eval>(core);
   eval->question_ = std::move(question);
-  eval->on_answer_ = std::move(on_answer);
-  eval->on_end_ = std::move(on_end);
+  eval->listener_ = std::make_shared<const Listener>(Listener{std::move(on_answer), std::move(on_end)});
   net::asio::post(core.context, [eval, ids, timeout] { eval->begin(ids, timeout); });
   return eval;
 }
 
 void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
-  if (!on_end_) return;
+  if (!listener_) return;
   ++core_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
   const auto by_id = core_.fleet.by_id();
@@ -71,8 +70,8 @@ void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
 void Eval::ask_some() {
   constexpr std::size_t kAtOnce = 100;
   const auto end = std::min(next_ + kAtOnce, targets_.size());
-  while (next_ < end && on_end_) ask(targets_[next_++]);
-  if (next_ < targets_.size() && on_end_) {
+  while (next_ < end && listener_) ask(targets_[next_++]);
+  if (next_ < targets_.size() && listener_) {
     return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
   }
   finish_if_done();
@@ -92,16 +91,16 @@ void Eval::ask(const Target& target) {
                     : socketio::event_payload("evalRequest", {*question_.script});
   }
   const auto id = ids.front();
-  auto& waiting = waiting_.emplace(id.value, Waiting{*name, ids}).first->second;
-  waiting.ack_id = shard->session->request(
+  const auto ack_id = shard->session->request(
       payload,
       [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
+  waiting_.emplace(id.value, Waiting{shard->session->ref(), ids, ack_id});
 }
 
 void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   const auto node = waiting_.extract(id.value);
-  if (node.empty() || !on_end_) return;
-  const auto& name = node.mapped().name;
+  if (node.empty() || !listener_) return;
+  const auto& name = node.mapped().shard.name;
   if (arguments == nullptr) {
     missing(node.mapped().shards, name,
             "disconnected before it answered (an answer above [limits] max_payload does that too)");
@@ -111,45 +110,47 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
     ++core_.metrics.eval_answers[ok ? "result" : "error"];
     core_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
-    on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
-                std::string(text), arguments->attachments});
+    tell({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
+          std::string(text), arguments->attachments});
   }
   finish_if_done();
 }
 
 void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
   ++core_.metrics.eval_answers["missing"];
-  on_answer_({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
+  tell({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
+}
+
+void Eval::tell(const EvalAnswer& answer) {
+  if (const auto listener = listener_) listener->on_answer(answer);
 }
 
 void Eval::give_up(Millis timeout) {
   // In the order of their ids, since people read it.
   const auto late = std::exchange(waiting_, {});
   for (const auto& [id, waiting] : std::map<std::int32_t, Waiting>(late.begin(), late.end())) {
-    if (auto* shard = core_.fleet.find(waiting.name); shard != nullptr && shard->session != nullptr) {
-      shard->session->forget(waiting.ack_id);
-    }
-    missing(waiting.shards, waiting.name, "no answer within " + format_duration(timeout));
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+    missing(waiting.shards, waiting.shard.name, "no answer within " + format_duration(timeout));
   }
-  for (; next_ < targets_.size(); ++next_) {
+  for (; next_ < targets_.size() && listener_; ++next_) {
     missing(targets_[next_].ids, targets_[next_].name, "not asked within " + format_duration(timeout));
   }
   finish_if_done();
 }
 
 void Eval::finish_if_done() {
-  if (!waiting_.empty() || next_ < targets_.size() || !on_end_) return;
+  if (!waiting_.empty() || next_ < targets_.size() || !listener_) return;
   timer_.cancel();
-  const auto on_end = std::exchange(on_end_, nullptr);
-  on_answer_ = nullptr;
-  on_end();
+  const auto listener = std::exchange(listener_, nullptr);
+  listener->on_end();
 }
 
 void Eval::cancel() {
   timer_.cancel();
-  waiting_.clear();
-  on_answer_ = nullptr;
-  on_end_ = nullptr;
+  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+  }
+  listener_ = nullptr;
 }
 
 std::vector<ShardId> all_ids(Core& core) {

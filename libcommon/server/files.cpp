@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "json/json.hpp"
+#include "server/containment.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
 
@@ -51,6 +52,21 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
   static constexpr std::size_t kPiece = 256 * 1024;
   Core& core_;
   std::shared_ptr<files::OpenFile> file_;
+};
+
+/// Counts bytes that wait to be written, for as long as it lives.
+class HeldBytes {
+ public:
+  HeldBytes(std::shared_ptr<std::size_t> count, std::size_t size) : count_(std::move(count)), size_(size) {
+    *count_ += size_;
+  }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() { *count_ -= size_; }
+
+ private:
+  std::shared_ptr<std::size_t> count_;
+  std::size_t size_;
 };
 
 Error too_many() {
@@ -103,26 +119,32 @@ net::Task<Result<void>> Files::take(std::string who, wire::FileEvent event) {
   if (!folder) co_return folder.error();
   if (event.what == wire::FileEvent::What::keep) co_return Result<void>();
   const auto size = event.data.size();
-  if (waiting_bytes_ + size > kMostWaitingBytes) co_return too_many();
-  waiting_bytes_ += size;
-  if (!co_await turns_.take(who)) {
-    waiting_bytes_ -= size;
-    co_return too_many();
-  }
-  auto done = co_await net::run_in(thread_, [&folder, &event] {
+  if (*waiting_bytes_ + size > kMostWaitingBytes) co_return too_many();
+  const HeldBytes held(waiting_bytes_, size);
+  const auto turn = co_await turns_.take(who);
+  if (!turn) co_return too_many();
+  const auto guard =
+      who.empty() ? std::nullopt : std::optional(guard_for_shards(core_.settings, core_.settings_file));
+  auto done = co_await net::run_in(thread_, [&folder, &event, &guard] {
+    const auto* const keeps = guard ? &*guard : nullptr;
     return event.what == wire::FileEvent::What::write
-               ? (*folder)->write(event.file.name, event.data, event.file.mtime)
-               : (*folder)->remove(event.file.name);
+               ? (*folder)->write(event.file.name, event.data, event.file.mtime, keeps)
+               : (*folder)->remove(event.file.name, keeps);
   });
-  turns_.give();
-  waiting_bytes_ -= size;
   co_return done;
 }
 
 net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name) {
+  return open(std::move(name), std::nullopt);
+}
+
+net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name,
+                                                                std::optional<files::Guard> guard) {
   const auto folder = this->folder();
   if (!folder) co_return folder.error();
-  co_return co_await net::run_in(thread_, [&folder, &name] { return shared((*folder)->open_file(name)); });
+  co_return co_await net::run_in(thread_, [&folder, &name, &guard] {
+    return shared((*folder)->open_file(name, guard ? &*guard : nullptr));
+  });
 }
 
 net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string name) {
@@ -131,14 +153,21 @@ net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string 
   co_return co_await net::run_in(thread_, [&folder, &name] { return shared((*folder)->create(name)); });
 }
 
-net::Task<Result<void>> Files::give(ShardName shard, wire::FileName asked) {
-  auto file = co_await open(asked.name);
+Result<ShardRef> Files::connected(const ShardName& name) {
+  const auto* const shard = core_.fleet.find(name);
+  if (shard == nullptr || !shard->connected) return not_connected(name);
+  return shard->session->ref();
+}
+
+net::Task<Result<void>> Files::give(ShardRef to, wire::FileName asked) {
+  auto guard = std::optional(guard_for_shards(core_.settings, core_.settings_file));
+  auto file = co_await open(asked.name, std::move(guard));
   if (!file && file.error().kind != ErrorKind::not_found) co_return file.error();
   const auto time = file ? (*file)->mtime : kNoFile;
   const bool keeps_its_own = asked.mtime && time <= *asked.mtime;
   auto given = file && !keeps_its_own ? *file : nullptr;
   auto name = wire::file_name_json(asked.name, time);
-  co_return co_await send(std::move(shard), std::move(name), std::move(given));
+  co_return co_await send(std::move(to), std::move(name), std::move(given));
 }
 
 net::Task<Result<void>> Files::push(ShardName shard, std::string name) {
@@ -146,17 +175,21 @@ net::Task<Result<void>> Files::push(ShardName shard, std::string name) {
   if (!file) co_return file.error();
   auto name_json = wire::file_name_json(name, (*file)->mtime);
   auto given = *file;
-  co_return co_await send(std::move(shard), std::move(name_json), std::move(given));
+  auto to = connected(shard);
+  if (!to) co_return to.error();
+  co_return co_await send(std::move(*to), std::move(name_json), std::move(given));
 }
 
 net::Task<Result<void>> Files::fetch(ShardName shard, std::string name) {
+  auto to = connected(shard);
+  if (!to) co_return to.error();
   std::vector<std::string> arguments(1, json::quote(name));
   std::string event = "getFile";
   std::shared_ptr<files::OpenFile> none;
-  co_return co_await ask(std::move(shard), std::move(event), std::move(arguments), std::move(none));
+  co_return co_await ask(std::move(*to), std::move(event), std::move(arguments), std::move(none));
 }
 
-net::Task<Result<void>> Files::send(ShardName shard, std::string name_json,
+net::Task<Result<void>> Files::send(ShardRef to, std::string name_json,
                                     std::shared_ptr<files::OpenFile> file) {
   if (file && file->size > kMaxFile) {
     co_return fail(ErrorKind::bad_data, "the file has " + std::to_string(file->size) + " bytes, of at most " +
@@ -165,13 +198,13 @@ net::Task<Result<void>> Files::send(ShardName shard, std::string name_json,
   std::vector<std::string> arguments(1, std::move(name_json));
   arguments.emplace_back(file ? R"({"_placeholder":true,"num":0})" : "null");
   std::string event = "writeFile";
-  co_return co_await ask(std::move(shard), std::move(event), std::move(arguments), std::move(file));
+  co_return co_await ask(std::move(to), std::move(event), std::move(arguments), std::move(file));
 }
 
-net::Task<Result<void>> Files::ask(ShardName name, std::string event, std::vector<std::string> arguments,
+net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<std::string> arguments,
                                    std::shared_ptr<files::OpenFile> file) {
-  auto* const shard = core_.fleet.find(name);
-  if (shard == nullptr || !shard->connected) co_return not_connected(name);
+  auto* const session = core_.fleet.session(to);
+  if (session == nullptr) co_return not_connected(to.name);
   // Whichever comes first, the answer or the end of patience, sets it; the answer may come much later.
   struct State {
     explicit State(const net::Executor& executor) : done(executor, kPatience) {}
@@ -180,11 +213,11 @@ net::Task<Result<void>> Files::ask(ShardName name, std::string event, std::vecto
   };
   const auto state = std::make_shared<State>(core_.context.get_executor());
   const auto source = file ? std::make_shared<FileSource>(core_, std::move(file)) : nullptr;
-  shard->session->request_with(event, {arguments.begin(), arguments.end()}, source,
-                               [state](const socketio::Arguments* answer) {
-                                 state->outcome = outcome_of(answer);
-                                 state->done.cancel();
-                               });
+  session->request_with(event, {arguments.begin(), arguments.end()}, source,
+                        [state](const socketio::Arguments* answer) {
+                          state->outcome = outcome_of(answer);
+                          state->done.cancel();
+                        });
   boost::system::error_code ignored;
   co_await state->done.async_wait(net::asio::redirect_error(net::use_task, ignored));
   co_return state->outcome;

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/object.hpp>
@@ -25,8 +24,10 @@ namespace asio = net::asio;
 constexpr std::chrono::seconds kFlushInterval{1};
 constexpr Millis kFirstCorrectionPause{1'000};
 constexpr unsigned kQuietHeartbeats = 2;
-/// What an agent's bot gets to end when it has lost its master (agent/agent.cpp), and a little for the way.
+/// What an agent's bot gets to end when it has lost its master (kLostGrace), and a little for the way.
 constexpr Millis kAgentMargin{7'000};
+/// From one alert of a duplicate to the next.
+constexpr std::chrono::hours kAlertPause{1};
 
 }  // namespace
 
@@ -41,7 +42,8 @@ Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& 
       plan_timer_(context.get_executor()),
       tick_timer_(context.get_executor()),
       heartbeat_timer_(context.get_executor()),
-      flush_timer_(context.get_executor()) {
+      flush_timer_(context.get_executor()),
+      tasks_(context.get_executor(), "fleet") {
   update_config_text();
 }
 
@@ -93,10 +95,14 @@ std::string_view Fleet::state(const Shard& shard) const {
   }
   if (now - info.last_seen >= settings_.request_reboot_after) return "silent";
   if (!info.goal.bound()) return "spare";
+  if (shard.refused != 0) return "refused";
   if (shard.parked) return "parked";
   if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
   if (!shard.told) return "queued";
-  return info.runs_goal() ? "running" : "starting";
+  if (!info.runs_goal()) return "starting";
+  const auto standing = shard.gateway.standing();
+  if (standing != fleet::Gateway::unknown && standing != fleet::Gateway::running) return to_string(standing);
+  return shard.ready ? "running" : "logging in";
 }
 
 Shard* Fleet::find(const ShardName& name) {
@@ -106,7 +112,10 @@ Shard* Fleet::find(const ShardName& name) {
 
 void Fleet::insert(fleet::ShardInfo info) {
   const auto name = info.id;
+  if (index_.contains(name)) return;  // two connections of one new process came at once
   auto& shard = shards_.emplace(name, std::move(info)).first->second;
+  shard.registration = ++registrations_;
+  if (shard.info.holder.known()) shard.margin = kAgentMargin;
   index_.emplace(name, &shard);
   dispatch_.add(shard);
 }
@@ -141,25 +150,138 @@ const Shard* Fleet::live_master() const {
   return nullptr;
 }
 
-void Fleet::attach(ShardSession& session) {
-  auto& shard = *find(session.name());
-  auto* const old = std::exchange(shard.session, &session);
-  ring_.leave(session.name());
-  if (old != nullptr) {
-    dispatch_.left(shard);
-    log::shard(spdlog::level::info,
-               {"replaced", session.name().str(), shard.info.goal.first(), session.address()},
-               "shard " + session.name().str() + " connected again, its old connection is closed");
-    old->close();
-  }
-  seen(shard);
+std::optional<std::string> Fleet::refusal(const ShardName& name, const fleet::Holder& claimant) const {
+  const auto found = index_.find(name);
+  if (found == index_.end() || !claimant.known()) return std::nullopt;
+  const auto& shard = *found->second;
+  const auto& holder = shard.info.holder;
+  if (!holder.known() || holder.is(claimant)) return std::nullopt;
+  const auto now = net::fleet_clock();
+  const auto gone_at = shard.gone_at(plan_settings_.patience);
+  if (shard.session == nullptr && now >= gone_at) return std::nullopt;
+  const bool same_boot = holder.boot == claimant.boot;
+  const auto where = same_boot ? "on the same host, with another copy of its config" : "on " + holder.machine;
+  return "shard " + name.str() + " has an agent " + where +
+         (shard.session != nullptr
+              ? " (" + shard.session->address() + "), which is connected"
+              : ", which may still run its bot for " +
+                    format_duration(std::chrono::ceil<std::chrono::seconds>(gone_at - now))) +
+         "; one config is for one agent: stop that one, or make another config with \"smaster genconfig\"";
 }
 
-void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host) {
+std::optional<std::string> Fleet::refuse(const ShardSession& session, const fleet::Holder& claimant) {
+  auto why = refusal(session.name(), claimant);
+  if (!why) return why;
+  auto& shard = *find(session.name());
+  const auto now = net::fleet_clock();
+  if (!shard.duplicate || now - shard.duplicate->seen > fleet::kDuplicateShown) {
+    log::shard(
+        spdlog::level::warn, {"duplicate", session.name().str(), shard.info.goal.first(), session.address()},
+        "the agent on " + claimant.machine + " (address " + session.address() + ") is refused: " + *why);
+  }
+  shard.duplicate = fleet::Duplicate{claimant.machine, session.address(), now, true};
+  return why;
+}
+
+/// Whoever attaches has the shard's place; what it says of itself tells it from others later.
+void Fleet::claim(Shard& shard, fleet::Holder claimant, bool replaces) {
+  auto& holder = shard.info.holder;
+  if (claimant.known()) {
+    if (holder.is(claimant)) return;
+    holder = std::move(claimant);
+    // On disk before it is told anything: else after a crash it could be taken for the second one.
+    ++shard.saving;
+    claims_.push_back({shard.info.id, shard.info.goal});
+  } else if (!replaces && net::fleet_clock() >= shard.gone_at(plan_settings_.patience)) {
+    holder = {};
+  }
+}
+
+Result<Reservation> Fleet::reserve(const ShardName& name) {
+  const auto* const shard = find(name);
+  if (shard == nullptr) return fail(ErrorKind::not_found, "no shard is named " + name.str());
+  Reservation reservation({name, ++connections_}, shard->registration);
+  if (!shard->info.is_master) return reservation;
+  const auto* const live = live_master();
+  const auto admitted = master_.lock();
+  if ((live != nullptr && live != shard) || (admitted && *admitted != name)) {
+    return fail(ErrorKind::not_permitted, live != nullptr && live != shard
+                                              ? live->info.id.str() + " is connected"
+                                              : admitted->str() + " is connecting");
+  }
+  reservation.master = std::make_shared<const ShardName>(name);
+  master_ = reservation.master;
+  return reservation;
+}
+
+Result<void> Fleet::attach(ShardSession& session, Reservation reservation, fleet::Holder claimant) {
+  const auto& name = reservation.ref.name;
+  auto* const shard = find(name);
+  if (shard == nullptr || shard->registration != reservation.registration) {
+    return fail(ErrorKind::not_found, "the shard was revoked meanwhile");
+  }
+  if (const auto* const live = live_master(); shard->info.is_master && live != nullptr && live != shard) {
+    return fail(ErrorKind::not_permitted, "master shard " + live->info.id.str() + " is connected");
+  }
+  shard->start_asked.reset();
+  auto* const old = std::exchange(shard->session, &session);
+  ring_.leave(name);
+  const bool agents = claimant.known() && old != nullptr && old->is_agent();  // they are told apart
+  claim(*shard, std::move(claimant), old != nullptr);
+  if (old != nullptr) {
+    dispatch_.left(*shard);
+    log::shard(spdlog::level::info, {"replaced", name.str(), shard->info.goal.first(), session.address()},
+               "shard " + name.str() + " connected again, its old connection is closed");
+    if (!agents) count_replacement(*shard, *old, session);
+    old->close();
+  }
+  seen(*shard);
+  return {};
+}
+
+ShardSession* Fleet::session(const ShardRef& ref) {
+  const auto* const shard = find(ref.name);
+  const bool there = shard != nullptr && shard->session != nullptr;
+  return there && shard->session->ref().connection == ref.connection ? shard->session : nullptr;
+}
+
+/// Two shards with one config, which cannot be told to end, replace each other again and again.
+void Fleet::count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session) {
+  const auto now = net::fleet_clock();
+  if (!shard.replacements.add(now)) return;
+  shard.duplicate = fleet::Duplicate{"", old.address(), now, false};
+  if (shard.alerted != fleet::kNever && now - shard.alerted < kAlertPause) return;
+  shard.alerted = now;
+  const auto& name = session.name().str();
+  const auto text =
+      "shard " + name + " connects again and again while its last connection is alive, from " +
+      (old.address() == session.address() ? session.address() : old.address() + " and " + session.address()) +
+      ": its config seems to be used twice, and id " + fleet::ids_text(shard.info.goal) +
+      " may run twice; stop one of them, or make another config with \"smaster genconfig\"";
+  log::shard(spdlog::level::warn, {"duplicate", name, shard.info.goal.first(), session.address()}, text);
+  if (alert) alert(text);
+}
+
+void Fleet::extend_lease(Shard& shard, Millis term) {
+  auto& known = shard.info.holder.term;
+  if (known == term) return;
+  known = term;
+  shard.dirty = true;
+  dispatch_.changed(shard);
+}
+
+void Fleet::leave(Shard& shard) {
+  shard.info.holder = {};
+  shard.dirty = true;
+}
+
+void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
+                       const std::string& kind) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;
   shard->info.capacity = capacity;
   shard->info.host = host;
+  shard->kind = kind;
   shard->dirty = true;
   dispatch_.changed(*shard);
 }
@@ -167,7 +289,7 @@ void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std:
 void Fleet::joined(ShardSession& session) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;
-  shard->margin = session.is_agent() ? kAgentMargin : Millis{0};
+  shard->margin = shard->info.holder.known() || session.is_agent() ? kAgentMargin : Millis{0};
   dispatch_.joined(*shard, session.is_agent(), net::fleet_clock());
   ring_.join(session.name());
   arm_heartbeats();
@@ -178,6 +300,7 @@ void Fleet::detach(ShardSession& session) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;  // it was replaced
   shard->session = nullptr;
+  shard->start_asked.reset();
   dispatch_.left(*shard);
   ring_.leave(session.name());
   seen(*shard);  // its agent may have heard us until now
@@ -210,13 +333,17 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   // nothing has none to count, and −1 is from one that cannot.
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
   shard.quiet = quiet ? shard.quiet + 1 : 0;
-  if (!settings_.use_message_stats || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
+  // One that tells of its gateway is judged by that.
+  const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
+  if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   if (shard.past == nullptr) shard.past = &history_.of(info.id);
   history_.add(*shard.past, status, net::wall_clock());
   const auto believed = std::pair(info.current, shard.ready);
+  const auto refused = shard.refused;
   const bool expected = shard.awaiting_status;
   const auto parked = dispatch_.status(shard, status, now);
   if (parked) say(*parked);
+  if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) replan();
   if (expected || parked) return;
@@ -239,11 +366,55 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   if (settings_.update_style == UpdateStyle::push) send_update(shard);
 }
 
+net::Task<Result<void>> Fleet::save_row(ShardName name) {
+  if (!batch_) batch_ = std::make_shared<Batch>(context_.get_executor());
+  const auto batch = batch_;
+  batch->names.insert(std::move(name));
+  if (!saving_batches_) tasks_.spawn("save rows", save_batches());
+  boost::system::error_code ignored;
+  if (!batch->done) co_await batch->written.async_wait(asio::redirect_error(net::use_task, ignored));
+  co_return batch->result;
+}
+
+/// One after the other: what is asked for while one is written makes up the next, so that a thousand shards
+/// that connect at once wait for a few writes.
+net::Task<> Fleet::save_batches() {
+  const auto busy = saving_batches_.begin();
+  while (batch_) {
+    const auto batch = std::exchange(batch_, nullptr);
+    std::vector<fleet::ShardInfo> infos;
+    for (const auto& name : batch->names) {
+      if (const auto* const shard = find(name)) infos.push_back(shard->info);
+    }
+    try {
+      batch->result = co_await in_store([this, &infos] { return store_.save(infos); });
+    } catch (const std::exception& failure) {  // handshakes wait for it
+      batch->result =
+          fail(ErrorKind::internal, std::string("the registry is not written: ") + failure.what());
+    }
+    if (!batch->result) {
+      for (const auto& name : batch->names) {
+        if (auto* const shard = find(name)) shard->dirty = true;
+      }
+    }
+    batch->done = true;
+    batch->written.cancel();
+  }
+}
+
 net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
+  const auto names = std::make_shared<std::set<ShardName>>();
+  for (const auto& info : infos) names->insert(info.id);
+  adding_.push_back(names);
   auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
+  std::erase(adding_, names);
   if (!saved) co_return saved;
   for (auto& info : infos) {
-    insert(std::move(info));
+    if (names->contains(info.id)) {
+      insert(std::move(info));
+    } else {
+      saved = fail(ErrorKind::not_found, "shard " + info.id.process(0).str() + " was revoked meanwhile");
+    }
   }
   replan();
   co_return saved;
@@ -251,13 +422,24 @@ net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
 
 /// First in memory: else a row that is saved meanwhile would bring it back.
 net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
+  // Further processes of these that are being saved right now go as well, from the store after they got
+  // there.
+  const std::set<ShardName> revoked(names.begin(), names.end());
+  for (const auto& adding : adding_) {
+    std::erase_if(*adding, [&](const ShardName& name) {
+      const bool goes = revoked.contains(name) || revoked.contains(name.process(0));
+      if (goes && !revoked.contains(name)) names.push_back(name);
+      return goes;
+    });
+  }
   for (const auto& name : names) {
-    auto& shard = *find(name);
-    auto* const session = shard.session;
-    if (shard.connected) exit(shard);
+    auto* const shard = find(name);
+    if (shard == nullptr) continue;
+    auto* const session = shard->session;
+    if (shard->connected) exit(*shard);
     deliver();
     spdlog::warn("shard {} is revoked", name.str());
-    dispatch_.remove(shard);
+    dispatch_.remove(*shard);
     ring_.leave(name);
     history_.forget(name);
     index_.erase(name);
@@ -320,10 +502,12 @@ void Fleet::arm_heartbeats() {
 void Fleet::send_heartbeats() {
   const auto now = std::chrono::steady_clock::now();
   const auto due = ring_.due(now, settings_.interval, settings_.disperse);
-  if (settings_.update_style == UpdateStyle::pull) {
-    for (const auto& name : due) send_update(*find(name));
-  }
   arm_heartbeats();
+  if (settings_.update_style == UpdateStyle::pull) {
+    for (const auto& name : due) {
+      if (auto* const shard = find(name)) send_update(*shard);
+    }
+  }
 }
 
 void Fleet::arm_flush() {
@@ -331,8 +515,13 @@ void Fleet::arm_flush() {
   flush_timer_.expires_after(kFlushInterval);
   flush_timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    asio::co_spawn(context_, flush(), [this](std::exception_ptr) { arm_flush(); });
+    tasks_.spawn("flush", flush_and_go_on(), [this] { arm_flush(); });
   });
+}
+
+net::Task<> Fleet::flush_and_go_on() {
+  co_await flush();
+  arm_flush();
 }
 
 net::Task<> Fleet::flush() {
@@ -380,6 +569,7 @@ net::Task<> Fleet::finish(bool save) {
   heartbeat_timer_.cancel();
   flush_timer_.cancel();
   if (save) co_await flush();
+  co_await tasks_.join();
 }
 
 }  // namespace smaster::server

@@ -4,9 +4,11 @@
 
 #include <boost/container/flat_map.hpp>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,6 +20,8 @@
 #include "fleet/history.hpp"
 #include "fleet/shard_info.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
+#include "server/reservation.hpp"
 #include "server/settings.hpp"
 #include "store/store.hpp"
 #include "wire/socketio/connection.hpp"
@@ -37,7 +41,11 @@ struct Shard : fleet::Seat {
   Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
   unsigned quiet = 0;                          ///< statuses in a row without any message
-  std::optional<socketio::AckId> start_asked;  ///< its agent waits for this answer to start its bot again
+  std::optional<socketio::AckId> start_asked;  ///< `session` waits for this answer to start its bot again
+  std::uint64_t registration = 0;              ///< differs where a name was revoked and registered anew
+  fleet::Replacements replacements;
+  std::optional<fleet::Duplicate> duplicate;  ///< another shard that has its config
+  Time alerted = fleet::kNever;               ///< when the operators last heard of that
 };
 
 /// The count that the fleet is to have, and how it gets there.
@@ -115,10 +123,27 @@ class Fleet {
   /// A master shard that is connected, if any.
   [[nodiscard]] const Shard* live_master() const;
 
-  /// A session is authenticated: it replaces the shard's old one.
-  void attach(ShardSession& session);
+  /// A connection of this shard may come; not_permitted for a master shard while another is connected or
+  /// about to be.
+  [[nodiscard]] Result<Reservation> reserve(const ShardName& name);
+  /// The connection is there, and says whose it is: it replaces the shard's old one. Refused when the shard
+  /// was revoked meanwhile, or another master shard came first.
+  [[nodiscard]] Result<void> attach(ShardSession& session, Reservation reservation, fleet::Holder claimant);
+  /// The connection, unless it has ended or was replaced.
+  [[nodiscard]] ShardSession* session(const ShardRef& ref);
+  /// Why an agent may not have its shard's place now: another one has it, whose bot may still run.
+  [[nodiscard]] std::optional<std::string> refusal(const ShardName& name,
+                                                   const fleet::Holder& claimant) const;
+  /// The same, and remembers that it was there.
+  [[nodiscard]] std::optional<std::string> refuse(const ShardSession& session, const fleet::Holder& claimant);
+  /// An agent asks how long its bot may run. It may for `term` from when it asked; nobody gets its ids
+  /// before.
+  void extend_lease(Shard& shard, Millis term);
+  /// An agent leaves, and no bot of its runs.
+  void leave(Shard& shard);
   /// What its shard can take: shard ids a process, and on which host.
-  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host);
+  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
+                  const std::string& kind);
   /// It has joined the namespace and has our proof: it may be told its id.
   void joined(ShardSession& session);
   void detach(ShardSession& session);
@@ -126,7 +151,11 @@ class Fleet {
   void status(Shard& shard, std::string_view json, std::span<const std::string_view> names);
   void seen(Shard& shard);
 
-  /// Adds shards to the registry: saved when it returns ok, all or none.
+  /// Saves the shard's row, together with those of all who ask for it meanwhile: on disk when it returns ok.
+  net::Task<Result<void>> save_row(ShardName name);
+
+  /// Adds shards to the registry: saved when it returns ok, all or none. not_found for further processes of a
+  /// shard that was revoked meanwhile.
   net::Task<Result<void>> add(std::vector<fleet::ShardInfo> shards);
 
   /// Revokes shards: their connections are closed, their ids are free, at once. An error says that they are
@@ -151,6 +180,10 @@ class Fleet {
   void exit(Shard& shard);
   /// Its agent asks when it may restart a bot that died; the ack is the answer.
   void may_start(Shard& shard, socketio::AckId ack_id);
+  /// Its bot asks to send the IDENTIFY of `id`: a `permit` follows when it may. False: it never may.
+  [[nodiscard]] bool ask_login(Shard& shard, ShardId id, std::uint64_t ask);
+  /// Its bot says what became of a login; an IDENTIFY was sent `ago`.
+  void login(Shard& shard, fleet::LoginNews news, Millis ago);
   /// What Discord recommends and allows.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
@@ -168,6 +201,8 @@ class Fleet {
 
   /// Set by the server: the store says that another one leads.
   std::function<void(const std::string&)> deposed;
+  /// Set by the server: somebody logged in without asking, so that Discord must say how many logins are left.
+  std::function<void()> logins_drifted;
   /// Set by the server: tells the operators of something that needs them.
   std::function<void(const std::string&)> alert;
   /// Set by the server: makes one config, then calls replan by way of `add`.
@@ -182,7 +217,10 @@ class Fleet {
   void tell_all_anew();
   void say(const fleet::Plan& plan);
   void say(const fleet::Parked& parked);
+  void say_refused(const Shard& shard);
   net::Task<> save_then_tell(std::vector<fleet::Assign> assignments);
+  void claim(Shard& shard, fleet::Holder claimant, bool replaces);
+  void count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session);
   void deliver();
   void deliver_later();
   void deliver(const fleet::Order& order);
@@ -191,18 +229,36 @@ class Fleet {
   void arm_dispatch();
   [[nodiscard]] std::string update_text(const Shard& shard, ShardId id, const fleet::Role& role) const;
   net::Task<> generate_one(fleet::Generate what);
+  net::Task<> save_target(Target target);
   void arm_heartbeats();
   void send_heartbeats();
   void arm_flush();
+  net::Task<> flush_and_go_on();
   net::Task<> flush();
   void store_wrote(const Result<void>& written);
-  /// Writes in the store's own thread.
+  /// Writes in the store's own thread. What the store throws is an error like others.
   template <class Write>
   net::Task<Result<void>> in_store(Write write) {
-    auto written = co_await net::run_in(store_thread_, write);
+    const auto safely = [&write]() -> Result<void> {
+      try {
+        return write();
+      } catch (const std::exception& error) {
+        return fail(ErrorKind::internal, std::string("the store failed: ") + error.what());
+      }
+    };
+    auto written = co_await net::run_in(store_thread_, safely);
     store_wrote(written);
     co_return written;
   }
+  /// Rows that are written together, and who waits for that.
+  struct Batch {
+    explicit Batch(const net::Executor& executor) : written(executor, net::Timer::time_point::max()) {}
+    std::set<ShardName> names;
+    Result<void> result;
+    bool done = false;
+    net::Timer written;  ///< cancelled when they are
+  };
+  net::Task<> save_batches();
   void update_config_text();
   void insert(fleet::ShardInfo info);
 
@@ -213,6 +269,10 @@ class Fleet {
   net::asio::thread_pool store_thread_{1};
   std::map<ShardName, Shard> shards_;
   std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
+  std::uint64_t registrations_ = 0;              ///< made so far
+  std::uint64_t connections_ = 0;                ///< reserved so far
+  std::weak_ptr<const ShardName> master_;        ///< a master shard that was admitted
+  std::list<std::shared_ptr<std::set<ShardName>>> adding_;  ///< names that are being saved, by `add`
   fleet::History history_;
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON
@@ -227,12 +287,17 @@ class Fleet {
   net::Timer flush_timer_;
   /// The logins as the store has them: some more are counted there than were made.
   std::optional<fleet::IdentifyLimits> budget_;
-  bool keeping_budget_ = false;
+  net::Busy keeping_budget_;
+  std::shared_ptr<Batch> batch_;  ///< the next one; empty: nobody waits for one
+  net::Busy saving_batches_;
   bool plan_due_ = false;
   bool delivery_due_ = false;
-  bool generating_ = false;
+  net::Busy generating_;
+  /// Shards that have other agents than before; to be saved before they are told anything.
+  std::vector<fleet::Assign> claims_;
   std::string store_trouble_;  ///< what its last write said; empty: all is well
   bool finished_ = false;
+  net::TaskScope tasks_;
 };
 
 }  // namespace smaster::server

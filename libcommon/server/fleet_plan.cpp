@@ -2,7 +2,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
@@ -102,7 +101,7 @@ void Fleet::follow_settings() {
                    fleet::to_string(target.strategy));
     }
     target_ = std::move(target);
-    asio::co_spawn(context_, save(target_), asio::detached);
+    tasks_.spawn("save the goal", save_target(target_));
   }
   set_plan_settings();
 }
@@ -113,6 +112,8 @@ net::Task<Result<void>> Fleet::save(Target target) {
   if (!saved) spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
   co_return saved;
 }
+
+net::Task<> Fleet::save_target(Target target) { (void)co_await save(std::move(target)); }
 
 net::Task<Result<void>> Fleet::retarget(Target target) {
   auto saved = co_await save(target);
@@ -132,6 +133,8 @@ void Fleet::set_plan_settings() {
   s.strategy = target_.strategy;
   s.auto_generate = settings_.auto_generate;
   s.max_down = settings_.reshard_max_down;
+  s.login_patience = settings_.login_patience;
+  s.gateway_patience = settings_.gateway_patience;
   s.rebalance = s.rebalance || settings_.rebalance;
   s.patience.request_reboot_after = settings_.request_reboot_after;
   s.patience.expect_reboot_after = settings_.expect_reboot_after;
@@ -197,8 +200,10 @@ void Fleet::arm_tick() {
 void Fleet::run_plan() {
   auto plan = dispatch_.plan(net::fleet_clock());
   say(plan);
+  auto claims = std::exchange(claims_, {});
+  plan.assignments.insert(plan.assignments.end(), claims.begin(), claims.end());
   if (!plan.assignments.empty()) {
-    asio::co_spawn(context_, save_then_tell(std::move(plan.assignments)), asio::detached);
+    tasks_.spawn("save and tell assignments", save_then_tell(std::move(plan.assignments)));
   }
   if (plan_settings_.rebalance && !settings_.rebalance && dispatch_.planner().is_even()) {
     spdlog::info("the hosts are even");
@@ -206,28 +211,40 @@ void Fleet::run_plan() {
     dispatch_.set(plan_settings_);
   }
   if (plan.generate != fleet::Generate::nothing && !generating_ && generate) {
-    generating_ = true;
-    asio::co_spawn(context_, generate_one(plan.generate), asio::detached);
+    tasks_.spawn("generate a config", generate_one(plan.generate));
   }
   deliver_later();
 }
 
 net::Task<> Fleet::generate_one(fleet::Generate what) {
-  co_await generate(what);
-  generating_ = false;
+  {
+    const auto busy = generating_.begin();
+    co_await generate(what);
+  }
   replan();
 }
 
 void Fleet::say(const fleet::Plan& plan) {
   for (const auto& assignment : plan.assignments) {
-    const auto& runs = find(assignment.shard)->info.current;
+    const auto* const shard = find(assignment.shard);
+    if (shard == nullptr) continue;
+    const auto& runs = shard->info.current;
     log::shard(spdlog::level::info, {"assigned", assignment.shard.str(), assignment.role.first(), {}},
                "shard " + assignment.shard.str() + " gets id " + fleet::ids_text(assignment.role) + " of " +
                    std::to_string(assignment.role.count.value) + ", runs " + fleet::ids_text(runs) + " of " +
                    std::to_string(runs.count.value));
   }
-  for (const auto& name : plan.reboots) {
+  for (const auto& [name, gateway, since] : plan.unwell) {
     const auto& goal_role = find(name)->info.goal;
+    log::shard(spdlog::level::warn, {"unwell", name.str(), goal_role.first(), {}},
+               "shard " + name.str() + " (id " + fleet::ids_text(goal_role) + ") has been " +
+                   std::string(to_string(gateway)) + " for " + format_duration(since) +
+                   ": it is told to restart its bot");
+  }
+  for (const auto& name : plan.reboots) {
+    const auto* const shard = find(name);
+    if (shard == nullptr) continue;
+    const auto& goal_role = shard->info.goal;
     log::shard(spdlog::level::warn, {"silent", name.str(), goal_role.first(), {}},
                "shard " + name.str() + " (id " + fleet::ids_text(goal_role) +
                    ") has given no sign of life for " + format_duration(settings_.request_reboot_after) +
@@ -235,12 +252,25 @@ void Fleet::say(const fleet::Plan& plan) {
   }
 }
 
+void Fleet::say_refused(const Shard& shard) {
+  const auto id = std::to_string(shard.info.goal.first().value);
+  const auto text = "Discord refuses the bot of shard " + shard.info.id.str() + " (id " + id +
+                    ") with code " + std::to_string(shard.refused) + ": " +
+                    std::string(fleet::refusal_words(shard.refused)) +
+                    ". It is stopped and not tried again by itself; then \"smaster respawn --shard " + id +
+                    "\" lets it try";
+  spdlog::error("{}", text);
+  if (alert) alert(text);
+}
+
 void Fleet::say(const fleet::Parked& parked) {
-  const auto& shard = *find(parked.shard);
-  const auto& role = shard.info.goal;
+  const auto* const shard = find(parked.shard);
+  if (shard == nullptr) return;
+  const auto& role = shard->info.goal;
   const auto text = "the bot of shard " + parked.shard.str() + " (id " + fleet::ids_text(role) +
                     ") fails again and again" +
-                    (shard.status->bot ? ", at last with " + shard.status->bot->last_exit : std::string()) +
+                    (shard->status && shard->status->bot ? ", at last with " + shard->status->bot->last_exit
+                                                         : std::string()) +
                     ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
                     std::to_string(role.first().value) + "\" lets it try now";
   spdlog::error("{}", text);
@@ -297,6 +327,20 @@ void Fleet::may_start(Shard& shard, socketio::AckId ack_id) {
   deliver_later();
 }
 
+bool Fleet::ask_login(Shard& shard, ShardId id, std::uint64_t ask) {
+  if (!dispatch_.ask_login(shard, id, ask, net::fleet_clock())) return false;
+  deliver_later();
+  return true;
+}
+
+void Fleet::login(Shard& shard, fleet::LoginNews news, Millis ago) {
+  const auto now = net::fleet_clock();
+  news.at = now - ago;
+  dispatch_.login(shard, news, now);
+  if (identify().drifted() && logins_drifted) logins_drifted();
+  deliver_later();
+}
+
 std::optional<Time> Fleet::parked_until(const Shard& shard) const {
   return dispatch_.parked_until(shard, net::fleet_clock());
 }
@@ -328,13 +372,12 @@ bool Fleet::budget_kept() {
     kept.remaining = limits->remaining;
     if (kept == *limits && limits->remaining.value_or(0) >= budget_->remaining.value_or(0)) return true;
   }
-  if (!std::exchange(keeping_budget_, true)) {
-    asio::co_spawn(context_, keep_budget(), asio::detached);
-  }
+  if (!keeping_budget_) tasks_.spawn("save the login budget", keep_budget());
   return !settings_.store.shared();
 }
 
 net::Task<> Fleet::keep_budget() {
+  auto busy = std::optional(keeping_budget_.begin());
   auto limits = *identify().limits();
   if (limits.remaining) limits.remaining = std::max<std::int64_t>(*limits.remaining - kLoginsAhead, 0);
   auto text = to_text(limits);
@@ -346,7 +389,7 @@ net::Task<> Fleet::keep_budget() {
     boost::system::error_code ignored;
     co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
   }
-  keeping_budget_ = false;
+  busy.reset();
   deliver();
 }
 
@@ -375,6 +418,11 @@ void Fleet::deliver(const fleet::Order& order) {
     case fleet::Order::Kind::update:
       shard->dirty = true;
       session.emit("update", {update_text(*shard, order.role.first(), order.role)});
+      break;
+    case fleet::Order::Kind::permit:
+      session.emit("permit",
+                   {R"({"id":)" + std::to_string(order.role.first().value) + R"(,"ask":)" +
+                    std::to_string(order.ask) + R"(,"waited":)" + std::to_string(order.delay.count()) + '}'});
       break;
     case fleet::Order::Kind::exit:
       session.emit("update", {update_text(*shard, kExit, {})});

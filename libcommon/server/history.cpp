@@ -27,11 +27,10 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
 }  // namespace
 
 net::Task<Result<std::string>> history_member(Core& core, ShardName name, Time since) {
-  if (!co_await core.history_turns.take({})) {
-    co_return fail(ErrorKind::unavailable, "too many wait for the history");
-  }
+  auto turn = co_await core.history_turns.take({});
+  if (!turn) co_return fail(ErrorKind::unavailable, "too many wait for the history");
   const auto samples = co_await core.fleet.history(name, since);
-  core.history_turns.give();
+  turn.give_back();
   if (!samples) co_return samples.error();
   co_return co_await net::run_in(core.slow_work, [&] { return member_text(name, *samples, since); });
 }

@@ -109,6 +109,7 @@ net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std
     const auto& trouble = core.fleet.store_trouble();
     if (why.empty() && path == "/readyz" && !trouble.empty()) response.body() = "ok, but " + trouble + '\n';
     if (candidacy != nullptr) {
+      response.set(kInstanceHeader, core.instance);
       response.set(kLagHeader, std::to_string(candidacy->lag().count()));
       if (!candidacy->leader().url.empty()) response.set(kLeaderHeader, candidacy->leader().url);
     }

@@ -1,5 +1,6 @@
 #include "server/metrics.hpp"
 
+#include "base/outlet.hpp"
 #include "json/json.hpp"
 
 namespace smaster::server {
@@ -18,7 +19,11 @@ void counter(std::string& out, std::string_view name, std::string_view help, std
 void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts) {
   head(out, name, "counter", help);
   for (const auto& [outcome, value] : counts) {
-    out.append("smaster_").append(name).append("{outcome=\"").append(outcome).append("\"} ");
+    out.append("smaster_")
+        .append(name)
+        .append("{outcome=\"")
+        .append(outlet::metrics_label(outcome))
+        .append("\"} ");
     out.append(std::to_string(value)).append("\n");
   }
 }
@@ -64,8 +69,10 @@ std::string Metrics::text(const Gauges& gauges) const {
   histogram(out, "sql_statement_seconds", "From a statement's arrival to its result.", statement_time);
   head(out, "queue_length", "gauge", "What waits for its turn.");
   const auto queue = [&out](std::string_view name, std::size_t length) {
-    out.append("smaster_queue_length{queue=\"").append(name).append("\"} ").append(std::to_string(length)) +=
-        '\n';
+    out.append("smaster_queue_length{queue=\"")
+        .append(outlet::metrics_label(name))
+        .append("\"} ")
+        .append(std::to_string(length)) += '\n';
   };
   queue("identify", gauges.identify);
   queue("sql", gauges.sql);

@@ -40,7 +40,7 @@ struct Gauges {
 struct Metrics {
   Counts handshakes{{"accepted", 0}, {"standby", 0},       {"no_header", 0}, {"malformed", 0},
                     {"clock", 0},    {"replayed", 0},      {"refused", 0},   {"too_many", 0},
-                    {"failed", 0},   {"second_master", 0}, {"busy", 0}};
+                    {"failed", 0},   {"second_master", 0}, {"busy", 0},      {"revoked", 0}};
   Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
   Counts statements{{"ok", 0}, {"error", 0}};
   Counts files{{"ok", 0}, {"error", 0}};

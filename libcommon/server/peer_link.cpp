@@ -24,9 +24,29 @@ constexpr Millis kAskTimeout{1'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
 constexpr std::chrono::seconds kSayAgain{10};  ///< anybody can ask
 
-/// What is signed: whom it is for, so that it is no use elsewhere, when, and something that is never twice.
-std::string proof_text(const std::string& name, std::string_view time, std::string_view nonce) {
-  return "smaster control " + name + ' ' + std::string(time) + ' ' + std::string(nonce);
+/// What is signed: whom it is for, and which run of it, so that it is no use elsewhere or later; when; and
+/// something that is never twice.
+std::string proof_text(const std::string& name, const std::string& instance, std::string_view time,
+                       std::string_view nonce) {
+  return "smaster control " + name + ' ' + instance + ' ' + std::string(time) + ' ' + std::string(nonce);
+}
+
+/// Which run of the server is on the other end of the stream, which can be used further.
+net::Task<Result<std::string>> ask_instance(net::Stream& stream, boost::beast::flat_buffer& buffer,
+                                            std::string authority) {
+  net::Request request(http::verb::get, "/readyz", 11);
+  request.set(http::field::host, authority);
+  boost::system::error_code error;
+  co_await http::async_write(stream, request, asio::redirect_error(net::use_task, error));
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMaxAnswer);
+  if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(net::use_task, error));
+  if (error) co_return fail(ErrorKind::unavailable, error.message());
+  std::string instance(parser.get()[kInstanceHeader]);
+  if (instance.empty() || !parser.get().keep_alive())
+    co_return fail(ErrorKind::unavailable,
+                   "it does not say which run of smaster it is; has it the same version?");
+  co_return instance;
 }
 
 }  // namespace
@@ -47,20 +67,27 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
   if (!where) co_return where.error();
   auto stream = co_await net::open_stream(core_.context.get_executor(), *where, kTimeout);
   if (!stream) co_return stream.error();
+  const net::Deadline deadline(**stream, kTimeout);
+  boost::beast::flat_buffer buffer;
+  auto authority = where->authority();
+  const auto instance = co_await ask_instance(**stream, buffer, std::move(authority));
+  if (!instance) {
+    co_return fail(ErrorKind::unavailable, member.url + " did not answer: " +
+                                               (deadline.expired() ? "too slow" : instance.error().message));
+  }
   const auto time = std::to_string(to_unix_ms(net::wall_clock()));
   const auto nonce = crypto::random_token(16);
-  const auto text = proof_text(member.name, time, nonce);
+  const auto signer = core_.proof.signer();
+  const auto text = proof_text(member.name, *instance, time, nonce);
   const auto signature =
-      co_await net::run_in(core_.signatures, [this, &text] { return core_.proof.sign_now(text); });
+      co_await net::run_in(core_.signatures, [&signer, &text] { return signer->sign(text); });
   net::Request request(http::verb::get, kTarget, 11);
   request.set(http::field::host, where->authority());
   request.set(http::field::connection, "Upgrade");
   request.set(http::field::upgrade, kProtocol);
   request.set(http::field::authorization, time + ',' + nonce + ',' + signature);
   boost::system::error_code error;
-  const net::Deadline deadline(**stream, kTimeout);
   co_await http::async_write(**stream, request, asio::redirect_error(net::use_task, error));
-  boost::beast::flat_buffer buffer;
   http::response_parser<http::empty_body> parser;
   if (!error) {
     co_await http::async_read_header(**stream, buffer, parser, asio::redirect_error(net::use_task, error));
@@ -111,9 +138,9 @@ bool PeerLink::proven(const net::Request& request, const std::string& name) {
   const auto precision = core_.settings.timestamp_precision;
   if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > precision)
     return refuse("with a proof that is not of now: the clocks differ");
-  auto text = proof_text(name, parts[0], parts[1]);
+  auto text = proof_text(name, core_.instance, parts[0], parts[1]);
   if (!crypto::verify(core_.proof.public_pem(), text, parts[2]))
-    return refuse("without having this server's shardMaster.priv");
+    return refuse("without having this server's shardMaster.priv, or with a proof for another run of it");
   return used_.insert(std::move(text), from_unix_ms(*ms) + precision, now);
 }
 

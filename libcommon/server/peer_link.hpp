@@ -18,6 +18,8 @@ class Core;
 /// In the answers to /readyz: who leads, and by how many milliseconds what a server has read is older.
 inline constexpr const char* kLeaderHeader = "X-Smaster-Leader";
 inline constexpr const char* kLagHeader = "X-Smaster-Lag";
+/// And which run of the server answers.
+inline constexpr const char* kInstanceHeader = "X-Smaster-Instance";
 
 class PeerLink {
  public:
@@ -29,8 +31,9 @@ class PeerLink {
   net::Task<Result<Millis>> lag(const store::Member& member);
 
   [[nodiscard]] static bool asked_for(const net::Request& request);
-  /// Whether the request proves that it is from a server of ours, and for this one (`name`): each proof is
-  /// good once, and for [shards] timestamp_precision.
+  /// Whether the request proves that it is from a server of ours, and for this run of this one (`name`): each
+  /// proof is good once, and for [shards] timestamp_precision. What was used is kept in memory, which is
+  /// enough: the next run is another instance, and takes none that were made for this one.
   [[nodiscard]] bool proven(const net::Request& request, const std::string& name);
 
  private:

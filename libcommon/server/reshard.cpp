@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
@@ -121,8 +120,8 @@ Result<Lines> reshard(Core& core, const Reshard& request) {
                              : "even out the hosts");
   const auto listened_to = std::make_shared<bool>(true);
   lines->on_gone = [listened_to] { *listened_to = false; };
-  net::asio::co_spawn(core.context, carry_out(core, request, target, lines, listened_to),
-                      net::asio::detached);
+  core.tasks.spawn("reshard", carry_out(core, request, target, lines, listened_to),
+                   [lines] { lines->finish(); });
   return lines;
 }
 

@@ -7,7 +7,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -22,6 +21,7 @@
 #include "net/stream.hpp"
 #include "server/admission.hpp"
 #include "server/candidacy.hpp"
+#include "server/containment.hpp"
 #include "server/control_api.hpp"
 #include "server/control_members.hpp"
 #include "server/core.hpp"
@@ -129,7 +129,7 @@ Result<Stores> open_stores(const Settings& settings) {
     stores.history = std::move(*history);
   }
   if (!stores.registry || !stores.history) {
-    auto file = open_file(settings.state_dir / "smaster.db");
+    auto file = open_file(settings.state_dir / store::kStoreFile);
     if (!file) return file.error();
     const std::shared_ptr<store::FileStore> both = std::move(*file);
     if (!stores.registry) stores.registry = both;
@@ -180,11 +180,14 @@ class Server final : public net::Application {
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
         watch_(context_, [this](const std::filesystem::path& file) { file_changed(file); }),
-        grace_(context_.get_executor()) {}
+        grace_(context_.get_executor()),
+        tasks_(context_.get_executor(), "server") {}
 
   /// `sockets`: of who listened before. `hold_back`: another server is to lead.
   Result<Ended> run(ListeningSockets sockets, bool hold_back) {
     if (auto tls = set_tls(core_.settings); !tls) return tls.error();
+    core_.settings_file = config_;
+    name_kept_files();
     if (stores_.election) {
       candidacy_.emplace(core_, *stores_.election);
     } else {
@@ -203,13 +206,16 @@ class Server final : public net::Application {
       });
     };
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
+    core_.fleet.logins_drifted = [this] { discord_.ask_soon(); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.deposed = [this](const std::string& why) { deposed(why); };
     if (candidacy_) {
-      candidacy_->elected = [this] { asio::co_spawn(context_, take_lead(), asio::detached); };
+      candidacy_->elected = [this] {
+        tasks_.spawn("take the lead", take_lead(), [this] { deposed("it could not take the lead"); });
+      };
       candidacy_->deposed = [this](const std::string& why) { deposed(why); };
-      asio::co_spawn(context_, candidacy_->run(self(), hold_back), asio::detached);
-      asio::co_spawn(context_, check_keys(), asio::detached);
+      tasks_.keep_running("candidacy", [this, hold_back] { return candidacy_->run(self(), hold_back); });
+      tasks_.spawn("check the keys", check_keys());
     } else {
       core_.leadership.lease_until(Leadership::kForGood);
       if (auto led = lead(); !led) return led.error();
@@ -220,7 +226,7 @@ class Server final : public net::Application {
                  core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
                  core_.settings.control_socket.string(), core_.settings.state_dir.string());
     ::sd_notify(0, "READY=1");
-    context_.run();
+    run_context();
     // What still runs in the pools must end before what it refers to goes.
     if (candidacy_) candidacy_->join();
     core_.fleet.join();
@@ -256,6 +262,18 @@ class Server final : public net::Application {
     return options;
   }
 
+  /// What one turn of the loop throws ends that turn only: all others are somebody else's.
+  void run_context() {
+    while (true) {
+      try {
+        context_.run();
+        return;
+      } catch (const std::exception& error) {
+        spdlog::error("something failed in a way that should not happen; going on: {}", error.what());
+      }
+    }
+  }
+
   [[nodiscard]] Candidacy* candidacy() { return candidacy_ ? &*candidacy_ : nullptr; }
 
   /// This server as the others know it.
@@ -286,7 +304,7 @@ class Server final : public net::Application {
       spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,
                    dashboard_.endpoint().port());
     }
-    asio::co_spawn(context_, discord_.run(), asio::detached);
+    tasks_.keep_running("ask Discord", [this] { return discord_.run(); });
     return {};
   }
 
@@ -496,6 +514,8 @@ class Server final : public net::Application {
     now = std::move(*fresh);
     if (other_log) log::set_up(now.log_format, *log::parse_level(now.log_level));
     admission_.settings_changed();
+    dashboard_.settings_changed();
+    name_kept_files();
     if (leads_ || !candidacy_) core_.fleet.settings_changed();  // else they count when it leads
     discord_.settings_changed();
     watch_files();
@@ -520,6 +540,10 @@ class Server final : public net::Application {
       }
     }
     return changes;
+  }
+
+  void name_kept_files() {
+    for (const auto& note : project_dir_notes(core_.settings, config_)) spdlog::warn("{}", note);
   }
 
   void reload_keys() {
@@ -562,7 +586,7 @@ class Server final : public net::Application {
     if (std::exchange(stopping_, true)) return;
     spdlog::info("stopping: {}", why);
     if (!restart_ && !again_) ::sd_notify(0, "STOPPING=1");
-    asio::co_spawn(context_, finish(), asio::detached);
+    tasks_.spawn("stop", finish(), [this] { context_.stop(); });
   }
 
   net::Task<> finish() {
@@ -575,12 +599,16 @@ class Server final : public net::Application {
     watch_.stop();
     co_await core_.fleet.finish(!deposed && (leads_ || !candidacy_));
     if (candidacy_) co_await candidacy_->stop();
+    co_await core_.tasks.join();
+    // The sessions' ends are in turns of their own.
+    co_await asio::post(context_, net::use_task);
     const bool wait = engine_.session_count() > 0 && !deposed;
     grace_.expires_after(wait ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
     // The control client that asked for the stop gets its answer first.
     co_await asio::post(context_, net::use_task);
     co_await grace_.async_wait(asio::redirect_error(net::use_task, ignored));
+    core_.sql.stop();
     control_.stop();
     context_.stop();
   }
@@ -603,6 +631,7 @@ class Server final : public net::Application {
   asio::signal_set hangup_;
   FileWatch watch_;
   net::Timer grace_;
+  net::TaskScope tasks_;
   std::string generate_trouble_;  ///< why the last config was not made; empty: it was
   bool stopping_ = false;
   bool restart_ = false;

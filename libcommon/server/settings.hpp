@@ -56,10 +56,11 @@ struct ClusterSettings {
 
 /// What shards may ask the server for.
 struct Permissions {
-  bool eval = true;    ///< broadcastEval, fetchClientValues, sendMessage
-  bool sql = true;     ///< sendSQL, within [database] shard_access
-  bool files = true;   ///< writeFile, getFile
-  bool reboot = true;  ///< reboot, respawnAll
+  bool eval = true;                   ///< broadcastEval, fetchClientValues, sendMessage
+  bool sql = true;                    ///< sendSQL, within [database] shard_access
+  bool files = true;                  ///< writeFile, getFile
+  bool reboot = true;                 ///< reboot, respawnAll
+  std::vector<std::string> writable;  ///< of project_dir; empty: all but what is kept from shards
 };
 
 struct Settings {
@@ -84,6 +85,8 @@ struct Settings {
   std::vector<std::string> node_args;
   std::vector<std::string> bot_args;
   Millis respawn_delay{5'000};
+  Millis login_patience{15'000};
+  Millis gateway_patience{180'000};
   Millis timestamp_precision{300'000};
   bool auto_generate = true;
   std::vector<std::string> copy_files;              ///< of project_dir, for every shard that connects

@@ -3,10 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "log/log.hpp"
@@ -38,6 +39,36 @@ std::optional<std::string_view> forbidden(const Permissions& may, std::string_vi
   return std::nullopt;
 }
 
+/// What an agent says of itself; other shards say nothing.
+struct Introduction {
+  bool agent = false;
+  bool only_check = false;
+  std::uint32_t capacity = 1;
+  std::string host;
+  std::string kind;  ///< of its bot
+  fleet::Holder holder;
+};
+
+Introduction read_introduction(std::string_view auth) {
+  constexpr std::int64_t kMostIds = 1024;
+  Introduction introduction;
+  const auto value = json::parse(auth);
+  if (!value || !value->is_object()) return introduction;
+  const auto& object = value->get_object();
+  std::int64_t capacity = 1;
+  introduction.agent = object.contains("agent");
+  json::read(object, "check", introduction.only_check);
+  json::read(object, "shardsPerProcess", capacity);
+  json::read(object, "host", introduction.host);
+  json::read(object, "kind", introduction.kind);
+  introduction.capacity = static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds));
+  for (auto* const text : {&introduction.host, &introduction.kind}) {
+    *text = has_nul(*text) ? std::string() : std::string(outlet::cut(*text, kMaxHostLabel));
+  }
+  if (introduction.agent) introduction.holder = fleet::parse_holder(auth);
+  return introduction;
+}
+
 /// A shard broadcasts an update: first it is made here, as `smaster update` does.
 net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
   net::OnLine nowhere = [](net::Output, std::string_view) {};
@@ -52,19 +83,19 @@ net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
 
 }  // namespace
 
-ShardSession::ShardSession(Core& core, ShardName name, std::string address)
+ShardSession::ShardSession(Core& core, Reservation reservation, std::string address)
     : SocketIoUpper(socketio::kConnectTimeout),
       core_(core),
-      name_(std::move(name)),
+      ref_(reservation.ref),
+      reservation_(std::move(reservation)),
       address_(std::move(address)) {}
 
 ShardSession::~ShardSession() { *alive_ = false; }
 
 void ShardSession::opened(net::Link& link, Instant now) {
   SocketIoUpper::opened(link, now);
-  open_ = true;
   since_ = now;
-  core_.fleet.attach(*this);
+  open_ = true;
 }
 
 void ShardSession::receive(bool binary, std::string_view data) {
@@ -86,56 +117,60 @@ void ShardSession::closed(engineio::CloseReason reason) {
 /// A line of the log about this shard.
 void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
                        const std::string& text) const {
-  const auto* const shard = core_.fleet.find(name_);
+  const auto* const shard = core_.fleet.find(ref_.name);
   const auto id = shard == nullptr ? std::nullopt : std::optional(shard->info.goal.first());
-  log::shard(level, {event, name_.str(), id, address_}, "shard " + name_.str() + ' ' + text);
+  log::shard(level, {event, ref_.name.str(), id, address_}, "shard " + ref_.name.str() + ' ' + text);
 }
 
 void ShardSession::close() {
+  open_ = false;
   fail_pending();
-  link().close_session();  // last: it may end this object
+  link().close_session();
 }
 
+/// Not from inside the caller, which may go through shards or answers.
 void ShardSession::fail_pending() {
-  for (const auto& [id, answer] : std::exchange(pending_, {})) answer(nullptr);
+  if (pending_.empty()) return;
+  net::asio::post(core_.context, [pending = std::exchange(pending_, {})] {
+    for (const auto& [id, answer] : pending) answer(nullptr);
+  });
 }
 
 void ShardSession::connected(std::string_view, std::string_view auth) {
-  const bool only_check = introduce(auth);
-  auto& master = core_.rotation.proof_for(name_);
-  master.get([this, alive = alive_, only_check, &master](const Proof& proof) {
+  const auto introduction = read_introduction(auth);
+  const bool only_check = introduction.only_check;
+  agent_ = introduction.agent;
+  auto refusal = only_check ? core_.fleet.refusal(ref_.name, introduction.holder)
+                            : core_.fleet.refuse(*this, introduction.holder);
+  if (!refusal && !only_check) {
+    if (!reservation_) return close();  // it has left, and says that it is there
+    const auto attached =
+        core_.fleet.attach(*this, *std::exchange(reservation_, std::nullopt), introduction.holder);
+    if (!attached) {
+      ++core_.metrics.handshakes["revoked"];
+      say(spdlog::level::warn, "handshake_refused",
+          "is refused after its handshake: " + attached.error().message + " (address " + address_ + ")");
+      return close();
+    }
+    core_.fleet.introduced(*this, introduction.capacity, introduction.host, introduction.kind);
+  }
+  auto& master = core_.rotation.proof_for(ref_.name);
+  master.get([this, alive = alive_, only_check, refusal = std::move(refusal), &master](const Proof& proof) {
     if (!*alive || !open_) return;
     shown_ = &master;
     shown_at_ = std::chrono::steady_clock::now();
+    if (refusal) {
+      return emit("masterVerification",
+                  {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
+    }
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
     say(spdlog::level::info, "connected",
         std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
     if (only_check) return;
     core_.fleet.joined(*this);
     core_.rotation.announce(*this);
-    net::asio::co_spawn(core_.context, core_.files.copy(name_), net::asio::detached);
+    core_.tasks.spawn("copy files to a shard", core_.files.copy(name()));
   });
-}
-
-/// What an agent says of itself; other shards say nothing. Returns whether it only wants to check.
-bool ShardSession::introduce(std::string_view auth) {
-  constexpr std::int64_t kMostIds = 1024;
-  bool only_check = false;
-  std::int64_t capacity = 1;
-  std::string host;
-  if (const auto value = json::parse(auth); value && value->is_object()) {
-    const auto& object = value->get_object();
-    agent_ = object.contains("agent");
-    json::read(object, "check", only_check);
-    json::read(object, "shardsPerProcess", capacity);
-    json::read(object, "host", host);
-  }
-  if (!only_check) {
-    const auto label = host.substr(0, kMaxHostLabel);
-    core_.fleet.introduced(*this, static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds)),
-                           label);
-  }
-  return only_check;
 }
 
 void ShardSession::disconnected(std::string_view) {
@@ -146,7 +181,7 @@ void ShardSession::disconnected(std::string_view) {
 /// A shard that leaves at once did not like our proof: it may trust the master's other key.
 void ShardSession::left() {
   const bool at_once = std::chrono::steady_clock::now() <= shown_at_ + kProofTaken;
-  if (shown_ != nullptr && at_once) core_.rotation.left(name_, *shown_);
+  if (shown_ != nullptr && at_once) core_.rotation.left(ref_.name, *shown_);
   shown_ = nullptr;
 }
 
@@ -199,10 +234,10 @@ void ShardSession::answer(socketio::AckId id, const std::vector<std::string_view
 
 void ShardSession::event(std::string_view, std::string_view name, std::optional<socketio::AckId> ack_id,
                          socketio::Arguments arguments) {
-  auto* const shard = core_.fleet.find(name_);
+  auto* const shard = core_.fleet.find(ref_.name);
   if (shard == nullptr || shard->session != this) return;
   if (shown_ != nullptr && std::chrono::steady_clock::now() > shown_at_ + kProofTaken) {
-    core_.rotation.stayed(name_, *std::exchange(shown_, nullptr));
+    core_.rotation.stayed(ref_.name, *std::exchange(shown_, nullptr));
   }
   if (name == "status") {
     ++core_.metrics.statuses;
@@ -221,8 +256,16 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     on_broadcast(ack_id, arguments, &Question::fetch_prop);
   } else if (name == "respawnAll") {
     on_respawn_all(ack_id, arguments);
+  } else if (name == "lease") {
+    const auto term = arguments.json.empty() ? std::nullopt : parse_int<std::int64_t>(arguments.json.front());
+    core_.fleet.extend_lease(*shard, fleet::clamp_term(term.value_or(0)));
+    if (ack_id) answer(*ack_id, {"null"});
+  } else if (name == "leave") {
+    core_.fleet.leave(*shard);
   } else if (name == "identify") {
-    if (ack_id) core_.fleet.may_start(*shard, *ack_id);
+    on_identify(*shard, ack_id, arguments);
+  } else if (name == "login") {
+    on_login(*shard, arguments);
   } else if (name == "sendSQL") {
     on_send_sql(ack_id, arguments);
   } else if (name == "writeFile") {
@@ -232,12 +275,51 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   } else if (name == "reboot") {
     on_reboot(ack_id, arguments);
   } else if (name == "sendMessage") {
-    on_send_message(ack_id, arguments);
+    on_send_message(ack_id, arguments, shard->info.goal.first());
   } else {
     say(spdlog::level::warn, "unknown_event",
         "sent the event \"" + std::string(name.substr(0, 64)) + "\", which this server does not know");
     if (ack_id) answer(*ack_id, {R"("this master does not support that event")"});
   }
+}
+
+/// An agent's question: when it may start a bot that died (without arguments), or when its bot may log in.
+void ShardSession::on_identify(Shard& shard, std::optional<socketio::AckId> ack_id,
+                               const socketio::Arguments& arguments) {
+  if (arguments.json.empty()) {
+    if (ack_id) core_.fleet.may_start(shard, *ack_id);
+    return;
+  }
+  const auto value = json::parse(arguments.json.front());
+  if (!value || !value->is_object()) return;
+  ShardId id;
+  std::int64_t ask = 0;
+  json::read(value->get_object(), "id", id);
+  json::read(value->get_object(), "ask", ask);
+  if (ask <= 0 || core_.fleet.ask_login(shard, id, static_cast<std::uint64_t>(ask))) return;
+  emit("permit", {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) +
+                  R"(,"error":"shard )" + std::to_string(id.value) + R"( is not to run here"})"});
+}
+
+/// What an agent tells of its bot's logins.
+void ShardSession::on_login(Shard& shard, const socketio::Arguments& arguments) {
+  constexpr std::int64_t kLongest = 60'000;
+  const auto value = arguments.json.empty() ? Result<boost::json::value>(fail(ErrorKind::bad_data, "nothing"))
+                                            : json::parse(arguments.json.front());
+  if (!value || !value->is_object()) return;
+  const auto& object = value->get_object();
+  std::string word;
+  std::int64_t ask = 0;
+  std::int64_t ago = 0;
+  ShardId id;
+  json::read(object, "event", word);
+  json::read(object, "id", id);
+  json::read(object, "ask", ask);
+  json::read(object, "ago", ago);
+  const auto event = fleet::parse_login_event(word);
+  if (!event || ask < 0) return;
+  core_.fleet.login(shard, {*event, id, static_cast<std::uint64_t>(ask)},
+                    Millis{std::clamp<std::int64_t>(ago, 0, kLongest)});
 }
 
 void ShardSession::answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result) {
@@ -262,8 +344,12 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
     return;
   }
   if (is_update(*text)) {
-    net::asio::co_spawn(core_.context, update_all(core_, *text, answer_with_result(ack_id)),
-                        net::asio::detached);
+    const auto then = answer_with_result(ack_id);
+    core_.tasks.spawn("update all", update_all(core_, *text, then), [then] {
+      then({json::error("the update failed in a way that should not happen; the master's log says more"),
+            "null",
+            {}});
+    });
     return;
   }
   if (arguments.json.size() < 2) return broadcast_eval(core_, question(*text), answer_with_result(ack_id));
@@ -280,10 +366,13 @@ void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
   say(spdlog::level::info, "respawn_all", "asks to respawn all");
   const auto options =
       arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
-  if (options && options->is_object()) {
-    roll(core_, respawn_targets(core_), read_roll_options(options->get_object()));
-  } else {
-    respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
+  const auto begun =
+      options && options->is_object()
+          ? core_.respawns.roll(name(), respawn_targets(core_), read_roll_options(options->get_object()))
+          : core_.respawns.respawn(name(), respawn_targets(core_), core_.settings.respawn_delay);
+  if (!begun) {
+    say(spdlog::level::warn, "respawn_all_refused", "is refused: " + begun.error().message);
+    return answer_with(ack_id, begun);
   }
   if (ack_id) answer(*ack_id, {});
 }
@@ -293,7 +382,7 @@ void ShardSession::on_write_file(std::optional<socketio::AckId> ack_id, socketio
   if (!event) return answer_with(ack_id, event.error());
   auto what =
       std::string(event->what == wire::FileEvent::What::remove ? "removing " : "writing ") + event->file.name;
-  answer_after(ack_id, std::move(what), core_.files.take(name_.str(), std::move(*event)));
+  answer_after(ack_id, std::move(what), core_.files.take(ref_.name.str(), std::move(*event)));
 }
 
 void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -302,23 +391,29 @@ void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const sock
     return answer_with(ack_id, fail(ErrorKind::bad_data, "getFile takes a name, or {filename, mtime}"));
   }
   auto what = "getting " + file->name;
-  answer_after(ack_id, std::move(what), core_.files.give(name_, std::move(*file)));
+  answer_after(ack_id, std::move(what), core_.files.give(ref_, std::move(*file)));
 }
 
 void ShardSession::answer_after(std::optional<socketio::AckId> ack_id, std::string what,
                                 net::Task<Result<void>> task) {
-  net::asio::co_spawn(
-      core_.context, std::move(task),
-      [this, alive = alive_, ack_id, name = name_, what = std::move(what)](std::exception_ptr failure,
-                                                                           const Result<void>& result) {
-        ++core_.metrics.files[failure || !result ? "error" : "ok"];
-        if (failure || !result) {
-          log::shard(spdlog::level::warn, {"file", name.str(), {}, {}},
-                     "shard " + name.str() + ": " + what.substr(0, 200) + ": " +
-                         (failure ? "failed in a way that should not happen" : result.error().message));
-        }
-        if (*alive && !failure) answer_with(ack_id, result);
-      });
+  core_.tasks.spawn("a shard's file", carry_out(core_, ref_, ack_id, std::move(what), std::move(task)));
+}
+
+net::Task<> ShardSession::carry_out(Core& core, ShardRef ref, std::optional<socketio::AckId> ack_id,
+                                    std::string what, net::Task<Result<void>> task) {
+  Result<void> result;
+  try {
+    result = co_await std::move(task);
+  } catch (const std::exception& error) {
+    result =
+        fail(ErrorKind::internal, std::string("failed in a way that should not happen: ") + error.what());
+  }
+  ++core.metrics.files[result ? "ok" : "error"];
+  if (!result) {
+    log::shard(spdlog::level::warn, {"file", ref.name.str(), {}, {}},
+               "shard " + ref.name.str() + ": " + what.substr(0, 200) + ": " + result.error().message);
+  }
+  if (auto* const session = core.fleet.session(ref)) session->answer_with(ack_id, result);
 }
 
 void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -335,22 +430,17 @@ void ShardSession::on_send_sql(std::optional<socketio::AckId> ack_id, const sock
   if (!statement) {
     return answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
-  core_.sql.run(name_.str(), std::move(*statement), core_.settings.shard_access,
+  core_.sql.run(ref_.name.str(), std::move(*statement), core_.settings.shard_access,
                 [this, alive = alive_, ack_id](Result<sql::Outcome> outcome) {
                   if (!*alive || !open_) return;
                   if (!outcome) return answer_with(ack_id, outcome.error());
                   if (!ack_id) return;
-                  // A packet carries only so many attachments; more blobs than that travel as text.
-                  if (outcome->blobs.size() > socketio::kMaxAttachments) {
-                    outcome->json = outcome->with_base64();
-                    outcome->blobs.clear();
-                  }
                   answer(*ack_id, {"null", outcome->json}, outcome->blobs);
                 });
 }
 
 void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
-                                   const socketio::Arguments& arguments) {
+                                   const socketio::Arguments& arguments, ShardId from) {
   if (arguments.json.size() < 2 || !arguments.attachments.empty()) {
     if (ack_id) answer(*ack_id, {R"("sendMessage takes an address, data and a timeout or null")"});
     return;
@@ -358,8 +448,7 @@ void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
   constexpr std::int64_t kLongest = 3'600'000;
   const auto ms = arguments.json.size() < 3 ? std::nullopt : parse_int<std::int64_t>(arguments.json[2]);
   const auto timeout = ms ? std::optional(Millis{std::clamp<std::int64_t>(*ms, 1, kLongest)}) : std::nullopt;
-  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal.first(),
-               timeout, answer_with_result(ack_id));
+  send_message(core_, arguments.json[0], arguments.json[1], from, timeout, answer_with_result(ack_id));
 }
 
 }  // namespace smaster::server

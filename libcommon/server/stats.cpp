@@ -76,6 +76,7 @@ boost::json::object counts_json(Core& core, std::optional<std::size_t> clients) 
 }
 
 boost::json::object stats_json(Core& core, std::size_t clients) {
+  const auto now = net::fleet_clock();
   boost::json::array shards;
   for (const auto& [name, shard] : core.fleet.shards()) {
     auto row = fleet::to_json(shard.info);
@@ -84,6 +85,14 @@ boost::json::object stats_json(Core& core, std::size_t clients) {
     row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
     if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
       row["parkedUntil"] = to_unix_ms(*until);
+    }
+    const auto& other = shard.duplicate;
+    const bool duplicate = other && now - other->seen <= fleet::kDuplicateShown;
+    row["duplicate"] = duplicate;
+    if (duplicate) {
+      row["duplicateHost"] = other->machine;
+      row["duplicateAddress"] = other->address;
+      row["duplicateRefused"] = other->refused;
     }
     row["stats"] = shard.status ? boost::json::value(fleet::to_json(*shard.status)) : nullptr;
     shards.push_back(std::move(row));

@@ -9,6 +9,7 @@ import {test} from 'node:test';
 import {cluster} from './cluster.js';
 import {postgres} from './databases.js';
 import {alive, bin, keys, next, protocol, request, run, serve, tls, until} from './harness.js';
+import {authorization} from './shard.js';
 
 const settings = '[shards]\ncount = 3\n[heartbeat]\ninterval = "200ms"\n';
 
@@ -160,6 +161,21 @@ test("the manual's rolling upgrade goes through all servers, and no bot notices"
   assert.equal(starts(), 3);
 });
 
+test('a header that one leader has taken is refused by the next', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const [config] = await servers.register(1);
+  const header = authorization(config);
+  const handshake = (server) => request(server.port, '/socket.io/master/?EIO=4&transport=polling', {headers: {authorization: header}});
+  const first = await servers.leader();
+  assert.equal((await handshake(first)).status, 200);
+  await first.end('SIGKILL');
+  const second = await servers.leader(first);
+  assert.notEqual(second, first);
+  assert.equal((await handshake(second)).status, 403);
+  assert.match(second.log, /a header of aaa came twice/);
+  assert.equal((await request(second.port, '/socket.io/master/?EIO=4&transport=polling', {headers: {authorization: authorization(config)}})).status, 200);
+});
+
 test("a server's control API is another server's by its key alone, and each proof is good once", async (t) => {
   const servers = await cluster(t, 1, {settings});
   const [server] = servers.servers;
@@ -172,13 +188,23 @@ test("a server's control API is another server's by its key alone, and each proo
       resolve(response.statusCode);
     });
   });
-  const proof = (name, time, key = servers.privateKey) => {
+  const instance = async () => (await request(server.port, '/readyz')).headers['x-smaster-instance'];
+  let run = await instance();
+  const proof = (name, time, key = servers.privateKey, of = run) => {
     const nonce = randomBytes(16).toString('hex');
-    return `${time},${nonce},${sign('sha256', `smaster control ${name} ${time} ${nonce}`, key).toString('base64')}`;
+    return `${time},${nonce},${sign('sha256', `smaster control ${name} ${of} ${time} ${nonce}`, key).toString('base64')}`;
   };
   const good = proof('m0', Date.now());
   assert.equal(await ask(good), 101);
   assert.equal(await ask(good), 501, 'a second time');
+  const unused = proof('m0', Date.now());
+  await server.end('SIGKILL');
+  await server.start();
+  await servers.leader();
+  assert.equal(await ask(good), 501, 'after a restart');
+  assert.equal(await ask(unused), 501, 'what was recorded before it is no proof to this run');
+  run = await instance();
+  assert.equal(await ask(proof('m0', Date.now())), 101);
   for (const bad of [proof('m1', Date.now()), proof('m0', Date.now() - 3_600_000), proof('m0', Date.now(), keys().privateKey), '', 'x', `${Date.now()},x,!`]) {
     assert.equal(await ask(bad), 501, bad);
   }

@@ -14,7 +14,7 @@ async function asking(t, answer, {shards = 'count = "auto"', more = '', trusted 
   writeFileSync(path.join(folder, 'token'), 'sesame\n', {mode: 0o600});
   const api = await discord(t, folder, answer);
   const ca = trusted ? `ca_file = "${api.ca}"\n` : '';
-  const server = await serve(t, `[shards]\n${shards}\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\n${ca}${more}`);
+  const server = await serve(t, `[shards]\n${shards}\nlogin_patience = "1s"\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\n${ca}${more}`);
   return {server, api};
 }
 

@@ -22,18 +22,22 @@ int main(int argc, char** argv) {
   std::uint64_t events = 0;
   std::uint64_t bots = 0;
   std::uint64_t parked = 0;
+  std::uint64_t logins = 0;
   for (std::uint64_t i = first; i < first + runs; ++i) {
     const auto report = smaster::sim::run(i, false);
     events += report.events;
     bots += report.bots_started;
     parked += report.parked;
+    logins += report.logins;
     if (report.broken) {
       std::printf("seed %llu: %s\nreplay: %s --seed %llu\n", static_cast<unsigned long long>(i),
                   report.broken->c_str(), argv[0], static_cast<unsigned long long>(i));
       return 1;
     }
   }
-  std::printf("%llu runs, %llu events, %llu bots started, %llu parked: all invariants held\n",
-              static_cast<unsigned long long>(runs), static_cast<unsigned long long>(events),
-              static_cast<unsigned long long>(bots), static_cast<unsigned long long>(parked));
+  std::printf(
+      "%llu runs, %llu events, %llu bots started, %llu logins asked for, %llu parked: all invariants held\n",
+      static_cast<unsigned long long>(runs), static_cast<unsigned long long>(events),
+      static_cast<unsigned long long>(bots), static_cast<unsigned long long>(logins),
+      static_cast<unsigned long long>(parked));
 }

@@ -7,6 +7,7 @@
 #include <memory>
 #include <queue>
 #include <random>
+#include <set>
 #include <vector>
 
 #include "agent/bot_life.hpp"
@@ -31,6 +32,9 @@ constexpr fleet::Patience kPatience{};
 /// Looking at everything at every event is for small fleets.
 constexpr std::size_t kSmall = 100;
 constexpr Millis kLease{5'000};
+constexpr Millis kUse{
+    4'800};  ///< from the question, an agent lets its bot use a permit: less than it is valid
+constexpr Millis kAskAgain{30'000};
 
 class World;
 
@@ -54,11 +58,17 @@ struct Host {
   bool joining = false;
   std::shared_ptr<Connection> connection;  ///< as the agent sees it
   BotLife life{agent::LifeOptions{}};
-  bool hung = false;         ///< the bot lives and does nothing
-  bool deaf = false;         ///< and its agent does not manage to restart it when told to
-  bool lost = false;         ///< dead for good
-  bool broken = false;       ///< its bot dies whenever it is started
-  bool ready = false;        ///< the bot has logged in
+  bool hung = false;                       ///< the bot lives and does nothing
+  bool deaf = false;                       ///< and its agent does not manage to restart it when told to
+  bool lost = false;                       ///< dead for good
+  bool broken = false;                     ///< its bot dies whenever it is started
+  bool ready = false;                      ///< the bot has logged in
+  bool asks = false;                       ///< the bot asks before each login
+  bool known_to_ask = false;               ///< to its agent, from an earlier bot or this one
+  std::map<ShardId, std::uint64_t> wants;  ///< logins that it waits for, each with its last question
+  std::map<std::uint64_t, Time> asked_at;  ///< each question
+  std::uint64_t asks_made = 0;
+  std::set<ShardId> logged_in;
   std::optional<Role> told;  ///< by the last update
   std::int64_t deaths = 0;
   Time started{};
@@ -89,12 +99,17 @@ class World {
     const auto count = large ? pick(1'000, 3'000) : pick(2, 14);
     const auto most_ids = pick(0, 1) > 0 ? pick(1, 4) : 1;
     const auto machines = pick(1, 4);
+    // Bots that ask, bots that don't, or both: only the first can be held to Discord's rules to the
+    // millisecond.
+    const auto library = pick(0, 2);
+    all_ask_ = library == 0;
     for (std::uint64_t i = 0; i < count; ++i) {
       hosts_.emplace_back(numbered(i));
       auto& host = hosts_.back();
       host.capacity = static_cast<std::uint32_t>(pick(1, most_ids));
       host.label = most_ids > 1 ? std::string(1, static_cast<char>('A' + pick(1, machines))) : "";
-      host.agent = host.capacity > 1 || pick(0, 3) > 0;
+      host.agent = all_ask_ || host.capacity > 1 || pick(0, 3) > 0;
+      host.asks = all_ask_ || (library == 1 && host.agent && pick(0, 1) > 0);
       host.ahead = between(-3'600'000, 3'600'000);
       host.drift = static_cast<double>(pick(0, 400)) / 100'000 - 0.002;
       room_ += host.capacity;
@@ -230,9 +245,11 @@ class World {
     r.info.host = host.label;
     r.margin = kMargin;
     say("%s joins", host.name.str().c_str());
+    r.kind = host.asks ? "asks" : host.agent ? "mute" : "";
     dispatch_->joined(r, host.agent, now_);
     if (host.agent) {
       send_status(i);
+      for (const auto& [id, ask] : std::map(host.wants)) ask_login(i, id);
       if (host.life.phase() == BotLife::Phase::asking) ask(i);
     }
     ping(i, connection);
@@ -435,12 +452,13 @@ class World {
           order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
           : order.kind == fleet::Order::Kind::respawn ? "respawn"
           : order.kind == fleet::Order::Kind::exit    ? "exit"
+          : order.kind == fleet::Order::Kind::permit  ? "permit"
                                                       : "start",
           order.logs_in ? ", logs in" : "");
     if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
     // The answer to who asked comes with what it is told: that is one login.
     const bool again = order.kind == fleet::Order::Kind::start && r.granted_at == now_;
-    if (order.logs_in && !again && dispatch_->identify().limits()) log_in(i);
+    if (order.logs_in && !again && !hosts_[i].asks && dispatch_->identify().limits()) log_in(i);
     switch (order.kind) {
       case fleet::Order::Kind::update:
         return send_update(i, order.role);
@@ -454,24 +472,114 @@ class World {
         });
       case fleet::Order::Kind::exit:
         return to_agent(i, r.connection, [this, i] { kill_host(i); });
+      case fleet::Order::Kind::permit: {
+        return to_agent(i, r.connection,
+                        [this, i, id = order.role.first(), ask = order.ask, waited = order.delay] {
+                          permit(i, id, ask, hosts_[i].asked_at[ask] + waited + kUse);
+                        });
+      }
     }
   }
 
-  /// Discord's side of it: one login a bucket every five seconds, and so many until the reset.
+  // ---- logins that are asked for ----
+
+  void want_login(std::size_t i, ShardId id) {
+    hosts_[i].wants[id] = 0;
+    ask_login(i, id);
+  }
+
+  /// Asked anew now and then: what an answer is worth is counted from the last question.
+  void ask_login(std::size_t i, ShardId id) {
+    auto& host = hosts_[i];
+    const auto ask = host.wants[id] = ++host.asks_made;
+    if (host.connection) {
+      host.asked_at[ask] = now_;
+      to_server(i, host.connection, [this, i, id, ask] {
+        if (dispatch_->ask_login(row(i), id, ask, now_)) deliver();
+      });
+    }
+    after(kAskAgain, [this, i, id, ask] {
+      const auto waits = hosts_[i].wants.find(id);
+      if (waits != hosts_[i].wants.end() && waits->second == ask) ask_login(i, id);
+    });
+  }
+
+  void tell_login(std::size_t i, fleet::LoginEvent event, ShardId id = {}, std::uint64_t ask = 0) {
+    auto& host = hosts_[i];
+    if (!host.connection || !host.up) return;
+    to_server(i, host.connection, [this, i, event, id, ask] {
+      dispatch_->login(row(i), {event, id, ask, now_}, now_);
+      deliver();
+      replan();
+    });
+  }
+
+  void permit(std::size_t i, ShardId id, std::uint64_t ask, Time until) {
+    auto& host = hosts_[i];
+    const bool wanted = host.wants.contains(id);
+    if (!wanted || now_ > until || pick(0, 19) == 0) {  // too late, or the bot thinks better of it
+      tell_login(i, fleet::LoginEvent::cancel, id, ask);
+      if (wanted) ask_login(i, id);
+      return;
+    }
+    host.wants.erase(id);
+    identify(i, id, ask);
+  }
+
+  void identify(std::size_t i, ShardId id, std::uint64_t ask) {
+    const auto generation = hosts_[i].generation;
+    say("%s sends IDENTIFY of %d", hosts_[i].name.str().c_str(), id.value);
+    tell_login(i, fleet::LoginEvent::sent, id, ask);
+    after(between(10, 200), [this, i, id, generation] {
+      take_identify(i, id);
+      after(between(20, 2'000), [this, i, id, generation] {
+        auto& host = hosts_[i];
+        if (host.generation != generation || host.life.phase() != BotLife::Phase::running) return;
+        host.logged_in.insert(id);
+        tell_login(i, fleet::LoginEvent::ready, id);
+        if (host.logged_in.size() == host.life.role()->ids.size()) logged_in(i, generation);
+      });
+    });
+  }
+
+  /// Discord's side: a bucket takes one IDENTIFY every five seconds, and the day has so many.
+  void take_identify(std::size_t i, ShardId id) {
+    ++report_.logins;
+    if (!limits_) return;
+    auto& last = logins_[id.value % limits_->max_concurrency];
+    if (all_ask_ && now_ < last + fleet::kIdentifyInterval) {
+      broken("IDENTIFY of " + std::to_string(id.value) + " by " + hosts_[i].name.str() + " came " +
+             std::to_string((now_ - last).count()) + " ms after the one before in its bucket");
+    }
+    last = now_;
+  }
+
+  /// Discord ends sessions, some of which can be resumed.
+  void lose_session(std::size_t i) {
+    auto& host = hosts_[i];
+    if (!host.asks || !host.ready || host.life.phase() != BotLife::Phase::running) return;
+    say("%s's sessions are lost", host.name.str().c_str());
+    host.ready = false;
+    const auto lost = std::exchange(host.logged_in, {});
+    for (const auto id : lost) want_login(i, id);
+    send_status(i);
+  }
+
+  /// Of bots that cannot ask: one start a bucket every five seconds, and so many until the reset.
   void log_in(std::size_t i) {
     auto& r = row(i);
     r.granted = std::min(r.granted + 1, 2);
     r.granted_at = now_;
     const auto& limits = *dispatch_->identify().limits();
-    std::map<std::int32_t, std::int32_t> logins;
-    for (const auto id : r.info.goal.ids) ++logins[id.value % limits.max_concurrency];
-    for (const auto& [bucket, n] : logins) {
+    std::set<std::int32_t> buckets;
+    for (const auto id : r.info.goal.ids) buckets.insert(id.value % limits.max_concurrency);
+    for (const auto bucket : buckets) {
       auto& last = logins_[bucket];
       if (now_ < last + fleet::kIdentifyInterval) {
-        broken("two logins within 5 s in bucket " + std::to_string(bucket) + ", the second of " +
+        broken("two starts within 5 s in bucket " + std::to_string(bucket) + ", the second of " +
                r.info.id.str());
       }
-      last = now_ + (n - 1) * fleet::kIdentifyInterval;
+      last = now_;
     }
     if (*limits.remaining < limits.reserve) broken("the logins kept in reserve are used");
   }
@@ -522,6 +630,7 @@ class World {
       status.bot.emplace();
       status.bot->deaths = host.deaths;
       status.bot->ready = host.ready;
+      status.bot->asks = host.known_to_ask;
     }
     const bool lively = !host.hung;
     to_server(i, host.connection, [this, i, status, lively] {
@@ -558,16 +667,22 @@ class World {
         host.hung = false;
         host.deaf = false;
         host.ready = false;
+        host.wants.clear();
+        host.logged_in.clear();
         host.started = now_;
         say("%s starts a bot as %s/%d", host.name.str().c_str(), fleet::ids_text(*host.life.role()).c_str(),
             host.life.role()->count.value);
-        if (limits_ && host.agent && row(i).granted == 0) {
+        if (limits_ && host.agent && !host.asks && row(i).granted == 0) {
           broken(host.name.str() + " starts a bot, and it was not its turn to log in");
         }
         row(i).granted = std::max(row(i).granted - 1, 0);
         check_due_ = true;
         send_status(i);
-        after(between(500, 8'000), [this, i, generation = host.generation] { logged_in(i, generation); });
+        if (host.asks) {
+          after(between(100, 1'000), [this, i, generation = host.generation] { boots(i, generation); });
+        } else {
+          after(between(500, 8'000), [this, i, generation = host.generation] { logged_in(i, generation); });
+        }
         break;
       case BotLife::Order::ask:
         if (host.connection) ask(i);
@@ -582,6 +697,20 @@ class World {
         if (hosts_[i].up) obey(i, hosts_[i].life.tick(instant(i)));
       });
     }
+  }
+
+  /// Its library is loaded, and later it asks.
+  void boots(std::size_t i, unsigned generation) {
+    auto& host = hosts_[i];
+    if (host.generation != generation || host.life.phase() != BotLife::Phase::running) return;
+    host.known_to_ask = true;
+    tell_login(i, fleet::LoginEvent::asks);
+    after(between(100, 7'000), [this, i, generation] {
+      auto& h = hosts_[i];
+      if (h.generation != generation || h.life.phase() != BotLife::Phase::running) return;
+      if (h.broken) return bot_ends(i, generation);
+      for (const auto id : h.life.role()->ids) want_login(i, id);
+    });
   }
 
   void logged_in(std::size_t i, unsigned generation) {
@@ -599,6 +728,10 @@ class World {
     if (host.life.phase() == BotLife::Phase::running && host.up) ++host.deaths;
     host.ended = now_;
     host.ready = false;
+    host.wants.clear();
+    host.logged_in.clear();
+    tell_login(
+        i, host.life.phase() == BotLife::Phase::running ? fleet::LoginEvent::died : fleet::LoginEvent::ended);
     obey(i, host.life.exited(instant(i), random_()));
     send_status(i);
     // A killed agent's successor takes over once nothing of its bot is left.
@@ -631,7 +764,7 @@ class World {
     if (now_ > end_of_faults_) return settle();
     const auto i = static_cast<std::size_t>(pick(0, hosts_.size() - 1));
     auto& host = hosts_[i];
-    switch (pick(0, 13)) {
+    switch (pick(0, 15)) {
       case 0:
       case 1:
         say("%s's connection breaks", host.name.str().c_str());
@@ -674,6 +807,13 @@ class World {
       case 13:
         leader_changes();
         break;
+      case 14:
+        lose_session(i);
+        break;
+      case 15:
+        say("all sessions are lost");
+        for (std::size_t j = 0; j < hosts_.size(); ++j) lose_session(j);
+        break;
       default:
         break;
     }
@@ -690,7 +830,10 @@ class World {
     uncovered_.clear();
     if (server_up_) dispatch_->set(settings());
     replan();
-    if (pick(0, 1) > 0 && now_ < end_of_faults_) after(between(10, 10'000), [this] { change_goal(); });
+    if (pick(0, 1) > 0 && now_ < end_of_faults_)
+      after(between(10, 10'000), [this] {
+        if (now_ < end_of_faults_) change_goal();
+      });
   }
 
   /// For a while its bot dies whenever it is started.
@@ -866,6 +1009,7 @@ class World {
       if (!role) continue;
       if (role->count.value != goal_) broken(host.name.str() + " runs a shard that is not wanted");
       if (host.life.phase() == BotLife::Phase::running) running += role->ids.size();
+      if (host.asks && !host.ready) broken(host.name.str() + " has not logged in long after the last fault");
     }
     if (running != wanted) {
       broken(std::to_string(running) + " of " + std::to_string(wanted) +
@@ -879,6 +1023,7 @@ class World {
 
   std::mt19937_64 random_;
   const bool trace_;
+  bool all_ask_ = false;
   Time now_{};
   Time begin_{};
   Time end_of_faults_{};

@@ -88,6 +88,25 @@ TEST_F(EngineIoSession, PostDeliversEveryPacketInOrder) {
   EXPECT_EQ(sink_.delivered, (std::vector<std::string>{"t:a", "b:\x01", "t:c"}));
 }
 
+TEST_F(EngineIoSession, WebsocketTakesBinaryAsTextToo) {
+  Session websocket(options_, Transport::websocket, sink_, start_);
+  websocket.frame(false, "bAQ==", at(1));
+  EXPECT_EQ(sink_.delivered, (std::vector<std::string>{"b:\x01"}));
+  websocket.frame(false, "b!", at(1));
+  EXPECT_EQ(sink_.ends, (std::vector{CloseReason::parse_error}));
+}
+
+TEST_F(EngineIoSession, ClientsThatTakeOnlyTextGetBinaryAsBase64AlsoWhatWaitedForTheUpgrade) {
+  polling_.set_text_only();
+  polling_.send(binary_frame("\x01"));
+  EXPECT_TRUE(polling_.probe_opened(at(1)));
+  polling_.probe_frame(false, "2probe");
+  polling_.probe_frame(false, "5");
+  polling_.send(binary_frame("\x02"));
+  polling_.send(message("t"));
+  EXPECT_EQ(sink_.frames, (std::vector<std::string>{"probe:3probe", "main:bAQ==", "main:bAg==", "main:4t"}));
+}
+
 TEST_F(EngineIoSession, SecondPollAtOnceClosesTheSession) {
   EXPECT_EQ(poll(polling_), "waiting");
   EXPECT_EQ(poll(polling_), "refused");
@@ -212,6 +231,13 @@ TEST_F(EngineIoSession, ClientThatNeverPollsIsCutBeforeItsQueueGrows) {
   polling_.send(message(std::string(90, 'x')));
   EXPECT_TRUE(sink_.ends.empty());
   polling_.send(message(std::string(90, 'x')));
+  EXPECT_TRUE(sink_.ends.empty()) << "the caller of send is in the middle of using the session";
+  EXPECT_TRUE(polling_.overfull());
+  polling_.send(message("y"));
+  EXPECT_EQ(poll(polling_), "refused");
+  EXPECT_EQ(polling_.post("4z", at(1)), Answer::refused);
+  EXPECT_LE(polling_.deadline(), at(1));
+  polling_.tick(at(1));
   EXPECT_EQ(sink_.ends, (std::vector{CloseReason::too_slow}));
 }
 

@@ -19,15 +19,22 @@ ShardName name(int i) {
       std::string{'a', static_cast<char>('a' + i / 26), static_cast<char>('a' + i % 26)});
 }
 
-std::string ids(const std::vector<ShardName>& shards) {
+std::string ids(const std::vector<IdentifyQueue::Turn>& turns) {
   std::string text;
-  for (const auto& shard : shards) text += shard.str() + ' ';
+  for (const auto& turn : turns) text += turn.shard.str() + ' ';
   return text;
 }
 
 struct IdentifyTest : testing::Test {
   IdentifyQueue queue{kStart};
   static Time at(int s) { return kStart + seconds(s); }
+  /// Whose turn it is; they log in at once.
+  std::vector<IdentifyQueue::Turn> due(Time now) { return due(queue, now); }
+  static std::vector<IdentifyQueue::Turn> due(IdentifyQueue& queue, Time now) {
+    auto turns = queue.due(now);
+    for (const auto& turn : turns) queue.all_logged_in(turn.shard, now);
+    return turns;
+  }
   void want(int count) {
     for (int i = 0; i < count; ++i) queue.want(name(i), {ShardId{i}});
   }
@@ -36,7 +43,7 @@ struct IdentifyTest : testing::Test {
 TEST_F(IdentifyTest, WithoutLimitsAllStartAtOnce) {
   want(200);
   EXPECT_EQ(queue.next(at(0)), at(0));
-  EXPECT_EQ(queue.due(at(0)).size(), 200u);
+  EXPECT_EQ(due(at(0)).size(), 200u);
   EXPECT_EQ(queue.waiting(), 0u);
   EXPECT_FALSE(queue.next(at(0)));
 }
@@ -45,20 +52,20 @@ TEST_F(IdentifyTest, OneABucketEveryFiveSecondsTheLowestIdFirst) {
   queue.limit(IdentifyLimits{.max_concurrency = 2});
   want(5);
   EXPECT_EQ(queue.next(at(0)), at(5)) << "what logged in before the start is not known";
-  EXPECT_TRUE(queue.due(at(4)).empty());
-  EXPECT_EQ(ids(queue.due(at(5))), "aaa aab ");
-  EXPECT_TRUE(queue.due(at(9)).empty());
+  EXPECT_TRUE(due(at(4)).empty());
+  EXPECT_EQ(ids(due(at(5))), "aaa aab ");
+  EXPECT_TRUE(due(at(9)).empty());
   EXPECT_EQ(queue.all_started(at(9)), at(15));
-  EXPECT_EQ(ids(queue.due(at(10))), "aac aad ");
-  EXPECT_EQ(ids(queue.due(at(20))), "aae ");
+  EXPECT_EQ(ids(due(at(10))), "aac aad ");
+  EXPECT_EQ(ids(due(at(20))), "aae ");
 }
 
 TEST_F(IdentifyTest, WhoTakesOverDoesNotKnowWhatWasLetGoUntilThen) {
   queue.limit(IdentifyLimits{.max_concurrency = 2});
   queue.take_over(at(100));
   want(2);
-  EXPECT_TRUE(queue.due(at(104)).empty());
-  EXPECT_EQ(ids(queue.due(at(105))), "aaa aab ");
+  EXPECT_TRUE(due(at(104)).empty());
+  EXPECT_EQ(ids(due(at(105))), "aaa aab ");
 }
 
 TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
@@ -70,7 +77,7 @@ TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
     std::size_t started = 0;
     while (const auto next = fresh.next(now)) {
       now = *next;
-      started += fresh.due(now).size();
+      started += due(fresh, now).size();
     }
     EXPECT_EQ(started, 100u);
     EXPECT_EQ(now - kStart, seconds((100 + concurrency - 1) / concurrency * 5)) << concurrency;
@@ -81,11 +88,11 @@ TEST_F(IdentifyTest, TheReserveIsKeptAndTheResetIsWaitedFor) {
   queue.limit(IdentifyLimits{
       .max_concurrency = 16, .remaining = 12, .reset_at = at(1000), .total = 500, .reserve = 10});
   want(5);
-  EXPECT_EQ(queue.due(at(5)).size(), 2u);
+  EXPECT_EQ(due(at(5)).size(), 2u);
   EXPECT_EQ(queue.next(at(5)), at(1000));
-  EXPECT_TRUE(queue.due(at(999)).empty());
+  EXPECT_TRUE(due(at(999)).empty());
   EXPECT_EQ(queue.all_started(at(5)), at(1000));
-  EXPECT_EQ(queue.due(at(1000)).size(), 3u);
+  EXPECT_EQ(due(at(1000)).size(), 3u);
   EXPECT_EQ(queue.limits()->remaining, 497);
 }
 
@@ -96,7 +103,7 @@ TEST_F(IdentifyTest, WhoLeavesTakesNoTurnAndWhoAsksTwiceHasOne) {
   queue.want(name(1), {ShardId{1}});
   queue.forget(name(0));
   queue.forget(name(7));
-  EXPECT_EQ(ids(queue.due(at(5))), "aab ");
+  EXPECT_EQ(ids(due(at(5))), "aab ");
   queue.want(name(0), {ShardId{3}});
   queue.want(name(0), {ShardId{2}});
   EXPECT_EQ(queue.waiting(), 1u);
@@ -108,14 +115,14 @@ TEST_F(IdentifyTest, OneThatStartsAgainAndAgainHoldsNobodyUp) {
   want(3);
   std::string turns;
   for (int s = 5; s <= 25; s += 5) {
-    turns += ids(queue.due(at(s)));
+    turns += ids(due(at(s)));
     queue.want(name(0), {ShardId{0}});
   }
   EXPECT_EQ(turns, "aaa aab aac aaa aaa ");
   // Where nobody has waited nothing is held against it.
   queue.want(name(1), {ShardId{1}});
-  EXPECT_EQ(ids(queue.due(at(30))), "aaa ");
-  EXPECT_EQ(ids(queue.due(at(35))), "aab ");
+  EXPECT_EQ(ids(due(at(30))), "aaa ");
+  EXPECT_EQ(ids(due(at(35))), "aab ");
 }
 
 TEST(GatewayBot, IsReadAsDiscordWritesIt) {

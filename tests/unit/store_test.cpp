@@ -66,6 +66,7 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   info.may_run = {{ShardId{1}, ShardCount{4}}};
   info.capacity = 4;
   info.host = "fra1";
+  EXPECT_TRUE(info.used.insert(from_unix_ms(1'700'000'000'000), {}));
   ASSERT_TRUE(open()->save({info, fleet::ShardInfo(name("abd"))}));
   info.goal = {ShardId{6}, ShardCount{8}};
   ASSERT_TRUE(open()->save({info}));

@@ -65,11 +65,12 @@ struct Packet {
   std::string_view data;
 };
 
-/// One text frame or one polling segment without base64: its type and the rest. bad_data for an unknown type.
-[[nodiscard]] Result<Packet> decode_text(std::string_view text);
+/// One text frame or one segment of a polling body: its type and the rest, or `b` + base64, a binary message,
+/// whose bytes are kept in `storage`. bad_data for an unknown type and malformed base64.
+[[nodiscard]] Result<Packet> decode(std::string_view text, std::string& storage);
 
-/// One segment of a polling body, which may be `b` + base64; a binary message's bytes are kept in `storage`.
-[[nodiscard]] Result<Packet> decode_segment(std::string_view segment, std::string& storage);
+/// A binary message as text, `b` + base64, for clients that take no binary frames.
+[[nodiscard]] Frame base64_frame(const Frame& binary);
 
 /// Takes the first segment off a polling body; nothing when all are taken. An empty body has one, empty,
 /// segment.

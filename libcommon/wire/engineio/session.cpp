@@ -40,7 +40,7 @@ Frame Session::handshake(std::string_view sid) const {
 }
 
 Session::Answer Session::poll(std::string& body) {
-  if (transport_ != Transport::polling || phase_ == Phase::ended) return Answer::refused;
+  if (transport_ != Transport::polling || phase_ == Phase::ended || overfull_) return Answer::refused;
   if (poll_waiting_) {
     answer_waiting_poll(text_frame(PacketType::close));
     end(CloseReason::transport_error);
@@ -69,11 +69,11 @@ void Session::poll_cancelled() {
 }
 
 Session::Answer Session::post(std::string_view body, Instant now) {
-  if (transport_ != Transport::polling || phase_ != Phase::open) return Answer::refused;
+  if (transport_ != Transport::polling || phase_ != Phase::open || overfull_) return Answer::refused;
   PayloadReader reader(body);
   std::string decoded;
   while (const auto segment = reader.next()) {
-    const auto packet = decode_segment(*segment, decoded);
+    const auto packet = decode(*segment, decoded);
     if (!packet) {
       end(CloseReason::parse_error);
       return Answer::refused;
@@ -87,7 +87,8 @@ Session::Answer Session::post(std::string_view body, Instant now) {
 }
 
 bool Session::probe_opened(Instant now) {
-  if (transport_ != Transport::polling || phase_ != Phase::open || probe_ != Probe::none) return false;
+  const bool can_upgrade = transport_ == Transport::polling && phase_ == Phase::open && !overfull_;
+  if (!can_upgrade || probe_ != Probe::none) return false;
   probe_ = Probe::opened;
   upgrade_deadline_ = now + options_.upgrade_timeout;
   return true;
@@ -109,7 +110,7 @@ void Session::probe_frame(bool binary, std::string_view data) {
   probe_ = Probe::none;
   transport_ = Transport::websocket;
   sink_.upgraded();
-  for (const auto& frame : std::exchange(queue_, {})) sink_.send_frame(Channel::main, frame);
+  for (const auto& frame : std::exchange(queue_, {})) send_on_websocket(frame);
   queued_bytes_ = 0;
 }
 
@@ -121,7 +122,8 @@ void Session::frame(bool binary, std::string_view data, Instant now) {
     sink_.deliver(true, data);
     return;
   }
-  const auto packet = decode_text(data);
+  std::string decoded;
+  const auto packet = decode(data, decoded);
   if (packet) {
     receive(*packet, now);
   } else {
@@ -159,18 +161,22 @@ bool Session::receive(const Packet& packet, Instant now) {
 }
 
 void Session::send(const Frame& frame) {
-  if (phase_ != Phase::open) return;
-  if (transport_ == Transport::websocket) {
-    sink_.send_frame(Channel::main, frame);
-    return;
-  }
+  if (phase_ != Phase::open || overfull_) return;
+  if (transport_ == Transport::websocket) return send_on_websocket(frame);
   queue_.push_back(frame);
   queued_bytes_ += frame.held();
   if (queued_bytes_ > options_.max_queued) {
-    end(CloseReason::too_slow);
+    // Not from inside the caller, which is in the middle of using the session.
+    overfull_ = true;
+    queue_.clear();
+    queued_bytes_ = 0;
     return;
   }
   flush_to_poll();
+}
+
+void Session::send_on_websocket(const Frame& frame) {
+  sink_.send_frame(Channel::main, frame.binary && text_only_ ? base64_frame(frame) : frame);
 }
 
 void Session::flush_to_poll() {
@@ -213,11 +219,13 @@ void Session::end(CloseReason reason) {
 }
 
 Instant Session::deadline() const {
+  if (overfull_) return Instant::min();
   return probe_ == Probe::none ? ping_deadline_ : std::min(ping_deadline_, upgrade_deadline_);
 }
 
 void Session::tick(Instant now) {
   if (phase_ == Phase::ended) return;
+  if (overfull_) return end(CloseReason::too_slow);
   if (probe_ != Probe::none && now >= upgrade_deadline_) {
     sink_.close_channel(Channel::probe);
     probe_ = Probe::none;

@@ -61,6 +61,9 @@ class Session {
  public:
   Session(const Options& options, Transport transport, SessionSink& sink, Instant now);
 
+  /// The client takes binary messages only as text, on websockets too (`b64=1` in its query).
+  void set_text_only() { text_only_ = true; }
+
   /// The handshake: packet `0` with its JSON. For websocket, send it first; for polling, it is the answer.
   [[nodiscard]] Frame handshake(std::string_view sid) const;
 
@@ -86,6 +89,8 @@ class Session {
   void closed_by_transport(CloseReason reason);
 
   /// Sends a message (a text frame carries its `4` already) now or as soon as the transport can carry it.
+  /// Never ends the session: when more waits than the client may leave unread, the next tick, due at once,
+  /// does.
   void send(const Frame& frame);
   /// Ends the session from our side, after what is queued.
   void close();
@@ -96,6 +101,8 @@ class Session {
 
   [[nodiscard]] Transport transport() const { return transport_; }
   [[nodiscard]] bool ended() const { return phase_ == Phase::ended; }
+  /// The client has left too much unread; tick is due.
+  [[nodiscard]] bool overfull() const { return overfull_; }
 
  private:
   enum class Phase { open, closing, ended };
@@ -104,6 +111,7 @@ class Session {
   void end(CloseReason reason);
   /// False when the packet was not the client's to send, which ends the session.
   bool receive(const Packet& packet, Instant now);
+  void send_on_websocket(const Frame& frame);
   void flush_to_poll();
   void answer_waiting_poll(const Frame& packet);
   [[nodiscard]] std::string take_payload();
@@ -113,8 +121,10 @@ class Session {
   Transport transport_;
   Phase phase_ = Phase::open;
   Probe probe_ = Probe::none;
+  bool text_only_ = false;
   bool poll_waiting_ = false;
   bool awaiting_pong_ = false;
+  bool overfull_ = false;
   Instant ping_deadline_;     ///< the next ping, or the latest moment for its pong
   Instant upgrade_deadline_;  ///< meaningful while a probe is open
   std::vector<Frame> queue_;  ///< polling only: what the next poll will carry

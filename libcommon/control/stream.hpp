@@ -12,13 +12,13 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "net/application.hpp"
 #include "net/asio.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::control {
 
-/// The pieces of a body, each as it is asked for; an empty one is the end. Asked one after the other.
-using Pieces = std::function<net::Task<Result<std::string>>()>;
+using net::Pieces;
 
 struct Call {
   std::string method;

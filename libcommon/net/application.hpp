@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
 #include "net/stream.hpp"
@@ -19,6 +20,9 @@ namespace smaster::net {
 
 using Request = boost::beast::http::request<boost::beast::http::string_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
+
+/// The pieces of a body, each as it is asked for; an empty one is the end. Asked one after the other.
+using Pieces = std::function<Task<Result<std::string>>()>;
 
 /// A session as the layer above sees it: somewhere to send to. Neither of the two ends the session inside the
 /// call: `closed` comes in a turn of its own.
@@ -64,6 +68,9 @@ struct Refusal {
 
 using Admission = std::variant<Refusal, std::unique_ptr<Upper>>;
 
+/// What takes over a connection, or why nothing does.
+using Takeover = std::variant<Response, std::function<Task<>(Stream)>>;
+
 /// The program that is served.
 class Application {
  public:
@@ -72,8 +79,10 @@ class Application {
   virtual Task<Admission> admit(HandshakeRequest request) = 0;
   /// Answers a request outside the Engine.IO prefix; `request` lives until it is answered.
   virtual Task<Response> answer(const Request& request) = 0;
-  /// What takes over the connection of a request that asks for another protocol; empty: `answer` is for it.
-  virtual std::function<Task<>(Stream)> upgrade(const Request&) { return {}; }
+  /// Whether the request asks for another protocol, which `upgrade` is for; else `answer` is.
+  [[nodiscard]] virtual bool is_upgrade(const Request&) const { return false; }
+  /// Decides on such a request of this peer; `request` lives until then.
+  virtual Task<Takeover> upgrade(const Request&, const asio::ip::address&) { co_return Response(); }
 };
 
 }  // namespace smaster::net

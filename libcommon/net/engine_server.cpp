@@ -14,8 +14,6 @@ namespace {
 
 namespace http = boost::beast::http;
 
-/// Bytes of a body that nobody reads.
-constexpr std::size_t kMaxStrayBody = 4096;
 /// Random bytes in a session id.
 constexpr std::size_t kSidBytes = 15;
 
@@ -64,10 +62,10 @@ bool EngineServer::owns(std::string_view target) const {
   return target.substr(0, target.find('?')).starts_with(options_.path);
 }
 
-std::size_t EngineServer::max_body(const Request::header_type& request) const {
+std::shared_ptr<EngineSession> EngineServer::session_of(const Request::header_type& request) const {
   const std::string_view target(request.target().data(), request.target().size());
-  return owns(target) && sessions_.contains(parse_query(target).sid) ? options_.engine.max_payload
-                                                                     : kMaxStrayBody;
+  const auto found = owns(target) ? sessions_.find(parse_query(target).sid) : sessions_.end();
+  return found == sessions_.end() ? nullptr : found->second;
 }
 
 Task<EngineServer::Outcome> EngineServer::handle(const Request& request, const asio::ip::address& peer) {
@@ -186,6 +184,12 @@ Response EngineServer::error(const Request& request, unsigned status, int code,
 
 Response EngineServer::bad_request(const Request& request) const {
   return error(request, 400, kBadRequest, "Bad request");
+}
+
+Response EngineServer::no_room(const Request& request) const {
+  auto response = error(request, 503, kForbidden, "This master has no room for more shards");
+  response.set(http::field::retry_after, "10");
+  return response;
 }
 
 void EngineServer::close_all() {

@@ -35,8 +35,8 @@ class EngineServer {
   using Outcome = std::variant<Response, Poll, Upgrade>;
 
   [[nodiscard]] bool owns(std::string_view target) const;
-  /// The bytes of a body that a request with this header may have: only a session's may be large.
-  [[nodiscard]] std::size_t max_body(const Request::header_type& request) const;
+  /// The session that the request names, if there is one.
+  [[nodiscard]] std::shared_ptr<EngineSession> session_of(const Request::header_type& request) const;
   /// Handles a request for a URL of ours. A Poll waits for packets; an Upgrade becomes a websocket.
   Task<Outcome> handle(const Request& request, const asio::ip::address& peer);
   /// The upgraded connection of `upgrade` is `link`.
@@ -49,6 +49,8 @@ class EngineServer {
 
   /// Engine.IO's answer to a request that does not fit its session.
   [[nodiscard]] Response bad_request(const Request& request) const;
+  /// The answer when there are no descriptors for more shards.
+  [[nodiscard]] Response no_room(const Request& request) const;
 
   /// Ends every session in an orderly way, in turns of their own.
   void close_all();

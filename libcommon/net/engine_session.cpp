@@ -34,8 +34,8 @@ void EngineSession::attach_probe(std::shared_ptr<WebSocketLink> link) {
   server_.schedule(*this);
 }
 
-engineio::Session::Answer EngineSession::poll(WaitingPoll& poll, std::string& body) {
-  const auto answer = session_.poll(body);
+engineio::Session::Answer EngineSession::poll(WaitingPoll& poll, engineio::Payload& payload) {
+  const auto answer = session_.poll(payload);
   if (answer == engineio::Session::Answer::waiting) poll_ = &poll;
   return answer;
 }
@@ -72,9 +72,9 @@ void EngineSession::deliver(bool binary, std::string_view data) {
   if (!session_.ended()) server_.schedule(*this);  // the layer above may want an earlier tick now
 }
 
-void EngineSession::answer_poll(std::string body) {
+void EngineSession::answer_poll(engineio::Payload payload) {
   if (auto* const poll = std::exchange(poll_, nullptr)) {
-    poll->body = std::move(body);
+    poll->payload = std::move(payload);
     poll->wake.cancel();
   }
 }

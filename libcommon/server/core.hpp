@@ -1,11 +1,13 @@
 // What the parts of the server share. Everything in it belongs to the one thread that runs the context.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 
 #include "crypto/keys.hpp"
 #include "net/asio.hpp"
 #include "net/clock.hpp"
+#include "net/descriptors.hpp"
 #include "net/engine_server.hpp"
 #include "net/task_scope.hpp"
 #include "server/files.hpp"
@@ -20,11 +22,19 @@
 #include "server/sql.hpp"
 #include "server/turns.hpp"
 #include "server/update.hpp"
+#include "wire/socketio/assembly_budget.hpp"
 
 namespace smaster::server {
 
 /// The server's private key, in its state folder.
 inline constexpr const char* kPrivateKeyFile = "shardMaster.priv";
+
+/// Bytes of packets whose attachments are still to come: two of the largest of one key, or 64 MiB; four times
+/// that of all.
+[[nodiscard]] inline socketio::AssemblyBudget::Limits assembly_limits(std::size_t max_payload) {
+  const auto each = std::max<std::size_t>(2 * (socketio::kMaxAttachments + 1) * max_payload, 64u << 20);
+  return {each, 4 * each};
+}
 
 class Core {
  public:
@@ -34,6 +44,8 @@ class Core {
         settings(std::move(settings_)),
         started(std::chrono::steady_clock::now()),
         started_at(net::wall_clock()),
+        descriptors(context_),
+        assembly(assembly_limits(settings.max_payload)),
         proof(context_, signatures, std::move(signer)),
         fleet(context_, settings, store, past),
         tasks(context_.get_executor(), "server") {}
@@ -45,6 +57,8 @@ class Core {
   const Time started_at;
   /// Another one at each start: what is proved to this run is no proof to the next.
   const std::string instance = crypto::random_token(16);
+  net::Descriptors descriptors;
+  socketio::AssemblyBudget assembly;
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   MasterProof proof;

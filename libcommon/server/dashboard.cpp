@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
+#include "net/accept.hpp"
 #include "net/address.hpp"
 #include "page/page.hpp"
 #include "server/control_parts.hpp"
@@ -34,8 +35,7 @@ constexpr std::pair<const char*, const char*> kHeaders[] = {
     {"Cross-Origin-Resource-Policy", "same-origin"},
     {"Cache-Control", "no-store"},
 };
-constexpr control::ConnectionLimits kLimits{1 << 20, false, Millis{60'000}, kHeaders};
-constexpr std::size_t kMaxConnections = 256;
+constexpr control::ConnectionLimits kLimits{1 << 20, false, Millis{30'000}, kHeaders};
 constexpr std::size_t kMaxSessions = 10'000;
 constexpr std::chrono::hours kSessionLength{12};
 constexpr unsigned kMaxFailures = 5;
@@ -45,7 +45,6 @@ constexpr std::chrono::milliseconds kRefresh{1'000};
 constexpr std::chrono::seconds kSettled{2};
 /// Proxies close connections that say nothing.
 constexpr std::chrono::seconds kSilence{15};
-constexpr std::chrono::seconds kAcceptPause{1};
 /// So many shards' figures may be asked for at once: nobody else is served while they are written.
 constexpr std::size_t kMaxLines = 2'000;
 constexpr std::string_view kCookie = "smaster_session";
@@ -80,7 +79,6 @@ Dashboard::Dashboard(Core& core, control::Handler commands)
       commands_(std::move(commands)),
       view_(core),
       acceptor_(core.context.get_executor()),
-      pause_(core.context.get_executor()),
       password_file_(core.settings.dashboard.password_file),
       allow_(core.settings.dashboard.allow),
       tasks_(core.context.get_executor(), "dashboard") {}
@@ -102,7 +100,13 @@ Result<void> Dashboard::listen() {
                                             std::to_string(settings.port) +
                                             " for the dashboard: " + error.message());
   }
-  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
+  tasks_.keep_running("accept connections", [this] {
+    const auto serve = [this](net::Socket socket, net::Place place) {
+      accept(std::move(socket), std::move(place));
+    };
+    const auto refuse = [](net::Socket& socket) { net::refuse_busy(socket); };
+    return net::accept_each(acceptor_, core_.descriptors, net::Share::dashboard, crowd_, serve, refuse);
+  });
   tasks_.keep_running("view", [this] { return view_.run(); });
   return {};
 }
@@ -115,30 +119,21 @@ net::tcp::endpoint Dashboard::endpoint() const {
 void Dashboard::stop() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
-  pause_.cancel();
   view_.stop();
   for (const auto& connection : connections_) connection->drop();
 }
 
-net::Task<> Dashboard::accept_loop() {
-  while (acceptor_.is_open()) {
-    boost::system::error_code error;
-    auto socket = co_await acceptor_.async_accept(net::asio::redirect_error(net::use_task, error));
-    if (error == net::asio::error::operation_aborted) co_return;
-    if (error || connections_.size() >= kMaxConnections) {
-      pause_.expires_after(kAcceptPause);
-      co_await pause_.async_wait(net::asio::redirect_error(net::use_task, error));
-      continue;
-    }
-    const auto remote = socket.remote_endpoint(error);
-    if (error) continue;
-    auto handler = std::make_shared<control::Handler>(
-        [this, peer = remote.address()](Call call) { return serve(std::move(call), peer); });
-    auto connection = std::make_shared<Connection>(std::move(socket), *handler, kLimits);
-    connections_.insert(connection);
-    tasks_.spawn("connection", hold(connection, std::move(handler)),
-                 [this, connection] { connections_.erase(connection); });
-  }
+void Dashboard::accept(net::Socket socket, net::Place place) {
+  boost::system::error_code error;
+  const auto remote = socket.remote_endpoint(error);
+  if (error) return;
+  auto handler = std::make_shared<control::Handler>(
+      [this, peer = remote.address()](Call call) { return serve(std::move(call), peer); });
+  auto connection = std::make_shared<Connection>(std::move(socket), std::move(place), crowd_,
+                                                 net::limit_key(remote.address()), *handler, kLimits);
+  connections_.insert(connection);
+  tasks_.spawn("connection", hold(connection, std::move(handler)),
+               [this, connection] { connections_.erase(connection); });
 }
 
 net::Task<> Dashboard::hold(std::shared_ptr<Connection> connection, std::shared_ptr<const control::Handler>) {

@@ -52,7 +52,7 @@ class Dashboard {
   };
   enum class Judgement { right, wrong, too_many };
 
-  net::Task<> accept_loop();
+  void accept(net::Socket socket, net::Place place);
   /// Its handler lives as long as the connection.
   net::Task<> hold(std::shared_ptr<Connection> connection, std::shared_ptr<const control::Handler> handler);
   net::Task<control::Answer> serve(control::Call call, net::Address peer);
@@ -72,8 +72,8 @@ class Dashboard {
   Core& core_;
   control::Handler commands_;
   FleetView view_;
+  net::Crowd crowd_;
   net::Acceptor acceptor_;
-  net::Timer pause_;
   std::map<std::string, Instant> sessions_;  ///< until when each token is good
   std::uint64_t epoch_ = 0;                  ///< goes up when all sessions end
   std::string password_;                     ///< as its file had it last; empty: nobody gets in

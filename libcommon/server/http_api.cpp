@@ -114,9 +114,13 @@ net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std
       if (!candidacy->leader().url.empty()) response.set(kLeaderHeader, candidacy->leader().url);
     }
   } else if (get && path == "/metrics") {
-    const Gauges gauges{
-        core.fleet.identify().waiting(),    core.sql.waiting(),    core.mail.waiting(), core.files.waiting(),
-        core.fleet.store_trouble().empty(), core.leadership.held()};
+    const Gauges gauges{core.fleet.identify().waiting(),
+                        core.sql.waiting(),
+                        core.mail.waiting(),
+                        core.files.waiting(),
+                        &core.descriptors,
+                        core.fleet.store_trouble().empty(),
+                        core.leadership.held()};
     response.result(http::status::ok);
     response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
     response.body() = control::stats_as_prometheus(stats_json(core, sessions)) + core.metrics.text(gauges);

@@ -28,6 +28,33 @@ void counters(std::string& out, std::string_view name, std::string_view help, co
   }
 }
 
+/// One line for each share of the descriptors.
+template <class Value>
+void by_share(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+              Value value) {
+  head(out, name, type, help);
+  for (const auto share : net::kAllShares) {
+    out.append("smaster_").append(name).append("{share=\"").append(net::to_string(share)).append("\"} ");
+    out.append(std::to_string(value(share))).append("\n");
+  }
+}
+
+void connections(std::string& out, const net::Descriptors& descriptors) {
+  by_share(out, "connections", "gauge", "Connections, by what they are for.",
+           [&](net::Share share) { return descriptors.open(share); });
+  by_share(out, "connections_limit", "gauge", "How many there may be, within the limit of descriptors.",
+           [&](net::Share share) { return descriptors.limits().of(share); });
+  by_share(out, "connections_full", "gauge", "Whether some were dropped or refused in the last seconds.",
+           [&](net::Share share) { return descriptors.is_full(share) ? 1 : 0; });
+  by_share(out, "connections_refused_total", "counter", "Dropped or refused because there were too many.",
+           [&](net::Share share) { return descriptors.refused(share); });
+  head(out, "descriptors_limit", "gauge", "RLIMIT_NOFILE of the server.");
+  out.append("smaster_descriptors_limit ").append(std::to_string(descriptors.limits().total)).append("\n");
+  head(out, "descriptors_exhausted", "gauge",
+       "Whether the server found no descriptor left in the last seconds.");
+  out.append("smaster_descriptors_exhausted ").append(descriptors.is_exhausted() ? "1\n" : "0\n");
+}
+
 void histogram(std::string& out, std::string_view name, std::string_view help, const Histogram& values) {
   head(out, name, "histogram", help);
   out += values.text(name);
@@ -78,6 +105,7 @@ std::string Metrics::text(const Gauges& gauges) const {
   queue("sql", gauges.sql);
   queue("mail", gauges.mail);
   queue("files", gauges.files);
+  if (gauges.descriptors != nullptr) connections(out, *gauges.descriptors);
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
   head(out, "leads", "gauge",

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/types.hpp"
+#include "net/descriptors.hpp"
 
 namespace smaster::server {
 
@@ -32,6 +33,7 @@ using Counts = std::map<std::string_view, std::uint64_t>;
 /// How it is now.
 struct Gauges {
   std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
+  const net::Descriptors* descriptors = nullptr;
   bool store_well = true;
   bool leads = true;
 };

@@ -38,6 +38,7 @@ namespace smaster::server {
 namespace {
 
 namespace asio = net::asio;
+namespace http = boost::beast::http;
 
 /// How long clients get to take our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
@@ -168,9 +169,9 @@ class Server final : public net::Application {
         discord_(core_),
         registrar_(core_),
         engine_(context_, engine_options(core_.settings), *this),
-        listener_(context_, engine_, *this),
+        listener_(context_, engine_, *this, core_.descriptors),
         control_(
-            context_,
+            context_, core_.descriptors,
             [this](control::Call call) { return handle_control(control_context(), std::move(call)); },
             stores_.election ? [this](const std::string& path) { return elsewhere(path); }
                              : control::Elsewhere()),
@@ -248,10 +249,22 @@ class Server final : public net::Application {
     return answer_http(core_, candidacy(), engine_.session_count(), request);
   }
 
-  std::function<net::Task<>(net::Stream)> upgrade(const net::Request& request) override {
-    if (!candidacy_ || !PeerLink::asked_for(request) || !peers_.proven(request, candidacy_->self().name))
-      return {};
-    return [this](net::Stream stream) { return control_.serve(std::move(stream)); };
+  bool is_upgrade(const net::Request& request) const override {
+    return candidacy_ && PeerLink::asked_for(request);
+  }
+
+  net::Task<net::Takeover> upgrade(const net::Request& request, const net::Address& peer) override {
+    const auto status = co_await peers_.judge(request, peer, candidacy_->self().name);
+    if (status == http::status::switching_protocols) {
+      co_return [this, whose = net::limit_key(peer)](net::Stream stream) {
+        return control_.serve(std::move(stream), whose);
+      };
+    }
+    // Strangers are not told that there is something.
+    auto refusal = co_await answer(request);
+    if (status != http::status::forbidden) refusal.result(status);
+    refusal.keep_alive(false);
+    co_return refusal;
   }
 
  private:
@@ -299,6 +312,13 @@ class Server final : public net::Application {
     }
     core_.leadership.begin();
     core_.fleet.start();
+    const auto& limits = core_.descriptors.limits();
+    if (const auto most = limits.of(net::Share::shards); core_.fleet.shards().size() > most) {
+      spdlog::warn(
+          "{} shards are known, but a limit of {} descriptors has room for {}: raise it (LimitNOFILE= in the "
+          "unit, ulimit -n)",
+          core_.fleet.shards().size(), limits.total, most);
+    }
     if (auto listening = dashboard_.listen(); !listening) return listening.error();
     if (core_.settings.dashboard.port >= 0) {
       spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,

@@ -84,7 +84,7 @@ net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
 }  // namespace
 
 ShardSession::ShardSession(Core& core, Reservation reservation, std::string address)
-    : SocketIoUpper(socketio::kConnectTimeout),
+    : SocketIoUpper(socketio::kConnectTimeout, core.assembly, reservation.ref.name.process(0).str()),
       core_(core),
       ref_(reservation.ref),
       reservation_(std::move(reservation)),
@@ -120,6 +120,11 @@ void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
   const auto* const shard = core_.fleet.find(ref_.name);
   const auto id = shard == nullptr ? std::nullopt : std::optional(shard->info.goal.first());
   log::shard(level, {event, ref_.name.str(), id, address_}, "shard " + ref_.name.str() + ' ' + text);
+}
+
+void ShardSession::close_session(std::string_view why) {
+  say(spdlog::level::warn, "protocol", "is disconnected: " + std::string(why));
+  link().close_session();
 }
 
 void ShardSession::close() {
@@ -382,7 +387,7 @@ void ShardSession::on_write_file(std::optional<socketio::AckId> ack_id, socketio
   if (!event) return answer_with(ack_id, event.error());
   auto what =
       std::string(event->what == wire::FileEvent::What::remove ? "removing " : "writing ") + event->file.name;
-  answer_after(ack_id, std::move(what), core_.files.take(ref_.name.str(), std::move(*event)));
+  answer_after(ack_id, std::move(what), core_.files.take(ref_.name.process(0).str(), std::move(*event)));
 }
 
 void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {

@@ -59,6 +59,7 @@ class ShardSession final : public net::SocketIoUpper {
   void closed(engineio::CloseReason reason) override;
 
   // socketio::ConnectionSink
+  void close_session(std::string_view why) override;
   [[nodiscard]] bool has_namespace(std::string_view nsp) const override {
     return nsp == socketio::kMainNamespace;
   }

@@ -67,6 +67,7 @@ boost::json::object counts_json(Core& core, std::optional<std::size_t> clients) 
                              {"registered", registered},
                              {"configured", configured}};
   if (clients) counts["clients"] = *clients;
+  if (auto trouble = core.descriptors.trouble(); !trouble.empty()) counts["connections_trouble"] = trouble;
   counts["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(core); !reshard.empty()) counts["reshard"] = reshard;
   // Only where Discord was asked: otherwise nobody waits.

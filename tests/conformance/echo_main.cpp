@@ -45,7 +45,8 @@ int serve_echo(int argc, char** argv, const std::string& path, std::unique_ptr<n
   net::asio::io_context context(1);
   EchoApplication application(make_upper);
   net::EngineServer engine(context, options, application);
-  net::HttpListener listener(context, engine, application);
+  net::Descriptors descriptors(context);
+  net::HttpListener listener(context, engine, application, descriptors);
   // The suites connect to "localhost", which may be either loopback; the IPv6 socket takes both, where there
   // is IPv6.
   auto listening = listener.listen("::", port);

@@ -15,7 +15,7 @@ async function asked(t, bot, settings = one) {
   await server.answering(1);
   const ask = async (script, ...flags) => {
     const [line] = await server.evaluate(script, flags);
-    return line.error ? line.error.message ?? line.error : line.result;
+    return line.error ? line.error.message : line.result;
   };
   return {server, agent, ask};
 }
@@ -69,6 +69,7 @@ test('an answer that cannot be passed on is said at once', async (t) => {
   assert.equal(await ask('"x".repeat(17 << 20)'), 'the bot\'s answer is longer than the 16777216 bytes that a line may have');
   const nested = (depth) => `(() => { let value = 1; for (let i = 0; i < ${depth}; ++i) value = [value]; return value; })()`;
   assert.match(await ask(nested(505)), /^the bot's answer nests 505 levels deep, more than the 500/);
+  assert.match(await ask(nested(5000)), /^the bot's answer is not valid JSON/);
   assert.ok(Array.isArray(await ask(nested(100))));
   assert.equal(await ask('1'), 1);
 });

@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
+import net from 'node:net';
 import path from 'node:path';
 import {test} from 'node:test';
 import {io} from 'socket.io-client';
-import {bin, run, serve, until} from './harness.js';
+import {Server, bin, run, serve, until} from './harness.js';
 import {authorization} from './shard.js';
 
 const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
@@ -34,6 +35,17 @@ const provoke = {
     const server = await serve(t);
     const [config] = await server.register(1);
     return refused(server, authorization(config, Date.now(), 'zzz'));
+  },
+  'Connections are dropped, or shards refused': async (t) => {
+    const server = new Server('');
+    t.after(() => server.cleanup());
+    server.wrapper = ['prlimit', '--nofile=128:128'];
+    await server.start();
+    for (let i = 0; i < 128; i++) {
+      const socket = net.connect(server.port, '127.0.0.1').on('error', () => {});
+      t.after(() => socket.destroy());
+    }
+    return until('the server to say so', () => server.log.match(/too many connections.*/)?.[0]);
   },
   'An agent does not find the server': async (t) => {
     const server = await serve(t);

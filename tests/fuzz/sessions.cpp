@@ -65,11 +65,24 @@ class Source final : public FrameSource {
   void read(std::size_t offset, Then then) override {
     then(bytes_.substr(std::min(offset, bytes_.size()), 7));
   }
-  std::string whole() override { return bytes_; }
+  [[nodiscard]] std::size_t held() const override { return 7; }
 
  private:
   std::string bytes_;
 };
+
+/// A polling body, as it is sent piece by piece.
+std::string encode(Payload payload) {
+  PayloadEncoder encoder(std::move(payload));
+  std::string body;
+  while (!encoder.done()) {
+    if (auto* const source = encoder.wants()) {
+      source->read(encoder.offset(), [&](std::optional<std::string> bytes) { encoder.supply(*bytes); });
+    }
+    body += encoder.next();
+  }
+  return body;
+}
 
 /// All of a frame, as a websocket carries it.
 std::string content(const Frame& frame) {
@@ -88,6 +101,7 @@ constexpr Options kOptions{.ping_interval = Millis{300},
                            .ping_timeout = Millis{200},
                            .max_payload = 1000,
                            .upgrade_timeout = Millis{100},
+                           .max_answer = 250,
                            .max_queued = 400};
 constexpr Millis kPatience = kOptions.ping_interval + kOptions.ping_timeout;
 constexpr Millis kConnectTimeout{450};
@@ -119,11 +133,11 @@ class Client final : public SessionSink, public socketio::ConnectionSink {
   // What a client's transports do.
 
   void poll() {
-    std::string body;
+    Payload payload;
     const bool waited = waiting_;
-    switch (session_.poll(body)) {
+    switch (session_.poll(payload)) {
       case Session::Answer::ok:
-        return receive_payload(body);
+        return receive_payload(encode(std::move(payload)));
       case Session::Answer::waiting:
         require(!waited && !websocket_, "one poll waits at a time");
         waiting_ = true;
@@ -255,9 +269,9 @@ class Client final : public SessionSink, public socketio::ConnectionSink {
     deliveries_.push_back({binary, std::string(data)});
     connection_.receive(binary, data);
   }
-  void answer_poll(std::string body) override {
+  void answer_poll(Payload payload) override {
     require(!over_ && std::exchange(waiting_, false), "what is answered waits");
-    receive_payload(body);
+    receive_payload(encode(std::move(payload)));
   }
   void send_frame(Channel channel, const Frame& frame) override {
     require(!over_, "nothing is sent after the end");

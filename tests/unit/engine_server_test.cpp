@@ -85,6 +85,7 @@ class EngineSessions : public testing::Test {
   Seen seen_;
   Admits application_{seen_};
   EngineOptions options_;
+  Descriptors descriptors_{context_};
   std::optional<EngineServer> engine_;
 };
 
@@ -107,7 +108,7 @@ TEST_F(EngineSessions, ClosingEndsTheSessionInATurnOfItsOwn) {
   };
   Seen client;
   engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_);
+  HttpListener listener(context_, *engine_, application_, descriptors_);
   ASSERT_TRUE(listener.listen("127.0.0.1", 0));
   Recorder upper(client);
   auto connection = std::make_shared<EngineClient>(
@@ -132,7 +133,7 @@ TEST_F(EngineSessions, WhatIsSentInOpenedArrivesOnAWebsocketAndOnPolling) {
   seen_.on_opened = [this] { seen_.link->send_frame(message("welcome")); };
   Seen client;
   engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_);
+  HttpListener listener(context_, *engine_, application_, descriptors_);
   ASSERT_TRUE(listener.listen("127.0.0.1", 0));
   Recorder upper(client);
   auto connection = std::make_shared<EngineClient>(
@@ -158,7 +159,9 @@ TEST_F(EngineSessions, WhatIsSentInOpenedArrivesOnAWebsocketAndOnPolling) {
     auto* const poll = std::get_if<EngineServer::Poll>(&outcome);
     if (poll == nullptr) co_return;
     WaitingPoll waiting(context_.get_executor());
-    EXPECT_EQ(poll->session->poll(waiting, body), engineio::Session::Answer::ok);
+    engineio::Payload payload;
+    EXPECT_EQ(poll->session->poll(waiting, payload), engineio::Session::Answer::ok);
+    body = engineio::encode_payload(payload);
   };
   tasks.spawn("poll", ask());
   context_.poll();
@@ -170,7 +173,7 @@ TEST_F(EngineSessions, AMessageThatMakesTheLayerAboveThrowEndsOnlyItsSession) {
   seen_.on_receive = [](std::string_view) { throw std::runtime_error("bad message"); };
   Seen client;
   engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_);
+  HttpListener listener(context_, *engine_, application_, descriptors_);
   ASSERT_TRUE(listener.listen("127.0.0.1", 0));
   Recorder upper(client);
   auto connection = std::make_shared<EngineClient>(

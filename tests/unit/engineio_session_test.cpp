@@ -14,7 +14,7 @@ class Recorder final : public SessionSink {
   void deliver(bool binary, std::string_view data) override {
     delivered.push_back((binary ? "b:" : "t:") + std::string(data));
   }
-  void answer_poll(std::string body) override { polls.push_back(std::move(body)); }
+  void answer_poll(Payload payload) override { polls.push_back(encode_payload(payload)); }
   void send_frame(Channel channel, const Frame& frame) override {
     frames.push_back((channel == Channel::main ? "main:" : "probe:") + *frame.data);
   }
@@ -34,10 +34,10 @@ class EngineIoSession : public testing::Test {
   Instant at(int ms) const { return start_ + Millis{ms}; }
   /// A poll's answer at once, or "waiting" or "refused".
   static std::string poll(Session& session) {
-    std::string body;
-    switch (session.poll(body)) {
+    Payload payload;
+    switch (session.poll(payload)) {
       case Answer::ok:
-        return body;
+        return encode_payload(payload);
       case Answer::waiting:
         return "waiting";
       case Answer::refused:
@@ -241,6 +241,38 @@ TEST_F(EngineIoSession, ClientThatNeverPollsIsCutBeforeItsQueueGrows) {
   EXPECT_EQ(sink_.ends, (std::vector{CloseReason::too_slow}));
 }
 
+TEST_F(EngineIoSession, PollIsAnsweredWithABoundedPartOfTheQueueAndTheNextWithTheRest) {
+  Options options{.max_answer = 10};
+  Session session(options, Transport::polling, sink_, start_);
+  for (const char* text : {"aaaa", "bbbb", "cccc"}) session.send(message(text));
+  EXPECT_EQ(poll(session),
+            "4aaaa\x1e"
+            "4bbbb");
+  session.close();
+  EXPECT_EQ(poll(session),
+            "4cccc\x1e"
+            "1")
+      << "the close comes after all of it";
+  EXPECT_EQ(sink_.ends, (std::vector{CloseReason::server_close}));
+}
+
+TEST_F(EngineIoSession, FileIsTheLastPacketOfItsAnswer) {
+  class Nothing final : public FrameSource {
+    void read(std::size_t, Then then) override { then(""); }
+  };
+  Options options;
+  Session session(options, Transport::polling, sink_, start_);
+  session.send(message("header"));
+  session.send({true, nullptr, nullptr, std::make_shared<Nothing>()});
+  session.send({true, nullptr, nullptr, std::make_shared<Nothing>()});
+  session.send(message("next"));
+  Payload payload;
+  for (const std::size_t packets : {2u, 1u, 1u}) {
+    ASSERT_EQ(session.poll(payload), Answer::ok);
+    EXPECT_EQ(payload.size(), packets);
+  }
+}
+
 TEST_F(EngineIoSession, OurCloseReachesAPollingClientAtItsNextPollAfterWhatWasQueued) {
   polling_.send(message("last"));
   polling_.close();
@@ -262,8 +294,8 @@ TEST_F(EngineIoSession, ProbeIsNotAnsweredAfterTheEnd) {
 TEST_F(EngineIoSession, EndIsToldExactlyOnce) {
   polling_.close();
   polling_.poll_cancelled();
-  std::string body;
-  (void)polling_.poll(body);
+  Payload payload;
+  (void)polling_.poll(payload);
   polling_.closed_by_transport(CloseReason::transport_error);
   polling_.tick(at(100'000));
   EXPECT_EQ(sink_.ends.size(), 1u);

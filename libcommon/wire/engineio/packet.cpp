@@ -7,8 +7,22 @@
 namespace smaster::engineio {
 namespace {
 
-std::string base64(std::string_view data) {
-  return Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
+constexpr std::size_t kGroup = 3;  ///< bytes that base64 encodes together, as four characters
+
+void append_base64(std::string& out, std::string_view bytes) {
+  const auto begin = out.size();
+  out.resize(begin + Botan::base64_encode_max_output(bytes.size()));
+  std::size_t consumed = 0;
+  const auto written =
+      Botan::base64_encode(out.data() + begin, reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                           bytes.size(), consumed, true);
+  out.resize(begin + written);
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  append_base64(out, bytes);
+  return out;
 }
 
 /// `b` and the base64 of another source, which is encoded as it is read.
@@ -22,7 +36,6 @@ class Base64Source final : public FrameSource {
       then(bytes ? std::optional((first ? "b" : "") + base64(*bytes)) : std::nullopt);
     });
   }
-  std::string whole() override { return 'b' + base64(bytes_->whole()); }
 
  private:
   /// Three bytes are four characters: gives a multiple of three, except at the end. What is over is read
@@ -106,11 +119,90 @@ void append_to_payload(std::string& body, const Frame& frame) {
     return;
   }
   body += 'b';
-  body += base64(frame.data ? *frame.data : frame.source->whole());
+  append_base64(body, *frame.data);
 }
 
 std::size_t payload_size(const Frame& frame) {
   return frame.binary ? 1 + Botan::base64_encode_max_output(frame.held()) : frame.held();
+}
+
+std::string encode_payload(const Payload& payload) {
+  std::string body;
+  for (const auto& frame : payload) append_to_payload(body, frame);
+  return body;
+}
+
+std::optional<std::size_t> payload_size(const Payload& payload) {
+  std::size_t size = payload.empty() ? 0 : payload.size() - 1;
+  for (const auto& frame : payload) {
+    if (frame.source) return std::nullopt;
+    size += payload_size(frame);
+  }
+  return size;
+}
+
+FrameSource* PayloadEncoder::wants() const {
+  return begun_ && !done() && !supplied_ ? payload_[at_].source.get() : nullptr;
+}
+
+std::string PayloadEncoder::next() {
+  std::string piece;
+  while (piece.size() < kPiece && !done() && wants() == nullptr) {
+    const auto& frame = payload_[at_];
+    if (!std::exchange(begun_, true)) {
+      if (at_ > 0) piece += kSeparator;
+      if (frame.binary) piece += 'b';
+      continue;
+    }
+    if (frame.source) {
+      add_supplied(piece);
+    } else if (frame.binary) {
+      add_binary(piece, frame);
+    } else {
+      add_text(piece, frame);
+    }
+  }
+  return piece;
+}
+
+void PayloadEncoder::add_text(std::string& piece, const Frame& frame) {
+  const bool in_data = offset_ < frame.data->size();
+  const std::string_view part = in_data ? std::string_view(*frame.data).substr(offset_)
+                                : frame.tail
+                                    ? std::string_view(*frame.tail).substr(offset_ - frame.data->size())
+                                    : std::string_view();
+  const auto some = part.substr(0, kPiece - piece.size());
+  piece += some;
+  offset_ += some.size();
+  if (offset_ == frame.held()) next_frame();
+}
+
+void PayloadEncoder::add_binary(std::string& piece, const Frame& frame) {
+  static_assert(kPiece % kGroup == 0);
+  const auto some = std::string_view(*frame.data).substr(offset_, kPiece);
+  append_base64(piece, some);
+  offset_ += some.size();
+  if (offset_ == frame.data->size()) next_frame();
+}
+
+void PayloadEncoder::add_supplied(std::string& piece) {
+  auto bytes = *std::exchange(supplied_, std::nullopt);
+  offset_ += bytes.size();
+  if (bytes.empty()) {
+    append_base64(piece, rest_);
+    rest_.clear();
+    return next_frame();
+  }
+  bytes.insert(0, rest_);
+  const auto whole = bytes.size() / kGroup * kGroup;
+  append_base64(piece, std::string_view(bytes).substr(0, whole));
+  rest_ = bytes.substr(whole);
+}
+
+void PayloadEncoder::next_frame() {
+  ++at_;
+  begun_ = false;
+  offset_ = 0;
 }
 
 }  // namespace smaster::engineio

@@ -1,6 +1,7 @@
 #include "wire/engineio/session.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace smaster::engineio {
@@ -39,7 +40,7 @@ Frame Session::handshake(std::string_view sid) const {
   return text_frame(PacketType::open, json);
 }
 
-Session::Answer Session::poll(std::string& body) {
+Session::Answer Session::poll(Payload& payload) {
   if (transport_ != Transport::polling || phase_ == Phase::ended || overfull_) return Answer::refused;
   if (poll_waiting_) {
     answer_waiting_poll(text_frame(PacketType::close));
@@ -47,9 +48,11 @@ Session::Answer Session::poll(std::string& body) {
     return Answer::refused;
   }
   if (phase_ == Phase::closing) {
-    queue_.push_back(text_frame(PacketType::close));
-    body = take_payload();
-    end(CloseReason::server_close);
+    payload = take_payload();
+    if (queue_.empty()) {
+      payload.push_back(text_frame(PacketType::close));
+      end(CloseReason::server_close);
+    }
     return Answer::ok;
   }
   // During an upgrade a poll must not wait: the client finishes it before it sends `5`.
@@ -58,7 +61,7 @@ Session::Answer Session::poll(std::string& body) {
     poll_waiting_ = true;
     return Answer::waiting;
   }
-  body = take_payload();
+  payload = take_payload();
   return Answer::ok;
 }
 
@@ -190,12 +193,19 @@ void Session::answer_waiting_poll(const Frame& packet) {
   flush_to_poll();
 }
 
-std::string Session::take_payload() {
-  std::string body;
-  for (const auto& frame : queue_) append_to_payload(body, frame);
-  queue_.clear();
-  queued_bytes_ = 0;
-  return body;
+/// As much of the queue as one answer may have; a packet that is read while it is sent is an answer's last.
+Payload Session::take_payload() {
+  std::size_t size = 0;
+  auto end = queue_.begin();
+  while (end != queue_.end() && size < options_.max_answer &&
+         (end == queue_.begin() || !std::prev(end)->source)) {
+    size += end->held();
+    ++end;
+  }
+  Payload payload(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  queued_bytes_ -= std::min(size, queued_bytes_);
+  return payload;
 }
 
 void Session::close() {

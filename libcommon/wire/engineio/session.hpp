@@ -19,6 +19,7 @@ struct Options {
   Millis ping_timeout{20'000};          ///< Engine.IO 4 default
   std::size_t max_payload = 1'000'000;  ///< bytes in one body or frame from the client; Engine.IO 4 default
   Millis upgrade_timeout{10'000};       ///< from the second connection to its `5`; engine.io's default
+  std::size_t max_answer = 1'000'000;   ///< bytes of packets that a poll is answered with, or one packet
   std::size_t max_queued = 64u << 20;   ///< bytes waiting for a client that does not read; then it is cut
 };
 
@@ -45,8 +46,8 @@ class SessionSink {
   virtual ~SessionSink() = default;
   /// A message for the layer above. The view is valid during the call only.
   virtual void deliver(bool binary, std::string_view data) = 0;
-  /// Answer the waiting GET with 200 and this body.
-  virtual void answer_poll(std::string body) = 0;
+  /// Answer the waiting GET with 200 and these packets.
+  virtual void answer_poll(Payload payload) = 0;
   virtual void send_frame(Channel channel, const Frame& frame) = 0;
   /// Close this websocket after what was sent on it.
   virtual void close_channel(Channel channel) = 0;
@@ -70,8 +71,8 @@ class Session {
   /// How the transport answers a request of a polling client.
   enum class Answer { ok, refused, waiting };
 
-  /// A GET: `ok` and `body` filled, or `waiting` for answer_poll, or refused with 400.
-  [[nodiscard]] Answer poll(std::string& body);
+  /// A GET: `ok` and `payload` filled, or `waiting` for answer_poll, or refused with 400.
+  [[nodiscard]] Answer poll(Payload& payload);
   /// The waiting GET's connection is gone.
   void poll_cancelled();
   /// A POST's body: `ok` (answer "ok") or refused with 400.
@@ -114,7 +115,7 @@ class Session {
   void send_on_websocket(const Frame& frame);
   void flush_to_poll();
   void answer_waiting_poll(const Frame& packet);
-  [[nodiscard]] std::string take_payload();
+  [[nodiscard]] Payload take_payload();
 
   const Options& options_;
   SessionSink& sink_;

@@ -97,7 +97,7 @@ void Agent::send_status() {
   auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, net::wall_clock(),
                                   shared_.storage.latest());
   status.bot = bot_report();
-  uplink_.emit("status", {json::serialize(fleet::to_json(status))});
+  uplink_.emit("status", {fleet::to_text(status)});
 }
 
 }  // namespace smaster::agent

@@ -19,9 +19,10 @@ namespace http = boost::beast::http;
 
 /// How much a client may send, and how long it may take for it; without patience as long as it likes.
 struct ConnectionLimits {
-  std::uint64_t max_body;          ///< bytes
-  bool pieces;                     ///< a PUT may be of any size, and is handed on as it comes
-  std::optional<Millis> patience;  ///< from one answer to the end of the next request
+  std::uint64_t max_body;  ///< bytes
+  bool pieces;             ///< a PUT may be of any size, and is handed on as it comes
+  /// From one answer to the end of the next request, and to take what is written of an answer at once.
+  std::optional<Millis> patience;
 };
 
 /// One HTTP/1.1 client on a stream socket: its requests go to the handler, one after the other, the answers
@@ -180,7 +181,17 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
   }
 
-  /// The rest of the request must come in time.
+  /// Writes what the client must take in time.
+  template <class Buffers>
+  net::Task<boost::system::error_code> send(const Buffers& buffers) {
+    boost::system::error_code error;
+    hurry();
+    co_await asio::async_write(socket_, buffers, asio::redirect_error(net::use_task, error));
+    patience_.cancel();
+    co_return error;
+  }
+
+  /// What follows must be done in time.
   void hurry() {
     if (!limits_.patience) return;
     patience_.expires_after(*limits_.patience);
@@ -197,14 +208,18 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     response.body() = std::move(reply.body);
     response.prepare_payload();
     boost::system::error_code error;
+    hurry();
     co_await http::async_write(socket_, response, asio::redirect_error(net::use_task, error));
+    patience_.cancel();
     co_return !error && keep;
   }
 
-  net::Task<boost::system::error_code> begin_chunks(const char* type) {
+  using Headers = std::vector<std::pair<std::string, std::string>>;
+  net::Task<boost::system::error_code> begin_chunks(const char* type, const Headers& headers) {
     boost::system::error_code error;
     http::response<http::empty_body> header(http::status::ok, 11);
     header.set(http::field::content_type, type);
+    for (const auto& [name, value] : headers) header.set(name, value);
     header.chunked(true);
     http::response_serializer<http::empty_body> serializer(header);
     co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
@@ -213,60 +228,54 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
 
   /// Without its last chunk the client knows that it has not got all.
   net::Task<bool> stream(const Bytes& bytes) {
-    auto error = co_await begin_chunks(bytes.type);
+    auto error = co_await begin_chunks(bytes.type, bytes.headers);
     while (!error) {
       const auto piece = co_await bytes.next_piece();
       if (!piece) co_return false;
       if (piece->empty()) break;
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(*piece)),
-                                 asio::redirect_error(net::use_task, error));
+      const auto chunk = http::make_chunk(asio::buffer(*piece));
+      error = co_await send(chunk);
     }
-    if (!error) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
-    }
+    const auto last = http::make_chunk_last();
+    if (!error) error = co_await send(last);
     co_return !error;
   }
 
   net::Task<bool> stream(LineStream& lines) {
-    auto error = co_await begin_chunks(lines.type);
+    auto error = co_await begin_chunks(lines.type, lines.headers);
 
     // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
     // rules.
+    lines.drop_ = [this] { drop(); };
     bool watching = true;
     socket_.async_wait(Socket::wait_read, [&](boost::system::error_code waited) {
       watching = false;
-      if (waited) return;
-      lines.gone_ = true;
-      lines.wake_.cancel();
+      if (!waited) lines.leave();
     });
     while (!error && !lines.gone_) {
       if (lines.lines_.empty()) {
         if (lines.finished_) break;
         boost::system::error_code woken;
-        lines.wake_.expires_at(net::Timer::time_point::max());
         co_await lines.wake_.async_wait(asio::redirect_error(net::use_task, woken));
         continue;
       }
-      auto line = std::move(lines.lines_.front());
-      lines.lines_.pop_front();
-      line += '\n';
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(line)),
-                                 asio::redirect_error(net::use_task, error));
+      const auto some = lines.take();
+      const auto chunk = http::make_chunk(asio::buffer(some));
+      error = co_await send(chunk);
     }
     const bool whole = !error && !lines.gone_;
     if (whole) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
+      const auto last = http::make_chunk_last();
+      co_await send(last);
     } else {
-      lines.gone_ = true;
-      lines.lines_.clear();
+      lines.leave();
       if (lines.on_gone) lines.on_gone();
     }
     boost::system::error_code ignored;
     socket_.cancel(ignored);
     while (watching) co_await asio::post(socket_.get_executor(), net::use_task);
     lines.on_gone = nullptr;
+    lines.drop_ = nullptr;
     co_return whole;
   }
 

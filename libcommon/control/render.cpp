@@ -20,41 +20,42 @@ namespace bj = boost::json;
 struct Column {
   std::string_view name;
   std::string_view key;
-  enum class In { row, stats, bot } in;  ///< the registry's row, the last status, or its `bot`
+  ShardGauge::In in;
 };
 
+using In = ShardGauge::In;
 constexpr Column kShardColumns[] = {
-    {"id", "id", Column::In::row},
-    {"state", "state", Column::In::row},
-    {"is_master", "isMaster", Column::In::row},
-    {"connected", "connected", Column::In::row},
-    {"address", "address", Column::In::row},
-    {"goal_shard_id", "goalShardId", Column::In::row},
-    {"goal_shard_count", "goalShardCount", Column::In::row},
-    {"current_shard_id", "currentShardId", Column::In::row},
-    {"current_shard_count", "currentShardCount", Column::In::row},
-    {"created_time", "createdTime", Column::In::row},
-    {"boot_time", "bootTime", Column::In::row},
-    {"stop_time", "stopTime", Column::In::row},
-    {"last_seen", "lastSeen", Column::In::row},
-    {"last_heartbeat", "lastHeartbeat", Column::In::row},
-    {"start_time", "startTime", Column::In::stats},
-    {"message_count_delta", "messageCountDelta", Column::In::stats},
-    {"message_count_total", "messageCountTotal", Column::In::stats},
-    {"mem_heap_used", "memHeapUsed", Column::In::stats},
-    {"mem_heap_total", "memHeapTotal", Column::In::stats},
-    {"mem_rss", "memRSS", Column::In::stats},
-    {"mem_external", "memExternal", Column::In::stats},
-    {"cpu_load", "cpuLoad", Column::In::stats},
-    {"ping", "ping", Column::In::stats},
-    {"storage_used_total", "storageUsedTotal", Column::In::stats},
-    {"storage_used_users", "storageUsedUsers", Column::In::stats},
-    {"bot_state", "state", Column::In::bot},
-    {"bot_ready", "ready", Column::In::bot},
-    {"bot_pid", "pid", Column::In::bot},
-    {"bot_deaths", "deaths", Column::In::bot},
-    {"bot_crash_loop", "crashLoop", Column::In::bot},
-    {"bot_last_exit", "lastExit", Column::In::bot},
+    {"id", "id", In::row},
+    {"state", "state", In::row},
+    {"is_master", "isMaster", In::row},
+    {"connected", "connected", In::row},
+    {"address", "address", In::row},
+    {"goal_shard_id", "goalShardId", In::row},
+    {"goal_shard_count", "goalShardCount", In::row},
+    {"current_shard_id", "currentShardId", In::row},
+    {"current_shard_count", "currentShardCount", In::row},
+    {"created_time", "createdTime", In::row},
+    {"boot_time", "bootTime", In::row},
+    {"stop_time", "stopTime", In::row},
+    {"last_seen", "lastSeen", In::row},
+    {"last_heartbeat", "lastHeartbeat", In::row},
+    {"start_time", "startTime", In::stats},
+    {"message_count_delta", "messageCountDelta", In::stats},
+    {"message_count_total", "messageCountTotal", In::stats},
+    {"mem_heap_used", "memHeapUsed", In::stats},
+    {"mem_heap_total", "memHeapTotal", In::stats},
+    {"mem_rss", "memRSS", In::stats},
+    {"mem_external", "memExternal", In::stats},
+    {"cpu_load", "cpuLoad", In::stats},
+    {"ping", "ping", In::stats},
+    {"storage_used_total", "storageUsedTotal", In::stats},
+    {"storage_used_users", "storageUsedUsers", In::stats},
+    {"bot_state", "state", In::bot},
+    {"bot_ready", "ready", In::bot},
+    {"bot_pid", "pid", In::bot},
+    {"bot_deaths", "deaths", In::bot},
+    {"bot_crash_loop", "crashLoop", In::bot},
+    {"bot_last_exit", "lastExit", In::bot},
 };
 
 constexpr std::string_view kSampleColumns[] = {"id",
@@ -76,10 +77,10 @@ constexpr std::string_view kSampleColumns[] = {"id",
                                                "storageUsedTotal",
                                                "storageUsedUsers"};
 
-const bj::value* field(const bj::object& shard, std::string_view key, Column::In in) {
-  return in == Column::In::row     ? shard.if_contains(key)
-         : in == Column::In::stats ? status_field(shard, key)
-                                   : bot_field(shard, key);
+const bj::value* field(const bj::object& shard, std::string_view key, ShardGauge::In in) {
+  return in == In::row     ? shard.if_contains(key)
+         : in == In::stats ? status_field(shard, key)
+                           : bot_field(shard, key);
 }
 
 /// A number as text, or "-" where it is not known, which is −1 or missing.
@@ -136,29 +137,24 @@ void metric(std::string& out, std::string_view name, std::string_view type, std:
   out += fmt::format("# HELP smaster_{} {}\n# TYPE smaster_{} {}\n", name, help, name, type);
 }
 
-struct Gauge {
-  std::string_view name;
-  std::string_view key;
-  std::string_view help;
-  Column::In in;
-  double scale;
-};
-
-constexpr Gauge kShardGauges[] = {
-    {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", Column::In::row, 1},
-    {"shard_connected", "connected", "Whether the shard is connected.", Column::In::row, 1},
-    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", Column::In::row,
-     1e-3},
-    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.",
-     Column::In::stats, 1},
-    {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", Column::In::stats, 1},
-    {"shard_resident_memory_bytes", "memRSS", "Resident memory.", Column::In::stats, 1},
-    {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", Column::In::stats, 1},
-    {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", Column::In::stats, 1e-3},
-    {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", Column::In::stats, 1},
-    {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.",
-     Column::In::bot, 1},
-    {"shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.", Column::In::bot, 1},
+constexpr ShardGauge kShardGauges[] = {
+    {Figure::shard_id, "shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", In::row, 1},
+    {Figure::connected, "shard_connected", "connected", "Whether the shard is connected.", In::row, 1},
+    {Figure::last_seen, "shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.",
+     In::row, 1e-3},
+    {Figure::messages, "shard_messages_total", "messageCountTotal",
+     "Messages the bot has seen since it started.", In::stats, 1},
+    {Figure::heap_used, "shard_heap_used_bytes", "memHeapUsed", "Heap in use.", In::stats, 1},
+    {Figure::resident, "shard_resident_memory_bytes", "memRSS", "Resident memory.", In::stats, 1},
+    {Figure::cpu_load, "shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", In::stats,
+     1},
+    {Figure::ping, "shard_ping_seconds", "ping", "Round trip to Discord's gateway.", In::stats, 1e-3},
+    {Figure::storage_used, "shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.",
+     In::stats, 1},
+    {Figure::bot_deaths, "shard_bot_deaths_total", "deaths",
+     "Times that the bot died by itself, as its agent counts.", In::bot, 1},
+    {Figure::bot_crash_loop, "shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.",
+     In::bot, 1},
 };
 
 struct Total {
@@ -289,26 +285,42 @@ std::string stats_as_csv(const bj::object& stats) {
   return out;
 }
 
-std::string stats_as_prometheus(const bj::object& stats) {
+std::span<const ShardGauge> shard_gauges() { return kShardGauges; }
+
+std::string totals_as_prometheus(const bj::object& counts) {
   std::string out;
   for (const auto& total : kTotals) {
     metric(out, total.name, "gauge", total.help);
-    out += fmt::format("smaster_{} {}\n", total.name, number(stats.if_contains(total.key)));
+    out += fmt::format("smaster_{} {}\n", total.name, number(counts.if_contains(total.key)));
   }
   metric(out, "uptime_seconds", "gauge", "Time since the server started.");
-  out += fmt::format("smaster_uptime_seconds {}\n", number(stats.if_contains("uptime_ms")) / 1000);
+  return out + fmt::format("smaster_uptime_seconds {}\n", number(counts.if_contains("uptime_ms")) / 1000);
+}
+
+std::string gauge_head(const ShardGauge& gauge) {
+  std::string out;
+  metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
+  return out;
+}
+
+void append_gauge(std::string& out, const ShardGauge& gauge, std::string_view shard, double value) {
+  fmt::format_to(std::back_inserter(out), "smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard),
+                 value * gauge.scale);
+}
+
+std::string stats_as_prometheus(const bj::object& stats) {
+  auto out = totals_as_prometheus(stats);
   for (const auto& gauge : kShardGauges) {
-    metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
+    out += gauge_head(gauge);
     for (const auto& value : shards_of(stats)) {
       const auto& shard = value.as_object();
       const auto* found = field(shard, gauge.key, gauge.in);
       if (found == nullptr || found->is_null()) continue;
-      if (gauge.in != Column::In::row && found->is_number() && number(found) < 0) continue;  // not known
+      if (gauge.in != In::row && found->is_number() && number(found) < 0) continue;  // not known
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);
-      out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard.at("id").as_string()),
-                         plain * gauge.scale);
+      append_gauge(out, gauge, shard.at("id").as_string(), plain);
     }
   }
   return out;

@@ -70,6 +70,12 @@ struct ShardStatus {
 void read(const boost::json::object& from, ShardInfo& info);
 [[nodiscard]] boost::json::object to_json(const ShardInfo& info);
 
+/// Without `cpus`, which is text already.
 [[nodiscard]] boost::json::object to_json(const ShardStatus& status);
+/// All of it as JSON text.
+[[nodiscard]] std::string to_text(const ShardStatus& status);
+
+/// The mean of its cores' loads; 0 without cores.
+[[nodiscard]] double mean_load(const ShardStatus& status);
 
 }  // namespace smaster::fleet

@@ -8,10 +8,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "net/pieces.hpp"
 #include "net/stream.hpp"
 #include "wire/engineio/session.hpp"
 
@@ -19,6 +21,16 @@ namespace smaster::net {
 
 using Request = boost::beast::http::request<boost::beast::http::string_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
+
+/// What a request is answered with. With pieces, they are the body, as many as the peer takes in its time;
+/// after an error among them the connection is closed, so that the peer knows that it has not got all.
+struct Answer {
+  Answer(Response response_) : response(std::move(response_)) {}  // NOLINT(google-explicit-constructor)
+  Answer(Response response_, Pieces pieces_) : response(std::move(response_)), pieces(std::move(pieces_)) {}
+
+  Response response;
+  Pieces pieces;
+};
 
 /// A session as the layer above sees it: somewhere to send to.
 class Link {
@@ -67,8 +79,8 @@ class Application {
   virtual ~Application() = default;
   /// Decides on a handshake; may take its time.
   virtual Task<Admission> admit(HandshakeRequest request) = 0;
-  /// Answers a request outside the Engine.IO prefix; `request` lives until it is answered.
-  virtual Task<Response> answer(const Request& request) = 0;
+  /// Answers a request outside the Engine.IO prefix; `request` and `peer` live until it is answered.
+  virtual Task<Answer> answer(const Request& request, const asio::ip::address& peer) = 0;
   /// What takes over the connection of a request that asks for another protocol; empty: `answer` is for it.
   virtual std::function<Task<>(Stream)> upgrade(const Request&) { return {}; }
 };

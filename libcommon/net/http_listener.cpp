@@ -9,11 +9,13 @@
 #include <boost/asio/detached.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <ctime>
 #include <utility>
 
+#include "net/clock.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -26,6 +28,7 @@ constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line 
 constexpr std::chrono::seconds kFirstTimeout{15};    ///< from connecting to a whole first request's headers
 constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to take an answer
+constexpr std::chrono::seconds kPiecesTimeout{120};  ///< to take an answer in pieces, each in kRequestTimeout
 constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
 constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
 constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
@@ -112,8 +115,9 @@ class HttpListener::Connection {
         co_await hand_over(request, take);
         co_return false;
       }
-      auto response = co_await application_.answer(request);
-      co_return co_await write(std::move(response));
+      auto answer = co_await application_.answer(request, peer);
+      if (answer.pieces) co_return co_await write(std::move(answer.response), answer.pieces);
+      co_return co_await write(std::move(answer.response));
     }
     auto outcome = co_await engine_.handle(request, peer);
     if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
@@ -151,6 +155,37 @@ class HttpListener::Connection {
     const bool keep = response.keep_alive();
     response.set(http::field::date, http_date());
     co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
+    co_return keep && !error;
+  }
+
+  /// A body in pieces: chunked, or for HTTP/1.0 up to the connection's end.
+  Task<bool> write(Response head, const Pieces& pieces) {
+    boost::system::error_code error;
+    const bool chunked = head.version() >= 11;
+    const bool keep = chunked && head.keep_alive();
+    const auto last = net::now() + kPiecesTimeout;
+    head.keep_alive(keep);
+    if (chunked) head.chunked(true);
+    head.set(http::field::date, http_date());
+    http::response_serializer<http::string_body> serializer(head);
+    expires_after(kRequestTimeout);
+    co_await http::async_write_header(*stream_, serializer, asio::redirect_error(use_task, error));
+    while (!error) {
+      deadline_ = Instant::max();
+      const auto piece = co_await pieces();
+      if (!piece) co_return false;
+      deadline_ = std::min(net::now() + kRequestTimeout, last);
+      if (piece->empty()) break;
+      if (chunked) {
+        co_await asio::async_write(*stream_, http::make_chunk(asio::buffer(*piece)),
+                                   asio::redirect_error(use_task, error));
+      } else {
+        co_await asio::async_write(*stream_, asio::buffer(*piece), asio::redirect_error(use_task, error));
+      }
+    }
+    if (!error && chunked) {
+      co_await asio::async_write(*stream_, http::make_chunk_last(), asio::redirect_error(use_task, error));
+    }
     co_return keep && !error;
   }
 

@@ -38,7 +38,14 @@ using control::Reply;
 constexpr std::int64_t kMaxGenerate = 10'000;
 
 Answer get_stats(ControlContext& context, const Call&) {
-  return json_reply(stats_json(context.core, context.engine.session_count()));
+  auto place = context.core.operators_answers.take("");
+  if (!place) {
+    return control::error_reply(fail(
+        ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
+  }
+  auto pieces = [pieces = stats_pieces(context.core, context.engine.session_count()),
+                 place = std::move(place)] { return pieces(); };
+  return control::Bytes{std::move(pieces), "application/json"};
 }
 
 Answer get_server(ControlContext& context, const Call&) {
@@ -78,32 +85,32 @@ Answer get_history(ControlContext& context, const Call& call) {
   return control::Bytes{history_pieces(context.core, std::move(names), since), "application/json"};
 }
 
-Answer post_eval(ControlContext& context, const Call& call) {
+net::Task<Answer> post_eval(ControlContext context, Call call) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
+  if (!body) co_return control::error_reply(body.error());
   const auto* script = body->if_contains("script");
-  if (script == nullptr || !script->is_string()) return usage("\"script\" is missing or not a text");
-  const auto ids = addressed(context.core, *body);
+  if (script == nullptr || !script->is_string()) co_return usage("\"script\" is missing or not a text");
+  const auto ids = co_await addressed(context.core, *body);
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
-  if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
+  if (!ids || !timeout) co_return control::error_reply(!ids ? ids.error() : timeout.error());
 
   const auto targets = *ids ? **ids : all_ids(context.core);
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   eval_to_lines(context.core, lines, Question::eval(std::string_view(script->get_string())), targets,
                 *timeout);
-  return lines;
+  co_return lines;
 }
 
-Answer post_respawn(ControlContext& context, const Call& call) {
+net::Task<Answer> post_respawn(ControlContext context, Call call) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
-  const auto ids = addressed(context.core, *body);
+  if (!body) co_return control::error_reply(body.error());
+  const auto ids = co_await addressed(context.core, *body);
   const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
   const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
   bool wait = false;
   json::read(*body, "wait", wait);
   if (!ids || !delay || !timeout) {
-    return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
+    co_return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
   }
 
   const auto targets = respawn_targets(context.core, *ids);
@@ -126,7 +133,7 @@ Answer post_respawn(ControlContext& context, const Call& call) {
   }
   if (!wait) {
     lines->finish();
-    return lines;
+    co_return lines;
   }
   watch->run(
       *delay, *timeout,
@@ -146,14 +153,14 @@ Answer post_respawn(ControlContext& context, const Call& call) {
         lines->finish();
       });
   lines->on_gone = [watch] { watch->cancel(); };
-  return lines;
+  co_return lines;
 }
 
 /// Makes configs until `left` is used up; several of these run side by side.
 net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
                           std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
                           std::shared_ptr<int> workers) {
-  while (*left > 0) {
+  while (co_await lines->room() && *left > 0) {
     --*left;
     const auto made = co_await registrar.generate(master, deliver);
     if (!made) {

@@ -6,14 +6,17 @@
 #include "net/asio.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "net/loop_watch.hpp"
 #include "server/files.hpp"
 #include "server/fleet.hpp"
 #include "server/leadership.hpp"
 #include "server/mail.hpp"
 #include "server/master_proof.hpp"
 #include "server/metrics.hpp"
+#include "server/places.hpp"
 #include "server/rotation.hpp"
 #include "server/settings.hpp"
+#include "server/slices.hpp"
 #include "server/sql.hpp"
 #include "server/turns.hpp"
 #include "server/update.hpp"
@@ -40,6 +43,14 @@ class Core {
   const Time started_at;
   net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
+  net::asio::thread_pool rendering{1};   ///< milliseconds each: the text of answers, and compressing it
+  net::LoopWatch loop;
+  Slices slices{context};  ///< what takes long on the loop
+  // Answers under way at once; one address has a part of the strangers' at most.
+  Places operators_answers{32, 32};
+  Places page_answers{64, 64};
+  Places metrics_answers{16, 4};
+  Places past_answers{8, 2};
   MasterProof proof;
   Leadership leadership;
   Rotation rotation{*this};

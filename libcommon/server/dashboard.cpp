@@ -178,10 +178,11 @@ net::Task<Answer> Dashboard::data(Call call) {
                                 {"login", !settings.password_file.empty()},
                                 {"version", SMASTER_VERSION}})});
   }
-  if (get && call.path == "/api/fleet") co_return guarded({200, view_.changes(0)});
+  if (get && call.path == "/api/fleet") co_return pieces(view_.changes(0));
   if (get && call.path == "/api/series") co_return series(call);
   if (get && call.path == "/api/events") {
     auto lines = std::make_shared<control::LineStream>(core_.context.get_executor(), "text/event-stream");
+    lines->headers = guarded({}).headers;
     net::asio::co_spawn(core_.context, follow(lines), net::asio::detached);
     co_return lines;
   }
@@ -195,6 +196,14 @@ net::Task<Answer> Dashboard::data(Call call) {
   co_return guarded(refused(404, "there is no such thing"));
 }
 
+/// The page's data in pieces, while there is a place for it.
+Answer Dashboard::pieces(net::Pieces pieces) const {
+  auto place = core_.page_answers.take("");
+  if (!place) return guarded(refused(503, "the page is asked for too much at once; try again"));
+  return control::Bytes{[pieces = std::move(pieces), place = std::move(place)] { return pieces(); },
+                        "application/json", guarded({}).headers};
+}
+
 net::Task<Answer> Dashboard::command(Call call) {
   const auto what = call.path.substr(5);
   const auto& allow = core_.settings.dashboard.allow;
@@ -206,7 +215,7 @@ net::Task<Answer> Dashboard::command(Call call) {
   co_return co_await commands_(std::move(call));
 }
 
-Answer Dashboard::series(const Call& call) const {
+Answer Dashboard::series(const Call& call) {
   const auto of = [&](const char* key) {
     const auto found = call.query.find(key);
     return found == call.query.end() ? std::string() : found->second;
@@ -222,8 +231,9 @@ Answer Dashboard::series(const Call& call) const {
     return guarded(refused(400, "there are too many shards for a line each; choose some"));
   }
   for (const auto name : split(wanted, ',')) names.emplace(name);
-  return guarded({200, view_.series(static_cast<fleet::Metric>(metric - fleet::kMetricNames.begin()),
-                                    range == "hour" ? fleet::kHour : fleet::kDay, names, wanted == "all")});
+  return pieces(view_.series(static_cast<fleet::Metric>(metric - fleet::kMetricNames.begin()),
+                             range == "hour" ? fleet::kHour : fleet::kDay, std::move(names),
+                             wanted == "all"));
 }
 
 /// Server-sent events (HTML, section 9.2): the fleet as it is, then what changes.
@@ -235,7 +245,13 @@ net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines) {
     if (lines->waiting() > 0) {
       // A slow reader gets all that has changed at once, when it reads again.
     } else if (const auto moment = view_.moment(); moment != told) {
-      lines->push("data: " + view_.changes(told) + '\n');
+      const auto changes = view_.changes(told);
+      while (co_await lines->room()) {
+        const auto piece = co_await changes();
+        if (!piece || piece->empty()) break;
+        lines->push("data: " + *piece);
+      }
+      lines->push("");
       told = moment;
       spoken = net::now();
     } else if (net::now() - spoken > kSilence) {

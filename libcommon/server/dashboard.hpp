@@ -43,7 +43,8 @@ class Dashboard {
   [[nodiscard]] std::string attempt_key(const control::Call& call, const net::Address& peer) const;
   net::Task<> follow(std::shared_ptr<control::LineStream> lines);
   net::Task<control::Answer> command(control::Call call);
-  control::Answer series(const control::Call& call) const;
+  control::Answer series(const control::Call& call);
+  control::Answer pieces(net::Pieces pieces) const;
   [[nodiscard]] bool too_many_failures(const std::string& key);
 
   Core& core_;

@@ -280,15 +280,16 @@ net::Task<Result<std::vector<fleet::Sample>>> Fleet::history(ShardName name, Tim
   since = std::max(since, net::wall_clock() - settings_.history_length);
   // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
   auto held = history_.held(name);
-  auto blocks =
-      co_await net::run_in(store_thread_, [this, &name, since] { return past_.load_history(name, since); });
-  if (!blocks) co_return blocks.error();
-  std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
-    return std::any_of(held.begin(), held.end(),
-                       [&](const auto& block) { return block.first == saved.first; });
+  co_return co_await net::run_in(store_thread_, [&]() -> Result<std::vector<fleet::Sample>> {
+    auto blocks = past_.load_history(name, since);
+    if (!blocks) return blocks.error();
+    std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
+      return std::any_of(held.begin(), held.end(),
+                         [&](const auto& block) { return block.first == saved.first; });
+    });
+    std::move(held.begin(), held.end(), std::back_inserter(*blocks));
+    return fleet::merge(*blocks, since);
   });
-  std::move(held.begin(), held.end(), std::back_inserter(*blocks));
-  co_return fleet::merge(*blocks, since);
 }
 
 void Fleet::update_config_text() {

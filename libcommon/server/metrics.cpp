@@ -71,6 +71,16 @@ std::string Metrics::text(const Gauges& gauges) const {
   queue("sql", gauges.sql);
   queue("mail", gauges.mail);
   queue("files", gauges.files);
+  head(out, "loop_longest_turn_seconds", "gauge",
+       "The longest that one turn of the event loop has made all others wait, in the last one to two "
+       "minutes.");
+  out += "smaster_loop_longest_turn_seconds " + json::number(gauges.longest_turn.count()) + '\n';
+  head(out, "loop_long_turns_total", "counter",
+       "Turns of the event loop that took more than 5 ms: of work, or else since the machine was busy.");
+  out += "smaster_loop_long_turns_total{cause=\"work\"} " + std::to_string(gauges.worked_long) + '\n';
+  out += "smaster_loop_long_turns_total{cause=\"machine\"} " + std::to_string(gauges.stood_long) + '\n';
+  head(out, "loop_busy_seconds_total", "counter", "Time that the event loop has been at work.");
+  out += "smaster_loop_busy_seconds_total " + json::number(gauges.busy.count()) + '\n';
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
   head(out, "leads", "gauge",

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -32,6 +33,8 @@ using Counts = std::map<std::string_view, std::uint64_t>;
 /// How it is now.
 struct Gauges {
   std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
+  std::chrono::duration<double> longest_turn{}, busy{};    ///< of the loop
+  std::uint64_t worked_long = 0, stood_long = 0;
   bool store_well = true;
   bool leads = true;
 };

@@ -76,7 +76,8 @@ net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
     if (!*listened_to) break;
     auto line = json::serialize(bj::object{{"progress", progress_json(core)}});
-    if (line != said) lines->push(said = std::move(line));
+    // Only the present counts: what a slow reader misses is not kept for it.
+    if (line != said && lines->offer(line)) said = std::move(line);
     const bool over = core.fleet.target() != target;
     if (over || is_done(core) || net::now() >= until) {
       lines->push(

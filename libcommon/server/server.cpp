@@ -202,6 +202,14 @@ class Server final : public net::Application {
         stop("to restart");
       });
     };
+    core_.loop.complain = [](net::LoopWatch::Duration took, net::LoopWatch::Duration worked,
+                             std::uint64_t turns) {
+      const auto ms = [](auto time) { return std::chrono::duration_cast<Millis>(time).count(); };
+      spdlog::warn(
+          "nothing was served for {} ms, of which this server worked for at most {} ms, else the machine was "
+          "busy; {} such since this was last said",
+          ms(took), ms(worked), turns);
+    };
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.deposed = [this](const std::string& why) { deposed(why); };
@@ -220,11 +228,12 @@ class Server final : public net::Application {
                  core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
                  core_.settings.control_socket.string(), core_.settings.state_dir.string());
     ::sd_notify(0, "READY=1");
-    context_.run();
+    core_.loop.run(context_);
     // What still runs in the pools must end before what it refers to goes.
     if (candidacy_) candidacy_->join();
     core_.fleet.join();
     core_.signatures.join();
+    core_.rendering.join();
     core_.slow_work.stop();
     core_.slow_work.join();
     core_.sql.join();
@@ -238,8 +247,8 @@ class Server final : public net::Application {
     return admission_.decide(std::move(request));
   }
 
-  net::Task<net::Response> answer(const net::Request& request) override {
-    return answer_http(core_, candidacy(), engine_.session_count(), request);
+  net::Task<net::Answer> answer(const net::Request& request, const net::Address& peer) override {
+    return answer_http(core_, candidacy(), engine_.session_count(), request, peer);
   }
 
   std::function<net::Task<>(net::Stream)> upgrade(const net::Request& request) override {

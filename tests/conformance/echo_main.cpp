@@ -13,7 +13,7 @@ class EchoApplication final : public net::Application {
  public:
   explicit EchoApplication(std::unique_ptr<net::Upper> (*make_upper)()) : make_upper_(make_upper) {}
   net::Task<net::Admission> admit(net::HandshakeRequest) override { co_return make_upper_(); }
-  net::Task<net::Response> answer(const net::Request& request) override {
+  net::Task<net::Answer> answer(const net::Request& request, const net::asio::ip::address&) override {
     net::Response response(boost::beast::http::status::not_found, request.version());
     response.prepare_payload();
     co_return response;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "fleet/gateway_watch.hpp"
 #include "json/json.hpp"
 
 namespace smaster::agent {
@@ -13,7 +14,6 @@ namespace {
 constexpr std::size_t kMaxLibrary = 64;
 constexpr std::size_t kMaxWhy = 200;
 constexpr std::size_t kMaxLibraries = 8;
-constexpr std::string_view kMark = R"("cmd":"NODE_SMASTER")";
 
 std::string text_of(const boost::json::object& object, std::string_view key, std::size_t most) {
   std::string text;
@@ -27,8 +27,8 @@ std::int64_t number_of(const boost::json::object& object, std::string_view key, 
   return otherwise;
 }
 
-/// Close codes after which no library connects again (Discord's documentation, "Gateway Close Event Codes").
-bool refuses(std::int64_t code) { return code == 4004 || (code >= 4010 && code <= 4014); }
+/// How a line for the bot begins: marked, where the line that it answers was.
+std::string begin_line(bool marked) { return marked ? R"({"cmd":"NODE_SMASTER",)" : "{"; }
 
 }  // namespace
 
@@ -89,8 +89,7 @@ void Logins::on_hello(std::string_view text, bool marked) {
   if (!value || !value->is_object()) return;
   const auto& object = value->get_object();
   if (!std::exchange(greeted_, true)) {
-    sink_.login_line(std::string(marked ? "{" : "{") + (marked ? std::string(kMark) + "," : "") +
-                     R"("_sHooks":{"version":1}})" + "\n");
+    sink_.login_line(begin_line(marked) + R"("_sHooks":{"version":1}})" + "\n");
   }
   const auto library = text_of(object, "library", kMaxLibrary);
   if (library.empty()) return;
@@ -117,9 +116,8 @@ void Logins::on_ask(ShardId id, const std::string& number, bool marked, Instant 
   if (!ids_.contains(id)) {
     const auto error =
         R"({"name":"Error","message":"shard )" + std::to_string(id.value) + R"( is not this process's"})";
-    return sink_.login_line("{" + (marked ? std::string(kMark) + "," : "") + R"("_sIdentify":)" +
-                            std::to_string(id.value) + R"(,"_sId":)" + number + R"(,"_error":)" + error +
-                            "}\n");
+    return sink_.login_line(begin_line(marked) + R"("_sIdentify":)" + std::to_string(id.value) +
+                            R"(,"_sId":)" + number + R"(,"_error":)" + error + "}\n");
   }
   if (libraries_.empty() && !asks_) set_asks(true);  // a bot that speaks for itself
   gateways_[id].report.state = "waiting";
@@ -157,8 +155,8 @@ void Logins::answered(ShardId id, std::uint64_t ask, Millis waited, std::string_
     if (question.ask == ask) send_ask(id, question, now);
     return;
   }
-  const auto head = "{" + (question.marked ? std::string(kMark) + "," : "") + R"("_sIdentify":)" +
-                    std::to_string(id.value) + R"(,"_sId":)" + question.id_json;
+  const auto head = begin_line(question.marked) + R"("_sIdentify":)" + std::to_string(id.value) +
+                    R"(,"_sId":)" + question.id_json;
   if (!error.empty()) {
     questions_.erase(found);
     return sink_.login_line(head + R"(,"_error":{"name":"Error","message":)" + json::quote(error) + "}}\n");
@@ -224,7 +222,7 @@ void Logins::on_gateway(std::string_view text, Instant now) {
     report.state = "disconnected";
   } else if (event == "closed" || event == "gave_up") {
     report.code = number_of(object, "code", 1006);
-    report.state = refuses(report.code) ? "refused" : "disconnected";
+    report.state = !fleet::refusal_words(report.code).empty() ? "refused" : "disconnected";
   } else if (event == "figures") {
     gateway.heard = now;
     report.ping = number_of(object, "ping", -1);

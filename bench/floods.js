@@ -97,6 +97,11 @@ const floods = {
     },
     settings: '[limits]\nconn_count = 5\nmax_payload = 8000000\n',
   },
+  past: {
+    what: 'strangers who ask for the past of one shard, which each names 3,500 times', bound: 40 * MB,
+    run: ({server, watchers}) => attack('past', server, {id: watchers.shards[0].config.id, count: scaled(60)}),
+    check: ({answers, count}) => assert.equal((answers[200] ?? 0) + (answers[503] ?? 0), count),
+  },
   fragments: {
     what: '20 shards that send websocket fragments without end', bound: 200 * MB,
     run: ({server, spare}) => attack('fragments', server, {configs: spare.slice(0, 20), seconds: scale < 1 ? 3 : 15}),

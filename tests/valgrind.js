@@ -11,7 +11,7 @@ import {LoadServer, until} from '../bench/load/server.js';
 const folder = mkdtempSync(path.join(tmpdir(), 'smaster-valgrind-'));
 const settings = (name) => `[server]\nproject_dir = "${folder}"\n[shards]\ncount = 5\nbot_name = "${name}"\n[limits]\nconn_count = 1000\n`;
 const server = new LoadServer(settings('first'));
-server.wrapper = ['valgrind', '--trace-children=yes', '--leak-check=full', '--errors-for-leak-kinds=definite', '--error-exitcode=99', `--log-file=${folder}/valgrind.%p`];
+server.wrapper = ['valgrind', '--trace-children=yes', '--trace-children-skip=*/sql-worker', '--leak-check=full', '--errors-for-leak-kinds=definite', '--error-exitcode=99', `--log-file=${folder}/valgrind.%p`];
 await server.start();
 const shards = (await server.configs(5)).map((config) => new LightShard(config, {evaluate: () => 7}));
 await until('all to run', async () => (await server.stats()).configured === 5);

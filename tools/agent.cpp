@@ -1,14 +1,11 @@
 // smaster agent: one host's side of the fleet; runs a bot for each shard config.
-#include <spdlog/sinks/stdout_color_sinks.h>
-#include <spdlog/spdlog.h>
-
 #include <cstdlib>
-#include <iostream>
 
 #include "agent/host.hpp"
 #include "agent/shard_config.hpp"
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "log/log.hpp"
 #include "tool.hpp"
 
 extern char** environ;
@@ -21,8 +18,9 @@ constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNO
 
 /// Variables that say what an agent runs in, not what its bot is to have.
 bool ours(std::string_view variable) {
-  for (const std::string_view name : {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_",
-                                      "SMASTER_CHANNEL_FD=", "NOTIFY_SOCKET=", "DISCORD_TOKEN="}) {
+  for (const std::string_view name :
+       {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_",
+        "SMASTER_CHANNEL_FD=", "SMASTER_IDENTIFY_URL=", "NOTIFY_SOCKET=", "DISCORD_TOKEN="}) {
     if (variable.starts_with(name)) return true;
   }
   return false;
@@ -56,10 +54,10 @@ int check(const std::vector<std::filesystem::path>& configs, const agent::AgentO
   for (const auto& config : configs) {
     for (const auto& finding : agent::check_agent(config, options)) {
       const bool bad = finding.verdict == agent::Finding::Verdict::bad;
-      tools::print(std::string(bad                                                ? "FAILED  "
-                               : finding.verdict == agent::Finding::Verdict::good ? "ok      "
-                                                                                  : "skipped ") +
-                   finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence + '\n');
+      tools::print_line(std::string(bad                                                ? "FAILED  "
+                                    : finding.verdict == agent::Finding::Verdict::good ? "ok      "
+                                                                                       : "skipped ") +
+                        finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence);
       if (bad && code == tools::kDone) code = tools::exit_code(finding.kind);
     }
   }
@@ -106,7 +104,8 @@ int main(int argc, char** argv) {
             !label.empty() && label.size() <= 64 && label.find_first_not_of(kLabelLetters) == label.npos;
         return good ? std::string() : "a label has up to 64 letters, digits, dots, dashes and underscores";
       });
-  tool.app.add_flag("!--no-hooks", options.hooks, "Load nothing into bots that has them ask before they log in");
+  tool.app.add_flag("!--no-hooks", options.hooks,
+                    "Load nothing into bots that has them ask before they log in");
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
   (void)tools::add_duration(tool.app, "--grace", options.grace,
                             "From SIGTERM to SIGKILL when a bot is stopped");
@@ -123,10 +122,7 @@ int main(int argc, char** argv) {
   tool.app.prefix_command();  // what follows the first word that is no flag of ours is the bot's
 
   return tool.run(argc, argv, [&] {
-    auto logger = spdlog::stderr_color_mt("smaster");
-    logger->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v");
-    logger->set_level(spdlog::level::from_str(level));
-    spdlog::set_default_logger(std::move(logger));
+    log::set_up(log::Format::text, *log::parse_level(level));
 
     options.command = tool.app.remaining();
     if (!options.command.empty() && options.command.front() == "--") {

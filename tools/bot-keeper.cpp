@@ -5,47 +5,73 @@
 //   bot-keeper GRACE_MS PREFIX COMMAND…
 //
 // Descriptor 3 is the bot's channel, 4 the agent: `stop` or its end asks the bot to end, and kills it
-// GRACE_MS later; the answers are the lines `started PID` or `failed ERRNO`, then `exit CODE` or `signal N`
-// once all is gone. Further ones up to kLastFd are only held: the agent's locks. With a PREFIX, each line of
-// the bot's output gets it.
+// GRACE_MS later, `look` is explained below; the answers are the lines `started PID` or `failed ERRNO`,
+// `ended exit CODE` or `ended signal N` when the bot itself has ended, then the same without `ended` once all
+// is gone. 5 is the agent's lock, only held. 6 is memory that says until when the bot may run
+// (agent/lease_word.hpp): then it is stopped, whatever the agent does; `look` says that this is earlier than
+// it was. With a PREFIX, each line of the bot's output gets it.
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
+
+#include "agent/lease_word.hpp"
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using smaster::BootClock;
+using smaster::BootTime;
+using smaster::Millis;
+using smaster::agent::kLostGrace;
+using smaster::agent::kNoLimit;
+using smaster::agent::LeaseWord;
 
 constexpr int kChannelFd = 3;
 constexpr int kAgentFd = 4;
-constexpr int kLastFd = 5;
+constexpr int kLeaseFd = 6;
+constexpr int kLastFd = kLeaseFd;
 /// What a dead bot's other processes get to end by themselves.
-constexpr std::chrono::seconds kLeftoverGrace{5};
+constexpr Millis kLeftoverGrace{5'000};
 /// How often killed processes are looked for again.
-constexpr std::chrono::milliseconds kLookAgain{50};
+constexpr Millis kLookAgain{50};
 /// How long the last output may take to be written.
-constexpr std::chrono::seconds kOutputGrace{1};
+constexpr Millis kOutputGrace{1'000};
 
 void tell_agent(const std::string& line) {
-  // An agent that has gone hears nothing, and that is all right.
-  [[maybe_unused]] const auto written = ::write(kAgentFd, line.data(), line.size());
+  // An agent that has gone hears nothing, and that is all right; one that is stopped is not waited for.
+  [[maybe_unused]] const auto sent = ::send(kAgentFd, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/// How a process ended, for the agent.
+std::string words(int status) {
+  return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) + '\n'
+                             : "exit " + std::to_string(WEXITSTATUS(status)) + '\n';
+}
+
+/// The agent's memory; none when an older agent gave none.
+const LeaseWord* map_lease() {
+  void* const at = ::mmap(nullptr, sizeof(LeaseWord), PROT_READ, MAP_SHARED, kLeaseFd, 0);
+  return at == MAP_FAILED ? nullptr : static_cast<const LeaseWord*>(at);
 }
 
 /// Copies a pipe to a descriptor with `prefix` before each line.
@@ -135,36 +161,71 @@ std::vector<pid_t> children() {
 
 class Keeper {
  public:
-  Keeper(pid_t bot, std::chrono::milliseconds grace) : bot_(bot), grace_(grace) {
+  /// `report`: where the new process says why it could not become the bot; it is closed when it could.
+  Keeper(pid_t bot, Millis grace, int report)
+      : bot_(bot), grace_(grace), lease_(map_lease()), report_(report) {
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
     child_signals_ = ::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK);
+    timer_ = ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
   }
 
   /// Until nothing is left of the bot. Returns its wait status.
   int run() {
     reap();
     while (!gone_) {
-      pollfd wait[] = {{agent_gone_ ? -1 : kAgentFd, POLLIN, 0}, {child_signals_, POLLIN, 0}};
-      ::poll(wait, 2, timeout());
+      arm();
+      // -1: not looked at.
+      pollfd wait[] = {{agent_gone_ ? -1 : kAgentFd, POLLIN, 0},
+                       {child_signals_, POLLIN, 0},
+                       {timer_, POLLIN, 0},
+                       {report_, POLLIN, 0}};
+      ::poll(wait, std::size(wait), -1);
+      if (wait[3].revents != 0) hear_report();
       if (wait[0].revents != 0) hear_agent();
-      if (wait[1].revents != 0) {
-        signalfd_siginfo info;
-        while (::read(child_signals_, &info, sizeof info) > 0) {
-        }
-      }
+      if (wait[1].revents != 0) drain<signalfd_siginfo>(child_signals_);
+      if (wait[2].revents != 0) drain<std::uint64_t>(timer_);
       reap();
-      if (kill_at_ && Clock::now() >= *kill_at_) kill_all();
+      if (!lost_ && BootClock::now() >= lease_end()) lose();
+      if (kill_at_ && BootClock::now() >= *kill_at_) kill_all();
     }
     return status_;
   }
 
  private:
-  int timeout() const {
-    if (!kill_at_) return -1;
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(*kill_at_ - Clock::now()).count();
-    return left < 0 ? 0 : static_cast<int>(left) + 1;
+  template <class Record>
+  static void drain(int fd) {
+    Record record;
+    while (::read(fd, &record, sizeof record) > 0) {
+    }
+  }
+
+  /// Until when the bot may run. Read again and again: the agent moves it.
+  [[nodiscard]] BootTime lease_end() const {
+    return BootTime(Millis{lease_ == nullptr ? kNoLimit : lease_->load(std::memory_order_relaxed)});
+  }
+
+  void arm() const {
+    auto next = lost_ ? BootTime::max() : lease_end();
+    if (kill_at_) next = std::min(next, *kill_at_);
+    itimerspec when{};  // zero: never
+    if (next != BootTime::max()) {
+      const auto ms = std::max<std::int64_t>(next.time_since_epoch().count(), 1);
+      when.it_value.tv_sec = ms / 1000;
+      when.it_value.tv_nsec = ms % 1000 * 1'000'000;
+    }
+    ::timerfd_settime(timer_, TFD_TIMER_ABSTIME, &when, nullptr);
+  }
+
+  void hear_report() {
+    int why = 0;
+    if (::read(report_, &why, sizeof why) > 0) {
+      tell_agent("failed " + std::to_string(why) + '\n');
+      ::_exit(127);
+    }
+    ::close(std::exchange(report_, -1));
+    tell_agent("started " + std::to_string(bot_) + '\n');
   }
 
   void hear_agent() {
@@ -172,24 +233,35 @@ class Keeper {
     const auto got = ::read(kAgentFd, buffer, sizeof buffer);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) return;
     agent_gone_ = got <= 0;
-    // A second `stop` is from somebody who will not wait.
-    if (got > 0 && stopping_) return kill_all();
-    stop(grace_);
+    if (agent_gone_) return stop(grace_);
+    const std::string_view text(buffer, static_cast<std::size_t>(got));
+    for (auto stops = std::count(text.begin(), text.end(), 's'); stops > 0; --stops) {
+      // A second `stop` is from somebody who will not wait.
+      std::exchange(told_to_stop_, true) ? kill_all() : stop(grace_);
+    }
   }
 
-  void stop(std::chrono::milliseconds grace) {
+  /// The agent has not heard its master for too long: its id may soon be another's.
+  void lose() {
+    lost_ = true;
+    stop(grace_);
+    kill_at_ = std::min(*kill_at_, lease_end() + kLostGrace);
+    latest_kill_ = *kill_at_;
+  }
+
+  void stop(Millis grace) {
     if (stopping_) return;
     stopping_ = true;
     signal_all(SIGTERM);
     signal_all(SIGCONT);
-    kill_at_ = Clock::now() + grace;
+    kill_at_ = std::min(BootClock::now() + grace, latest_kill_);
   }
 
   void kill_all() {
     signal_all(SIGKILL);
     // What left the group is a child of ours, now or once its parent is dead.
     for (const auto pid : children()) ::kill(pid, SIGKILL);
-    kill_at_ = Clock::now() + kLookAgain;
+    kill_at_ = BootClock::now() + kLookAgain;
   }
 
   void signal_all(int signal) {
@@ -204,33 +276,42 @@ class Keeper {
     pid_t pid = 0;
     while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (pid != bot_) continue;
+      if (report_ >= 0) hear_report();
+      tell_agent("ended " + words(status));
       bot_alive_ = false;
       status_ = status;
       stopping_ = false;  // what it left behind is asked once more, and gets less time
-      stop(std::min<std::chrono::milliseconds>(grace_, kLeftoverGrace));
+      stop(std::min(grace_, kLeftoverGrace));
     }
     gone_ = pid < 0 && errno == ECHILD;
   }
 
   const pid_t bot_;
-  const std::chrono::milliseconds grace_;
+  const Millis grace_;
+  const LeaseWord* const lease_;
+  int report_;
   int child_signals_ = -1;
+  int timer_ = -1;
   int status_ = 0;
   bool bot_alive_ = true;
   bool agent_gone_ = false;
+  bool told_to_stop_ = false;
   bool stopping_ = false;
+  bool lost_ = false;  ///< the lease is over
   bool gone_ = false;
-  std::optional<Clock::time_point> kill_at_;
+  std::optional<BootTime> kill_at_;
+  BootTime latest_kill_ = BootTime::max();  ///< once the lease is over
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
   if (argc < 4) return 64;
-  const std::chrono::milliseconds grace{std::strtoll(argv[1], nullptr, 10)};
+  const Millis grace{std::strtoll(argv[1], nullptr, 10)};
   const std::string prefix = argv[2];
 
-  // Only the agent and the bot decide when this ends.
+  // Only the agent and the bot decide when this ends, and what stops the agent's terminal does not stop it.
+  ::setsid();
   sigset_t blocked;
   sigemptyset(&blocked);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGCHLD}) sigaddset(&blocked, signal);
@@ -250,23 +331,21 @@ int main(int argc, char** argv) {
   if (::pipe2(report, O_CLOEXEC) != 0) return 71;
   const pid_t keeper = ::getpid();
   const pid_t bot = ::fork();
+  const int fork_error = errno;
   if (bot == 0) become_bot(argv + 3, out, error, report[1], keeper);
   ::close(report[1]);
   ::close(kChannelFd);
   for (const auto* const output : {&out, &error}) {
     if (output->bot_end >= 0) ::close(output->bot_end);
   }
-  int why = bot < 0 ? errno : 0;
-  if (bot < 0 || ::read(report[0], &why, sizeof why) > 0) {
-    tell_agent("failed " + std::to_string(why) + '\n');
+  if (bot < 0) {
+    tell_agent("failed " + std::to_string(fork_error) + '\n');
     ::_exit(127);
   }
-  tell_agent("started " + std::to_string(bot) + '\n');
 
-  const int status = Keeper(bot, grace).run();
+  const int status = Keeper(bot, grace, report[0]).run();
   const auto finish = [status] {
-    tell_agent(WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) + '\n'
-                                   : "exit " + std::to_string(WEXITSTATUS(status)) + '\n');
+    tell_agent(words(status));
     ::_exit(0);
   };
   // All writers are gone, so the copiers end; unless nobody takes what they write.

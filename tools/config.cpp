@@ -59,12 +59,13 @@ int main(int argc, char** argv) {
     if (*check_command) {
       const auto checked = check(file);
       if (!checked) return tool.report(checked.error());
-      tools::print(as_json ? "{\"file\":" + json::quote(file) + ",\"ok\":true}\n" : file + " is right\n");
+      if (as_json) tools::print_json("{\"file\":" + json::quote(file) + ",\"ok\":true}\n");
+      if (!as_json) tools::print_line(file + " is right");
       return static_cast<int>(tools::kDone);
     }
     const auto settings = tools::fetch(tool.client(), "/v1/config");
     if (!settings) return tool.report(settings.error());
-    tools::print(as_json ? json::serialize(*settings) + '\n' : as_toml(*settings));
+    as_json ? tools::print_json(json::serialize(*settings) + '\n') : tools::print(as_toml(*settings));
     return static_cast<int>(tools::kDone);
   });
 }

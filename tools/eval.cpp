@@ -3,7 +3,6 @@
 
 #include <boost/json/object.hpp>
 #include <chrono>
-#include <iostream>
 #include <map>
 #include <thread>
 
@@ -54,7 +53,7 @@ std::string describe(const std::string& error, const std::vector<std::string>& s
   std::string text = shards.size() == 1 ? "shard " : "shards ";
   for (std::size_t i = 0; i < std::min(shards.size(), kNamed); ++i) text += (i > 0 ? ", " : "") + shards[i];
   if (shards.size() > kNamed) text += " and " + std::to_string(shards.size() - kNamed) + " more";
-  return text + ": " + error + '\n';
+  return text + ": " + error;
 }
 
 /// An error as one line: "TypeError: sentence", or whatever it is, shortened.
@@ -91,7 +90,7 @@ void take(const Line& line, Format format, Outcome& outcome) {
   outcome.missing += line.missing ? 1 : 0;
   switch (format) {
     case Format::lines:
-      tools::print(line.text + '\n');
+      tools::print_json(line.text + '\n');
       return;
     case Format::list:
       outcome.lines.emplace(line.shard, line.text);
@@ -215,10 +214,10 @@ int main(int argc, char** argv) {
     if (format == Format::list) {
       std::string list;
       for (const auto& [shard, line] : outcome->lines) list.append(list.empty() ? "[" : ",\n ").append(line);
-      tools::print(list.empty() ? "[]\n" : list + "]\n");
+      tools::print_json(list.empty() ? "[]\n" : list + "]\n");
     }
-    for (const auto& [error, names] : outcome->wrong) std::cerr << describe(error, names);
-    std::cerr << "smaster eval: " << summary(*outcome) << '\n';
+    for (const auto& [error, names] : outcome->wrong) tools::say(describe(error, names));
+    tools::say("smaster eval: " + summary(*outcome));
     return static_cast<int>(outcome->wrong.empty() && outcome->answered > 0 ? tools::kDone : tools::kPartly);
   });
 }

@@ -4,7 +4,6 @@
 #include <boost/json/object.hpp>
 #include <boost/url/encode.hpp>
 #include <boost/url/rfc/unreserved_chars.hpp>
-#include <iostream>
 
 #include "json/json.hpp"
 #include "terminal.hpp"
@@ -35,9 +34,11 @@ std::int64_t print_outcome(std::string_view line, bool as_json, tools::Progress&
   json::read(object, "shard", shard);
   json::read(object, "name", name);
   json::read(object, "error", error);
-  bar.line(as_json ? std::string(line) + '\n'
-                   : "shard " + std::to_string(shard) + " (" + name + ") " +
-                         (error.empty() ? "has done it" : "failed: " + error) + '\n');
+  if (as_json) bar.json_line(line);
+  if (!as_json) {
+    bar.line("shard " + std::to_string(shard) + " (" + name + ") " +
+             (error.empty() ? "has done it" : "failed: " + error));
+  }
   return error.empty() ? 0 : 1;
 }
 
@@ -93,7 +94,7 @@ int main(int argc, char** argv) {
                                       });
       bar.finish();
       if (!done) return tool.report(done.error());
-      if (all == 0) std::cerr << "smaster file: no shard was chosen\n";
+      if (all == 0) tools::say("smaster file: no shard was chosen");
       return static_cast<int>(failed > 0 || all == 0 ? tools::kPartly : tools::kDone);
     }
     Result<void> done;

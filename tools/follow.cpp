@@ -1,7 +1,6 @@
 #include "follow.hpp"
 
 #include <boost/json/array.hpp>
-#include <iostream>
 
 #include "control/render.hpp"
 #include "json/json.hpp"
@@ -37,12 +36,12 @@ std::string role(const bj::object& move, std::string_view key) {
 void print_plan(const bj::object& plan) {
   const auto* const moves = plan.if_contains("moves");
   const auto& rows = moves != nullptr && moves->is_array() ? moves->get_array() : bj::array();
-  print("from " + std::to_string(number(plan, "from")) + " to " + std::to_string(number(plan, "to")) +
-        " shards, " + text(plan, "strategy") + ": " + std::to_string(number(plan, "logins")) + " logins, " +
-        seconds(number(plan, "takes_ms")) + " when every start takes 5 s\n");
+  print_line("from " + std::to_string(number(plan, "from")) + " to " + std::to_string(number(plan, "to")) +
+             " shards, " + text(plan, "strategy") + ": " + std::to_string(number(plan, "logins")) +
+             " logins, " + seconds(number(plan, "takes_ms")) + " when every start takes 5 s");
   const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
-  if (missing > 0) print(std::to_string(missing) + " shard ids find no place: start more agents\n");
-  if (rows.empty()) return print("nothing is to be done\n");
+  if (missing > 0) print_line(std::to_string(missing) + " shard ids find no place: start more agents");
+  if (rows.empty()) return print_line("nothing is to be done");
   std::vector<std::vector<std::string>> table{{"AT", "NAME", "HOST", "RUNS", "WILL RUN"}};
   for (const auto& row : rows) {
     if (!row.is_object()) continue;
@@ -51,7 +50,7 @@ void print_plan(const bj::object& plan) {
     table.push_back({seconds(number(move, "at_ms")), text(move, "name"), host.empty() ? "-" : host,
                      role(move, "from"), role(move, "to")});
   }
-  print(control::render({std::move(table)}, look()));
+  print_styled(control::render({std::move(table)}, look()));
 }
 
 std::string progress_words(const bj::object& progress) {
@@ -81,7 +80,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   const auto done =
       control::Client(tool.socket, tool.timeout + Millis{60'000})
           .stream("POST", path, json::serialize(request), [&](std::string_view line) {
-            if (flags.as_json) print(std::string(line) + '\n');
+            if (flags.as_json) print_json(std::string(line) + '\n');
             const auto value = json::parse(line);
             if (!value || !value->is_object()) return true;
             const auto& object = value->get_object();
@@ -92,7 +91,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
               if (bar.drawn()) {
                 bar.update(number(*at, "up"), number(*at, "goal"), progress_words(*at));
               } else {
-                print(progress_words(*at) + '\n');
+                print_line(progress_words(*at));
               }
             }
             if (const auto* const end = json::object_at(object, "end")) {
@@ -113,7 +112,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
           });
   bar.finish();
   if (!done) return tool.report(done.error());
-  if (!failure.empty()) std::cerr << "smaster: " << failure << '\n';
+  if (!failure.empty()) say("smaster: " + failure);
   return code;
 }
 

@@ -15,18 +15,18 @@ namespace bj = boost::json;
 Result<std::string> deliver(const bj::object& line, const std::string& out) {
   std::string text;
   json::read(line, "path", text);
-  if (!text.empty()) return text + '\n';
-  const auto config = json::serialize(line.at("config")) + '\n';
+  if (!text.empty()) return text;
+  const auto config = json::serialize(line.at("config"));
   if (out == "-") return config;
   std::string name;
   json::read(line, "name", name);
   const auto path = std::filesystem::path(out) / ("shard_" + name + "_config.json");
-  if (auto written = write_file(path, config, 0600, IfExists::refuse); !written) {
+  if (auto written = write_file(path, config + '\n', 0600, IfExists::refuse); !written) {
     // The key exists nowhere else: the shard is registered but nobody can ever be it.
     return fail(written.error().kind,
                 written.error().message + "; shard " + name + " is registered without a config");
   }
-  return path.string() + '\n';
+  return path.string();
 }
 
 }  // namespace
@@ -80,17 +80,17 @@ int main(int argc, char** argv) {
           if (as_json) {
             if (!out.empty() && out != "-") {
               line.erase("config");
-              line["path"] = delivered->substr(0, delivered->size() - 1);
+              line["path"] = *delivered;
             }
             list.push_back(std::move(line));
           } else {
-            bar.line(*delivered);
+            bar.data_line(*delivered);
           }
           bar.update(made, count);
           return true;
         });
     bar.finish();
-    if (as_json) tools::print(json::serialize(list) + '\n');
+    if (as_json) tools::print_json(json::serialize(list) + '\n');
     if (!done) return tool.report(done.error());
     if (failed) {
       const int code = tool.report(*failed);

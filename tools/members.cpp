@@ -53,7 +53,7 @@ int main(int argc, char** argv) {
     const auto answer = tools::fetch(tool.client(), "/v1/members");
     if (!answer) return tool.report(answer.error());
     if (as_json) {
-      tools::print(json::serialize(*answer) + '\n');
+      tools::print_json(json::serialize(*answer) + '\n');
       return static_cast<int>(tools::kDone);
     }
     control::Table table{{{"MEMBER", "STATE", "LEADS SINCE", "LAG", "VERSION", "URL"}}, {4, 2, 3}, 1};
@@ -62,7 +62,7 @@ int main(int argc, char** argv) {
         if (member.is_object()) table.rows.push_back(row_of(member.get_object()));
       }
     }
-    tools::print(control::render(std::move(table), tools::look()));
+    tools::print_styled(control::render(std::move(table), tools::look()));
     return static_cast<int>(tools::kDone);
   });
 }

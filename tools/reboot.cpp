@@ -1,7 +1,6 @@
 // smaster reboot: restarts bots, shards' programs, or the server itself.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <iostream>
 #include <thread>
 
 #include "json/json.hpp"
@@ -20,7 +19,7 @@ std::string sentence(const bj::object& line) {
   json::read(line, "name", name);
   json::read(line, "error", error);
   const auto who = (shard < 0 ? "shard " : "shard " + std::to_string(shard) + ' ') + '(' + name + ") ";
-  return who + (error.empty() ? "is told" : "failed: " + error) + '\n';
+  return who + (error.empty() ? "is told" : "failed: " + error);
 }
 
 /// When the server that answers now was started.
@@ -88,15 +87,16 @@ int main(int argc, char** argv) {
           const auto value = json::parse(line);
           if (!value || !value->is_object()) return true;
           missing += value->get_object().contains("error") ? 1 : 0;
-          tools::print(as_json ? std::string(line) + '\n' : sentence(value->get_object()));
+          if (as_json) tools::print_json(std::string(line) + '\n');
+          if (!as_json) tools::print_line(sentence(value->get_object()));
           return true;
         });
     if (!done) return tool.report(done.error());
     if (restarts) {
       if (auto back = wait_for_restart(tool, *before); !back) return tool.report(back.error());
-      if (!as_json) tools::print("the server has restarted\n");
+      if (!as_json) tools::print_line("the server has restarted");
     }
-    if (missing > 0) std::cerr << "smaster reboot: " << missing << " shards could not be told\n";
+    if (missing > 0) tools::say("smaster reboot: " + std::to_string(missing) + " shards could not be told");
     return static_cast<int>(missing > 0 ? tools::kPartly : tools::kDone);
   });
 }

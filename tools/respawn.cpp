@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <boost/json/object.hpp>
-#include <iostream>
 
 #include "json/json.hpp"
 #include "terminal.hpp"
@@ -74,11 +73,13 @@ int main(int argc, char** argv) {
               missing += state == "missing" ? 1 : 0;
               back += state == "back" ? 1 : 0;
               late += state == "late" ? 1 : 0;
-              auto line = as_json ? std::string(text) : sentence(value->get_object());
-              if (state == "back" && !as_json) {
-                line += " (" + std::to_string(back) + " of " + std::to_string(sent) + ')';
+              if (as_json) {
+                bar.json_line(text);
+              } else {
+                bar.line(sentence(value->get_object()) +
+                         (state == "back" ? " (" + std::to_string(back) + " of " + std::to_string(sent) + ')'
+                                          : ""));
               }
-              bar.line(line + '\n');
               bar.update(back + late, sent);
               return true;
             });
@@ -90,7 +91,7 @@ int main(int argc, char** argv) {
       return tool.report(fail(ErrorKind::timed_out, std::to_string(late) + " of " + std::to_string(sent) +
                                                         " shards were not back in time"));
     }
-    if (missing > 0) std::cerr << "smaster respawn: " << missing << " shards could not be told\n";
+    if (missing > 0) tools::say("smaster respawn: " + std::to_string(missing) + " shards could not be told");
     return static_cast<int>(missing > 0 ? tools::kPartly : tools::kDone);
   });
 }

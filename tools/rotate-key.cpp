@@ -48,7 +48,7 @@ int main(int argc, char** argv) {
     if (!state || !state->is_object()) {
       return tool.report(fail(ErrorKind::internal, "the server's answer is no JSON object"));
     }
-    tools::print(as_json ? *answer + '\n' : sentence(state->get_object()));
+    as_json ? tools::print_json(*answer + '\n') : tools::print(sentence(state->get_object()));
     return static_cast<int>(tools::kDone);
   });
 }

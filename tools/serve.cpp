@@ -3,6 +3,7 @@
 
 #include "base/file.hpp"
 #include "log/log.hpp"
+#include "server/containment.hpp"
 #include "server/server.hpp"
 #include "tool.hpp"
 
@@ -38,6 +39,7 @@ Result<server::Settings> read_settings(const Flags& flags) {
   if (!flags.socket.empty()) settings->control_socket = flags.socket;
   if (flags.log_level) settings->log_level = *flags.log_level;
   if (flags.log_format) settings->log_format = *log::parse_format(*flags.log_format);
+  if (auto good = server::check_project_dir(*settings); !good) return good.error();
   return settings;
 }
 

@@ -119,13 +119,13 @@ int main(int argc, char** argv) {
     if (*import_command) {
       const auto imported = import(client, from);
       if (!imported) return tool.report(imported.error());
-      tools::print(as_json ? json::serialize(*imported) + '\n' : sentences(*imported));
+      as_json ? tools::print_json(json::serialize(*imported) + '\n') : tools::print(sentences(*imported));
       return static_cast<int>(tools::kDone);
     }
     if (*rm_command) {
       const auto revoked = revoke(client, names);
       if (!revoked) return tool.report(revoked.error());
-      if (as_json) tools::print(json::serialize(*revoked) + '\n');
+      if (as_json) tools::print_json(json::serialize(*revoked) + '\n');
       for (const auto& shard : *revoked) {
         if (!as_json) tools::print("revoked " + std::string(shard.as_string()) + '\n');
       }
@@ -135,7 +135,7 @@ int main(int argc, char** argv) {
     if (!stats) return tool.report(stats.error());
     const auto& shards = stats->at("shards").as_array();
     if (*list_command) {
-      if (as_json) tools::print(json::serialize(shards) + '\n');
+      if (as_json) tools::print_json(json::serialize(shards) + '\n');
       for (const auto& shard : shards) {
         if (!as_json) tools::print(std::string(shard.as_object().at("id").as_string()) + '\n');
       }
@@ -143,7 +143,7 @@ int main(int argc, char** argv) {
     }
     for (const auto& shard : shards) {
       if (std::string_view(shard.as_object().at("id").as_string()) != name) continue;
-      tools::print(json::serialize(shard) + '\n');
+      tools::print_json(json::serialize(shard) + '\n');
       return static_cast<int>(tools::kDone);
     }
     return tool.report(fail(ErrorKind::not_found, "no shard is named \"" + name + '"'));

@@ -72,7 +72,9 @@ int main(int argc, char** argv) {
     if (!value) return tool.report(value.error());
     const auto format = as_json ? Format::json : as_csv ? Format::csv : Format::table;
     const auto text = render(value->as_object(), format);
-    format == Format::table ? tools::page(text) : tools::print(text);
+    if (format == Format::table) tools::page(text);
+    if (format == Format::json) tools::print_json(text);
+    if (format == Format::csv) tools::print(text);
     return static_cast<int>(tools::kDone);
   });
 }

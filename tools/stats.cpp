@@ -52,18 +52,18 @@ Result<void> print_history(const control::Client& client, const bj::object& stat
     auto text = client.request("GET", "/v1/history?since=" + from + "&id=" + name);
     if (!text) return text.error();
     if (format == Format::json) {
-      tools::print((first ? "{" : ",") + text->substr(1, text->size() - 2));
+      tools::print_json((first ? "{" : ",") + text->substr(1, text->size() - 2));
     } else {
       auto history = json::parse(*text);
       if (!history) return history.error();
       auto& object = history->as_object();
-      if (format == Format::ndjson) tools::print(control::history_as_ndjson(object));
+      if (format == Format::ndjson) tools::print_json(control::history_as_ndjson(object));
       if (format == Format::csv) tools::print(control::history_as_csv(object, first));
       if (format == Format::table) table[name] = std::move(object.at(name));
     }
     first = false;
   }
-  if (format == Format::json) tools::print(first ? "{}\n" : "}\n");
+  if (format == Format::json) tools::print_json(first ? "{}\n" : "}\n");
   if (format == Format::csv && first) tools::print(control::history_as_csv({}, true));
   if (format == Format::table) tools::page(control::history_as_table(table, tools::look()));
   return {};
@@ -152,7 +152,9 @@ int main(int argc, char** argv) {
       if (!stats) return stats.error();
       if (history) return print_history(client, *stats, since, format);
       const auto text = render_stats(*stats, format);
-      format == Format::table && watch_option->count() == 0 ? tools::page(text) : tools::print(text);
+      const bool is_json = format == Format::json || format == Format::ndjson;
+      if (format == Format::table) watch_option->count() == 0 ? tools::page(text) : tools::print_styled(text);
+      if (format != Format::table) is_json ? tools::print_json(text) : tools::print(text);
       return {};
     };
 

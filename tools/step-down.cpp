@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     while (std::chrono::steady_clock::now() < until) {
       const auto now = leader(tool.client());
       if (!now.empty() && now != before) {
-        tools::print(before + " has handed over, " + now + " leads\n");
+        tools::print_line(before + " has handed over, " + now + " leads");
         return static_cast<int>(tools::kDone);
       }
       std::this_thread::sleep_for(kLook);

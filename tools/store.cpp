@@ -96,8 +96,8 @@ int main(int argc, char** argv) {
     });
     progress.finish();
     if (!copied) return tool.report(copied.error());
-    tools::print(std::to_string(copied->shards) + " shards and " + std::to_string(copied->notes) +
-                 " notes copied and read back, SHA-256 " + copied->sha256 + '\n');
+    tools::print_line(std::to_string(copied->shards) + " shards and " + std::to_string(copied->notes) +
+                      " notes copied and read back, SHA-256 " + copied->sha256);
     return static_cast<int>(tools::kDone);
   });
 }

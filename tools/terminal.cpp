@@ -12,6 +12,7 @@
 #include <iostream>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "control/render.hpp"
 #include "tool.hpp"
 
@@ -46,12 +47,12 @@ void page(std::string_view text) {
   const auto lines = std::count(text.begin(), text.end(), '\n');
   const bool long_text = ::isatty(STDOUT_FILENO) == 1 && lines >= size_of(STDOUT_FILENO).ws_row;
   const auto program = pager();
-  if (!long_text || program.empty() || program == "cat") return print(text);
+  if (!long_text || program.empty() || program == "cat") return print_styled(text);
   std::signal(SIGPIPE, SIG_IGN);  // who leaves the pager has seen enough
   // R: colours; S: no folding, so that columns stay columns; X: what was shown stays.
   ::setenv("LESS", "FRSX", 0);
   auto* const pipe = ::popen(program.c_str(), "we");
-  if (pipe == nullptr) return print(text);
+  if (pipe == nullptr) return print_styled(text);
   std::fwrite(text.data(), 1, text.size(), pipe);
   ::pclose(pipe);
 }
@@ -68,13 +69,25 @@ void Progress::finish() {
 void Progress::update(std::int64_t done, std::int64_t all, std::string_view words) {
   done_ = done;
   all_ = all;
-  words_ = words;
+  words_ = outlet::terminal(words);
   draw();
 }
 
 void Progress::line(std::string_view text) {
   clear();
-  print(text);
+  print_line(text);
+  draw();
+}
+
+void Progress::data_line(std::string_view text) {
+  clear();
+  print(std::string(text) + '\n');
+  draw();
+}
+
+void Progress::json_line(std::string_view text) {
+  clear();
+  print_json(std::string(text) + '\n');
   draw();
 }
 

@@ -34,8 +34,10 @@ class Progress {
 
   [[nodiscard]] bool drawn() const { return drawn_; }
   void update(std::int64_t done, std::int64_t all, std::string_view words = {});
-  /// A line for stdout, above the bar.
+  /// A line for stdout, above the bar: for people, as print_line; data as it is; and JSON.
   void line(std::string_view text);
+  void data_line(std::string_view text);
+  void json_line(std::string_view text);
   /// Takes the bar away, for what comes after it.
   void finish();
 

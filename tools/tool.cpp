@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "base/file.hpp"
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "nearest.hpp"
@@ -172,8 +173,8 @@ int Tool::run(int argc, char** argv, const std::function<int()>& work) {
     print(std::string(version.what()) + '\n');
     return kDone;
   } catch (const CLI::ParseError& wrong) {
-    std::cerr << "smaster " << name_ << ": " << wrong.what() << suggestion() << "\nsee \"smaster " << name_
-              << " --help\"\n";
+    say("smaster " + name_ + ": " + wrong.what() + suggestion());
+    say("see \"smaster " + name_ + " --help\"");
     return kUsage;
   }
   if (socket.empty()) socket = control::default_socket().string();
@@ -201,7 +202,7 @@ std::string Tool::suggestion() const {
 }
 
 int Tool::report(const Error& error) const {
-  std::cerr << "smaster " << name_ << ": " << error.message << '\n';
+  say("smaster " + name_ + ": " + error.message);
   return exit_code(error.kind);
 }
 
@@ -209,7 +210,9 @@ std::string seconds(std::int64_t ms) {
   return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
 }
 
-void print(std::string_view text) {
+namespace {
+
+void write_out(std::string_view text) {
   while (!text.empty()) {
     const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written < 0) {
@@ -221,6 +224,25 @@ void print(std::string_view text) {
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
+
+bool on_terminal() {
+  static const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  return terminal;
+}
+
+}  // namespace
+
+void print(std::string_view text) {
+  on_terminal() ? write_out(outlet::terminal_lines(text)) : write_out(text);
+}
+
+void print_json(std::string_view text) { on_terminal() ? write_out(outlet::json(text)) : write_out(text); }
+
+void print_line(std::string_view text) { write_out(outlet::terminal(text) + '\n'); }
+
+void print_styled(std::string_view text) { write_out(text); }
+
+void say(std::string_view text) { std::cerr << outlet::terminal(text) + '\n'; }
 
 Result<boost::json::object> fetch(const control::Client& client, const std::string& target) {
   const auto body = client.request("GET", target);

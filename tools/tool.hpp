@@ -61,8 +61,20 @@ class Tool {
 /// "2.5 s".
 [[nodiscard]] std::string seconds(std::int64_t ms);
 
-/// Writes data to stdout; ends the process quietly when nobody reads it any more.
+// What a command writes goes through these, and nothing else, to stdout and stderr: much of it comes from
+// shards, and a terminal obeys some characters (base/outlet.hpp). Who reads stdout away ends the process
+// quietly.
+
+/// Data for programs, as it is; on a terminal with nothing in it that one would obey.
 void print(std::string_view text);
+/// JSON, as it is; on a terminal the same value.
+void print_json(std::string_view text);
+/// A line for people, to which the end of the line is added.
+void print_line(std::string_view text);
+/// Text that control::render made, in which each cell is harmless and the colours are ours.
+void print_styled(std::string_view text);
+/// A line for people on stderr.
+void say(std::string_view text);
 
 /// GETs a JSON object from the server.
 [[nodiscard]] Result<boost::json::object> fetch(const control::Client& client, const std::string& target);

@@ -1,6 +1,5 @@
 // smaster update: updates the bot here and at every shard.
 #include <boost/json/object.hpp>
-#include <iostream>
 
 #include "json/json.hpp"
 #include "tool.hpp"
@@ -24,7 +23,7 @@ int main(int argc, char** argv) {
     const auto done =
         control::Client(tool.socket, tool.timeout + kGrace)
             .stream("POST", "/v1/update", json::serialize(request), [&](std::string_view line) {
-              if (as_json) tools::print(std::string(line) + '\n');
+              if (as_json) tools::print_json(std::string(line) + '\n');
               const auto value = json::parse(line);
               if (!value || !value->is_object()) return true;
               const auto& object = value->get_object();
@@ -35,8 +34,8 @@ int main(int argc, char** argv) {
               json::read(object, "line", text);
               json::read(object, "output", output);
               if (!output.empty() && !as_json) {
-                if (output == "out") tools::print(text + '\n');
-                if (output == "err") std::cerr << text << '\n';
+                if (output == "out") tools::print_line(text);
+                if (output == "err") tools::say(text);
               }
               if (!object.contains("shard")) return true;
               ++shards;
@@ -44,16 +43,19 @@ int main(int argc, char** argv) {
               wrong += error != nullptr ? 1 : 0;
               if (as_json) return true;
               const auto& outcome = error != nullptr ? *error : object.at("result");
-              tools::print("shard " + json::serialize(object.at("shard")) +
-                           (error != nullptr ? " failed: " : ": ") + json::serialize(outcome) + '\n');
+              tools::print_line("shard " + json::serialize(object.at("shard")) +
+                                (error != nullptr ? " failed: " : ": ") + json::serialize(outcome));
               return true;
             });
     if (!done) return tool.report(done.error());
     if (!failure.empty()) {
-      std::cerr << "smaster update: " << failure << "; the shards are not updated\n";
+      tools::say("smaster update: " + failure + "; the shards are not updated");
       return static_cast<int>(tools::kPartly);
     }
-    if (wrong > 0) std::cerr << "smaster update: " << wrong << " of " << shards << " shards have failed\n";
+    if (wrong > 0) {
+      tools::say("smaster update: " + std::to_string(wrong) + " of " + std::to_string(shards) +
+                 " shards have failed");
+    }
     return static_cast<int>(wrong > 0 ? tools::kPartly : tools::kDone);
   });
 }

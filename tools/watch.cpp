@@ -14,6 +14,7 @@
 #include <set>
 #include <vector>
 
+#include "base/outlet.hpp"
 #include "control/render.hpp"
 #include "control/select.hpp"
 #include "control/sparkline.hpp"
@@ -79,7 +80,7 @@ class Screen {
   }
   void part(int row, int column, std::string_view text, attr_t attributes = A_NORMAL) const {
     if (row >= LINES || column >= COLS) return;
-    const auto cut = control::fit(control::printable(text), static_cast<std::size_t>(COLS - column));
+    const auto cut = control::fit(outlet::terminal(text), static_cast<std::size_t>(COLS - column));
     ::wattr_on(stdscr, attributes, nullptr);
     ::mvaddstr(row, column, cut.c_str());
     ::wattr_off(stdscr, attributes, nullptr);

@@ -189,6 +189,26 @@ const attacks = {
     return {count, answers, perSecond: Math.round(count / ((Date.now() - begun) / 1000))};
   },
 
+  /** Each names one shard as often as fits into a request, and takes what comes. */
+  async past() {
+    const ids = Array(Math.floor(14_000 / (parameters.id.length + 1))).fill(parameters.id).join();
+    const answers = {};
+    let bytes = 0;
+    await Promise.all(Array.from({length: count}, async () => {
+      let head = '';
+      const socket = await connect((data) => {
+        bytes += data.length;
+        if (head.length < 32) head += data.toString('latin1', 0, 32);
+      });
+      const closed = new Promise((resolve) => socket.once('close', resolve));
+      socket.write(`GET /api/public/shard-status-history?id=${ids} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept-Encoding: gzip\r\n\r\n`);
+      await closed;
+      const status = head.match(/^HTTP\/1.1 (\d+)/)?.[1] ?? 'none';
+      answers[status] = (answers[status] ?? 0) + 1;
+    }));
+    return {count, answers, bytes};
+  },
+
   async fragments() {
     const {configs} = parameters;
     const piece = frame(0, Buffer.alloc(16_384, 120), {fin: false});

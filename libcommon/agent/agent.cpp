@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
 
@@ -19,10 +18,10 @@ namespace asio = net::asio;
 namespace bj = boost::json;
 using net::now;
 
-/// A bot that lost its master gets less time than usual: its id may soon be somebody else's.
-constexpr Millis kLostGrace{5'000};
-/// A quiet connection is no lost one before its own heartbeat says so: 25 s + 20 s in Engine.IO's defaults.
-constexpr Millis kQuietConnection{45'000};
+/// What a keeper may take, beyond its grace, to end a bot whose lease is over.
+constexpr Millis kKeeperMargin{1'000};
+/// What it may take when it is to kill the bot at once: its output may take a second.
+constexpr Millis kSecondStop{3'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 
 /// Agents whose bots are the same program say the same: what one of those bots can, the others can.
@@ -34,14 +33,6 @@ std::string kind_of(const std::vector<std::string>& command) {
     }
   }
   return std::to_string(hash);
-}
-
-std::string introduction(const AgentOptions& options) {
-  return json::serialize(bj::object{{"agent", SMASTER_VERSION},
-                                    {"processes", options.processes},
-                                    {"shardsPerProcess", options.shards_per_process},
-                                    {"host", options.host},
-                                    {"kind", kind_of(options.command)}});
 }
 
 void read(const bj::object& object, std::string_view key, std::vector<std::string>& out) {
@@ -61,31 +52,51 @@ void read(const bj::object& object, std::string_view key, Millis& out) {
 
 }  // namespace
 
-Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, int lock)
+std::string introduction(const AgentOptions& options, const Identity& identity, bool only_check) {
+  bj::object object{{"agent", SMASTER_VERSION},
+                    {"processes", options.processes},
+                    {"shardsPerProcess", options.shards_per_process},
+                    {"host", options.host},
+                    {"kind", kind_of(options.command)},
+                    {"instance", identity.instance},
+                    {"boot", identity.boot},
+                    {"machine", identity.machine}};
+  if (only_check) object["check"] = true;
+  return json::serialize(object);
+}
+
+Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, int lock, LeasePage page,
+             std::string introduction)
     : shared_(shared),
       config_(std::move(config)),
       name_(config_->name.process(process)),
       lock_(lock),
+      lease_page_(std::move(page)),
       uplink_(shared.context, shared.pool,
-              {*config_, process, shared.lookup(config_->masters), introduction(shared.options)}, *this),
+              {*config_, process, shared.lookup(config_->masters), std::move(introduction)}, *this),
       requests_(uplink_),
       life_(shared.options.life),
       life_timer_(shared.context.get_executor()),
       master_watch_(shared.context.get_executor()),
+      lease_timer_(shared.context.get_executor()),
       channel_watch_(shared.context.get_executor()),
       logins_timer_(shared.context.get_executor()),
       status_timer_(shared.context.get_executor()),
       figures_timer_(shared.context.get_executor()),
+      soon_timer_(shared.context.get_executor()),
       respawn_timer_(shared.context.get_executor()),
       kill_timer_(shared.context.get_executor()) {}
 
-void Agent::start() { asio::co_spawn(shared_.context, uplink_.run(), asio::detached); }
+void Agent::start() {
+  shared_.tasks.keep_running("connection to the master", [this] { return uplink_.run(); });
+}
 
 std::string Agent::tag() const { return "shard " + name_.str(); }
 
 void Agent::stop() {
   if (std::exchange(leaving_, true)) {
     if (bot_) bot_->stop();  // the second time kills it
+    arm_kill(kSecondStop);
     return;
   }
   respawn_timer_.cancel();
@@ -96,8 +107,9 @@ void Agent::stop() {
 void Agent::leave() {
   if (std::exchange(left_, true)) return;
   send_status();
-  for (auto* const timer :
-       {&life_timer_, &master_watch_, &channel_watch_, &logins_timer_, &status_timer_, &figures_timer_}) {
+  uplink_.emit("leave", {});  // no bot of ours runs, nor will: another agent may have the config
+  for (auto* const timer : {&life_timer_, &master_watch_, &lease_timer_, &channel_watch_, &logins_timer_,
+                            &status_timer_, &figures_timer_, &soon_timer_, &kill_timer_}) {
     timer->cancel();
   }
   uplink_.stop();
@@ -107,35 +119,93 @@ void Agent::leave() {
 void Agent::uplink_up(Millis ahead) {
   spdlog::info("{}: connected to {} by {}; the master has proved itself; this clock is {} its", tag(),
                uplink_.master().url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
+  lease_.connected(uplink_.dialled());
+  lease_changed();
   send_status();  // the master hears what runs here before it says what is to run
   if (life_.phase() == BotLife::Phase::asking) ask_to_start();
   logins_.connected(now());
   requests_.connected();
-  arm_master_watch();
+  ask_for_lease();
 }
 
 void Agent::uplink_down(const std::string& why, std::optional<Millis>) {
+  lease_.disconnected();
+  lease_changed();
   if (leaving_) return;
-  spdlog::warn("{}: {}{}", tag(), why, bot_ ? "; the bot goes on" : "");
+  spdlog::warn("{}: {}{}", tag(), why, bot_ && life_.goal() ? "; the bot goes on" : "");
+}
+
+/// Another agent has our config, and the master has given it our place.
+void Agent::uplink_refused(const std::string& why) {
+  lease_.end(BootClock::now());
+  lease_changed();
+  if (leaving_) return;
+  spdlog::error("{}: {}; this agent runs no bot, and tries again", tag(), why);
+  stop_soon();
+}
+
+void Agent::uplink_heard() {
+  lease_.heard(BootClock::now());
+  (void)lease_page_.write(lease_.until());
+}
+
+// ---- the lease ----
+
+/// Asks three times in the time that the lease runs. Any answer renews it, as of when it was asked for.
+void Agent::ask_for_lease() {
+  if (!uplink_.up()) return;
+  const auto term = lease_.term();
+  lease_timer_.expires_after(term / 3);
+  lease_timer_.async_wait([this](boost::system::error_code error) {
+    if (!error) ask_for_lease();
+  });
+  if (std::exchange(asking_for_lease_, true)) return;
+  uplink_.request("lease", {std::to_string(term.count())}, {}, term,
+                  [this, asked = BootClock::now()](const socketio::Arguments* answer, std::string_view) {
+                    asking_for_lease_ = false;
+                    if (answer == nullptr) return;
+                    lease_.answered(asked);
+                    lease_changed();
+                  });
+}
+
+void Agent::lease_changed() {
+  if (lease_page_.write(lease_.until()) && bot_) bot_->look_at_lease();
   arm_master_watch();
 }
 
 void Agent::arm_master_watch() {
   if (life_.phase() == BotLife::Phase::idle || left_) return;
-  const auto patience = uplink_.up() ? std::max(assume_dead_after_, kQuietConnection) : assume_dead_after_;
-  master_watch_.expires_at(uplink_.heard() + patience);
+  master_watch_.expires_after(lease_.until() - BootClock::now());
   master_watch_.async_wait([this](boost::system::error_code error) {
-    if (error) return;
-    if (now() < uplink_.heard() + assume_dead_after_) return arm_master_watch();
-    if (uplink_.up() && now() < uplink_.heard() + kQuietConnection) return arm_master_watch();
-    spdlog::error(
-        "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another",
-        tag(), format_duration(assume_dead_after_));
-    obey(life_.set_goal(std::nullopt, now()));
-    kill_timer_.expires_after(kLostGrace);
-    kill_timer_.async_wait([this, generation = bot_generation_](boost::system::error_code stopped) {
-      if (!stopped && bot_ && generation == bot_generation_) bot_->stop();
-    });
+    if (!error && !lost_master()) arm_master_watch();
+  });
+}
+
+/// Whether the lease is over. Then nothing may be started here until the master has been connected to anew.
+bool Agent::lost_master() {
+  if (!lease_.over(BootClock::now())) return false;
+  if (!life_.goal()) return true;
+  spdlog::error(
+      "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another", tag(),
+      format_duration(lease_.term()));
+  stop_soon();
+  uplink_.drop("nothing was heard of the master in time");  // what it has sent meanwhile may be old
+  return true;
+}
+
+/// The keeper kills the bot when its lease has been over for kLostGrace; a keeper that does not is killed
+/// itself.
+void Agent::stop_soon() {
+  obey(life_.set_goal(std::nullopt, now()));
+  arm_kill(kLostGrace + kKeeperMargin);
+}
+
+/// For a keeper that does not do what it is told, such as one that its bot stops again and again.
+void Agent::arm_kill(Millis patience) {
+  kill_timer_.expires_after(patience);
+  kill_timer_.async_wait([this, generation = bot_generation_](boost::system::error_code error) {
+    if (!error && bot_ && generation == bot_generation_) bot_->kill_keeper();
   });
 }
 
@@ -166,9 +236,8 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
       channel.message(arguments.json.front(), *from, ack_id ? answer : Answer{});
     });
   } else if (name == "masterKey") {
-    asio::co_spawn(shared_.context,
-                   on_master_key(text(0).value_or(""), text(1).value_or(""), std::move(answer)),
-                   asio::detached);
+    shared_.tasks.spawn("take the master's key",
+                        on_master_key(text(0).value_or(""), text(1).value_or(""), answer), failed(answer));
   } else if (name == "writeFile") {
     on_write_file(std::move(arguments), std::move(answer));
   } else if (name == "getFile") {
@@ -242,10 +311,16 @@ void Agent::on_update(const socketio::Arguments& arguments) {
       json::read(*heartbeat, "updateStyle", style);
       asks_for_statuses_ = style == "pull";
       read(*heartbeat, "interval", interval_);
-      read(*heartbeat, "assumeDeadAfter", assume_dead_after_);
+      Millis term = lease_.term();
+      read(*heartbeat, "assumeDeadAfter", term);
+      if (term != lease_.term()) {
+        lease_.set_term(term);
+        lease_changed();
+        ask_for_lease();
+      }
     }
   }
-  if (leaving_) return;
+  if (leaving_ || lost_master()) return;
   constexpr ShardId kLeave{-2};  // WIRE.md, `update`
   if (id == kLeave) {
     spdlog::info("{}: the master says that this agent is to end", tag());
@@ -273,7 +348,7 @@ void Agent::on_respawn(const socketio::Arguments& arguments) {
   const auto delay = arguments.json.empty() ? std::nullopt : parse_int<std::int64_t>(arguments.json.front());
   respawn_timer_.expires_after(std::clamp(Millis{delay.value_or(0)}, Millis{0}, kLongestDelay));
   respawn_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) obey(life_.respawn(now()));
+    if (!error && !lost_master()) obey(life_.respawn(now()));
   });
 }
 

@@ -20,11 +20,16 @@ using net::wall_clock;
 /// How long a bot that has never said anything may take to read what it was sent, and to begin with it.
 constexpr Millis kChannelPatience{2'000};
 constexpr Millis kBeginPatience{5'000};
-/// Questions that may wait for a bot that does not answer.
-constexpr std::size_t kMaxWaiting = 10'000;
+/// What a keeper may take beyond the bot's grace: what the bot has left behind gets five seconds of its own.
+constexpr Millis kKeeperPatience{10'000};
 /// Logins may be used up until the next day.
 constexpr Millis kLoginPatience{25 * 3'600'000};
-constexpr std::string_view kNotSupported = "not supported by this bot";
+/// Bytes that may wait for the master before the bot waits too.
+constexpr std::size_t kMostForMaster = 1u << 20;
+constexpr const char* kNotSupported = "not supported by this bot";
+constexpr const char* kHungUp =
+    "the bot has closed its channel, as process.disconnect() does: it cannot be asked until it is started "
+    "again";
 
 }  // namespace
 
@@ -42,6 +47,7 @@ void Agent::obey(BotLife::Order order) {
       spdlog::info("{}: stopping the bot", tag());
       ready_.reset();
       if (bot_) bot_->stop();
+      arm_kill(shared_.options.grace + kKeeperPatience);
       break;
   }
   arm_life();
@@ -55,7 +61,7 @@ void Agent::ask_to_start() {
                   [this, generation = bot_generation_](const socketio::Arguments* answer, std::string_view) {
                     // A bot was started otherwise since: that turn is over.
                     if (generation != bot_generation_) return;
-                    if (answer != nullptr) obey(life_.granted(now()));
+                    if (answer != nullptr && !lost_master()) obey(life_.granted(now()));
                   });
 }
 
@@ -67,7 +73,7 @@ void Agent::arm_life() {
   }
   life_timer_.expires_at(*deadline);
   life_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) obey(life_.tick(now()));
+    if (!error && !lost_master()) obey(life_.tick(now()));
   });
 }
 
@@ -93,9 +99,11 @@ BotCommand Agent::bot_command(const Role& role) const {
   if (const auto folder = options.hooks ? hooks_folder() : std::filesystem::path(); !folder.empty()) {
     add_hooks(command.environment, folder);
   }
+  if (identify_address_) command.environment.push_back("SMASTER_IDENTIFY_URL=" + identify_address_->url());
   if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(role) + "] ";
   command.grace = options.grace;
   command.lock = lock_;
+  command.lease = lease_page_.descriptor();
   return command;
 }
 
@@ -104,12 +112,14 @@ void Agent::start_bot() {
   spdlog::info("{}: starting the bot as shard {} of {}", tag(), fleet::ids_text(role), role.count.value);
   ++bot_generation_;
   ready_.reset();
+  ended_ = false;
   hung_up_ = false;
   stats_script_ = 0;
   asking_figures_ = false;
   figures_.reset();
   channel_.emplace(*this);
   logins_.started(role.ids);
+  if (shared_.identify != nullptr) identify_address_.emplace(*shared_.identify, *this);
   start_time_ = wall_clock();
   kill_timer_.cancel();
   auto started = BotProcess::start(shared_.context, bot_command(role), *this);
@@ -121,23 +131,35 @@ void Agent::start_bot() {
   }
 }
 
+/// What waits for an answer is told at once; the agent goes on when all that the bot had started is gone,
+/// too.
+void Agent::bot_ended(const std::string& how) {
+  ended_ = true;
+  channel_watch_.cancel();
+  channel_->fail_all(error_outcome("Error", "the bot ended before it answered (" + end_words(how) + ")"));
+}
+
 void Agent::bot_exited(const std::string& how) {
   const bool asked_for = life_.phase() == BotLife::Phase::stopping;
   bot_.reset();
-  channel_watch_.cancel();
+  kill_timer_.cancel();
   logins_timer_.cancel();
+  identify_address_.reset();
   logins_.ended(!asked_for);
   last_exit_ = how;
   stop_time_ = wall_clock();
   ready_.reset();
-  channel_->fail_all(error_outcome("Error", "the bot ended before it answered (" + how + ")"));
+  bot_ended(how);
+  // Its keeper may have ended it, while we were stopped ourselves: then it is not to start again.
+  (void)lost_master();
   obey(life_.exited(now(), crypto::random_number()));
   if (asked_for) {
     spdlog::info("{}: the bot ended ({})", tag(), how);
   } else {
     const auto pause =
         life_.deadline() ? std::chrono::duration_cast<Millis>(*life_.deadline() - now()) : Millis{0};
-    spdlog::warn("{}: the bot died ({}); it is started again in {}{}", tag(), how, format_duration(pause),
+    spdlog::warn("{}: the bot died ({}){}{}", tag(), how,
+                 life_.goal() ? "; it is started again in " + format_duration(pause) : "",
                  life_.crash_loop() ? "; it dies again and again" : "");
   }
   send_status();
@@ -146,17 +168,13 @@ void Agent::bot_exited(const std::string& how) {
 
 /// Runs `ask` if there is a bot that may answer.
 void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask) {
-  if (!bot_ || !channel_) {
+  if (!bot_ || ended_) {
     const auto id = life_.goal() ? fleet::ids_text(*life_.goal()) : "of this agent";
     // discord.js' words for it.
     return answer(
         error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
   }
-  if (hung_up_) return answer(error_outcome("Error", kNotSupported));
-  if (channel_->waiting() >= kMaxWaiting) {
-    return answer(error_outcome("Error", "the bot does not answer: " + std::to_string(kMaxWaiting) +
-                                             " questions wait for it already"));
-  }
+  if (hung_up_) return answer(error_outcome("Error", kHungUp));
   ask(*channel_);
   arm_channel_watch();
 }
@@ -165,9 +183,32 @@ void Agent::to_bot(std::string line) {
   if (bot_) bot_->send(std::move(line));
 }
 
+bool Agent::bot_may_speak() const { return uplink_.queued() < kMostForMaster; }
+
 void Agent::bot_line(std::string_view line) {
   if (logins_.receive(line, now())) return arm_logins();
   channel_->receive(line);
+}
+
+Logins::Ticket Agent::identify_asked(const IdentifyRequest& request, Logins::Answer answer) {
+  auto told = [this, answer = std::move(answer)](const std::string& refusal) {
+    if (!refusal.empty()) spdlog::warn("{}: the bot asks by HTTP to log in: {}", tag(), refusal);
+    answer(refusal);
+  };
+  const auto count = life_.role()->count;
+  if (request.count && request.count != count) {
+    told("this process runs shards of " + std::to_string(count.value) + ", not of " +
+         std::to_string(request.count->value));
+    return {};
+  }
+  auto ticket = logins_.ask(request.id, std::move(told), now());
+  arm_logins();
+  return ticket;
+}
+
+void Agent::identify_delivered(const Logins::Ticket& ticket) {
+  logins_.delivered(ticket, now());
+  arm_logins();
 }
 
 void Agent::arm_logins() {
@@ -196,7 +237,7 @@ void Agent::tell_master(std::string_view event, ShardId id, std::uint64_t ask, M
 }
 
 void Agent::logins_changed() {
-  if (bot_) send_status();
+  if (bot_) send_status_soon();
 }
 
 void Agent::on_permit(const socketio::Arguments& arguments) {
@@ -219,12 +260,14 @@ void Agent::on_permit(const socketio::Arguments& arguments) {
 
 void Agent::bot_hung_up() {
   hung_up_ = true;
-  channel_->fail_all(error_outcome("Error", kNotSupported));
+  channel_->fail_all(error_outcome("Error", kHungUp));
+  send_status();
 }
 
 void Agent::bot_state(BotState state) {
   ready_ = state == BotState::ready || state == BotState::resumed;
-  ask_figures();
+  figures_due_ = true;
+  send_status_soon();
 }
 
 /// A bot that has never said anything and does not read has not opened its channel: nobody waits for it.

@@ -2,7 +2,6 @@
 // thread, so that what was asked for first is done first.
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -32,7 +31,7 @@ void Agent::on_write_file(socketio::Arguments arguments, Answer answer) {
   auto event = wire::read_file_event(std::move(arguments));
   if (!event) return answer(error_outcome("TypeError", event.error().message));
   if (event->what == wire::FileEvent::What::keep) return answer({true, "null"});
-  asio::co_spawn(shared_.context, write_file(std::move(*event), std::move(answer)), asio::detached);
+  shared_.tasks.spawn("write a file", write_file(std::move(*event), answer), failed(answer));
 }
 
 net::Task<> Agent::write_file(wire::FileEvent event, Answer answer) {
@@ -49,10 +48,17 @@ net::Task<> Agent::write_file(wire::FileEvent event, Answer answer) {
   answer(outcome_of(written));
 }
 
+/// What is answered where a task throws.
+std::function<void()> Agent::failed(const Answer& answer) {
+  return [answer] {
+    answer(error_outcome("Error", "it failed in a way that should not happen; the agent's log says more"));
+  };
+}
+
 void Agent::on_get_file(const socketio::Arguments& arguments, Answer answer) {
   auto named = arguments.json.empty() ? std::nullopt : wire::read_file_name(arguments.json.front());
   if (!named) return answer(error_outcome("TypeError", "getFile takes a name, or {filename, mtime}"));
-  asio::co_spawn(shared_.context, send_file(std::move(named->name), std::move(answer)), asio::detached);
+  shared_.tasks.spawn("send a file", send_file(std::move(named->name), answer), failed(answer));
 }
 
 /// Sends one of our files to the master, whoever asked for it.

@@ -1,5 +1,4 @@
 // What a bot asks of its agent: passed on to the master, which answers or has others answer.
-#include <boost/asio/detached.hpp>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -12,6 +11,9 @@ namespace {
 constexpr Millis kEvalPatience{30'000};
 constexpr Millis kSqlPatience{300'000};
 constexpr Millis kMessagePatience{15'000};
+/// Requests of one bot that may wait for their answers, and the bytes that those repeat.
+constexpr std::size_t kMostAsked = 10'000;
+constexpr std::size_t kMostAskedBytes = 32u << 20;
 /// What the master's answer may take beyond the time that it gives others.
 constexpr Millis kMargin{5'000};
 
@@ -22,11 +24,23 @@ std::string whom(const std::optional<std::int64_t>& shard) {
 }  // namespace
 
 void Agent::bot_request(Request request, std::string reply) {
+  if (asked_->count >= kMostAsked || asked_->bytes + reply.size() > kMostAskedBytes) {
+    return channel_->reply(
+        reply, error_outcome("Error",
+                             "too much that this bot has asked for waits for its answer; ask again "
+                             "when some has come"));
+  }
   std::visit([&](auto& wanted) { on_bot(std::move(wanted), std::move(reply)); }, request);
 }
 
 Agent::Answer Agent::answer_to_bot(std::string reply) {
-  return [this, reply = std::move(reply), generation = bot_generation_](const Outcome& outcome) {
+  ++asked_->count;
+  asked_->bytes += reply.size();
+  const std::shared_ptr<void> waits(asked_.get(), [asked = asked_, size = reply.size()](void*) {
+    --asked->count;
+    asked->bytes -= size;
+  });
+  return [this, reply = std::move(reply), generation = bot_generation_, waits](const Outcome& outcome) {
     if (bot_ && generation == bot_generation_) channel_->reply(reply, outcome);
   };
 }
@@ -72,8 +86,8 @@ void Agent::on_bot(request::Message message, std::string reply) {
 }
 
 void Agent::on_bot(request::WriteFile file, std::string reply) {
-  net::asio::co_spawn(shared_.context, send_file(std::move(file.name), answer_to_bot(std::move(reply))),
-                      net::asio::detached);
+  const auto answer = answer_to_bot(std::move(reply));
+  shared_.tasks.spawn("send a file", send_file(std::move(file.name), answer), failed(answer));
 }
 
 void Agent::on_bot(request::GetFile file, std::string reply) {
@@ -81,8 +95,8 @@ void Agent::on_bot(request::GetFile file, std::string reply) {
   if (file.mtime) what += R"(,"mtime":)" + std::to_string(*file.mtime);
   auto answer = answer_to_bot(std::move(reply));
   requests_.send_or_keep({"getFile", {what + '}'}, {}, kSqlPatience, [this, answer](const Outcome& outcome) {
-                            net::asio::co_spawn(shared_.context, finish_get_file(outcome, answer),
-                                                net::asio::detached);
+                            shared_.tasks.spawn("finish getting a file", finish_get_file(outcome, answer),
+                                                failed(answer));
                           }});
 }
 

@@ -1,4 +1,5 @@
 // What an agent tells its master of itself and its bot.
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -11,6 +12,8 @@ namespace {
 
 /// How long a bot's own figures are waited for.
 constexpr Millis kFiguresPatience{2'000};
+/// A bot may say ever new things of itself: the master hears of them together, at most as often.
+constexpr Millis kSoon{500};
 
 std::string_view phase_word(BotLife::Phase phase) {
   switch (phase) {
@@ -32,7 +35,7 @@ std::string_view phase_word(BotLife::Phase phase) {
 
 /// Sends a status with the bot's own figures, as soon as it has given them.
 void Agent::ask_figures() {
-  const bool deaf = !bot_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
+  const bool deaf = !bot_ || ended_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
   if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
   if (std::exchange(asking_figures_, true)) {
     figures_.reset();  // it has not answered the last time: what it said before is no longer true
@@ -82,6 +85,7 @@ fleet::BotReport Agent::bot_report() const {
   report.asks = logins_.asks();
   report.hooks = logins_.hooks();
   if (bot_) report.gateways = logins_.gateways(net::now());
+  if (bot_ && (hung_up_ || channel_->alive())) report.askable = !hung_up_;
   report.pid = bot_ ? bot_->pid() : -1;
   report.deaths = life_.deaths();
   report.crash_loop = life_.crash_loop();
@@ -90,6 +94,18 @@ fleet::BotReport Agent::bot_report() const {
     report.next_start_in = std::chrono::duration_cast<Millis>(*next - net::now()).count();
   }
   return report;
+}
+
+/// The first news at once, those that follow together.
+void Agent::send_status_soon() {
+  if (std::exchange(status_due_, true)) return;
+  soon_timer_.expires_at(std::max(net::now(), told_soon_ + kSoon));
+  soon_timer_.async_wait([this](boost::system::error_code error) {
+    status_due_ = false;
+    if (error) return;
+    told_soon_ = net::now();
+    std::exchange(figures_due_, false) ? ask_figures() : send_status();
+  });
 }
 
 void Agent::send_status() {
@@ -102,7 +118,7 @@ void Agent::send_status() {
   auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, net::wall_clock(),
                                   shared_.storage.latest());
   status.bot = bot_report();
-  uplink_.emit("status", {json::serialize(fleet::to_json(status))});
+  uplink_.emit("status", {fleet::to_text(status)});
 }
 
 }  // namespace smaster::agent

@@ -11,13 +11,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
+#include <algorithm>
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
 #include <csignal>
 #include <cstring>
 #include <set>
+#include <tuple>
 #include <utility>
 
 #include "agent/proc.hpp"
@@ -32,9 +33,11 @@ namespace asio = net::asio;
 constexpr int kChannelFd = 3;  ///< the numbers that the keeper has in the new process
 constexpr int kAgentFd = 4;
 constexpr int kLockFd = 5;
+constexpr int kLeaseFd = 6;
 constexpr std::size_t kMaxLine = 16u << 20;    ///< bytes in one line from the bot
 constexpr std::size_t kMaxQueued = 64u << 20;  ///< bytes that wait for a bot that does not read
 constexpr Millis kLookAgain{50};
+constexpr Millis kSpeakPause{10};
 
 /// The program beside ours.
 std::string keeper_path() {
@@ -49,7 +52,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return raw;
 }
 
-/// Spawns the keeper with these descriptors as its 3, 4 and 5; returns its process id or −errno.
+/// Spawns the keeper with these descriptors as its 3, 4, 5 and 6, in a session of its own, which nothing
+/// stops that stops us; returns its process id or −errno.
 pid_t spawn(const BotCommand& command, int channel, int control) {
   std::vector<std::string> words{keeper_path(), std::to_string(command.grace.count()), command.prefix};
   words.insert(words.end(), command.words.begin(), command.words.end());
@@ -60,15 +64,20 @@ pid_t spawn(const BotCommand& command, int channel, int control) {
 
   // Copies above the targets first: a target may be one of the sources.
   const Fd high[] = {Fd(::fcntl(channel, F_DUPFD_CLOEXEC, 16)), Fd(::fcntl(control, F_DUPFD_CLOEXEC, 16)),
-                     Fd(::fcntl(command.lock, F_DUPFD_CLOEXEC, 16))};
+                     Fd(::fcntl(command.lock, F_DUPFD_CLOEXEC, 16)),
+                     Fd(::fcntl(command.lease, F_DUPFD_CLOEXEC, 16))};
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (int i = 0; i < 3; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].get(), kChannelFd + i);
+  for (int i = 0; i < 4; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].get(), kChannelFd + i);
   pid_t pid = -1;
-  const int error = ::posix_spawn(&pid, words.front().c_str(), &actions, nullptr, pointers(words).data(),
+  const int error = ::posix_spawn(&pid, words.front().c_str(), &actions, &attributes, pointers(words).data(),
                                   pointers(environment).data());
   ::posix_spawn_file_actions_destroy(&actions);
+  ::posix_spawnattr_destroy(&attributes);
   return error == 0 ? pid : -error;
 }
 
@@ -90,7 +99,7 @@ std::size_t kill_orphans() {
 
 Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context, const BotCommand& command,
                                                       BotOwner& owner) {
-  static_assert(kAgentFd == kChannelFd + 1 && kLockFd == kAgentFd + 1);
+  static_assert(kAgentFd == kChannelFd + 1 && kLockFd == kAgentFd + 1 && kLeaseFd == kLockFd + 1);
   int channel[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) {
@@ -105,6 +114,14 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
   }
   Fd near(control[0]);
   const Fd keepers(control[1]);
+  const auto& [words, environment] = std::tie(command.words, command.environment);
+  if (std::any_of(words.begin(), words.end(), has_nul) ||
+      std::any_of(environment.begin(), environment.end(), has_nul)) {
+    return fail(ErrorKind::bad_config,
+                "cannot run the bot: an argument or a variable has a NUL character in it; look at bot_name, "
+                "node_args "
+                "and bot_args in the master's [shards]");
+  }
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // a killed keeper's orphans come to us
   const auto keeper = spawn(command, bots.get(), keepers.get());
   if (keeper > 0) live_keepers.insert(keeper);
@@ -114,14 +131,15 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
   auto bot = std::make_shared<BotProcess>(
       context, owner, net::LocalSocket(context, asio::local::stream_protocol(), ours.release()),
       net::LocalSocket(context, asio::local::stream_protocol(), near.release()), keeper);
-  asio::co_spawn(context, bot->read_channel(), asio::detached);
-  asio::co_spawn(context, bot->read_control(), asio::detached);
+  bot->tasks_.spawn("read the channel", bot->read_channel());
+  bot->tasks_.spawn("read the keeper", bot->read_control());
   return bot;
 }
 
 BotProcess::BotProcess(asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
                        net::LocalSocket control, pid_t keeper)
     : context_(context),
+      tasks_(context.get_executor(), "bot process"),
       owner_(&owner),
       channel_(std::move(channel)),
       control_(std::move(control)),
@@ -132,18 +150,34 @@ net::Task<> BotProcess::read_channel() {
   const auto self = shared_from_this();
   boost::system::error_code error;
   std::vector<char> buffer(16 * 1024);
+  net::Timer pause(context_.get_executor());
   while (true) {
+    while (owner_ != nullptr && !owner_->bot_may_speak()) {
+      pause.expires_after(kSpeakPause);
+      co_await pause.async_wait(asio::redirect_error(net::use_task, error));
+    }
     const auto size =
         co_await channel_.async_read_some(asio::buffer(buffer), asio::redirect_error(net::use_task, error));
     if (error) break;
-    const auto too_long = lines_.receive({buffer.data(), size}, [this](std::string_view line) {
-      if (owner_ != nullptr) owner_->bot_line(line);
-    });
+    const auto too_long = lines_.receive(
+        {buffer.data(), size},
+        [this](std::string_view line) {
+          if (owner_ != nullptr) owner_->bot_line(line);
+        },
+        [this](std::string_view head, std::string_view tail) {
+          if (owner_ != nullptr) owner_->bot_line_too_long(head, tail, kMaxLine);
+        });
     if (too_long > 0) spdlog::warn("the bot sent a line of over {} MiB; ignored", kMaxLine >> 20);
   }
   hung_up_ = true;
   channel_.close(error);
-  if (owner_ != nullptr) owner_->bot_hung_up();
+  judge_hang_up();
+}
+
+/// A process that ends closes its channel first: then its end is told, not that it cannot be asked.
+void BotProcess::judge_hang_up() {
+  if (!hung_up_ || ended_ || owner_ == nullptr || pid_ < 0 || exiting(pid_)) return;
+  owner_->bot_hung_up();
 }
 
 net::Task<> BotProcess::read_control() {
@@ -163,6 +197,10 @@ net::Task<> BotProcess::read_control() {
 void BotProcess::control_line(std::string_view line) {
   if (line.starts_with("started ")) {
     pid_ = parse_int<pid_t>(line.substr(8)).value_or(-1);
+    judge_hang_up();
+  } else if (line.starts_with("ended ")) {
+    ended_ = true;
+    if (owner_ != nullptr) owner_->bot_ended(std::string(line.substr(6)));
   } else if (line.starts_with("failed ")) {
     how_ = std::string("cannot be started: ") + std::strerror(parse_int<int>(line.substr(7)).value_or(0));
   } else {
@@ -217,9 +255,25 @@ void BotProcess::write() {
                     });
 }
 
+/// A bot can stop its keeper, which then hears nothing.
+void BotProcess::wake_keeper() {
+  if (live_keepers.contains(keeper_)) ::kill(keeper_, SIGCONT);
+}
+
 void BotProcess::stop() {
+  wake_keeper();
   boost::system::error_code ignored;
   control_.write_some(asio::buffer("stop\n", 5), ignored);
+}
+
+void BotProcess::look_at_lease() {
+  wake_keeper();
+  boost::system::error_code ignored;
+  control_.write_some(asio::buffer("look\n", 5), ignored);
+}
+
+void BotProcess::kill_keeper() {
+  if (live_keepers.contains(keeper_)) ::kill(keeper_, SIGKILL);
 }
 
 bool BotProcess::all_read() const {
@@ -228,6 +282,17 @@ bool BotProcess::all_read() const {
   return outbox_.empty() &&
          ::ioctl(const_cast<net::LocalSocket&>(channel_).native_handle(), SIOCOUTQ, &unread) == 0 &&
          unread == 0;
+}
+
+std::string end_words(const std::string& how) {
+  const std::string_view text = how;
+  if (text.starts_with("exit ")) return "exit status " + how.substr(5);
+  if (!text.starts_with("signal ")) return how;
+  const auto rest = text.find_first_not_of("0123456789", 7);
+  const auto number = parse_int<int>(text.substr(7, rest == std::string_view::npos ? rest : rest - 7));
+  const char* const name = number ? ::sigabbrev_np(*number) : nullptr;
+  if (name == nullptr) return how;
+  return std::string("SIG") + name + (rest == std::string_view::npos ? "" : how.substr(rest));
 }
 
 }  // namespace smaster::agent

@@ -13,6 +13,7 @@
 #include "agent/channel.hpp"
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::agent {
 
@@ -23,6 +24,7 @@ struct BotCommand {
   std::string prefix;                    ///< put before each line of output, unless empty
   Millis grace{30'000};                  ///< from SIGTERM to SIGKILL
   int lock = -1;                         ///< a descriptor that is held until the bot is gone
+  int lease = -1;                        ///< LeasePage's: until when the bot may run, whatever becomes of us
 };
 
 /// Who hears of a bot process. Calls come from the context.
@@ -31,8 +33,15 @@ class BotOwner {
   virtual ~BotOwner() = default;
   /// A line on the channel, without its newline.
   virtual void bot_line(std::string_view line) = 0;
-  /// The bot has closed the channel: it will never say anything.
+  /// What was kept of a line that was longer than `limit`.
+  virtual void bot_line_too_long(std::string_view head, std::string_view tail, std::size_t limit) = 0;
+  /// Whether lines can be taken now. Where not, they stay in the channel, and a bot that writes more waits.
+  [[nodiscard]] virtual bool bot_may_speak() const = 0;
+  /// The bot has closed the channel and goes on: it will never say anything.
   virtual void bot_hung_up() = 0;
+  /// The bot's own process has ended, in these words; what it had started may not have. Comes before
+  /// bot_exited, unless the bot was never started or its keeper was killed.
+  virtual void bot_ended(const std::string& how) = 0;
   /// The bot and all that it started is gone: "exit 1", "signal 9", or why it did not start. Comes once,
   /// last.
   virtual void bot_exited(const std::string& how) = 0;
@@ -50,6 +59,10 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   void send(std::string line);
   /// Asks the bot to end; a second time, kills it.
   void stop();
+  /// Has the keeper look at the lease, which ends earlier than it did.
+  void look_at_lease();
+  /// For a keeper that does not do what it is told: its death kills the bot, and we kill what is left.
+  void kill_keeper();
 
   /// The bot's own process; −1 until it is known.
   [[nodiscard]] pid_t pid() const { return pid_; }
@@ -58,16 +71,19 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   [[nodiscard]] bool all_read() const;
 
  private:
+  void wake_keeper();
   using Descriptor = net::asio::posix::basic_stream_descriptor<net::Executor>;
 
   net::Task<> read_channel();
   net::Task<> read_control();
   net::Task<> wait_for_end();
   void control_line(std::string_view line);
+  void judge_hang_up();
   void write();
 
   net::asio::io_context& context_;
-  BotOwner* owner_;  ///< none once it has heard the end
+  net::TaskScope tasks_;  ///< they keep this alive
+  BotOwner* owner_;       ///< none once it has heard the end
   net::LocalSocket channel_;
   net::LocalSocket control_;
   const pid_t keeper_;
@@ -77,6 +93,10 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   std::deque<std::string> outbox_;
   std::size_t queued_ = 0;
   bool hung_up_ = false;
+  bool ended_ = false;
 };
+
+/// "exit 5" and "signal 9", as keepers have it, in words: "exit status 5", "SIGKILL".
+[[nodiscard]] std::string end_words(const std::string& how);
 
 }  // namespace smaster::agent

@@ -1,6 +1,8 @@
 #include "agent/channel.hpp"
 
+#include <algorithm>
 #include <boost/json/object.hpp>
+#include <map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -43,12 +45,73 @@ std::string with_outcome(const std::string& head, const Outcome& outcome) {
   return head + (outcome.ok ? R"(,"_result":)" : R"(,"_error":)") + outcome.json + "}\n";
 }
 
-/// What the bot's answer says: an error where there is one, else the result, which JavaScript leaves out when
-/// it is undefined.
+/// How deeply arrays and objects nest in a text of valid JSON.
+std::size_t depth_of(std::string_view json) {
+  std::size_t depth = 0;
+  std::size_t deepest = 0;
+  bool in_string = false;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (c == '"') in_string = !in_string;
+    if (in_string) {
+      if (c == '\\') ++i;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return deepest;
+}
+
+/// What the bot's answer says: an error where there is one, which may be anything that was thrown, null too;
+/// else the result, which JavaScript leaves out when it is undefined.
 Outcome outcome_of(const Members& members) {
-  if (json::truthy(member(members, "_error"))) return error_outcome(member(members, "_error"));
+  const auto error = member(members, "_error");
   const auto result = member(members, "_result");
+  const bool failed = json::truthy(error) || (!error.empty() && result.empty());
+  const auto depth = depth_of(failed ? error : result);
+  if (depth > Channel::kMaxAnswerDepth) {
+    return error_outcome("RangeError", "the bot's answer nests " + std::to_string(depth) +
+                                           " levels deep, more than the " +
+                                           std::to_string(Channel::kMaxAnswerDepth) + " that it may");
+  }
+  if (failed && !json::truthy(error)) return error_outcome("Error", std::string(error) + " was thrown");
+  if (failed) return error_outcome(error);
   return {true, std::string(result.empty() ? "null" : result)};
+}
+
+// The first letter of a question's key.
+constexpr char kEval = 'e';
+constexpr char kFetch = 'f';
+constexpr char kMessage = 'm';
+
+/// Keys that are remembered without a question; each takes some forty bytes.
+constexpr std::size_t kMaxGivenUp = 100'000;
+
+/// Space that says `number` in binary, which no language minds behind a script.
+std::string mark(std::uint64_t number) {
+  std::string text;
+  for (; number > 0; number /= 2) text += number % 2 == 0 ? ' ' : '\t';
+  return text;
+}
+
+std::string_view skip_space(std::string_view text) {
+  const auto begin = text.find_first_not_of(" \t\r");
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+}
+
+/// The string or number that `text` begins with, as it is in JSON.
+std::string_view first_value(std::string_view text) {
+  if (!text.starts_with('"')) return text.substr(0, text.find_first_not_of("0123456789"));
+  for (std::size_t i = 1; i < text.size(); ++i) {
+    if (text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      return text.substr(0, i + 1);
+    }
+  }
+  return {};
 }
 
 }  // namespace
@@ -73,7 +136,11 @@ void Channel::receive(std::string_view line) {
     return;
   }
   const auto split = json::split_object(line);
-  if (!split) return;
+  if (!split) {
+    const auto parsed = json::parse(line);
+    if (!parsed) blame(line, error_outcome("Error", "the bot's answer is " + parsed.error().message));
+    return;
+  }
   Members members;
   for (const auto& [name, value] : *split) members.insert_or_assign(name, value);
   const auto has = [&](std::string_view name) { return json::truthy(member(members, name)); };
@@ -119,36 +186,104 @@ void Channel::receive(std::string_view line) {
   }
 
   if (const auto script = text_member(members, "_eval")) {
-    answered(evals_, *script, outcome_of(members));
+    answered(kEval + *script, outcome_of(members));
   } else if (const auto prop = text_member(members, "_fetchProp")) {
-    answered(fetches_, *prop, outcome_of(members));
+    answered(kFetch + *prop, outcome_of(members));
   } else if (members.contains("_reply")) {
-    answered(messages_, std::string(member(members, "_reply")), outcome_of(members));
+    answered(kMessage + std::string(member(members, "_reply")), outcome_of(members));
   }
 }
 
-void Channel::wait_for(Waiting& waiting, const std::string& key, Answer answer) {
-  waiting[key].push_back(std::move(answer));
-  ++waiting_;
+void Channel::receive_too_long(std::string_view head, std::string_view tail, std::size_t limit) {
+  const auto outcome = error_outcome("RangeError", "the bot's answer is longer than the " +
+                                                       std::to_string(limit) + " bytes that a line may have");
+  if (!blame(head, outcome)) blame(tail, outcome);
 }
 
-void Channel::answered(Waiting& waiting, const std::string& key, const Outcome& outcome) {
-  const auto found = waiting.find(key);
-  if (found == waiting.end()) return;  // nobody asked, or nobody asks any more
-  const auto answer = std::move(found->second.front());
-  found->second.pop_front();
-  if (found->second.empty()) waiting.erase(found);
-  --waiting_;
-  answer(outcome);
+/// Answers the question that a line belongs to which cannot be read as a whole: the text that it is known by
+/// may be readable. Returns whether there is one.
+bool Channel::blame(std::string_view line, const Outcome& outcome) {
+  const struct {
+    std::string_view member;
+    char kind;
+  } kinds[] = {{R"("_eval")", kEval}, {R"("_fetchProp")", kFetch}, {R"("_reply")", kMessage}};
+  for (const auto& [name, kind] : kinds) {
+    for (auto at = line.find(name); at != std::string_view::npos; at = line.find(name, at + 1)) {
+      const auto colon = skip_space(line.substr(at + name.size()));
+      if (!colon.starts_with(':')) continue;
+      const auto value = first_value(skip_space(colon.substr(1)));
+      const auto text = kind == kMessage ? std::string(value) : json::unquote(value).value_or("");
+      if (answered(kind + text, outcome)) return true;
+    }
+  }
+  return false;
+}
+
+Channel::Question Channel::remove(std::list<Question>::iterator question) {
+  by_key_.erase(question->key);
+  auto removed = std::move(*question);
+  questions_.erase(question);
+  waiting_ -= removed.askers.size();
+  bytes_ -= removed.key.size();
+  return removed;
+}
+
+/// Gives the oldest question up. Its answer may still come, and is for nobody then.
+void Channel::give_up(const Outcome& outcome) {
+  const auto question = remove(questions_.begin());
+  if (given_up_.size() >= kMaxGivenUp) {
+    given_up_.clear();
+    marks_all_ = true;
+  }
+  given_up_.insert(std::hash<std::string>{}(question.key));
+  for (const auto& asker : question.askers) asker(outcome);
+}
+
+void Channel::wait_for(std::string key, Answer answer) {
+  const auto outcome =
+      error_outcome("Error", "the bot does not answer: too many later questions wait for it");
+  while (waiting_ > 0 && (waiting_ >= kMaxWaiting || bytes_ + key.size() > kMaxWaitingBytes)) {
+    give_up(outcome);
+  }
+  ++waiting_;
+  if (const auto found = by_key_.find(key); found != by_key_.end()) {
+    found->second->askers.push_back(std::move(answer));
+    return;
+  }
+  bytes_ += key.size();
+  questions_.push_back({std::move(key), {}});
+  questions_.back().askers.push_back(std::move(answer));
+  by_key_.emplace(questions_.back().key, std::prev(questions_.end()));
+}
+
+bool Channel::answered(const std::string& key, const Outcome& outcome) {
+  const auto found = by_key_.find(key);
+  if (found == by_key_.end()) {
+    given_up_.erase(std::hash<std::string>{}(key));
+    return false;
+  }
+  const auto question = remove(found->second);
+  for (const auto& asker : question.askers) asker(outcome);
+  return true;
+}
+
+bool Channel::may_be_answered(const std::string& key) const {
+  return by_key_.contains(key) || given_up_.contains(std::hash<std::string>{}(key));
 }
 
 void Channel::eval(const std::string& script, Answer answer) {
-  wait_for(evals_, script, std::move(answer));
-  sink_.to_bot(R"({"_eval":)" + json::quote(script) + "}\n");
+  // Only where it must be: some bots answer a script that they know by its exact text.
+  auto text = script;
+  for (bool marked = !marks_all_; !marked || may_be_answered(kEval + text); marked = true) {
+    text = script + mark(++marks_);
+  }
+  wait_for(kEval + text, std::move(answer));
+  sink_.to_bot(R"({"_eval":)" + json::quote(text) + "}\n");
 }
 
+/// Equal paths have equal values: the next answer is good for all who wait.
 void Channel::fetch_prop(const std::string& prop, Answer answer) {
-  wait_for(fetches_, prop, std::move(answer));
+  wait_for(kFetch + prop, std::move(answer));
   sink_.to_bot(R"({"_fetchProp":)" + json::quote(prop) + "}\n");
 }
 
@@ -156,7 +291,7 @@ void Channel::message(std::string_view data_json, std::int64_t from, Answer answ
   const auto rest = std::string(data_json) + R"(,"_from":)" + std::to_string(from);
   if (!answer) return sink_.to_bot(R"({"_message":)" + rest + "}\n");
   const auto id = std::to_string(next_message_++);
-  wait_for(messages_, id, std::move(answer));
+  wait_for(kMessage + id, std::move(answer));
   sink_.to_bot(R"({"_request":)" + rest + R"(,"_id":)" + id + "}\n");
 }
 
@@ -165,40 +300,41 @@ void Channel::reply(const std::string& reply, const Outcome& outcome) {
 }
 
 void Channel::fail_all(const Outcome& outcome) {
-  waiting_ = 0;
-  for (auto* const waiting : {&evals_, &fetches_, &messages_}) {
-    for (const auto& [key, answers] : std::exchange(*waiting, {})) {
-      for (const auto& answer : answers) answer(outcome);
-    }
-  }
+  // Who is told may ask again: only those of now.
+  for (auto left = questions_.size(); left > 0 && !questions_.empty(); --left) give_up(outcome);
 }
 
-std::size_t LineReader::receive(std::string_view data, const std::function<void(std::string_view)>& line) {
-  std::size_t too_long = 0;
+std::size_t LineReader::receive(std::string_view data, const Line& line, const TooLong& too_long) {
+  std::size_t count = 0;
   while (!data.empty()) {
     const auto end = data.find('\n');
     const auto part = data.substr(0, end);
     if (!skipping_ && partial_.size() + part.size() > max_line_) {
       skipping_ = true;
-      ++too_long;
-      partial_ = {};
+      ++count;
+    }
+    if (skipping_) {
+      tail_ += part;
+      if (tail_.size() > 2 * kTail) tail_.erase(0, tail_.size() - kTail);
     }
     if (end == std::string_view::npos) {
       if (!skipping_) partial_ += part;
       break;
     }
-    if (!std::exchange(skipping_, false)) {
-      if (partial_.empty()) {
-        line(part);
-      } else {
-        partial_ += part;
-        const auto whole = std::exchange(partial_, {});
-        line(whole);
-      }
+    if (std::exchange(skipping_, false)) {
+      const auto head = std::exchange(partial_, {});
+      const auto tail = std::exchange(tail_, {});
+      if (too_long) too_long(head, tail);
+    } else if (partial_.empty()) {
+      line(part);
+    } else {
+      partial_ += part;
+      const auto whole = std::exchange(partial_, {});
+      line(whole);
     }
     data.remove_prefix(end + 1);
   }
-  return too_long;
+  return count;
 }
 
 }  // namespace smaster::agent

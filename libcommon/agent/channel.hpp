@@ -1,16 +1,19 @@
 // The agent's side of the channel to a bot: JSON lines, as Node's IPC has them. What the bot says becomes
-// requests for the agent; what is asked of the bot gets its answer, in the order of asking where scripts are
-// equal. Lines in, lines and events out: no descriptors, no clock. Source: WIRE.md, "How a discord.js child
-// process talks to its parent"; man 7 smaster-channel.
+// requests for the agent; what is asked of the bot gets its answer, which discord.js marks with nothing but
+// the script: of equal scripts that are asked at once all but the first get spaces behind them. Lines in,
+// lines and events out: no descriptors, no clock. Source: WIRE.md, "How a discord.js child process talks to
+// its parent"; man 7 smaster-channel.
 #pragma once
 
-#include <deque>
 #include <functional>
-#include <map>
+#include <list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <unordered_set>
 #include <variant>
+#include <vector>
 
 #include "base/types.hpp"
 
@@ -82,11 +85,20 @@ class Channel {
  public:
   using Answer = std::function<void(const Outcome&)>;
 
+  /// Questions that wait for their answers, and the bytes of them: beyond either, the oldest is given up.
+  static constexpr std::size_t kMaxWaiting = 10'000;
+  static constexpr std::size_t kMaxWaitingBytes = 64u << 20;
+  /// How deeply an answer may nest: less than what we read (json::kMaxDepth), since it travels inside of
+  /// others.
+  static constexpr std::size_t kMaxAnswerDepth = 500;
+
   explicit Channel(ChannelSink& sink) : sink_(sink) {}
 
   /// A line from the bot, without its newline. Lines that mean nothing to us are the bot's own affair.
   void receive(std::string_view line);
-  /// Runs a script in the bot. `answer` is called at most once.
+  /// A line that was too long to be kept: how it begins and how it ends. Whose answer it is, is told so.
+  void receive_too_long(std::string_view head, std::string_view tail, std::size_t limit);
+  /// Runs a script in the bot. `answer` is called once.
   void eval(const std::string& script, Answer answer);
   /// Fetches the value at a path such as "guilds.cache.size" of the bot's client.
   void fetch_prop(const std::string& prop, Answer answer);
@@ -103,29 +115,48 @@ class Channel {
   [[nodiscard]] std::size_t waiting() const { return waiting_; }
 
  private:
-  using Waiting = std::map<std::string, std::deque<Answer>>;
-  void wait_for(Waiting& waiting, const std::string& key, Answer answer);
-  void answered(Waiting& waiting, const std::string& key, const Outcome& outcome);
+  /// What was asked, and by whom. `key`: a letter for the kind, and the text that the answer repeats.
+  struct Question {
+    std::string key;
+    std::vector<Answer> askers;  ///< several where all may have the same answer
+  };
+
+  void wait_for(std::string key, Answer answer);
+  bool answered(const std::string& key, const Outcome& outcome);
+  bool blame(std::string_view line, const Outcome& outcome);
+  void give_up(const Outcome& outcome);
+  [[nodiscard]] bool may_be_answered(const std::string& key) const;
+  Question remove(std::list<Question>::iterator question);
 
   ChannelSink& sink_;
   bool alive_ = false;
+  std::list<Question> questions_;  ///< the oldest first
+  std::unordered_map<std::string_view, std::list<Question>::iterator> by_key_;
   std::size_t waiting_ = 0;
-  Waiting evals_;
-  Waiting fetches_;
-  Waiting messages_;  ///< by the number that the bot has to repeat
+  std::size_t bytes_ = 0;
+  /// Hashes of keys that nobody waits for any more, whose answers may still come.
+  std::unordered_set<std::size_t> given_up_;
+  bool marks_all_ = false;  ///< there were too many of those to remember
+  std::uint64_t marks_ = 0;
   std::uint64_t next_message_ = 1;
 };
 
 /// Cuts what a descriptor delivers into lines, and passes over those that are too long.
 class LineReader {
  public:
+  using Line = std::function<void(std::string_view)>;
+  using TooLong = std::function<void(std::string_view head, std::string_view tail)>;
+
   explicit LineReader(std::size_t max_line) : max_line_(max_line) {}
-  /// Calls `line` for every line that `data` completes, without its newline. Returns how many were too long.
-  std::size_t receive(std::string_view data, const std::function<void(std::string_view)>& line);
+  /// Calls `line` for every line that `data` completes, without its newline; `too_long` at the end of one
+  /// that was too long, with what was kept of it. Returns how many lines became too long.
+  std::size_t receive(std::string_view data, const Line& line, const TooLong& too_long = {});
 
  private:
+  static constexpr std::size_t kTail = 1u << 20;
   std::size_t max_line_;
   std::string partial_;
+  std::string tail_;
   bool skipping_ = false;
 };
 

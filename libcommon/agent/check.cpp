@@ -1,8 +1,6 @@
 // `smaster agent --check`: everything that an agent needs, tried out, without a bot.
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
-
 #include "agent/config_lock.hpp"
 #include "agent/host.hpp"
 
@@ -29,6 +27,11 @@ class Listener final : public UplinkOwner {
     ahead = ahead_;
     context_.stop();
   }
+  void uplink_refused(const std::string& why_) override {
+    why = why_;
+    context_.stop();
+  }
+  void uplink_heard() override {}
   void uplink_event(std::string_view, std::optional<socketio::AckId>, socketio::Arguments) override {}
 
   bool up = false;
@@ -51,7 +54,7 @@ Finding check_files(const AgentOptions& options) {
   return {Verdict::good, "files", options.project_dir->string() + " can be written", {}};
 }
 
-void check_connection(const ShardConfig& config, const AgentOptions& options,
+void check_connection(const ShardConfig& config, const AgentOptions& options, const Identity& identity,
                       std::vector<Finding>& findings) {
   using Tls = std::shared_ptr<asio::ssl::context>;
   const auto tls = config.tls() ? net::client_tls_context(options.ca_file) : Result<Tls>(Tls{});
@@ -63,8 +66,10 @@ void check_connection(const ShardConfig& config, const AgentOptions& options,
   asio::thread_pool pool{1};
   Listener listener(context);
   auto masters = std::make_shared<LeaderLookup>(context, config.masters, *tls);
-  Uplink uplink(context, pool, {config, 0, std::move(masters), R"({"check":true})"}, listener);
-  asio::co_spawn(context, uplink.run(), asio::detached);
+  Uplink uplink(context, pool, {config, 0, std::move(masters), introduction(options, identity, true)},
+                listener);
+  net::TaskScope tasks(context.get_executor(), "check");
+  tasks.spawn("connect", uplink.run());
   context.run_for(kPatience);
   pool.join();
   if (listener.up) {
@@ -105,7 +110,8 @@ std::vector<Finding> check_agent(const std::filesystem::path& path, const AgentO
   findings.push_back(
       {Verdict::good, "keys", "the shard's pair fits together, the master's key can be used", {}});
   findings.push_back(check_files(options));
-  if (const auto lock = ConfigLock::take(path); !lock) {
+  const auto lock = ConfigLock::take(path);
+  if (!lock) {
     findings.push_back({Verdict::skipped,
                         "connection",
                         lock.error().message + ", and would lose its connection by a second one",
@@ -113,7 +119,7 @@ std::vector<Finding> check_agent(const std::filesystem::path& path, const AgentO
     findings.push_back({Verdict::skipped, "clock", "known only with a connection", {}});
     return findings;
   }
-  check_connection(*config, options, findings);
+  check_connection(*config, options, lock->identity(), findings);
   return findings;
 }
 

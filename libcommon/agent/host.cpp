@@ -3,7 +3,6 @@
 #include <malloc.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <csignal>
 #include <cstdlib>
@@ -71,7 +70,8 @@ class Host {
        std::optional<files::Folder> project)
       : project_(std::move(project)),
         storage_(context_, pool_, options.project_dir.value_or(std::filesystem::path())),
-        shared_{context_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},
+        identify_(context_),
+        shared_{context_, tasks_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},
         signals_(context_, SIGINT, SIGTERM),
         farewell_(context_.get_executor()) {}
 
@@ -80,20 +80,30 @@ class Host {
     pool_.join();
   }
 
-  void add(ShardConfig config, ConfigLock lock) {
+  Result<void> add(ShardConfig config, ConfigLock lock) {
     const auto shard = std::make_shared<ShardConfig>(std::move(config));
+    const auto words = introduction(shared_.options, lock.identity());
     for (int process = 0; process < shared_.options.processes; ++process) {
-      agents_.push_back(std::make_unique<Agent>(shared_, shard, process, lock.descriptor()));
+      auto page = LeasePage::create();
+      if (!page) return page.error();
+      agents_.push_back(
+          std::make_unique<Agent>(shared_, shard, process, lock.descriptor(), std::move(*page), words));
       agents_.back()->on_finished = [this] {
         if (++finished_ == agents_.size()) finish();
       };
     }
     locks_.push_back(std::move(lock));
+    return {};
   }
 
   void run() {
     wait_for_signal();
-    asio::co_spawn(context_, storage_.run(), asio::detached);
+    if (const auto listening = identify_.listen()) {
+      shared_.identify = &identify_;
+    } else {
+      spdlog::warn("bots cannot ask by HTTP before they log in: {}", listening.error().message);
+    }
+    tasks_.keep_running("measure the storage", [this] { return storage_.run(); });
     for (const auto& agent : agents_) agent->start();
     context_.run();
   }
@@ -115,9 +125,11 @@ class Host {
   }
 
   asio::io_context context_{1};
+  net::TaskScope tasks_{context_.get_executor(), "agent"};
   asio::thread_pool pool_{1};
   std::optional<files::Folder> project_;
   StorageGauge storage_;
+  IdentifyServer identify_;
   Shared shared_;
   std::vector<ConfigLock> locks_;
   std::vector<std::unique_ptr<Agent>> agents_;
@@ -146,7 +158,7 @@ Result<void> run_agents(const std::vector<std::filesystem::path>& paths, const A
   for (std::size_t i = 0; i < configs.size(); ++i) {
     auto lock = wait_for_lock(paths[i], options.grace + kLockMargin);
     if (!lock) return lock.error();
-    host.add(std::move(configs[i]), std::move(*lock));
+    if (auto added = host.add(std::move(configs[i]), std::move(*lock)); !added) return added.error();
   }
   host.run();
   return {};

@@ -1,6 +1,5 @@
 #include "agent/leader_lookup.hpp"
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <utility>
 
@@ -19,10 +18,11 @@ constexpr Millis kLeaderGoodFor{300};
 
 LeaderLookup::LeaderLookup(net::asio::io_context& context, std::vector<MasterAddress> masters,
                            std::shared_ptr<net::asio::ssl::context> tls)
-    : context_(context),
+    : executor_(context.get_executor()),
       masters_(std::move(masters)),
       tls_(std::move(tls)),
-      answered_(context.get_executor(), Instant::max()) {}
+      one_answered_(context.get_executor(), Instant::max()),
+      tasks_(context.get_executor(), "leader lookup") {}
 
 net::HttpEndpoint LeaderLookup::endpoint(std::size_t master) const {
   const auto& address = masters_[master];
@@ -37,23 +37,31 @@ net::Task<std::optional<std::size_t>> LeaderLookup::find() {
     leader_.reset();
     waiting_ = masters_.size();
     for (std::size_t i = 0; i < masters_.size(); ++i) {
-      net::asio::co_spawn(context_, ask(i), [self](const std::exception_ptr&) {
-        --self->waiting_;
-        self->answered_.cancel();
-      });
+      tasks_.spawn("ask for the leader", ask_and_count(i), [self] { self->answered(); });
     }
   }
   // One that does not answer must not keep us from the one that leads.
   while (waiting_ > 0 && !leader_) {
     boost::system::error_code ignored;
-    co_await answered_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    co_await one_answered_.async_wait(net::asio::redirect_error(net::use_task, ignored));
   }
   co_return leader_;
 }
 
+void LeaderLookup::answered() {
+  --waiting_;
+  one_answered_.cancel();
+}
+
+net::Task<> LeaderLookup::ask_and_count(std::size_t master) {
+  const auto self = shared_from_this();
+  co_await ask(master);
+  answered();
+}
+
 net::Task<> LeaderLookup::ask(std::size_t master) {
   const auto where = endpoint(master);
-  net::HttpClient client(context_.get_executor(), where);
+  net::HttpClient client(executor_, where);
   net::Request request(http::verb::get, "/readyz", 11);
   request.keep_alive(false);
   const auto answer = co_await client.exchange(std::move(request), kTimeout, kMaxAnswer);

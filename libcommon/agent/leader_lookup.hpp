@@ -7,6 +7,7 @@
 
 #include "agent/shard_config.hpp"
 #include "net/http_client.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::agent {
 
@@ -25,13 +26,16 @@ class LeaderLookup : public std::enable_shared_from_this<LeaderLookup> {
 
  private:
   net::Task<> ask(std::size_t master);
+  net::Task<> ask_and_count(std::size_t master);
+  void answered();
   [[nodiscard]] static bool leads(const Result<net::Response>& answer);
 
-  net::asio::io_context& context_;
+  net::Executor executor_;
   const std::vector<MasterAddress> masters_;
   const std::shared_ptr<net::asio::ssl::context> tls_;
-  net::Timer answered_;
+  net::Timer one_answered_;
   std::size_t waiting_ = 0;  ///< for so many answers
+  net::TaskScope tasks_;
   std::optional<std::size_t> leader_;
   Instant found_at_{};
 };

@@ -22,13 +22,20 @@ std::string text_of(const boost::json::object& object, std::string_view key, std
   return text;
 }
 
+/// Within what JavaScript counts exactly: sums of what a bot says of itself stay in range.
 std::int64_t number_of(const boost::json::object& object, std::string_view key, std::int64_t otherwise) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 53;
   json::read(object, key, otherwise);
-  return otherwise;
+  return std::clamp(otherwise, -kMost, kMost);
 }
 
 /// How a line for the bot begins: marked, where the line that it answers was.
 std::string begin_line(bool marked) { return marked ? R"({"cmd":"NODE_SMASTER",)" : "{"; }
+
+/// The beginning of an answer on the channel.
+std::string answer_head(ShardId id, const std::string& number, bool marked) {
+  return begin_line(marked) + R"("_sIdentify":)" + std::to_string(id.value) + R"(,"_sId":)" + number;
+}
 
 }  // namespace
 
@@ -37,12 +44,15 @@ void Logins::started(const std::vector<ShardId>& ids) {
   questions_.clear();
   permits_.clear();
   gateways_.clear();
+  assumed_.clear();
+  untold_.clear();
   libraries_.clear();
   hooks_.clear();
   greeted_ = false;
 }
 
 void Logins::ended(bool died) {
+  while (!assumed_.empty()) assume_sent(assumed_.begin()->first);
   questions_.clear();
   permits_.clear();
   gateways_.clear();
@@ -76,7 +86,7 @@ bool Logins::receive(std::string_view line, Instant now) {
     if (json::truthy(cancel)) {
       on_cancel(ShardId{*id}, std::string(number));
     } else {
-      on_ask(ShardId{*id}, std::string(number), marked, now);
+      on_ask(ShardId{*id}, {std::string(number), marked}, now);
     }
   } else {
     return marked;
@@ -111,18 +121,65 @@ void Logins::set_asks(bool asks) {
   sink_.logins_changed();
 }
 
-void Logins::on_ask(ShardId id, const std::string& number, bool marked, Instant now) {
-  Question question{number, marked, 0, now};
+Logins::Ticket Logins::ask(std::optional<ShardId> id, Answer answer, Instant now) {
+  Ticket ticket{id.value_or(ids_.size() == 1 ? *ids_.begin() : kNoShard),
+                '#' + std::to_string(next_ticket_++)};
+  if (!ticket.id.bound() && !id) {
+    answer("which shard? This process has several: name one with ?shard=N");
+  } else {
+    on_ask(ticket.id, {.id_json = ticket.number, .answer = std::move(answer)}, now);
+  }
+  return ticket;
+}
+
+void Logins::withdraw(const Ticket& ticket) {
+  on_cancel(ticket.id, ticket.number);
+  if (!questions_.contains(ticket.id)) drop_untold(ticket.id);
+}
+
+void Logins::delivered(const Ticket& ticket, Instant now) {
+  assumed_[ticket.id] = {ticket.number, now + kHttpUse};
+  if (const auto gateway = gateways_.find(ticket.id); gateway != gateways_.end()) {
+    gateway->second.report.state = "logging in";
+    ++gateway->second.report.logins;
+  }
+  drop_untold(ticket.id);
+  if (!gateways_.contains(ticket.id)) untold_.insert(ticket.id);
+  sink_.logins_changed();
+}
+
+/// The latest moment that an IDENTIFY nobody tells of can have been has come, or its process has ended.
+void Logins::assume_sent(ShardId id) {
+  const auto assumed = assumed_.extract(id);
+  if (!assumed.empty()) sent(id, assumed.mapped().number, Millis{0});
+}
+
+/// Nobody says what becomes of a login that was asked for by HTTP, unless the bot does so on its channel.
+void Logins::drop_untold(ShardId id) {
+  const auto gateway = gateways_.find(id);
+  if (gateway != gateways_.end() && !gateway->second.told) gateways_.erase(gateway);
+}
+
+void Logins::on_ask(ShardId id, Question question, Instant now) {
   if (!ids_.contains(id)) {
-    const auto error =
-        R"({"name":"Error","message":"shard )" + std::to_string(id.value) + R"( is not this process's"})";
-    return sink_.login_line(begin_line(marked) + R"("_sIdentify":)" + std::to_string(id.value) +
-                            R"(,"_sId":)" + number + R"(,"_error":)" + error + "}\n");
+    return refuse(id, question, "shard " + std::to_string(id.value) + " is not this process's");
   }
   if (libraries_.empty() && !asks_) set_asks(true);  // a bot that speaks for itself
-  gateways_[id].report.state = "waiting";
-  auto& kept = questions_[id] = question;
+  assume_sent(id);                                   // what was permitted before was used, or never will be
+  auto& gateway = gateways_[id];
+  gateway.report.state = "waiting";
+  gateway.told = gateway.told || !question.answer;
+  auto& kept = questions_[id];
+  const auto earlier = std::exchange(kept, std::move(question));
   send_ask(id, kept, now);
+  if (earlier.answer) refuse(id, earlier, "shard " + std::to_string(id.value) + " was asked for again since");
+}
+
+/// It never may.
+void Logins::refuse(ShardId id, const Question& question, const std::string& why) {
+  if (question.answer) return question.answer(why);
+  sink_.login_line(answer_head(id, question.id_json, question.marked) +
+                   R"(,"_error":{"name":"Error","message":)" + json::quote(why) + "}}\n");
 }
 
 void Logins::send_ask(ShardId id, Question& question, Instant now) {
@@ -155,16 +212,18 @@ void Logins::answered(ShardId id, std::uint64_t ask, Millis waited, std::string_
     if (question.ask == ask) send_ask(id, question, now);
     return;
   }
-  const auto head = begin_line(question.marked) + R"("_sIdentify":)" + std::to_string(id.value) +
-                    R"(,"_sId":)" + question.id_json;
-  if (!error.empty()) {
-    questions_.erase(found);
-    return sink_.login_line(head + R"(,"_error":{"name":"Error","message":)" + json::quote(error) + "}}\n");
-  }
-  const auto steady = std::chrono::duration_cast<Millis>(until.time_since_epoch()).count();
-  permits_[id] = question;
+  auto taken = std::move(question);
   questions_.erase(found);
-  sink_.login_line(head + R"(,"_result":{"until":)" + std::to_string(steady) + "}}\n");
+  if (!error.empty()) {
+    if (taken.answer) drop_untold(id);
+    return refuse(id, taken, std::string(error));
+  }
+  const auto answer = std::exchange(taken.answer, {});
+  const auto& permit = permits_[id] = std::move(taken);
+  if (answer) return answer({});
+  const auto steady = std::chrono::duration_cast<Millis>(until.time_since_epoch()).count();
+  sink_.login_line(answer_head(id, permit.id_json, permit.marked) + R"(,"_result":{"until":)" +
+                   std::to_string(steady) + "}}\n");
 }
 
 void Logins::connected(Instant now) {
@@ -178,6 +237,7 @@ std::optional<Instant> Logins::deadline() const {
     const auto at = question.asked + kAskAgain;
     first = std::min(first.value_or(at), at);
   }
+  for (const auto& [id, assumed] : assumed_) first = std::min(first.value_or(assumed.at), assumed.at);
   return first;
 }
 
@@ -185,6 +245,11 @@ void Logins::tick(Instant now) {
   for (auto& [id, question] : questions_) {
     if (now >= question.asked + kAskAgain) send_ask(id, question, now);
   }
+  std::vector<ShardId> due;
+  for (const auto& [id, assumed] : assumed_) {
+    if (now >= assumed.at) due.push_back(id);
+  }
+  for (const auto id : due) assume_sent(id);
 }
 
 void Logins::on_gateway(std::string_view text, Instant now) {
@@ -196,22 +261,21 @@ void Logins::on_gateway(std::string_view text, Instant now) {
   if (!ids_.contains(id)) return;
   auto& gateway = gateways_[id];
   auto& report = gateway.report;
+  gateway.told = true;
   const auto event = text_of(object, "event", kMaxLibrary);
   if (event == "identify_sent") {
     const auto at = number_of(object, "at", -1);
     const auto steady = std::chrono::duration_cast<Millis>(now.time_since_epoch()).count();
     const auto ago = at < 0 ? Millis{0} : std::clamp(Millis{steady - at}, Millis{0}, Millis{60'000});
-    std::uint64_t ask = 0;
     const auto* const number = object.if_contains("ask");
-    if (const auto permit = permits_.find(id); permit != permits_.end() && number != nullptr) {
-      if (json::serialize(*number) == permit->second.id_json) {
-        ask = permit->second.ask;
-        permits_.erase(permit);
-      }
-    }
     report.state = "logging in";
     ++report.logins;
-    sink_.tell_master("sent", id, ask, ago);
+    const auto assumed = assumed_.extract(id);
+    sent(id,
+         !assumed.empty()    ? assumed.mapped().number
+         : number == nullptr ? ""
+                             : json::serialize(*number),
+         ago);
   } else if (event == "ready" || event == "resumed") {
     report.state = "ready";
     report.code = 0;
@@ -242,8 +306,22 @@ void Logins::on_gateway(std::string_view text, Instant now) {
   sink_.logins_changed();
 }
 
+/// The IDENTIFY, with the permit for the question of that number if there is one.
+void Logins::sent(ShardId id, const std::string& number, Millis ago) {
+  std::uint64_t ask = 0;
+  if (const auto permit = permits_.find(id); permit != permits_.end() && permit->second.id_json == number) {
+    ask = permit->second.ask;
+    permits_.erase(permit);
+  }
+  sink_.tell_master("sent", id, ask, ago);
+}
+
 std::optional<bool> Logins::ready() const {
-  if (gateways_.empty()) return std::nullopt;
+  if (gateways_.empty()) {
+    // Of those that nobody tells of: all have had their permits, and have used them by now.
+    const bool permitted = !untold_.empty() && untold_.size() == ids_.size();
+    return permitted ? std::optional(assumed_.empty()) : std::nullopt;
+  }
   return gateways_.size() == ids_.size() &&
          std::all_of(gateways_.begin(), gateways_.end(),
                      [](const auto& gateway) { return gateway.second.report.state == "ready"; });

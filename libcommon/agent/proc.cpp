@@ -171,6 +171,17 @@ double process_rss(pid_t pid) {
   return memory.rss;
 }
 
+bool exiting(pid_t pid) {
+  constexpr unsigned kExiting = 0x4;  // PF_EXITING in the kernel's flags; set before descriptors are closed
+  const auto stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
+  const auto end = stat.rfind(')');  // before it is the program's name, with anything in it
+  if (end == std::string::npos) return true;
+  const auto fields = split(std::string_view(stat).substr(std::min(end + 2, stat.size())), ' ');
+  // state, parent, group, session, terminal, its group, flags
+  if (fields.size() < 7 || fields[0] == "Z" || fields[0] == "X") return true;
+  return (parse_int<unsigned>(fields[6]).value_or(0) & kExiting) != 0;
+}
+
 std::vector<pid_t> children_of(pid_t parent) {
   const auto children = all_children();
   std::vector<pid_t> own;

@@ -63,6 +63,8 @@ class ProcessTree {
 };
 /// The resident memory of one process in bytes; 0 when there is none.
 [[nodiscard]] double process_rss(pid_t pid);
+/// Whether the process has begun to end, or is gone.
+[[nodiscard]] bool exiting(pid_t pid);
 /// The children of this process.
 [[nodiscard]] std::vector<pid_t> children_of(pid_t parent);
 

@@ -7,6 +7,7 @@
 #include <boost/json/object.hpp>
 
 #include "base/file.hpp"
+#include "base/text.hpp"
 #include "json/json.hpp"
 
 namespace smaster::agent {
@@ -27,6 +28,7 @@ Result<MasterAddress> read_master(const boost::json::value& value) {
   if (protocol != "http:" && protocol != "https:")
     return wrong(R"("host.protocol" is not "http:" or "https:")");
   if (host.empty()) return wrong("\"host.host\" is missing");
+  if (has_nul(host) || has_nul(prefix)) return wrong("\"host\" has a NUL character in it");
   if (port < 1 || port > 65535) return wrong("\"host.port\" is not a port");
   if (!prefix.starts_with('/') || !prefix.ends_with('/'))
     return wrong("\"host.path\" does not begin and end with \"/\"");

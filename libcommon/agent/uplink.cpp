@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <cstdlib>
 #include <utility>
@@ -63,6 +62,7 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions
       owner_(owner),
       gone_(context.get_executor()),
       pause_(context.get_executor()),
+      tasks_(context.get_executor(), "connection to the master"),
       proof_(context.get_executor()),
       backoff_(kFirstPause, kLongestPause),
       lost_at_(now()) {}
@@ -122,6 +122,8 @@ net::Task<> Uplink::run() {
                                                   process_ > 0 ? "process=" + std::to_string(process_) : "");
     socket_.emplace(*this);
     why_.clear();
+    refused_ = false;
+    dialled_ = BootClock::now();
     net::EngineClient::Authorize header = [this] { return authorize(); };
     const auto failure = co_await client_->connect(header);
     if (failure) {
@@ -172,10 +174,9 @@ void Uplink::failed(const net::ConnectFailure& failure) {
   owner_.uplink_down(why, ahead);
 }
 
-void Uplink::opened(net::Link& link, Instant at) {
+void Uplink::opened(net::Link& link, Instant) {
   link_ = &link;
   ++generation_;
-  heard_ = at;
   max_payload_ = client_->max_payload();
   socket_->open(introduction_);
   proof_.expires_after(kProofTimeout);
@@ -185,7 +186,7 @@ void Uplink::opened(net::Link& link, Instant at) {
 }
 
 void Uplink::receive(bool binary, std::string_view data) {
-  heard_ = now();
+  if (up_) owner_.uplink_heard();
   socket_->receive(binary, data);
 }
 
@@ -199,12 +200,12 @@ void Uplink::closed(engineio::CloseReason reason) {
                                                       : engineio::to_string(reason))
                                 : why_;
   fail_pending(why);
-  owner_.uplink_down(why, std::nullopt);
+  if (!refused_) owner_.uplink_down(why, std::nullopt);
   gone_.cancel();
 }
 
 /// Another master may have to be found soon.
-void Uplink::ping_is_late() { asio::co_spawn(context_, sign_ahead(), asio::detached); }
+void Uplink::ping_is_late() { tasks_.spawn("sign ahead", sign_ahead()); }
 
 void Uplink::send_frame(const engineio::Frame& frame) {
   if (link_ != nullptr) link_->send_frame(frame);
@@ -240,6 +241,12 @@ void Uplink::verify_master(const socketio::Arguments& arguments) {
     return close_session("the master's proof is too old, or the clocks differ");
   }
   proof_.cancel();
+  if (arguments.json.size() > 2) {
+    const auto why = json::unquote(arguments.json[2]).value_or("another agent has this shard's place");
+    refused_ = true;
+    owner_.uplink_refused("the master refused us: " + why);
+    return close_session(why);
+  }
   up_ = true;
   up_since_ = now();
   owner_.uplink_up(ahead);

@@ -12,7 +12,9 @@
 #include "agent/leader_lookup.hpp"
 #include "agent/shard_config.hpp"
 #include "base/backoff.hpp"
+#include "base/boot_clock.hpp"
 #include "net/engine_client.hpp"
+#include "net/task_scope.hpp"
 #include "wire/socketio/client.hpp"
 
 namespace smaster::agent {
@@ -28,6 +30,10 @@ class UplinkOwner {
   virtual void uplink_up(Millis ahead) = 0;
   /// The connection is gone, or could not be made. `ahead`: what a refusal told of the clocks.
   virtual void uplink_down(const std::string& why, std::optional<Millis> ahead) = 0;
+  /// The master has proved itself, and says that another agent has our place. The connection ends.
+  virtual void uplink_refused(const std::string& why) = 0;
+  /// A master that has proved itself has said something.
+  virtual void uplink_heard() = 0;
   /// An event of a master that has proved itself.
   virtual void uplink_event(std::string_view name, std::optional<socketio::AckId> ack_id,
                             socketio::Arguments arguments) = 0;
@@ -62,10 +68,16 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   /// The one that it is connected to, or tried last.
   [[nodiscard]] const MasterAddress& master() const { return masters_->masters()[current_]; }
   [[nodiscard]] bool polling() const { return client_ && client_->polling(); }
-  /// When the master last sent anything.
-  [[nodiscard]] Instant heard() const { return heard_; }
+  /// When the connection was begun.
+  [[nodiscard]] BootTime dialled() const { return dialled_; }
+  /// Ends the connection; another one is made.
+  void drop(std::string_view why) {
+    if (link_ != nullptr) close_session(why);
+  }
   /// The most bytes that one message may have; no limit is known before the first connection.
   [[nodiscard]] std::size_t max_payload() const { return max_payload_; }
+  /// Bytes that wait to be sent.
+  [[nodiscard]] std::size_t queued() const { return link_ != nullptr ? client_->queued() : 0; }
 
   /// Sends an event; `arguments` are JSON. Nothing is sent while the connection is down.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments,
@@ -121,6 +133,7 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   std::optional<socketio::Client> socket_;
   net::Timer gone_;   ///< cancelled when the session is over
   net::Timer pause_;  ///< between tries
+  net::TaskScope tasks_;
   net::Timer proof_;  ///< how long the master may take to prove itself
   Backoff backoff_;
   std::string header_;  ///< signed ahead; each is good once
@@ -129,7 +142,8 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   socketio::AckId next_id_ = 0;
   unsigned generation_ = 0;
   std::string why_;  ///< why we ended the session, if we did
-  Instant heard_{};
+  BootTime dialled_{};
+  bool refused_ = false;
   Instant up_since_{};
   bool leaderless_ = false;  ///< that was said
   Instant lost_at_;          ///< since when there has been no good connection

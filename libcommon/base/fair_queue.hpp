@@ -2,6 +2,7 @@
 // take turns. Bounded. No clock and no thread here.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <optional>
@@ -30,9 +31,16 @@ class FairQueue {
 
   /// The next key's first item; that key is last then.
   std::optional<Item> pop() {
-    if (turns_.empty()) return std::nullopt;
-    auto key = std::move(turns_.front());
-    turns_.pop_front();
+    return pop([](const std::string&) { return true; });
+  }
+
+  /// The same, passing over keys that `may` says no to.
+  template <class May>
+  std::optional<Item> pop(May may) {
+    const auto turn = std::find_if(turns_.begin(), turns_.end(), may);
+    if (turn == turns_.end()) return std::nullopt;
+    auto key = std::move(*turn);
+    turns_.erase(turn);
     const auto found = by_key_.find(key);
     std::optional<Item> item(std::move(found->second.front()));
     found->second.pop_front();

@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/text.hpp"
+
 namespace smaster {
 namespace {
 
@@ -17,9 +19,16 @@ Error system_error(const std::string& what, const std::filesystem::path& path, i
   return fail(kind, "cannot " + what + " " + path.string() + ": " + std::strerror(code));
 }
 
+/// A path that the system would take for a shorter one.
+Error cut_short(const std::filesystem::path& path) {
+  return fail(ErrorKind::bad_data, "the path " + path.string().substr(0, path.string().find('\0')) +
+                                       "… has a NUL character in it: no file can be named so");
+}
+
 }  // namespace
 
 Result<std::string> read_file(const std::filesystem::path& path) {
+  if (has_nul(path.native())) return cut_short(path);
   const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return system_error("read", path, errno);
   std::string data;
@@ -37,6 +46,7 @@ Result<std::string> read_file(const std::filesystem::path& path) {
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
                         IfExists if_exists) {
+  if (has_nul(path.native())) return cut_short(path);
   const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
   Fd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   auto file = folder ? NewFile::begin(std::move(folder), mode) : std::nullopt;
@@ -48,6 +58,7 @@ Result<void> write_file(const std::filesystem::path& path, std::string_view data
 }
 
 Result<void> make_private_folder(const std::filesystem::path& path) {
+  if (has_nul(path.native())) return cut_short(path);
   std::error_code error;
   auto folder = std::filesystem::absolute(path, error).lexically_normal();
   if (!folder.has_filename()) folder = folder.parent_path();  // "dir/" names the same folder as "dir"

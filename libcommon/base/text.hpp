@@ -26,6 +26,10 @@ template <class Int>
   return value;
 }
 
+/// Whether there is a NUL in it: made a C string, it would be cut there, and be another path, host or
+/// argument than the one that was looked at. Whoever makes one refuses such a text.
+[[nodiscard]] inline bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
+
 [[nodiscard]] std::string_view trim(std::string_view text);
 
 /// What stands between the separators; empty pieces are left out.

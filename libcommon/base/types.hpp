@@ -74,6 +74,9 @@ class ShardName {
     return ShardName(number > 0 && number <= kMaxProcess ? own + '-' + std::to_string(number) : own);
   }
 
+  /// Whether it is not its shard's first process.
+  [[nodiscard]] bool is_further() const { return text_.find('-') != std::string::npos; }
+
   [[nodiscard]] const std::string& str() const { return text_; }
   bool operator==(const ShardName&) const = default;
   /// Shorter names first, then alphabetical: the order in which they are generated.

@@ -4,11 +4,18 @@
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <condition_variable>
 #include <cstdlib>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
 
 #include "base/text.hpp"
 #include "control/stream.hpp"
 #include "json/json.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 namespace {
@@ -35,18 +42,22 @@ class Exchange {
   /// `more`: where the body comes from instead, piece by piece.
   Result<void> run(http::request<http::string_body> request, const std::function<bool(std::string&)>& take,
                    const std::function<std::string()>& more = nullptr) {
-    asio::io_context context(1);
     Result<void> result;
-    asio::co_spawn(context, talk(context, std::move(request), take, more, result), [](std::exception_ptr) {});
-    context.run();
+    net::TaskScope tasks(context_.get_executor(), "control client");
+    tasks.spawn("request", talk(std::move(request), take, more, result), [&result] {
+      result = fail(ErrorKind::internal, "the request failed in a way that should not happen");
+    });
+    context_.run();
     return result;
   }
 
+  /// Gives up, from any thread.
+  void stop() { context_.stop(); }
+
  private:
-  net::Task<> talk(asio::io_context& context, http::request<http::string_body> request,
-                   const std::function<bool(std::string&)>& take, const std::function<std::string()>& more,
-                   Result<void>& result) {
-    Stream stream(context.get_executor());
+  net::Task<> talk(http::request<http::string_body> request, const std::function<bool(std::string&)>& take,
+                   const std::function<std::string()>& more, Result<void>& result) {
+    Stream stream(context_.get_executor());
     boost::system::error_code error;
     stream.expires_after(timeout_);
     if (path_.string().size() >= 108) {
@@ -121,6 +132,7 @@ class Exchange {
                                             " went away before it had answered (" + error.message() + ')');
   }
 
+  asio::io_context context_{2};  // stopped by another thread
   std::filesystem::path path_;
   Millis timeout_;
 };
@@ -137,7 +149,7 @@ http::request<http::string_body> make_request(std::string_view method, std::stri
 }
 
 /// The answer's body in one piece. `more`: the request's, piece by piece, if it is not in it.
-Result<std::string> whole_answer(Exchange exchange, http::request<http::string_body> request,
+Result<std::string> whole_answer(Exchange&& exchange, http::request<http::string_body> request,
                                  const std::function<std::string()>& more) {
   std::string answer;
   const auto result = exchange.run(
@@ -166,7 +178,7 @@ std::filesystem::path default_socket() {
 
 Result<std::string> Client::request(std::string_view method, std::string_view target,
                                     std::string body) const {
-  return whole_answer({socket_, timeout_}, make_request(method, target, std::move(body)), nullptr);
+  return whole_answer(Exchange(socket_, timeout_), make_request(method, target, std::move(body)), nullptr);
 }
 
 Result<void> Client::download(std::string_view target,
@@ -180,24 +192,103 @@ Result<void> Client::download(std::string_view target,
 
 Result<std::string> Client::upload(std::string_view method, std::string_view target,
                                    const std::function<std::string()>& next) const {
-  return whole_answer({socket_, timeout_}, make_request(method, target, {}), next);
+  return whole_answer(Exchange(socket_, timeout_), make_request(method, target, {}), next);
 }
+
+namespace {
+
+/// Lines on their way from the thread that reads them to the one that uses them.
+class Ahead {
+ public:
+  /// Waits while too much is unused; false when no more lines are wanted.
+  bool put(std::string line) {
+    constexpr std::size_t kMost = 256 << 20;
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return bytes_ < kMost || enough_; });
+    if (enough_) return false;
+    bytes_ += line.size();
+    lines_.push_back(std::move(line));
+    changed_.notify_all();
+    return true;
+  }
+  void end() {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+    changed_.notify_all();
+  }
+  /// None at the end.
+  std::optional<std::string> take() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !lines_.empty() || ended_; });
+    if (lines_.empty()) return std::nullopt;
+    auto line = std::move(lines_.front());
+    lines_.pop_front();
+    bytes_ -= line.size();
+    changed_.notify_all();
+    return line;
+  }
+  void enough() {
+    const std::lock_guard lock(mutex_);
+    enough_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<std::string> lines_;
+  std::size_t bytes_ = 0;
+  bool ended_ = false;
+  bool enough_ = false;
+};
+
+/// Ends the reading, if it has not ended.
+struct Joined {
+  Ahead& ahead;
+  Exchange& exchange;
+  std::thread& reader;
+
+  ~Joined() {
+    ahead.enough();
+    exchange.stop();
+    reader.join();
+  }
+};
+
+}  // namespace
 
 Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,
                             const std::function<bool(std::string_view line)>& on_line) const {
-  std::size_t searched = 0;
-  return Exchange(socket_, timeout_)
-      .run(make_request(method, target, std::move(body)), [&](std::string& received) {
-        std::size_t begin = 0;
-        for (auto end = received.find('\n', searched); end != std::string::npos;
-             end = received.find('\n', begin)) {
-          if (!on_line(std::string_view(received).substr(begin, end - begin))) return false;
-          begin = end + 1;
-        }
-        received.erase(0, begin);
-        searched = received.size();
-        return true;
-      });
+  // What comes is read in a thread of its own: a pager that nobody scrolls stops the printing, not the
+  // server.
+  Ahead ahead;
+  Exchange exchange(socket_, timeout_);
+  Result<void> result;
+  std::thread reader([&] {
+    std::size_t searched = 0;
+    result = exchange.run(make_request(method, target, std::move(body)), [&](std::string& received) {
+      std::size_t begin = 0;
+      for (auto end = received.find('\n', searched); end != std::string::npos;
+           end = received.find('\n', begin)) {
+        if (!ahead.put(received.substr(begin, end - begin))) return false;
+        begin = end + 1;
+      }
+      received.erase(0, begin);
+      searched = received.size();
+      return true;
+    });
+    ahead.end();
+  });
+  bool more = true;
+  {
+    const Joined joined{ahead, exchange, reader};
+    while (more) {
+      const auto line = ahead.take();
+      if (!line) break;
+      more = on_line(*line);
+    }
+  }
+  return more ? result : Result<void>();
 }
 
 }  // namespace smaster::control

@@ -25,8 +25,8 @@ class Client {
   /// timed_out when it is silent, else what the server said.
   [[nodiscard]] Result<std::string> request(std::string_view method, std::string_view target,
                                             std::string body = {}) const;
-  /// The same for an answer in lines; each is handed on as it comes. `on_line` returns false to stop
-  /// listening.
+  /// The same for an answer in lines; each is handed on as it comes, in the caller's thread. What it has not
+  /// taken yet waits in memory, up to 256 MiB. `on_line` returns false to stop listening.
   [[nodiscard]] Result<void> stream(std::string_view method, std::string_view target, std::string body,
                                     const std::function<bool(std::string_view line)>& on_line) const;
   /// GETs bytes, handed on as they come.

@@ -7,33 +7,46 @@
 #include <boost/beast/http.hpp>
 #include <memory>
 #include <optional>
+#include <span>
 #include <utility>
 
 #include "base/types.hpp"
 #include "control/stream.hpp"
+#include "net/crowd.hpp"
+#include "net/descriptors.hpp"
+#include "net/http_rules.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 
 namespace asio = net::asio;
 namespace http = boost::beast::http;
 
-/// How much a client may send, and how long it may take for it; without patience as long as it likes.
+/// How much a client may send, and how long it may take to send a request or to take a piece of an answer;
+/// without patience as long as it likes, until others need its place.
 struct ConnectionLimits {
   std::uint64_t max_body;          ///< bytes
   bool pieces;                     ///< a PUT may be of any size, and is handed on as it comes
-  std::optional<Millis> patience;  ///< from one answer to the end of the next request
+  std::optional<Millis> patience;  ///< from one answer to the end of the next request; for each write
+  /// Headers that every answer has, whatever it is.
+  std::span<const std::pair<const char*, const char*>> headers{};
 };
 
 /// One HTTP/1.1 client on a stream socket: its requests go to the handler, one after the other, the answers
 /// back.
 template <class Socket>
-class Connection : public std::enable_shared_from_this<Connection<Socket>> {
+class Connection final : public net::Crowd::Member, public std::enable_shared_from_this<Connection<Socket>> {
+  using Rank = net::Crowd::Rank;
   using Header = http::request_parser<http::empty_body>;
 
  public:
-  /// `elsewhere`: for requests that another server answers; empty: there are none.
-  Connection(Socket socket, const Handler& handler, const ConnectionLimits& limits, Elsewhere elsewhere = {})
-      : socket_(std::move(socket)),
+  /// `crowd`, `whose`: where and by what it is counted while its client is waited for. `elsewhere`: for
+  /// requests that another server answers; empty: there are none.
+  Connection(Socket socket, net::Place place, net::Crowd& crowd, std::string whose, const Handler& handler,
+             const ConnectionLimits& limits, Elsewhere elsewhere = {})
+      : Member(crowd, std::move(whose)),
+        socket_(std::move(socket)),
+        place_(std::move(place)),
         handler_(handler),
         limits_(limits),
         elsewhere_(std::move(elsewhere)),
@@ -47,12 +60,14 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
     bool keep = true;
     while (keep) {
-      boost::system::error_code error;
       http::request_parser<http::empty_body> header;
       header.body_limit(boost::none);
-      hurry();
-      co_await http::async_read_header(socket_, buffer_, header, asio::redirect_error(net::use_task, error));
-      if (error) co_return;
+      wait_for_client();
+      if (const auto error = co_await net::read_request_header(socket_, buffer_, header)) {
+        co_await refuse(error);
+        co_return;
+      }
+      wait_for_client();
       if (elsewhere_) {
         const auto call = to_call(header.get());
         auto other = co_await elsewhere_(call.path);
@@ -70,19 +85,24 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
   }
 
-  void drop() {
+  void drop() override {
+    dropped_ = true;
+    is_served();
     boost::system::error_code ignored;
     socket_.close(ignored);
+    place_.release();
   }
 
  private:
   net::Task<bool> serve_whole(Header& header) {
-    boost::system::error_code error;
     http::request_parser<http::string_body> parser(std::move(header));
     parser.body_limit(limits_.max_body);
-    co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
-    patience_.cancel();
-    if (error) co_return false;
+    const auto error = co_await net::read_request_body(socket_, buffer_, parser);
+    if (error) {
+      co_await refuse(error);
+      co_return false;
+    }
+    is_served();
     auto call = to_call(parser.get());
     call.body = std::move(parser.get().body());
     co_return co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
@@ -90,7 +110,7 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
 
   /// A body that may be larger than memory is read as the handler asks for it.
   net::Task<bool> serve_pieces(Header& header) {
-    patience_.cancel();  // pieces come as they are asked for
+    is_served();  // pieces come as they are asked for
     http::request_parser<http::buffer_body> parser(std::move(header));
     parser.body_limit(boost::none);
     auto call = to_call(parser.get());
@@ -112,7 +132,9 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
       body.data = piece.data();
       body.size = piece.size();
       boost::system::error_code error;
+      wait_for_client();
       co_await http::async_read(socket_, buffer_, parser, asio::redirect_error(net::use_task, error));
+      is_served();
       if (error && error != http::error::need_buffer) {
         co_return fail(ErrorKind::unavailable, "the client went away: " + error.message());
       }
@@ -130,6 +152,15 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     co_return co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
   }
 
+  /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
+  net::Task<> refuse(boost::system::error_code error) {
+    const auto status = net::refusal_status(error);
+    if (!status) co_return;
+    auto refusal = error_reply(fail(ErrorKind::bad_data, "malformed HTTP request: " + error.message()));
+    refusal.status = static_cast<unsigned>(*status);
+    co_await refuse(std::move(refusal));
+  }
+
   net::Task<> refuse(Reply refusal) {
     co_await reply(std::move(refusal), 11, false);
     // The request is taken off the socket unread: closed over it, the connection would be reset and the
@@ -137,12 +168,13 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     boost::system::error_code error;
     socket_.shutdown(Socket::shutdown_send, error);
     constexpr std::size_t kMaxDrained = 65'536;
+    wait_for_client();
     co_await net::drain(socket_, kMaxDrained);
   }
 
   /// The request goes on to there as it comes, the answer back; no other follows on this connection.
   net::Task<> relay(http::request<http::empty_body>& header, std::unique_ptr<net::Stream> other) {
-    patience_.cancel();
+    is_served();
     boost::system::error_code error;
     header.keep_alive(false);
     http::request_serializer<http::empty_body> serializer(header);
@@ -155,7 +187,8 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
     const auto self = this->shared_from_this();
     const std::shared_ptr<net::Stream> there = std::move(other);
-    asio::co_spawn(socket_.get_executor(), forward(self, there), [](std::exception_ptr) {});
+    net::TaskScope forwarding(socket_.get_executor(), "control relay");
+    forwarding.spawn("forward a request", forward(self, there));
     co_await copy(*there, socket_);
     drop();
     there->close(error);
@@ -180,8 +213,10 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     }
   }
 
-  /// The rest of the request must come in time.
-  void hurry() {
+  /// It is to send the rest of its request, or to take what is sent.
+  void wait_for_client() {
+    if (dropped_) return;
+    waits(Rank::silent);
     if (!limits_.patience) return;
     patience_.expires_after(*limits_.patience);
     patience_.async_wait([self = this->shared_from_this()](boost::system::error_code error) {
@@ -189,15 +224,33 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     });
   }
 
+  void is_served() {
+    busy();
+    patience_.cancel();
+  }
+
+  /// Writes one after the other, each within the client's patience.
+  template <class Buffers>
+  net::Task<boost::system::error_code> write(Buffers buffers) {
+    boost::system::error_code error;
+    wait_for_client();
+    co_await asio::async_write(socket_, buffers, asio::redirect_error(net::use_task, error));
+    is_served();
+    co_return error;
+  }
+
   net::Task<bool> reply(Reply reply, unsigned version, bool keep) {
     http::response<http::string_body> response(static_cast<http::status>(reply.status), version);
     response.set(http::field::content_type, reply.type);
+    for (const auto& [name, value] : limits_.headers) response.set(name, value);
     for (const auto& [name, value] : reply.headers) response.set(name, value);
     response.keep_alive(keep);
     response.body() = std::move(reply.body);
     response.prepare_payload();
     boost::system::error_code error;
+    wait_for_client();
     co_await http::async_write(socket_, response, asio::redirect_error(net::use_task, error));
+    is_served();
     co_return !error && keep;
   }
 
@@ -205,9 +258,12 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
     boost::system::error_code error;
     http::response<http::empty_body> header(http::status::ok, 11);
     header.set(http::field::content_type, type);
+    for (const auto& [name, value] : limits_.headers) header.set(name, value);
     header.chunked(true);
     http::response_serializer<http::empty_body> serializer(header);
+    wait_for_client();
     co_await http::async_write_header(socket_, serializer, asio::redirect_error(net::use_task, error));
+    is_served();
     co_return error;
   }
 
@@ -218,13 +274,9 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
       const auto piece = co_await bytes.next_piece();
       if (!piece) co_return false;
       if (piece->empty()) break;
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(*piece)),
-                                 asio::redirect_error(net::use_task, error));
+      error = co_await write(http::make_chunk(asio::buffer(*piece)));
     }
-    if (!error) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
-    }
+    if (!error) error = co_await write(http::make_chunk_last());
     co_return !error;
   }
 
@@ -233,45 +285,43 @@ class Connection : public std::enable_shared_from_this<Connection<Socket>> {
 
     // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
     // rules.
+    lines.drop_ = [this] { drop(); };
     bool watching = true;
     socket_.async_wait(Socket::wait_read, [&](boost::system::error_code waited) {
       watching = false;
-      if (waited) return;
-      lines.gone_ = true;
-      lines.wake_.cancel();
+      if (!waited) lines.leave();
     });
     while (!error && !lines.gone_) {
       if (lines.lines_.empty()) {
         if (lines.finished_) break;
         boost::system::error_code woken;
-        lines.wake_.expires_at(net::Timer::time_point::max());
+        if (!dropped_) waits(Rank::reader);
         co_await lines.wake_.async_wait(asio::redirect_error(net::use_task, woken));
+        busy();
         continue;
       }
-      auto line = std::move(lines.lines_.front());
-      lines.lines_.pop_front();
-      line += '\n';
-      co_await asio::async_write(socket_, http::make_chunk(asio::buffer(line)),
-                                 asio::redirect_error(net::use_task, error));
+      const auto some = lines.take();
+      error = co_await write(http::make_chunk(asio::buffer(some)));
     }
     const bool whole = !error && !lines.gone_;
     if (whole) {
-      co_await asio::async_write(socket_, http::make_chunk_last(),
-                                 asio::redirect_error(net::use_task, error));
+      error = co_await write(http::make_chunk_last());
     } else {
-      lines.gone_ = true;
-      lines.lines_.clear();
+      lines.leave();
       if (lines.on_gone) lines.on_gone();
     }
     boost::system::error_code ignored;
     socket_.cancel(ignored);
     while (watching) co_await asio::post(socket_.get_executor(), net::use_task);
     lines.on_gone = nullptr;
+    lines.drop_ = nullptr;
     co_return whole;
   }
 
   Socket socket_;
-  boost::beast::flat_buffer buffer_;
+  net::Place place_;
+  bool dropped_ = false;
+  boost::beast::flat_buffer buffer_ = net::request_buffer();
   const Handler& handler_;
   const ConnectionLimits limits_;
   const Elsewhere elsewhere_;

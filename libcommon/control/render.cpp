@@ -8,6 +8,7 @@
 #include <ctime>
 #include <vector>
 
+#include "base/outlet.hpp"
 #include "control/select.hpp"
 #include "json/json.hpp"
 
@@ -20,41 +21,45 @@ namespace bj = boost::json;
 struct Column {
   std::string_view name;
   std::string_view key;
-  enum class In { row, stats, bot } in;  ///< the registry's row, the last status, or its `bot`
+  ShardGauge::In in;
 };
 
+using In = ShardGauge::In;
 constexpr Column kShardColumns[] = {
-    {"id", "id", Column::In::row},
-    {"state", "state", Column::In::row},
-    {"is_master", "isMaster", Column::In::row},
-    {"connected", "connected", Column::In::row},
-    {"address", "address", Column::In::row},
-    {"goal_shard_id", "goalShardId", Column::In::row},
-    {"goal_shard_count", "goalShardCount", Column::In::row},
-    {"current_shard_id", "currentShardId", Column::In::row},
-    {"current_shard_count", "currentShardCount", Column::In::row},
-    {"created_time", "createdTime", Column::In::row},
-    {"boot_time", "bootTime", Column::In::row},
-    {"stop_time", "stopTime", Column::In::row},
-    {"last_seen", "lastSeen", Column::In::row},
-    {"last_heartbeat", "lastHeartbeat", Column::In::row},
-    {"start_time", "startTime", Column::In::stats},
-    {"message_count_delta", "messageCountDelta", Column::In::stats},
-    {"message_count_total", "messageCountTotal", Column::In::stats},
-    {"mem_heap_used", "memHeapUsed", Column::In::stats},
-    {"mem_heap_total", "memHeapTotal", Column::In::stats},
-    {"mem_rss", "memRSS", Column::In::stats},
-    {"mem_external", "memExternal", Column::In::stats},
-    {"cpu_load", "cpuLoad", Column::In::stats},
-    {"ping", "ping", Column::In::stats},
-    {"storage_used_total", "storageUsedTotal", Column::In::stats},
-    {"storage_used_users", "storageUsedUsers", Column::In::stats},
-    {"bot_state", "state", Column::In::bot},
-    {"bot_ready", "ready", Column::In::bot},
-    {"bot_pid", "pid", Column::In::bot},
-    {"bot_deaths", "deaths", Column::In::bot},
-    {"bot_crash_loop", "crashLoop", Column::In::bot},
-    {"bot_last_exit", "lastExit", Column::In::bot},
+    {"id", "id", In::row},
+    {"state", "state", In::row},
+    {"is_master", "isMaster", In::row},
+    {"connected", "connected", In::row},
+    {"address", "address", In::row},
+    {"goal_shard_id", "goalShardId", In::row},
+    {"goal_shard_count", "goalShardCount", In::row},
+    {"current_shard_id", "currentShardId", In::row},
+    {"current_shard_count", "currentShardCount", In::row},
+    {"created_time", "createdTime", In::row},
+    {"boot_time", "bootTime", In::row},
+    {"stop_time", "stopTime", In::row},
+    {"last_seen", "lastSeen", In::row},
+    {"last_heartbeat", "lastHeartbeat", In::row},
+    {"start_time", "startTime", In::stats},
+    {"message_count_delta", "messageCountDelta", In::stats},
+    {"message_count_total", "messageCountTotal", In::stats},
+    {"mem_heap_used", "memHeapUsed", In::stats},
+    {"mem_heap_total", "memHeapTotal", In::stats},
+    {"mem_rss", "memRSS", In::stats},
+    {"mem_external", "memExternal", In::stats},
+    {"cpu_load", "cpuLoad", In::stats},
+    {"ping", "ping", In::stats},
+    {"storage_used_total", "storageUsedTotal", In::stats},
+    {"storage_used_users", "storageUsedUsers", In::stats},
+    {"bot_state", "state", In::bot},
+    {"bot_ready", "ready", In::bot},
+    {"bot_pid", "pid", In::bot},
+    {"bot_deaths", "deaths", In::bot},
+    {"bot_crash_loop", "crashLoop", In::bot},
+    {"bot_last_exit", "lastExit", In::bot},
+    {"bot_askable", "askable", In::bot},
+    {"duplicate", "duplicate", In::row},
+    {"duplicate_address", "duplicateAddress", In::row},
 };
 
 constexpr std::string_view kSampleColumns[] = {"id",
@@ -76,10 +81,10 @@ constexpr std::string_view kSampleColumns[] = {"id",
                                                "storageUsedTotal",
                                                "storageUsedUsers"};
 
-const bj::value* field(const bj::object& shard, std::string_view key, Column::In in) {
-  return in == Column::In::row     ? shard.if_contains(key)
-         : in == Column::In::stats ? status_field(shard, key)
-                                   : bot_field(shard, key);
+const bj::value* field(const bj::object& shard, std::string_view key, ShardGauge::In in) {
+  return in == In::row     ? shard.if_contains(key)
+         : in == In::stats ? status_field(shard, key)
+                           : bot_field(shard, key);
 }
 
 /// A number as text, or "-" where it is not known, which is −1 or missing.
@@ -87,21 +92,11 @@ std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
 }
 
-std::string csv_cell(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"') quoted += '"';
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
 std::string csv_cell(const bj::value* value) {
   if (value == nullptr || value->is_null()) return "";
   if (value->is_array()) return json::number(mean(value));
-  if (!value->is_string()) return json::serialize(*value);
-  return csv_cell(std::string_view(value->get_string()));
+  if (value->is_number() || value->is_bool()) return json::serialize(*value);
+  return outlet::csv_cell(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
 }
 
 std::string ago(double ms, std::int64_t now_ms) {
@@ -122,43 +117,32 @@ std::string duration(double ms) {
 
 const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
 
-/// A text without line breaks and quotes, as a Prometheus label's value.
-std::string label(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    if (c == '\\' || c == '"') out += '\\';
-    out += c == '\n' ? ' ' : c;
-  }
-  return out;
-}
-
 void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
   out += fmt::format("# HELP smaster_{} {}\n# TYPE smaster_{} {}\n", name, help, name, type);
 }
 
-struct Gauge {
-  std::string_view name;
-  std::string_view key;
-  std::string_view help;
-  Column::In in;
-  double scale;
-};
-
-constexpr Gauge kShardGauges[] = {
-    {"shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", Column::In::row, 1},
-    {"shard_connected", "connected", "Whether the shard is connected.", Column::In::row, 1},
-    {"shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.", Column::In::row,
-     1e-3},
-    {"shard_messages_total", "messageCountTotal", "Messages the bot has seen since it started.",
-     Column::In::stats, 1},
-    {"shard_heap_used_bytes", "memHeapUsed", "Heap in use.", Column::In::stats, 1},
-    {"shard_resident_memory_bytes", "memRSS", "Resident memory.", Column::In::stats, 1},
-    {"shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", Column::In::stats, 1},
-    {"shard_ping_seconds", "ping", "Round trip to Discord's gateway.", Column::In::stats, 1e-3},
-    {"shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.", Column::In::stats, 1},
-    {"shard_bot_deaths_total", "deaths", "Times that the bot died by itself, as its agent counts.",
-     Column::In::bot, 1},
-    {"shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.", Column::In::bot, 1},
+constexpr ShardGauge kShardGauges[] = {
+    {Figure::shard_id, "shard_id", "goalShardId", "Shard id that the shard has; -1 for none.", In::row, 1},
+    {Figure::connected, "shard_connected", "connected", "Whether the shard is connected.", In::row, 1},
+    {Figure::last_seen, "shard_last_seen_timestamp_seconds", "lastSeen", "When the shard was last heard of.",
+     In::row, 1e-3},
+    {Figure::messages, "shard_messages_total", "messageCountTotal",
+     "Messages the bot has seen since it started.", In::stats, 1},
+    {Figure::heap_used, "shard_heap_used_bytes", "memHeapUsed", "Heap in use.", In::stats, 1},
+    {Figure::resident, "shard_resident_memory_bytes", "memRSS", "Resident memory.", In::stats, 1},
+    {Figure::cpu_load, "shard_cpu_load_ratio", "cpuLoad", "CPU load, mean over the cores, 0 to 1.", In::stats,
+     1},
+    {Figure::ping, "shard_ping_seconds", "ping", "Round trip to Discord's gateway.", In::stats, 1e-3},
+    {Figure::storage_used, "shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.",
+     In::stats, 1},
+    {Figure::bot_deaths, "shard_bot_deaths_total", "deaths",
+     "Times that the bot died by itself, as its agent counts.", In::bot, 1},
+    {Figure::bot_crash_loop, "shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.",
+     In::bot, 1},
+    {Figure::bot_askable, "shard_bot_askable", "askable", "Whether the bot can be asked, as by evals.",
+     In::bot, 1},
+    {Figure::duplicate, "shard_duplicate", "duplicate",
+     "Whether another shard with the same config connects, too.", In::row, 1},
 };
 
 struct Total {
@@ -196,8 +180,7 @@ std::string clock_time(double ms) {
 std::string csv(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
   for (const auto& row : rows) {
-    for (std::size_t i = 0; i < row.size(); ++i)
-      out += (i > 0 ? "," : "") + csv_cell(std::string_view(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) out += (i > 0 ? "," : "") + outlet::csv_cell(row[i]);
     out += "\r\n";
   }
   return out;
@@ -262,10 +245,49 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   return table;
 }
 
+/// What needs somebody and has no column: a line a shard, up to a limit.
+std::string trouble_lines(const bj::object& stats) {
+  constexpr std::size_t kMost = 10;
+  std::string lines;
+  std::size_t count = 0;
+  const auto add = [&](const bj::object& shard, const std::string& what) {
+    if (++count > kMost) return;
+    const auto id = number(shard.if_contains("goalShardId"));
+    lines += fmt::format("shard {} ({}): {}\n", std::string_view(shard.at("id").as_string()),
+                         id < 0 ? "no id" : fmt::format("id {}", fmt::join(ids_of(shard), ",")), what);
+  };
+  for (const auto& value : shards_of(stats)) {
+    const auto& shard = value.as_object();
+    std::string host, address;
+    bool duplicate = false;
+    bool refused = false;
+    json::read(shard, "duplicate", duplicate);
+    json::read(shard, "duplicateHost", host);
+    json::read(shard, "duplicateAddress", address);
+    json::read(shard, "duplicateRefused", refused);
+    if (duplicate && refused) {
+      add(shard,
+          fmt::format("its config is used by an agent on {} ({}), too, which is refused", host, address));
+    } else if (duplicate) {
+      add(shard,
+          fmt::format("its config seems to be used twice, also from {}: its id may run twice", address));
+    }
+    const auto* const askable = bot_field(shard, "askable");
+    if (askable != nullptr && askable->is_bool() && !askable->get_bool()) {
+      add(shard, "its bot has closed its channel and cannot be asked");
+    }
+  }
+  if (count > kMost) lines += fmt::format("and {} more\n", count - kMost);
+  return lines;
+}
+
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
+  std::string trouble;
+  json::read(stats, "connections_trouble", trouble);
+  if (!trouble.empty()) trouble += '\n';
   const auto waiting = identify_line(stats);
-  return totals_line(stats) + '\n' + waiting + (waiting.empty() ? "\n" : "\n\n") +
-         render(shard_table(stats, now_ms), look);
+  return totals_line(stats) + '\n' + trouble + waiting + (waiting.empty() ? "" : "\n") +
+         trouble_lines(stats) + '\n' + render(shard_table(stats, now_ms), look);
 }
 
 std::string stats_as_ndjson(const bj::object& stats) {
@@ -289,26 +311,42 @@ std::string stats_as_csv(const bj::object& stats) {
   return out;
 }
 
-std::string stats_as_prometheus(const bj::object& stats) {
+std::span<const ShardGauge> shard_gauges() { return kShardGauges; }
+
+std::string totals_as_prometheus(const bj::object& counts) {
   std::string out;
   for (const auto& total : kTotals) {
     metric(out, total.name, "gauge", total.help);
-    out += fmt::format("smaster_{} {}\n", total.name, number(stats.if_contains(total.key)));
+    out += fmt::format("smaster_{} {}\n", total.name, number(counts.if_contains(total.key)));
   }
   metric(out, "uptime_seconds", "gauge", "Time since the server started.");
-  out += fmt::format("smaster_uptime_seconds {}\n", number(stats.if_contains("uptime_ms")) / 1000);
+  return out + fmt::format("smaster_uptime_seconds {}\n", number(counts.if_contains("uptime_ms")) / 1000);
+}
+
+std::string gauge_head(const ShardGauge& gauge) {
+  std::string out;
+  metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
+  return out;
+}
+
+void append_gauge(std::string& out, const ShardGauge& gauge, std::string_view shard, double value) {
+  fmt::format_to(std::back_inserter(out), "smaster_{}{{name=\"{}\"}} {}\n", gauge.name,
+                 outlet::metrics_label(shard), value * gauge.scale);
+}
+
+std::string stats_as_prometheus(const bj::object& stats) {
+  auto out = totals_as_prometheus(stats);
   for (const auto& gauge : kShardGauges) {
-    metric(out, gauge.name, gauge.name.ends_with("_total") ? "counter" : "gauge", gauge.help);
+    out += gauge_head(gauge);
     for (const auto& value : shards_of(stats)) {
       const auto& shard = value.as_object();
       const auto* found = field(shard, gauge.key, gauge.in);
       if (found == nullptr || found->is_null()) continue;
-      if (gauge.in != Column::In::row && found->is_number() && number(found) < 0) continue;  // not known
+      if (gauge.in != In::row && found->is_number() && number(found) < 0) continue;  // not known
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);
-      out += fmt::format("smaster_{}{{name=\"{}\"}} {}\n", gauge.name, label(shard.at("id").as_string()),
-                         plain * gauge.scale);
+      append_gauge(out, gauge, shard.at("id").as_string(), plain);
     }
   }
   return out;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "control/table.hpp"
@@ -22,7 +24,37 @@ namespace smaster::control {
 [[nodiscard]] std::string stats_as_ndjson(const boost::json::object& stats);
 /// A header and one shard a line; fields quoted as RFC 4180 has it.
 [[nodiscard]] std::string stats_as_csv(const boost::json::object& stats);
-/// Prometheus' text format 0.0.4.
+/// A figure of a shard that Prometheus gets.
+enum class Figure {
+  shard_id,
+  connected,
+  last_seen,
+  messages,
+  heap_used,
+  resident,
+  cpu_load,
+  ping,
+  storage_used,
+  bot_deaths,
+  bot_crash_loop,
+  bot_askable,
+  duplicate
+};
+struct ShardGauge {
+  Figure figure;
+  std::string_view name;
+  std::string_view key;  ///< in the JSON of the stats
+  std::string_view help;
+  enum class In { row, stats, bot } in;  ///< the registry's row, the last status, or its `bot`
+  double scale;
+};
+[[nodiscard]] std::span<const ShardGauge> shard_gauges();
+
+/// The parts of Prometheus' text format 0.0.4: the totals, and of each gauge its head and a line a shard.
+[[nodiscard]] std::string totals_as_prometheus(const boost::json::object& counts);
+[[nodiscard]] std::string gauge_head(const ShardGauge& gauge);
+void append_gauge(std::string& out, const ShardGauge& gauge, std::string_view shard, double value);
+/// All of it.
 [[nodiscard]] std::string stats_as_prometheus(const boost::json::object& stats);
 
 /// History is {name: [ShardStatus…]}: one sample a line in every format.

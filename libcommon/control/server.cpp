@@ -10,8 +10,7 @@
 
 #include <algorithm>
 #include <array>
-#include <boost/asio/detached.hpp>
-#include <boost/asio/redirect_error.hpp>
+
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/json/object.hpp>
@@ -22,6 +21,7 @@
 #include "base/file.hpp"
 #include "control/connection.hpp"
 #include "json/json.hpp"
+#include "net/accept.hpp"
 
 namespace smaster::control {
 namespace {
@@ -31,7 +31,8 @@ namespace http = boost::beast::http;
 
 /// Room for the registry of a very large installation; only this user can send it. And it may take its time.
 constexpr ConnectionLimits kLimits{512ull << 20, true, std::nullopt};
-constexpr std::chrono::seconds kAcceptPause{1};
+
+constexpr auto kNobody = static_cast<uid_t>(-1);
 
 struct Word {
   ErrorKind kind;
@@ -57,10 +58,16 @@ std::vector<gid_t> peer_groups(int fd, gid_t primary) {
   return groups;
 }
 
-bool may_use(int fd, std::optional<gid_t> group) {
+/// Who connected; nobody, with an impossible uid, when that cannot be told.
+ucred peer_of(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
-  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {0, kNobody, kNobody};
+  return peer;
+}
+
+bool may_use(int fd, const ucred& peer, std::optional<gid_t> group) {
+  if (peer.uid == kNobody) return false;
   if (peer.uid == ::geteuid() || peer.uid == 0) return true;
   if (!group) return false;
   const auto groups = peer_groups(fd, peer.gid);
@@ -92,11 +99,13 @@ Reply error_reply(const Error& error) {
           json::serialize(boost::json::object{{"error", error.message}, {"kind", to_word(error.kind)}})};
 }
 
-ControlServer::ControlServer(asio::io_context& context, Handler handler, Elsewhere elsewhere)
+ControlServer::ControlServer(asio::io_context& context, net::Descriptors& descriptors, Handler handler,
+                             Elsewhere elsewhere)
     : handler_(std::move(handler)),
       elsewhere_(std::move(elsewhere)),
+      descriptors_(descriptors),
       acceptor_(context.get_executor()),
-      pause_(context.get_executor()) {}
+      tasks_(context.get_executor(), "control socket") {}
 
 ControlServer::~ControlServer() { stop(); }
 
@@ -159,14 +168,14 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
     if (auto opened = open_to(*group_, path, 0660); !opened) return opened;
   }
   path_ = path;
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  accept();
   return {};
 }
 
 void ControlServer::adopt(Fd socket, const std::filesystem::path& path) {
   acceptor_.assign(asio::local::stream_protocol(), socket.release());
   path_ = path;
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  accept();
 }
 
 Fd ControlServer::hand_over() {
@@ -174,40 +183,48 @@ Fd ControlServer::hand_over() {
   return Fd(::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0));
 }
 
-net::Task<> ControlServer::accept_loop() {
-  while (acceptor_.is_open()) {
-    boost::system::error_code error;
-    auto socket = co_await acceptor_.async_accept(asio::redirect_error(net::use_task, error));
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {
-      pause_.expires_after(kAcceptPause);
-      co_await pause_.async_wait(asio::redirect_error(net::use_task, error));
-      continue;
-    }
-    std::optional<Reply> refusal;
-    if (!may_use(socket.native_handle(), group_)) {
-      refusal = error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user"));
-    }
-    auto connection = std::make_shared<Connection>(std::move(socket), handler_, kLimits, elsewhere_);
-    connections_.insert(connection);
-    asio::co_spawn(acceptor_.get_executor(), connection->run(std::move(refusal)),
-                   [this, connection](std::exception_ptr failure) {
-                     if (failure) spdlog::error("a control request failed in a way that should not happen");
-                     connections_.erase(connection);
-                   });
-  }
+void ControlServer::accept() {
+  tasks_.keep_running("accept connections", [this] {
+    const auto serve = [this](net::LocalSocket socket, net::Place place) {
+      serve_local(std::move(socket), std::move(place));
+    };
+    const auto refuse = [](net::LocalSocket& socket) { net::refuse_busy(socket); };
+    return net::accept_each(acceptor_, descriptors_, net::Share::control, crowd_, serve, refuse);
+  });
 }
 
-net::Task<> ControlServer::serve(net::Stream stream) {
-  const auto connection =
-      std::make_shared<control::Connection<net::Stream>>(std::move(stream), handler_, kLimits);
+void ControlServer::serve_local(net::LocalSocket socket, net::Place place) {
+  std::optional<Reply> refusal;
+  const auto peer = peer_of(socket.native_handle());
+  if (!may_use(socket.native_handle(), peer, group_)) {
+    refusal = error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user"));
+  }
+  auto connection = std::make_shared<Connection>(std::move(socket), std::move(place), crowd_,
+                                                 std::to_string(peer.pid), handler_, kLimits, elsewhere_);
+  connections_.insert(connection);
+  tasks_.spawn("connection", hold(connection, std::move(refusal)),
+               [this, connection] { connections_.erase(connection); });
+}
+
+net::Task<> ControlServer::hold(std::shared_ptr<Connection> connection, std::optional<Reply> refusal) {
+  co_await connection->run(std::move(refusal));
+  connections_.erase(connection);
+}
+
+net::Task<> ControlServer::serve(net::Stream stream, std::string whose) {
+  // It is an operator's by now. Where there is no room for it, it stays where it was counted.
+  if (!stream.place().move_to(net::Share::control)) {
+    descriptors_.full(net::Share::control);
+    if (crowd_.drop_one()) (void)stream.place().move_to(net::Share::control);
+  }
+  const auto connection = std::make_shared<control::Connection<net::Stream>>(
+      std::move(stream), net::Place(), crowd_, std::move(whose), handler_, kLimits);
   co_await connection->run();
 }
 
 void ControlServer::stop() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
-  pause_.cancel();
   if (!path_.empty()) ::unlink(std::exchange(path_, {}).c_str());
   for (const auto& connection : connections_) connection->drop();
 }

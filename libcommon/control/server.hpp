@@ -11,6 +11,9 @@
 
 #include "base/fd.hpp"
 #include "control/stream.hpp"
+#include "net/crowd.hpp"
+#include "net/descriptors.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::control {
 
@@ -19,7 +22,8 @@ class Connection;
 
 class ControlServer {
  public:
-  ControlServer(net::asio::io_context& context, Handler handler, Elsewhere elsewhere = {});
+  ControlServer(net::asio::io_context& context, net::Descriptors& descriptors, Handler handler,
+                Elsewhere elsewhere = {});
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
@@ -34,20 +38,24 @@ class ControlServer {
   /// The listening socket once more, for a successor, whose path it is then.
   [[nodiscard]] Fd hand_over();
   void stop();
-  /// Serves another server's connection as if it were one on the socket.
-  net::Task<> serve(net::Stream stream);
+  /// Serves another server's connection as if it were one on the socket; `whose`: its address.
+  net::Task<> serve(net::Stream stream, std::string whose);
 
  private:
   using Connection = control::Connection<net::LocalSocket>;
-  net::Task<> accept_loop();
+  void accept();
+  void serve_local(net::LocalSocket socket, net::Place place);
+  net::Task<> hold(std::shared_ptr<Connection> connection, std::optional<Reply> refusal);
 
   Handler handler_;
   Elsewhere elsewhere_;
+  net::Descriptors& descriptors_;
+  net::Crowd crowd_;
   net::LocalAcceptor acceptor_;
-  net::Timer pause_;
   std::filesystem::path path_;
   std::optional<gid_t> group_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  net::TaskScope tasks_;
 };
 
 }  // namespace smaster::control

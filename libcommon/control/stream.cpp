@@ -1,11 +1,83 @@
 #include "control/stream.hpp"
 
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
 namespace smaster::control {
 
 namespace http = boost::beast::http;
+
+LineStream::LineStream(const net::Executor& executor, const char* type_)
+    : type(type_),
+      wake_(executor, net::Timer::time_point::max()),
+      space_(executor, net::Timer::time_point::max()) {}
+
+bool LineStream::offer(std::string line) {
+  if (gone_) return true;  // nobody misses it
+  if (!has_room(line.size())) return false;
+  add(std::move(line));
+  return true;
+}
+
+bool LineStream::has_room(std::size_t bytes) const {
+  if (lines_.empty() || bytes_ + bytes <= kOwnRoom) return true;
+  return bytes_ + bytes <= kRoom && waiting_in_all_ + bytes <= kRoomOfAll;
+}
+
+void LineStream::push(std::string line) {
+  if (gone_) return;
+  if (!lines_.empty() && bytes_ + line.size() > kRoom + kReserve) {
+    spdlog::warn("a reader of an answer has left {} bytes of it unread; it is cut off", bytes_);
+    leave();
+    if (drop_) drop_();
+    return;
+  }
+  add(std::move(line));
+}
+
+net::Task<bool> LineStream::room() {
+  while (!gone_ && bytes_ >= kOwnRoom) {
+    boost::system::error_code ignored;
+    co_await space_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  }
+  co_return !gone_;
+}
+
+void LineStream::finish() {
+  finished_ = true;
+  wake_.cancel();
+}
+
+void LineStream::add(std::string line) {
+  bytes_ += line.size();
+  waiting_in_all_ += line.size();
+  lines_.push_back(std::move(line));
+  wake_.cancel();
+}
+
+std::string LineStream::take() {
+  constexpr std::size_t kAtOnce = 65'536;
+  std::string lines;
+  do {
+    bytes_ -= lines_.front().size();
+    waiting_in_all_ -= lines_.front().size();
+    lines.append(lines_.front()) += '\n';
+    lines_.pop_front();
+  } while (!lines_.empty() && lines.size() + lines_.front().size() < kAtOnce);
+  if (bytes_ < kOwnRoom) space_.cancel();
+  return lines;
+}
+
+void LineStream::leave() {
+  gone_ = true;
+  waiting_in_all_ -= std::exchange(bytes_, 0);
+  lines_.clear();
+  wake_.cancel();
+  space_.cancel();
+}
 
 Call to_call(const http::request_header<>& request) {
   Call call{std::string(request.method_string()), "", {}, "", nullptr, request};

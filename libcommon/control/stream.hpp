@@ -13,12 +13,12 @@
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/pieces.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::control {
 
-/// The pieces of a body, each as it is asked for; an empty one is the end. Asked one after the other.
-using Pieces = std::function<net::Task<Result<std::string>>()>;
+using net::Pieces;
 
 struct Call {
   std::string method;
@@ -47,25 +47,32 @@ struct Reply {
 };
 
 /// An answer that comes line by line (NDJSON, or what `type` says). The handler keeps it and pushes; the
-/// connection writes.
+/// connection writes. What a reader has not taken is bounded: who can wait does so for `room`, who cannot is
+/// told that there is none.
 class LineStream {
  public:
-  explicit LineStream(const net::Executor& executor, const char* type_ = "application/x-ndjson")
-      : type(type_), wake_(executor) {}
-  /// Queues a line, without its newline.
-  void push(std::string line) {
-    if (gone_) return;
-    lines_.push_back(std::move(line));
-    wake_.cancel();
-  }
-  void finish() {
-    finished_ = true;
-    wake_.cancel();
-  }
+  static constexpr std::size_t kRoom = 64 << 20;        ///< bytes that wait for the reader
+  static constexpr std::size_t kReserve = 8 << 20;      ///< more of them, for `push`
+  static constexpr std::size_t kRoomOfAll = 4 * kRoom;  ///< of all streams together
+  static constexpr std::size_t kOwnRoom = 1 << 20;      ///< of which each has this much in any case
+
+  explicit LineStream(const net::Executor& executor, const char* type_ = "application/x-ndjson");
+  ~LineStream() { waiting_in_all_ -= bytes_; }
+  LineStream(const LineStream&) = delete;
+  LineStream& operator=(const LineStream&) = delete;
+
+  /// Queues a line, without its newline; false, and nothing is queued, when there is no room for it.
+  [[nodiscard]] bool offer(std::string line);
+  /// Queues a line of which there are not many more than shards. A reader that leaves even the reserve
+  /// unread is cut off: it goes away, without the end of the answer.
+  void push(std::string line);
+  /// Waits until there is room; false when the reader has gone.
+  net::Task<bool> room();
+  void finish();
   /// Called once when the reader goes away before the end.
   std::function<void()> on_gone;
-  /// Lines that the reader has not taken yet.
-  [[nodiscard]] std::size_t waiting() const { return lines_.size(); }
+  /// Bytes that the reader has not taken yet.
+  [[nodiscard]] std::size_t waiting() const { return bytes_; }
   /// Whether nobody reads it any more.
   [[nodiscard]] bool gone() const { return gone_; }
   const char* const type;
@@ -73,10 +80,21 @@ class LineStream {
  private:
   template <class Socket>
   friend class Connection;
-  net::Timer wake_;
+
+  void add(std::string line);
+  /// The next lines, with their newlines, at most some 64 KiB unless one is longer.
+  [[nodiscard]] std::string take();
+  void leave();
+  [[nodiscard]] bool has_room(std::size_t bytes) const;
+
+  inline static std::size_t waiting_in_all_ = 0;
+  net::Timer wake_;   ///< the connection waits for lines
+  net::Timer space_;  ///< handlers wait for room
   std::deque<std::string> lines_;
+  std::size_t bytes_ = 0;
   bool finished_ = false;
   bool gone_ = false;
+  std::function<void()> drop_;  ///< closes the connection; set while there is one
 };
 
 /// Where a request for this path is to be answered instead: a connection to there, or none where it is here.

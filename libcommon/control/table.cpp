@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/outlet.hpp"
+
 namespace smaster::control {
 namespace {
 
@@ -54,19 +56,6 @@ std::string fit(std::string_view text, std::size_t columns) {
   return std::string(text.substr(0, end)) + std::string(kEllipsis);
 }
 
-std::string printable(std::string_view text) {
-  std::string out;
-  out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = static_cast<unsigned char>(text[i]);
-    const auto next = i + 1 < text.size() ? static_cast<unsigned char>(text[i + 1]) : 0;
-    const bool c1 = c == 0xc2 && next >= 0x80 && next < 0xa0;  // U+0080 to U+009F are controls too
-    out += c < 0x20 || c == 0x7f || c1 ? ' ' : text[i];
-    if (c1) ++i;
-  }
-  return out;
-}
-
 std::string_view state_colour(std::string_view state) {
   const auto is = [state](std::initializer_list<std::string_view> states) {
     return std::find(states.begin(), states.end(), state) != states.end();
@@ -80,7 +69,7 @@ std::string_view state_colour(std::string_view state) {
 
 std::string render(Table table, const Look& look) {
   for (auto& row : table.rows) {
-    for (auto& cell : row) cell = printable(cell);
+    for (auto& cell : row) cell = outlet::terminal(cell);
   }
   if (look.width > 0) narrow(table, look.width);
   const auto widths = widths_of(table.rows);

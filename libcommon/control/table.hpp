@@ -34,9 +34,6 @@ struct Table {
 /// How many characters of UTF-8 a text has.
 [[nodiscard]] std::size_t length(std::string_view text);
 
-/// A text that cannot break a line, nor tell the terminal anything.
-[[nodiscard]] std::string printable(std::string_view text);
-
 /// The escape sequence of a state's colour (ECMA-48 SGR): green runs, blue is on its way, yellow wants
 /// looking at, red is down.
 [[nodiscard]] std::string_view state_colour(std::string_view state);

@@ -7,9 +7,6 @@
 namespace smaster::crypto {
 namespace {
 
-/// Base64 of an RSA-16384 signature, the longest key we take, with room for padding.
-constexpr std::size_t kMaxSignature = 2800;
-
 bool is_base64(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) {
     return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '+' ||

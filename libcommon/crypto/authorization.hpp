@@ -12,6 +12,9 @@
 
 namespace smaster::crypto {
 
+/// Base64 of an RSA-16384 signature, the longest key we take, with room for padding.
+inline constexpr std::size_t kMaxSignature = 2800;
+
 /// `<shard name>,<base64 signature>,<unix time in ms>`, taken apart.
 struct Authorization {
   ShardName name;

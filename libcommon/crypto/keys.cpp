@@ -15,6 +15,8 @@
 #include <exception>
 #include <vector>
 
+#include "base/text.hpp"
+
 namespace smaster::crypto {
 namespace {
 
@@ -88,7 +90,7 @@ bool verify(std::string_view public_pem, std::string_view text, std::string_view
 
 Result<void> check_public_key(std::string_view public_pem) {
   try {
-    if (load_public(public_pem) != nullptr) return {};
+    if (!has_nul(public_pem) && load_public(public_pem) != nullptr) return {};
   } catch (const std::exception&) {
     // Said below, in words that fit whatever was wrong with it.
   }

@@ -41,12 +41,12 @@ Error name_error(std::string_view name, const char* doing) {
               std::string("cannot ") + doing + ' ' + shown + ": " + std::strerror(error));
 }
 
-Result<void> check_name(std::string_view name) {
+Result<void> check_name(std::string_view name, const Guard* guard = nullptr) {
   if (name.empty()) return refused(name, "is no file name");
   if (name.find('\0') != std::string_view::npos) return refused(name, "has a NUL byte in it");
   const auto last = name.substr(name.rfind('/') + 1);
   if (last.empty() || last == "." || last == "..") return refused(name, "is no file name");
-  return {};
+  return guard == nullptr ? Result<void>() : guard->check_name(name);
 }
 
 /// A name as its folder and its last part.
@@ -106,11 +106,14 @@ Result<Folder> Folder::open(const std::filesystem::path& path) {
   return Folder(path, std::move(fd));
 }
 
-Result<OpenFile> Folder::open_file(std::string_view name) const {
-  if (auto good = check_name(name); !good) return good.error();
+Result<OpenFile> Folder::open_file(std::string_view name, const Guard* guard) const {
+  if (auto good = check_name(name, guard); !good) return good.error();
   // Not waiting for a pipe's other end, nor making a terminal ours; regular() refuses both.
   auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return name_error(name, "read");
+  if (guard != nullptr) {
+    if (auto free = guard->check_open(fd_.get(), file.get(), name); !free) return free.error();
+  }
   const auto info = regular(file, name);
   if (!info) return info.error();
   return OpenFile{std::move(file), static_cast<std::size_t>(info->st_size), mtime_of(*info)};
@@ -144,11 +147,15 @@ Result<File> Folder::read(std::string_view name, std::size_t max) const {
   }
 }
 
-Result<FileWriter> Folder::create(std::string_view name) const {
-  if (auto good = check_name(name); !good) return good.error();
+Result<FileWriter> Folder::create(std::string_view name, const Guard* guard) const {
+  if (auto good = check_name(name, guard); !good) return good.error();
   auto [folder_path, last] = split(name);
   auto folder = open_folder(fd_.get(), folder_path, name);
   if (!folder) return folder.error();
+  if (guard != nullptr) {
+    if (auto free = guard->check(fd_.get(), folder->get(), last, name, Access::write); !free)
+      return free.error();
+  }
   if (auto good = check_target(folder->get(), last, name); !good) return good.error();
   auto file = NewFile::begin(std::move(*folder), kFileMode);
   if (!file) return name_error(name, "write");
@@ -171,20 +178,24 @@ Result<void> FileWriter::commit(std::optional<Time> mtime) {
   return {};
 }
 
-Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime) const {
-  auto writer = create(name);
+Result<void> Folder::write(std::string_view name, std::string_view data, std::optional<Time> mtime,
+                           const Guard* guard) const {
+  auto writer = create(name, guard);
   if (!writer) return writer.error();
   if (auto written = writer->append(data); !written) return written;
   return writer->commit(mtime);
 }
 
-Result<void> Folder::remove(std::string_view name) const {
-  if (auto good = check_name(name); !good) return good.error();
+Result<void> Folder::remove(std::string_view name, const Guard* guard) const {
+  if (auto good = check_name(name, guard); !good) return good.error();
   const auto [folder_path, last] = split(name);
   const auto folder = open_beneath(fd_.get(), folder_path, O_RDONLY | O_DIRECTORY);
   if (!folder) {
     if (errno == ENOENT) return {};
     return name_error(name, "remove");
+  }
+  if (guard != nullptr) {
+    if (auto free = guard->check(fd_.get(), folder.get(), last, name, Access::write); !free) return free;
   }
   if (auto good = check_target(folder.get(), last, name); !good) return good;
   if (::unlinkat(folder.get(), last.c_str(), 0) != 0 && errno != ENOENT) return name_error(name, "remove");

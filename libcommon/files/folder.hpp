@@ -13,6 +13,7 @@
 #include "base/new_file.hpp"
 #include "base/result.hpp"
 #include "base/types.hpp"
+#include "files/guard.hpp"
 
 namespace smaster::files {
 
@@ -48,6 +49,7 @@ class FileWriter {
   std::string last_;
 };
 
+/// Where a guard is given, what it keeps is refused as not_permitted.
 class Folder {
  public:
   /// bad_config when there is no such folder.
@@ -57,14 +59,14 @@ class Folder {
   /// `max` bytes.
   [[nodiscard]] Result<File> read(std::string_view name, std::size_t max) const;
   /// The file, to be read piece by piece; errors as for read.
-  [[nodiscard]] Result<OpenFile> open_file(std::string_view name) const;
+  [[nodiscard]] Result<OpenFile> open_file(std::string_view name, const Guard* guard = nullptr) const;
   /// Begins to write the file; makes the folders that are missing.
-  [[nodiscard]] Result<FileWriter> create(std::string_view name) const;
+  [[nodiscard]] Result<FileWriter> create(std::string_view name, const Guard* guard = nullptr) const;
   /// Writes it whole, syncs, and puts it in its place; makes the folders that are missing.
-  [[nodiscard]] Result<void> write(std::string_view name, std::string_view data,
-                                   std::optional<Time> mtime) const;
+  [[nodiscard]] Result<void> write(std::string_view name, std::string_view data, std::optional<Time> mtime,
+                                   const Guard* guard = nullptr) const;
   /// Removes the file; one that does not exist is as good.
-  [[nodiscard]] Result<void> remove(std::string_view name) const;
+  [[nodiscard]] Result<void> remove(std::string_view name, const Guard* guard = nullptr) const;
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
 

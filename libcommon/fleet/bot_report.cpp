@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 
+#include "base/outlet.hpp"
 #include "json/json.hpp"
 
 namespace smaster::fleet {
@@ -14,7 +15,7 @@ constexpr std::size_t kMaxGateways = 1024;
 
 void read_short(const boost::json::object& from, std::string_view key, std::string& out) {
   json::read(from, key, out);
-  if (out.size() > kMaxText) out.resize(kMaxText);
+  out.resize(outlet::cut(out, kMaxText).size());
 }
 
 GatewayReport read_gateway(const boost::json::object& from) {
@@ -49,6 +50,15 @@ boost::json::object to_json(const GatewayReport& report) {
           {"heard", report.heard}};
 }
 
+void read_if_known(const boost::json::object& from, std::string_view key, std::optional<bool>& out) {
+  const auto* const value = from.if_contains(key);
+  if (value != nullptr) out = value->is_bool() ? std::optional(value->get_bool()) : std::nullopt;
+}
+
+boost::json::value if_known(const std::optional<bool>& value) {
+  return value ? boost::json::value(*value) : boost::json::value(nullptr);
+}
+
 }  // namespace
 
 void read(const boost::json::object& from, BotReport& report) {
@@ -56,10 +66,9 @@ void read(const boost::json::object& from, BotReport& report) {
   read_short(from, "state", report.state);
   read_short(from, "lastExit", report.last_exit);
   read_short(from, "hooks", report.hooks);
-  if (const auto* const ready = from.if_contains("ready"); ready != nullptr) {
-    report.ready = ready->is_bool() ? std::optional(ready->get_bool()) : std::nullopt;
-  }
   json::read(from, "asks", report.asks);
+  read_if_known(from, "ready", report.ready);
+  read_if_known(from, "askable", report.askable);
   json::read(from, "pid", report.pid);
   json::read(from, "deaths", report.deaths);
   json::read(from, "crashLoop", report.crash_loop);
@@ -78,7 +87,8 @@ boost::json::object to_json(const BotReport& report) {
   for (const auto& gateway : report.gateways) gateways.push_back(to_json(gateway));
   return {{"agent", report.agent},
           {"state", report.state},
-          {"ready", report.ready ? boost::json::value(*report.ready) : boost::json::value(nullptr)},
+          {"ready", if_known(report.ready)},
+          {"askable", if_known(report.askable)},
           {"asks", report.asks},
           {"hooks", report.hooks},
           {"gateways", std::move(gateways)},

@@ -36,6 +36,7 @@ struct BotReport {
   bool asks = false;          ///< it asks before each login, so that its process may start at any time
   std::string hooks;          ///< the libraries that the agent's hooks found in it
   std::vector<GatewayReport> gateways;
+  std::optional<bool> askable;     ///< whether it can be asked (evals); nothing when it has not said anything
   std::int64_t pid = -1;           ///< its process; −1 while there is none
   std::int64_t deaths = 0;         ///< times that it has died by itself since the agent started
   bool crash_loop = false;         ///< it dies again and again

@@ -246,12 +246,13 @@ Plan Dispatch::plan(Time now) {
   return plan;
 }
 
-void Dispatch::saved(const std::vector<Assign>& assignments, Time now) {
+void Dispatch::saved(std::span<const Assign> assignments, Time now) {
   for (const auto& assignment : assignments) {
     const auto found = seats_.find(assignment.shard);
-    if (found != seats_.end()) --found->second->saving;
+    if (found == seats_.end()) continue;
+    --found->second->saving;
+    remind(*found->second, now);
   }
-  tell_all(now);
 }
 
 // ---- logins ----

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <set>
+#include <span>
 #include <vector>
 
 #include "fleet/breaker.hpp"
@@ -105,7 +106,7 @@ class Dispatch {
 
   /// What the rules want now. It is in the seats' `info`, and goes out once `saved` says that it is on disk.
   [[nodiscard]] Plan plan(Time now);
-  void saved(const std::vector<Assign>& assignments, Time now);
+  void saved(std::span<const Assign> assignments, Time now);
   /// Starts whose turn it is, and ends of pauses.
   void tick(Time now);
   /// When tick must be called, if ever.

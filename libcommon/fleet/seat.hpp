@@ -73,7 +73,8 @@ struct Seat {
   }
   /// When nothing was heard for so long that it must have stopped its bot by itself.
   [[nodiscard]] Time gone_at(const Patience& patience) const {
-    return std::max(info.last_seen, patience.since) + patience.assume_dead_after + margin;
+    return std::max(info.last_seen, patience.since) + std::max(patience.assume_dead_after, info.holder.term) +
+           margin;
   }
   /// A shard with a connection hears its master, and goes on.
   [[nodiscard]] bool gone(const Patience& patience, Time now) const {

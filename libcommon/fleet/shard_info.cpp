@@ -1,6 +1,7 @@
 #include "fleet/shard_info.hpp"
 
 #include <boost/json/array.hpp>
+#include <numeric>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -56,7 +57,6 @@ boost::json::object to_json(const ShardStatus& status) {
                              {"memRSS", status.mem_rss},
                              {"memExternal", status.mem_external}};
   object["cpuLoad"] = boost::json::array(status.cpu_load.begin(), status.cpu_load.end());
-  if (auto cpus = json::parse(status.cpus)) object["cpus"] = std::move(*cpus);
   object["ping"] = status.ping;
   object["storageUsedTotal"] = status.storage_used_total;
   object["storageUsedUsers"] = status.storage_used_users;
@@ -64,6 +64,18 @@ boost::json::object to_json(const ShardStatus& status) {
   add_ids(status.current, kCurrentFields, object);
   if (status.bot) object["bot"] = to_json(*status.bot);
   return object;
+}
+
+std::string to_text(const ShardStatus& status) {
+  auto text = json::serialize(to_json(status));
+  text.back() = ',';
+  return text.append("\"cpus\":").append(status.cpus) += '}';
+}
+
+double mean_load(const ShardStatus& status) {
+  const auto& loads = status.cpu_load;
+  const auto sum = std::accumulate(loads.begin(), loads.end(), 0.0);
+  return loads.empty() ? 0 : sum / static_cast<double>(loads.size());
 }
 
 }  // namespace smaster::fleet

@@ -9,7 +9,9 @@
 
 #include "base/types.hpp"
 #include "fleet/bot_report.hpp"
+#include "fleet/holder.hpp"
 #include "fleet/role.hpp"
+#include "fleet/used_times.hpp"
 
 namespace smaster::fleet {
 
@@ -34,6 +36,8 @@ struct ShardInfo {
   std::vector<Role> may_run;
   std::uint32_t capacity = 1;  ///< shard ids that its bot process takes at most
   std::string host;            ///< the label of its host; empty: it gave none
+  Holder holder;               ///< the agent that may run it, until that has left in order
+  UsedTimes used;              ///< the headers that it and its further processes have proved themselves with
 
   /// Whether it ever connected.
   [[nodiscard]] bool registered() const { return last_seen > kNever; }
@@ -70,6 +74,12 @@ struct ShardStatus {
 void read(const boost::json::object& from, ShardInfo& info);
 [[nodiscard]] boost::json::object to_json(const ShardInfo& info);
 
+/// Without `cpus`, which is text already.
 [[nodiscard]] boost::json::object to_json(const ShardStatus& status);
+/// All of it as JSON text.
+[[nodiscard]] std::string to_text(const ShardStatus& status);
+
+/// The mean of its cores' loads; 0 without cores.
+[[nodiscard]] double mean_load(const ShardStatus& status);
 
 }  // namespace smaster::fleet

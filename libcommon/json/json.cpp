@@ -351,7 +351,8 @@ void read(const bj::object& object, std::string_view key, bool& out) {
 }
 
 void read(const bj::object& object, std::string_view key, std::string& out) {
-  if (const auto* v = object.if_contains(key); v != nullptr && v->is_string()) out = v->get_string().c_str();
+  if (const auto* v = object.if_contains(key); v != nullptr && v->is_string())
+    out = std::string_view(v->get_string());  // with any U+0000 in it
 }
 
 void read(const bj::object& object, std::string_view key, double& out) {

@@ -13,14 +13,15 @@
 #include <memory>
 #include <utility>
 
-#include "base/text.hpp"
+#include "base/outlet.hpp"
 #include "json/json.hpp"
 
 namespace smaster::log {
 namespace {
 
-/// Between a line's text and its fields as JSON, on their way to the formatter.
-constexpr char kFields = '\x1f';
+/// The fields of the line that this thread writes now, as JSON; they reach the formatter beside the text, not
+/// in it, since a text may hold anything.
+thread_local std::string_view line_fields;
 constexpr std::uint64_t kMostOfAKind = 100;  ///< lines of one kind in a while
 constexpr std::chrono::seconds kWhile{10};
 
@@ -36,32 +37,14 @@ std::map<std::string, Kind, std::less<>>& kinds() {
   return all;
 }
 
-/// A text that stays on its line, whatever somebody sent.
-std::string one_line(std::string_view text) {
-  std::string line;
-  for (const char c : text) {
-    if (c == '\n') {
-      line += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
-      line += '?';
-    } else {
-      line += c;
-    }
-  }
-  return line;
-}
-
-std::pair<std::string_view, std::string_view> split_fields(const spdlog::details::log_msg& message) {
-  const std::string_view payload(message.payload.data(), message.payload.size());
-  const auto at = payload.find(kFields);
-  if (at == std::string_view::npos) return {payload, {}};
-  return {payload.substr(0, at), payload.substr(at + 1)};
+std::string_view text_of(const spdlog::details::log_msg& message) {
+  return {message.payload.data(), message.payload.size()};
 }
 
 class TextFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    const auto text = one_line(split_fields(message).first);
+    const auto text = outlet::log(text_of(message));
     auto line = message;
     line.payload = text;
     pattern_.format(line, out);
@@ -84,7 +67,7 @@ class JournalFormatter final : public spdlog::formatter {
                           : message.level == spdlog::level::warn ? '4'
                           : message.level == spdlog::level::info ? '6'
                                                                  : '7';
-    fmt::format_to(std::back_inserter(out), "<{}>{}\n", priority, one_line(split_fields(message).first));
+    fmt::format_to(std::back_inserter(out), "<{}>{}\n", priority, outlet::log(text_of(message)));
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
     return std::make_unique<JournalFormatter>();
@@ -94,7 +77,6 @@ class JournalFormatter final : public spdlog::formatter {
 class JsonFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
-    const auto [text, fields] = split_fields(message);
     const auto ms = std::chrono::duration_cast<Millis>(message.time.time_since_epoch()).count();
     const std::time_t seconds = ms / 1000;
     std::tm parts{};
@@ -103,7 +85,8 @@ class JsonFormatter final : public spdlog::formatter {
     std::strftime(time, sizeof time, "%Y-%m-%dT%H:%M:%S", &parts);
     const auto level = spdlog::level::to_string_view(message.level);
     fmt::format_to(std::back_inserter(out), R"({{"time":"{}.{:03}Z","level":"{}","message":{}{}}})", time,
-                   ms % 1000, std::string_view(level.data(), level.size()), json::quote(text), fields);
+                   ms % 1000, std::string_view(level.data(), level.size()),
+                   outlet::json(json::quote(text_of(message))), line_fields);
     out.push_back('\n');
   }
   [[nodiscard]] std::unique_ptr<spdlog::formatter> clone() const override {
@@ -171,7 +154,7 @@ void set_up(Format format, spdlog::level::level_enum level) {
   spdlog::set_level(level);
 }
 
-void shard(spdlog::level::level_enum level, const About& about, std::string text) {
+void shard(spdlog::level::level_enum level, const About& about, std::string_view text) {
   if (!spdlog::should_log(level)) return;
   const auto now = std::chrono::steady_clock::now();
   auto found = kinds().find(about.event);
@@ -185,9 +168,10 @@ void shard(spdlog::level::level_enum level, const About& about, std::string text
     ++kind.held_back;
     return;
   }
-  text += kFields;
-  text += fields(about);
+  const auto json = outlet::json(fields(about));
+  line_fields = json;
   spdlog::log(level, "{}", text);
+  line_fields = {};
 }
 
 void say_held_back(Instant now) {

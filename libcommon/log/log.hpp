@@ -1,5 +1,6 @@
 // Logging: one line an event, as text, as JSON, or as the journal takes it; and events of shards, which a
-// thousand of them may have at once. Lines end up on stderr, by spdlog.
+// thousand of them may have at once. Lines end up on stderr, by spdlog, whose formatters pass every line
+// through its outlet (base/outlet.hpp): whoever logs may put any text into it.
 #pragma once
 
 #include <spdlog/common.h>
@@ -34,7 +35,7 @@ struct About {
 
 /// A line about one shard. Of one kind only so many are written in a while; how many more there were is said
 /// afterwards. For the thread that owns the state.
-void shard(spdlog::level::level_enum level, const About& about, std::string text);
+void shard(spdlog::level::level_enum level, const About& about, std::string_view text);
 
 /// Says what was held back, when its while is over. Call every second or so.
 void say_held_back(Instant now);

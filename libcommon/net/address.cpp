@@ -41,6 +41,14 @@ std::optional<Network> parse_network(std::string_view text) {
   return ip::network_v6(address.to_v6(), prefix);
 }
 
+std::string forwarded_for(const boost::beast::http::fields& headers) {
+  std::string list;
+  for (auto [at, end] = headers.equal_range("X-Forwarded-For"); at != end; ++at) {
+    list.append(list.empty() ? "" : ",").append(at->value());
+  }
+  return list;
+}
+
 Address client_address(const Address& peer, std::string_view forwarded_for,
                        const std::vector<Network>& trusted) {
   auto client = plain(peer);
@@ -65,6 +73,16 @@ std::string limit_key(const Address& address) {
   const auto client = plain(address);
   if (client.is_v4()) return client.to_string();
   return ip::network_v6(client.to_v6(), 64).canonical().to_string();
+}
+
+Proxies::Proxies(const std::vector<std::string>& networks) {
+  for (const auto& text : networks) {
+    if (auto network = parse_network(text)) trusted_.push_back(*network);
+  }
+}
+
+std::string Proxies::limit_key(const Address& peer, std::string_view forwarded_for) const {
+  return net::limit_key(client_address(peer, forwarded_for, trusted_));
 }
 
 bool is_address(const std::string& text) {

@@ -8,15 +8,21 @@
 #include <boost/asio/basic_waitable_timer.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
+#include <exception>
+#include <optional>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 namespace smaster::net {
 
@@ -35,14 +41,37 @@ template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 inline constexpr asio::use_awaitable_t<Executor> use_task{};
 
-/// Runs `work` on the pool and comes back to the calling coroutine's thread with what it returned. `work`
+/// Runs `work` on the pool and comes back to the calling coroutine's thread with what it returned or threw.
+/// The end goes straight to that thread's context: it does not wait for what is queued in the pool. `work`
 /// captures by reference, which is safe because the caller waits; GCC 12 destroys a by-value capture in a
 /// co_await twice.
 template <class Work>
 Task<std::invoke_result_t<Work>> run_in(asio::thread_pool& pool, Work work) {
   static_assert(std::is_trivially_destructible_v<Work>);
-  auto in_pool = [work]() -> asio::awaitable<std::invoke_result_t<Work>> { co_return work(); };
-  co_return co_await asio::co_spawn(pool, in_pool, use_task);
+  using Value = std::invoke_result_t<Work>;
+  constexpr bool kVoid = std::is_void_v<Value>;
+  std::optional<std::conditional_t<kVoid, std::monostate, Value>> value;
+  std::exception_ptr failure;
+  const Executor here = co_await asio::this_coro::executor;
+  const auto start = [&](auto resume) {
+    asio::post(pool, [&work, &value, &failure, here, resume = std::move(resume),
+                      open = asio::make_work_guard(here)]() mutable {
+      try {
+        if constexpr (kVoid) {
+          work();
+          value.emplace();
+        } else {
+          value.emplace(work());
+        }
+      } catch (...) {
+        failure = std::current_exception();
+      }
+      asio::post(here, std::move(resume));
+    });
+  };
+  co_await asio::async_initiate<const asio::use_awaitable_t<Executor>, void()>(start, use_task);
+  if (failure) std::rethrow_exception(failure);
+  if constexpr (!kVoid) co_return std::move(*value);
 }
 
 /// Reads and throws away what the peer still sends, up to `most` bytes or its end. A socket closed over

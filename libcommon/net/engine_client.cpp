@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/object.hpp>
 #include <ctime>
 #include <utility>
@@ -55,7 +54,8 @@ EngineClient::EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upp
       upper_(&upper),
       timer_(context.get_executor()),
       get_(context.get_executor(), endpoint_),
-      post_(context.get_executor(), endpoint_) {}
+      post_(context.get_executor(), endpoint_),
+      tasks_(context.get_executor(), "connection to " + endpoint_.authority()) {}
 
 std::string EngineClient::target(std::string_view transport) const {
   auto text = endpoint_.path + "?EIO=4&transport=" + std::string(transport);
@@ -118,7 +118,7 @@ Task<std::optional<ConnectFailure>> EngineClient::connect_polling(const std::str
   session_->receive_payload(response->body(), now());
   if (!session_->open()) co_return ConnectFailure{"the answer is no Engine.IO handshake"};
   arm();
-  asio::co_spawn(context_, poll(), asio::detached);
+  tasks_.spawn("poll", poll(), [this] { fail(engineio::CloseReason::transport_error); });
   co_return std::nullopt;
 }
 
@@ -141,6 +141,7 @@ std::string EngineClient::take_payload() {
     const auto& frame = outbox_.front();
     if (!body.empty() && body.size() + 1 + engineio::payload_size(frame) > session_->max_payload()) break;
     engineio::append_to_payload(body, frame);
+    outbox_bytes_ -= frame.held();
     outbox_.pop_front();
   }
   return body;
@@ -148,6 +149,7 @@ std::string EngineClient::take_payload() {
 
 Task<> EngineClient::post() {
   const auto self = shared_from_this();
+  auto busy = std::optional(posting_.begin());
   while (!outbox_.empty()) {
     auto request = polling_request(http::verb::post);
     request.set(http::field::content_type, "text/plain;charset=UTF-8");
@@ -155,10 +157,11 @@ Task<> EngineClient::post() {
     const auto response = co_await post_.exchange(std::move(request), kPostTimeout, kMaxRefusal);
     if (!response || response->result() != http::status::ok) {
       outbox_.clear();
+      outbox_bytes_ = 0;
       session_->closed_by_transport(engineio::CloseReason::transport_error);
     }
   }
-  posting_ = false;
+  busy.reset();
   if (session_->ended()) hang_up();
 }
 
@@ -167,14 +170,34 @@ void EngineClient::opened() {
   if (upper_ != nullptr) upper_->opened(*this, now());
 }
 
+void EngineClient::send_frame(const engineio::Frame& frame) {
+  if (!closing_) session_->send(frame);
+}
+
+/// In a turn of its own: who closes the session is in the middle of using it.
+void EngineClient::close_session() {
+  if (std::exchange(closing_, true)) return;
+  asio::post(context_, [self = shared_from_this()] { self->session_->close(); });
+}
+
+void EngineClient::fail(engineio::CloseReason reason) {
+  asio::post(context_, [self = shared_from_this(), reason] { self->session_->closed_by_transport(reason); });
+}
+
 void EngineClient::deliver(bool binary, std::string_view data) {
-  if (upper_ != nullptr) upper_->receive(binary, data);
+  if (!closing_ && upper_ != nullptr) upper_->receive(binary, data);
 }
 
 void EngineClient::transmit(const engineio::Frame& frame) {
   if (link_) return link_->send(frame);
+  if (overfull_) return;
+  outbox_bytes_ += frame.held();
+  if (outbox_bytes_ > kMaxQueued) {
+    overfull_ = true;
+    return fail(engineio::CloseReason::too_slow);
+  }
   outbox_.push_back(frame);
-  if (!std::exchange(posting_, true)) asio::co_spawn(context_, post(), asio::detached);
+  if (!posting_) tasks_.spawn("post", post(), [this] { fail(engineio::CloseReason::transport_error); });
 }
 
 void EngineClient::ended(engineio::CloseReason reason) {

@@ -11,6 +11,7 @@
 #include "base/result.hpp"
 #include "net/application.hpp"
 #include "net/http_client.hpp"
+#include "net/task_scope.hpp"
 #include "net/websocket_link.hpp"
 #include "wire/engineio/client.hpp"
 
@@ -47,9 +48,12 @@ class EngineClient final : public engineio::ClientSink,
   /// Whether the session is over, or never was.
   [[nodiscard]] bool ended() const { return !session_ || session_->ended(); }
 
+  /// Bytes that wait to be sent.
+  [[nodiscard]] std::size_t queued() const { return link_ ? link_->queued() : outbox_bytes_; }
+
   // Link
-  void send_frame(const engineio::Frame& frame) override { session_->send(frame); }
-  void close_session() override { session_->close(); }
+  void send_frame(const engineio::Frame& frame) override;
+  void close_session() override;
 
   // engineio::ClientSink
   void opened() override;
@@ -66,6 +70,8 @@ class EngineClient final : public engineio::ClientSink,
   Task<std::optional<ConnectFailure>> connect_polling(const std::string& authorization);
   [[nodiscard]] std::string target(std::string_view transport) const;
   [[nodiscard]] Request polling_request(boost::beast::http::verb method) const;
+  /// Ends the session, in a turn of its own.
+  void fail(engineio::CloseReason reason);
   Task<> poll();
   Task<> post();
   [[nodiscard]] std::string take_payload();
@@ -83,7 +89,11 @@ class EngineClient final : public engineio::ClientSink,
   HttpClient get_;
   HttpClient post_;
   std::deque<engineio::Frame> outbox_;  ///< polling only
-  bool posting_ = false;
+  std::size_t outbox_bytes_ = 0;
+  bool closing_ = false;   ///< asked for; nothing more is sent or delivered
+  bool overfull_ = false;  ///< too much waits to be posted; about to end
+  Busy posting_;
+  TaskScope tasks_;
 };
 
 }  // namespace smaster::net

@@ -7,14 +7,13 @@
 
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
+#include "net/address.hpp"
 
 namespace smaster::net {
 namespace {
 
 namespace http = boost::beast::http;
 
-/// Bytes of a body that nobody reads.
-constexpr std::size_t kMaxStrayBody = 4096;
 /// Random bytes in a session id.
 constexpr std::size_t kSidBytes = 15;
 
@@ -31,6 +30,7 @@ struct Query {
   std::string eio;
   std::string transport;
   std::string sid;
+  std::string b64;  ///< not empty: no binary frames
 };
 
 Query parse_query(std::string_view target) {
@@ -41,10 +41,16 @@ Query parse_query(std::string_view target) {
     std::string* const field = parameter.key == "EIO"         ? &query.eio
                                : parameter.key == "transport" ? &query.transport
                                : parameter.key == "sid"       ? &query.sid
+                               : parameter.key == "b64"       ? &query.b64
                                                               : nullptr;
     if (field != nullptr && field->empty()) *field = parameter.value;
   }
   return query;
+}
+
+/// Whether the client takes binary messages only as text.
+bool asks_for_text(const Request& request) {
+  return !parse_query({request.target().data(), request.target().size()}).b64.empty();
 }
 
 }  // namespace
@@ -56,10 +62,10 @@ bool EngineServer::owns(std::string_view target) const {
   return target.substr(0, target.find('?')).starts_with(options_.path);
 }
 
-std::size_t EngineServer::max_body(const Request::header_type& request) const {
+std::shared_ptr<EngineSession> EngineServer::session_of(const Request::header_type& request) const {
   const std::string_view target(request.target().data(), request.target().size());
-  return owns(target) && sessions_.contains(parse_query(target).sid) ? options_.engine.max_payload
-                                                                     : kMaxStrayBody;
+  const auto found = owns(target) ? sessions_.find(parse_query(target).sid) : sessions_.end();
+  return found == sessions_.end() ? nullptr : found->second;
 }
 
 Task<EngineServer::Outcome> EngineServer::handle(const Request& request, const asio::ip::address& peer) {
@@ -91,11 +97,8 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
                                                     bool websocket) {
   const std::string_view target(request.target().data(), request.target().size());
   const auto question = std::min(target.find('?'), target.size() - 1);
-  HandshakeRequest handshake{peer, {}, std::nullopt, std::string(target.substr(question + 1))};
-  for (auto [at, end] = request.equal_range("X-Forwarded-For"); at != end; ++at) {
-    if (!handshake.forwarded_for.empty()) handshake.forwarded_for += ',';
-    handshake.forwarded_for += at->value();
-  }
+  HandshakeRequest handshake{peer, forwarded_for(request), std::nullopt,
+                             std::string(target.substr(question + 1))};
   if (const auto field = request.find(http::field::authorization); field != request.end()) {
     handshake.authorization = std::string(field->value());
   }
@@ -107,16 +110,18 @@ Task<EngineServer::Outcome> EngineServer::handshake(const Request& request, cons
     co_return response;
   }
   auto upper = std::get<std::unique_ptr<Upper>>(std::move(admission));
-  if (websocket) co_return Upgrade{nullptr, std::move(upper)};
+  if (websocket) co_return Upgrade{nullptr, std::move(upper), asks_for_text(request)};
   const auto session = create(engineio::Transport::polling, std::move(upper));
+  if (asks_for_text(request)) session->state().set_text_only();
+  open(*session);
   co_return poll_response(request, *session->state().handshake(session->sid()).data);
 }
 
 EngineServer::Outcome EngineServer::in_session(const Request& request, std::shared_ptr<EngineSession> session,
                                                bool websocket) {
   if (websocket) {
-    if (boost::beast::websocket::is_upgrade(request)) return Upgrade{std::move(session), nullptr};
-    return bad_request(request);
+    if (!boost::beast::websocket::is_upgrade(request)) return bad_request(request);
+    return Upgrade{std::move(session), nullptr, asks_for_text(request)};
   }
   if (session->state().transport() == engineio::Transport::polling) {
     if (request.method() == http::verb::get) return Poll{std::move(session)};
@@ -134,17 +139,21 @@ std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transpor
   auto session = std::make_shared<EngineSession>(*this, crypto::random_token(kSidBytes), transport,
                                                  std::move(upper), now);
   sessions_.emplace(session->sid(), session);
-  session->open(now);
-  schedule(*session);
   return session;
 }
 
+void EngineServer::open(EngineSession& session) {
+  session.open(std::chrono::steady_clock::now());
+  schedule(session);
+}
+
 void EngineServer::adopt(Upgrade upgrade, std::shared_ptr<WebSocketLink> link) {
-  if (upgrade.session) {
-    upgrade.session->attach_probe(std::move(link));
-  } else {
-    create(engineio::Transport::websocket, std::move(upgrade.upper))->attach_main(std::move(link));
-  }
+  const auto session =
+      upgrade.session ? upgrade.session : create(engineio::Transport::websocket, std::move(upgrade.upper));
+  if (upgrade.text_only) session->state().set_text_only();
+  if (upgrade.session) return session->attach_probe(std::move(link));
+  session->attach_main(std::move(link));
+  open(*session);
 }
 
 Response EngineServer::respond(const Request& request, unsigned status, std::string_view type,
@@ -177,9 +186,14 @@ Response EngineServer::bad_request(const Request& request) const {
   return error(request, 400, kBadRequest, "Bad request");
 }
 
+Response EngineServer::no_room(const Request& request) const {
+  auto response = error(request, 503, kForbidden, "This master has no room for more shards");
+  response.set(http::field::retry_after, "10");
+  return response;
+}
+
 void EngineServer::close_all() {
-  const auto sessions = sessions_;  // closing one removes it from the table
-  for (const auto& [sid, session] : sessions) session->close_session();
+  for (const auto& [sid, session] : sessions_) session->close_session();
 }
 
 void EngineServer::schedule(EngineSession& session) {

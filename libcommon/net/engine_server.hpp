@@ -30,12 +30,13 @@ class EngineServer {
   struct Upgrade {
     std::shared_ptr<EngineSession> session;  ///< none: `upper` opens a new one
     std::unique_ptr<Upper> upper;
+    bool text_only = false;  ///< engineio::Session::set_text_only
   };
   using Outcome = std::variant<Response, Poll, Upgrade>;
 
   [[nodiscard]] bool owns(std::string_view target) const;
-  /// The bytes of a body that a request with this header may have: only a session's may be large.
-  [[nodiscard]] std::size_t max_body(const Request::header_type& request) const;
+  /// The session that the request names, if there is one.
+  [[nodiscard]] std::shared_ptr<EngineSession> session_of(const Request::header_type& request) const;
   /// Handles a request for a URL of ours. A Poll waits for packets; an Upgrade becomes a websocket.
   Task<Outcome> handle(const Request& request, const asio::ip::address& peer);
   /// The upgraded connection of `upgrade` is `link`.
@@ -48,10 +49,13 @@ class EngineServer {
 
   /// Engine.IO's answer to a request that does not fit its session.
   [[nodiscard]] Response bad_request(const Request& request) const;
+  /// The answer when there are no descriptors for more shards.
+  [[nodiscard]] Response no_room(const Request& request) const;
 
-  /// Ends every session in an orderly way.
+  /// Ends every session in an orderly way, in turns of their own.
   void close_all();
 
+  [[nodiscard]] Executor executor() { return timer_.get_executor(); }
   [[nodiscard]] const EngineOptions& options() const { return options_; }
   [[nodiscard]] std::size_t session_count() const { return sessions_.size(); }
   /// Has the session's deadline looked at when it is due; for when it may have come closer.
@@ -69,6 +73,7 @@ class EngineServer {
   /// `session` by value: the request may end it and so take it out of the table.
   Outcome in_session(const Request& request, std::shared_ptr<EngineSession> session, bool websocket);
   std::shared_ptr<EngineSession> create(engineio::Transport transport, std::unique_ptr<Upper> upper);
+  void open(EngineSession& session);
   [[nodiscard]] Response respond(const Request& request, unsigned status, std::string_view type,
                                  std::string body) const;
   void arm();

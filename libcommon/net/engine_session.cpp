@@ -1,6 +1,9 @@
 #include "net/engine_session.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <exception>
 #include <utility>
 
 #include "net/engine_server.hpp"
@@ -31,8 +34,8 @@ void EngineSession::attach_probe(std::shared_ptr<WebSocketLink> link) {
   server_.schedule(*this);
 }
 
-engineio::Session::Answer EngineSession::poll(WaitingPoll& poll, std::string& body) {
-  const auto answer = session_.poll(body);
+engineio::Session::Answer EngineSession::poll(WaitingPoll& poll, engineio::Payload& payload) {
+  const auto answer = session_.poll(payload);
   if (answer == engineio::Session::Answer::waiting) poll_ = &poll;
   return answer;
 }
@@ -57,15 +60,35 @@ void EngineSession::tick(Instant now) {
 }
 
 void EngineSession::deliver(bool binary, std::string_view data) {
-  upper_->receive(binary, data);
+  if (closing_) return;
+  try {
+    upper_->receive(binary, data);
+  } catch (const std::exception& error) {
+    spdlog::error(
+        "a client's message of {} bytes failed in a way that should not happen: {}; its session is closed",
+        data.size(), error.what());
+    close_session();
+  }
   if (!session_.ended()) server_.schedule(*this);  // the layer above may want an earlier tick now
 }
 
-void EngineSession::answer_poll(std::string body) {
+void EngineSession::answer_poll(engineio::Payload payload) {
   if (auto* const poll = std::exchange(poll_, nullptr)) {
-    poll->body = std::move(body);
+    poll->payload = std::move(payload);
     poll->wake.cancel();
   }
+}
+
+void EngineSession::send_frame(const engineio::Frame& frame) {
+  if (closing_) return;
+  session_.send(frame);
+  if (session_.overfull()) server_.schedule(*this);
+}
+
+/// In a turn of its own: who closes a session is in the middle of using it, or others.
+void EngineSession::close_session() {
+  if (std::exchange(closing_, true)) return;
+  asio::post(server_.executor(), [self = shared_from_this()] { self->session_.close(); });
 }
 
 void EngineSession::send_frame(engineio::Channel channel, const engineio::Frame& frame) {

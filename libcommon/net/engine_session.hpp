@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "net/application.hpp"
@@ -15,8 +16,8 @@ class EngineServer;
 /// A GET that waits for packets; lives in its connection's coroutine.
 struct WaitingPoll {
   explicit WaitingPoll(const Executor& executor) : wake(executor) {}
-  Timer wake;  ///< cancelled when `body` is there or the client is gone
-  std::optional<std::string> body;
+  Timer wake;  ///< cancelled when `payload` is there or the client is gone
+  std::optional<engineio::Payload> payload;
 };
 
 class EngineSession final : public engineio::SessionSink,
@@ -30,12 +31,32 @@ class EngineSession final : public engineio::SessionSink,
   /// A websocket that opens the session, or one that carries its sid and may upgrade it.
   void attach_main(std::shared_ptr<WebSocketLink> link);
   void attach_probe(std::shared_ptr<WebSocketLink> link);
+  /// Tells the layer above, once there is something to send on.
   void open(Instant now) { upper_->opened(*this, now); }
 
-  /// A GET: `ok` and `body`, or `refused`, or `waiting` until `poll` is woken.
-  [[nodiscard]] engineio::Session::Answer poll(WaitingPoll& poll, std::string& body);
+  /// A GET: `ok` and `payload`, or `refused`, or `waiting` until `poll` is woken.
+  [[nodiscard]] engineio::Session::Answer poll(WaitingPoll& poll, engineio::Payload& payload);
   void poll_gone();
   [[nodiscard]] engineio::Session::Answer post(std::string_view body, Instant now);
+
+  /// A POST whose body is being read; there is one at a time.
+  class Posting {
+   public:
+    explicit Posting(std::shared_ptr<EngineSession> session) : session_(std::move(session)) {
+      session_->posting_ = true;
+    }
+    Posting(Posting&&) = default;
+    Posting& operator=(Posting&&) = default;
+    ~Posting() {
+      if (session_) session_->posting_ = false;
+    }
+
+   private:
+    std::shared_ptr<EngineSession> session_;
+  };
+  [[nodiscard]] std::optional<Posting> begin_post() {
+    return posting_ ? std::nullopt : std::optional<Posting>(shared_from_this());
+  }
 
   [[nodiscard]] Instant deadline() const;
   void tick(Instant now);
@@ -46,15 +67,15 @@ class EngineSession final : public engineio::SessionSink,
 
   // engineio::SessionSink
   void deliver(bool binary, std::string_view data) override;
-  void answer_poll(std::string body) override;
+  void answer_poll(engineio::Payload payload) override;
   void send_frame(engineio::Channel channel, const engineio::Frame& frame) override;
   void close_channel(engineio::Channel channel) override;
   void upgraded() override { main_ = std::move(probe_); }
   void ended(engineio::CloseReason reason) override;
 
   // Link
-  void send_frame(const engineio::Frame& frame) override { session_.send(frame); }
-  void close_session() override { session_.close(); }
+  void send_frame(const engineio::Frame& frame) override;
+  void close_session() override;
 
   // WebSocketOwner
   void websocket_frame(WebSocketLink& link, bool binary, std::string_view data) override;
@@ -65,7 +86,9 @@ class EngineSession final : public engineio::SessionSink,
   std::string sid_;
   std::unique_ptr<Upper> upper_;
   engineio::Session session_;
+  bool closing_ = false;  ///< asked for; nothing more is sent or delivered
   WaitingPoll* poll_ = nullptr;
+  bool posting_ = false;
   std::shared_ptr<WebSocketLink> main_;
   std::shared_ptr<WebSocketLink> probe_;
 };

@@ -39,8 +39,10 @@ std::string HttpEndpoint::authority() const {
 }
 
 std::optional<HttpUrl> parse_http_base(const std::string& text) {
+  if (has_nul(text)) return std::nullopt;
   const auto url = boost::urls::parse_uri(text);
-  if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty())
+  if (!url || url->has_query() || url->has_fragment() || url->has_userinfo() || url->host().empty() ||
+      has_nul(url->host()))
     return std::nullopt;
   const bool secure = url->scheme() == "https";
   if (!secure && url->scheme() != "http") return std::nullopt;
@@ -79,6 +81,7 @@ Deadline::Deadline(Stream& stream, Millis after)
 
 Task<Result<std::unique_ptr<Stream>>> open_stream(Executor executor, const HttpEndpoint& endpoint,
                                                   Millis timeout) {
+  if (has_nul(endpoint.host)) co_return unreachable(endpoint, "a host's name has no NUL character in it");
   boost::system::error_code error;
   Resolver resolver(executor);
   const auto found =

@@ -2,18 +2,19 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spdlog/spdlog.h>
-#include <sys/resource.h>
 
-#include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/address.hpp>
 #include <boost/asio/redirect_error.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
 #include <ctime>
 #include <utility>
 
+#include "net/accept.hpp"
+#include "net/address.hpp"
+#include "net/clock.hpp"
+#include "net/http_rules.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -22,25 +23,15 @@ namespace {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-constexpr std::uint32_t kMaxHeader = 16 * 1024;      ///< bytes of request line and headers
 constexpr std::chrono::seconds kFirstTimeout{15};    ///< from connecting to a whole first request's headers
 constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
 constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to take an answer
+constexpr std::chrono::seconds kPiecesTimeout{120};  ///< to take an answer in pieces, each in kRequestTimeout
 constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
+constexpr std::size_t kMaxStrayBody = 4096;          ///< bytes of a body that nobody reads
 constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
-constexpr std::chrono::seconds kAcceptPause{1};      ///< after an accept that failed for lack of descriptors
 constexpr std::chrono::seconds kSweep{1};            ///< how late a timeout may be
-constexpr std::chrono::seconds kQuiet{10};           ///< without trouble, until it is over
-constexpr std::size_t kMostWaiting = 10'000;         ///< connections that we wait for
-
-/// The highest descriptor that a connection may have: some are kept for files, the control socket, databases.
-int highest_descriptor() {
-  constexpr int kSpare = 64;
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) return INT_MAX;
-  const auto most = static_cast<int>(limit.rlim_cur);
-  return most - std::min(kSpare, most / 4);
-}
+constexpr std::size_t kWhole = 64 * 1024;            ///< bytes of an answer that is sent in one piece
 
 /// The time as HTTP has it (RFC 9110, 5.6.7): a client whose clock is off can tell by it.
 std::string http_date() {
@@ -54,43 +45,52 @@ std::string http_date() {
 }  // namespace
 
 /// One accepted connection, from its first request until it closes or becomes a websocket.
-class HttpListener::Connection {
+class HttpListener::Connection final : public Crowd::Member {
  public:
-  Connection(Socket socket, EngineServer& engine, Application& application)
-      : stream_(std::move(socket)), engine_(engine), application_(application) {
-    expires_after(kFirstTimeout);
+  Connection(Stream stream, asio::ip::address peer, HttpListener& listener)
+      : Member(listener.crowd_, limit_key(peer)),
+        stream_(std::move(stream)),
+        peer_(std::move(peer)),
+        engine_(listener.engine_),
+        application_(listener.application_),
+        descriptors_(listener.descriptors_),
+        crowd_(listener.crowd_) {
+    waits_for_peer(kFirstTimeout);
   }
 
   Task<> run(std::shared_ptr<asio::ssl::context> tls) {
     boost::system::error_code error;
-    const auto remote = stream_->socket().remote_endpoint(error);
-    if (error) co_return;
     stream_->socket().set_option(tcp::no_delay(true), error);
     if (tls) {
       if (error = co_await stream_->accept_tls(*tls); error) co_return;
     }
-    while (co_await serve_one(remote.address())) expires_after(kIdleTimeout);
+    while (co_await serve_one()) waits_for_peer(kIdleTimeout);
     if (stream_) stream_->socket().shutdown(Socket::shutdown_send, error);
   }
 
-  void drop() {
+  void drop() override {
+    dropped_ = true;
     if (stream_) beast_close_socket(*stream_);
-    deadline_ = Instant::max();  // it is not waited for any more
+    is_served();
   }
   /// Until when the peer must have done what it is waited for; never, when it is the peer who waits.
   [[nodiscard]] Instant deadline() const { return deadline_; }
 
  private:
   /// Reads and answers one request; false when the connection is done with.
-  Task<bool> serve_one(const asio::ip::address& peer) {
-    boost::system::error_code error;
+  Task<bool> serve_one() {
     http::request_parser<http::string_body> parser;
-    parser.header_limit(kMaxHeader);
     parser.body_limit(engine_.options().engine.max_payload);
-    co_await http::async_read_header(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
-    expires_after(kRequestTimeout);
+    auto error = co_await read_request_header(*stream_, buffer_, parser);
+    std::optional<EngineSession::Posting> posting;
+    if (!error) {
+      const auto session = engine_.session_of(parser.get());
+      if (session && !std::exchange(known_, true)) crowd_.vouch(address());
+      if (session && !parser.is_done()) posting = session->begin_post();
+    }
+    waits_for_peer(kRequestTimeout);
     if (!error && !parser.is_done()) {
-      const auto most = engine_.max_body(parser.get());
+      const auto most = posting ? engine_.options().engine.max_payload : kMaxStrayBody;
       parser.body_limit(most);
       if (parser.content_length().value_or(0) > most) error = http::error::body_limit;
     }
@@ -99,74 +99,93 @@ class HttpListener::Connection {
         http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
         co_await http::async_write(*stream_, go_on, asio::redirect_error(use_task, error));
       }
-      if (!error) co_await http::async_read(*stream_, buffer_, parser, asio::redirect_error(use_task, error));
+      if (!error) error = co_await read_request_body(*stream_, buffer_, parser);
     }
+    posting.reset();
+    // Who asks for another protocol speaks it only when it has the answer.
+    if (!error && parser.upgrade() && buffer_.size() > 0) error = http::error::unexpected_body;
     if (error) {
       co_await refuse(error);
       co_return false;
     }
     const Request request = parser.release();
-    deadline_ = Instant::max();
+    is_served();
     if (!engine_.owns({request.target().data(), request.target().size()})) {
-      if (const auto take = application_.upgrade(request)) {
-        co_await hand_over(request, take);
+      if (application_.is_upgrade(request)) {
+        co_await hand_over(request);
         co_return false;
       }
-      auto response = co_await application_.answer(request);
-      co_return co_await write(std::move(response));
+      auto answer = co_await application_.answer(request, peer_);
+      if (answer.pieces) {
+        co_return co_await write(std::move(answer.response), answer.pieces, net::now() + kPiecesTimeout);
+      }
+      co_return co_await write(std::move(answer.response));
     }
-    auto outcome = co_await engine_.handle(request, peer);
+    auto outcome = co_await engine_.handle(request, peer_);
     if (auto* response = std::get_if<Response>(&outcome)) co_return co_await write(std::move(*response));
-    if (auto* poll = std::get_if<EngineServer::Poll>(&outcome))
-      co_return co_await wait(request, *poll->session);
+    if (!stream_->place().move_to(Share::shards)) {
+      descriptors_.full(Share::shards);
+      co_return co_await write(engine_.no_room(request));
+    }
+    crowd_.vouch(address());
+    if (auto* poll = std::get_if<EngineServer::Poll>(&outcome)) {
+      const bool keep = co_await answer_poll(request, *poll->session);
+      stream_->place().move_anyway(Share::strangers);  // until it shows again whose it is
+      co_return keep;
+    }
     co_await upgrade(request, std::get<EngineServer::Upgrade>(std::move(outcome)));
     co_return false;
   }
 
   /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
   Task<> refuse(boost::system::error_code error) {
-    // A peer that has gone, or is too slow, is told nothing; what is left of HTTP's errors is malformed
-    // requests.
-    if (error.category() != make_error_code(http::error::bad_method).category() ||
-        error == http::error::end_of_stream || error == http::error::partial_message) {
-      co_return;
-    }
-    const auto status = error == http::error::body_limit     ? http::status::payload_too_large
-                        : error == http::error::header_limit ? http::status::request_header_fields_too_large
-                                                             : http::status::bad_request;
-    Response response(status, 11);
+    const auto status = refusal_status(error);
+    if (!status) co_return;
+    Response response(*status, 11);
     response.keep_alive(false);
-    response.body() = std::string(http::obsolete_reason(status)) + '\n';
+    response.body() = std::string(http::obsolete_reason(*status)) + '\n';
     response.prepare_payload();
     co_await write(std::move(response));
     // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
-    expires_after(kRefusedTimeout);
+    waits_for_peer(kRefusedTimeout);
     stream_->socket().shutdown(Socket::shutdown_send, error);
     co_await drain(*stream_, kMaxDrained);
   }
 
   Task<bool> write(Response response) {
     boost::system::error_code error;
-    expires_after(kRequestTimeout);
+    waits_for_peer(kRequestTimeout);
     const bool keep = response.keep_alive();
     response.set(http::field::date, http_date());
     co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
     co_return keep && !error;
   }
 
-  Task<bool> wait(const Request& request, EngineSession& session) {
+  Task<bool> answer_poll(const Request& request, EngineSession& session) {
     const auto alive = session.shared_from_this();
     WaitingPoll poll(stream_->get_executor());
-    std::string body;
-    switch (session.poll(poll, body)) {
+    engineio::Payload payload;
+    switch (session.poll(poll, payload)) {
       case engineio::Session::Answer::ok:
-        co_return co_await write(engine_.poll_response(request, std::move(body)));
+        break;
       case engineio::Session::Answer::refused:
         co_return co_await write(engine_.bad_request(request));
       case engineio::Session::Answer::waiting:
-        break;
+        if (!co_await wait(poll)) {
+          session.poll_gone();
+          co_return false;
+        }
+        payload = *std::move(poll.payload);
     }
-    // Woken by the session's answer, or by the client going away: a waiting client has nothing to say.
+    const bool keep = co_await write_payload(request, std::move(payload));
+    // What it did not take is lost, and so is the session with it.
+    if (!keep && request.keep_alive())
+      session.state().closed_by_transport(engineio::CloseReason::transport_error);
+    co_return keep;
+  }
+
+  /// Woken by the session's answer, or by the client going away: a waiting client has nothing to say.
+  Task<bool> wait(WaitingPoll& poll) {
     bool gone = false;
     stream_->socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
       if (error == asio::error::operation_aborted) return;
@@ -176,18 +195,82 @@ class HttpListener::Connection {
     boost::system::error_code woken;
     poll.wake.expires_at(Timer::time_point::max());
     co_await poll.wake.async_wait(asio::redirect_error(use_task, woken));
-    if (!poll.body) {
-      session.poll_gone();
-      co_return false;
-    }
+    if (!poll.payload) co_return false;
     // The watch must not outlive what it points to: cancel it and let its handler run first.
     stream_->socket().cancel(woken);
     co_await asio::post(stream_->get_executor(), use_task);
-    const bool keep = co_await write(engine_.poll_response(request, *std::move(poll.body)));
-    // What it did not take is lost, and so is the session with it.
-    if (!keep && request.keep_alive())
-      session.state().closed_by_transport(engineio::CloseReason::transport_error);
-    co_return keep;
+    co_return true;
+  }
+
+  /// A body in pieces: chunked, or for HTTP/1.0 up to the connection's end.
+  Task<bool> write(Response head, const Pieces& pieces, Instant last = Instant::max()) {
+    boost::system::error_code error;
+    const bool chunked = head.version() >= 11;
+    const bool keep = chunked && head.keep_alive();
+    head.keep_alive(keep);
+    head.chunked(chunked);
+    head.set(http::field::date, http_date());
+    http::response_serializer<http::string_body> serializer(head);
+    waits_for_peer(kRequestTimeout);
+    co_await http::async_write_header(*stream_, serializer, asio::redirect_error(use_task, error));
+    while (!error) {
+      is_served();
+      const auto piece = co_await pieces();
+      if (!piece) co_return false;
+      waits_for_peer(kRequestTimeout);
+      deadline_ = std::min(deadline_, last);
+      if (piece->empty()) break;
+      if (chunked) {
+        co_await asio::async_write(*stream_, http::make_chunk(asio::buffer(*piece)),
+                                   asio::redirect_error(use_task, error));
+      } else {
+        co_await asio::async_write(*stream_, asio::buffer(*piece), asio::redirect_error(use_task, error));
+      }
+    }
+    if (!error && chunked) {
+      co_await asio::async_write(*stream_, http::make_chunk_last(), asio::redirect_error(use_task, error));
+    }
+    co_return keep && !error;
+  }
+
+  /// Piece by piece where it is large, or not even in memory.
+  Task<bool> write_payload(const Request& request, engineio::Payload payload) {
+    const auto size = engineio::payload_size(payload);
+    if (size && *size <= kWhole) {
+      co_return co_await write(engine_.poll_response(request, engineio::encode_payload(payload)));
+    }
+    engineio::PayloadEncoder encoder(std::move(payload));
+    const Pieces pieces = [this, &encoder] { return next_piece(encoder); };
+    co_return co_await write(engine_.poll_response(request, ""), pieces);
+  }
+
+  Task<Result<std::string>> next_piece(engineio::PayloadEncoder& encoder) {
+    std::string piece;
+    while (piece.empty() && !encoder.done()) {
+      if (auto* const source = encoder.wants()) {
+        auto bytes = co_await read(*source, encoder.offset());
+        if (!bytes) co_return fail(ErrorKind::unavailable, "the rest of it cannot be read");
+        encoder.supply(*std::move(bytes));
+      }
+      piece = encoder.next();
+    }
+    co_return piece;
+  }
+
+  Task<std::optional<std::string>> read(engineio::FrameSource& source, std::size_t offset) {
+    struct State {
+      explicit State(const Executor& executor) : wake(executor, Timer::time_point::max()) {}
+      Timer wake;
+      std::optional<std::string> bytes;
+    };
+    const auto state = std::make_shared<State>(stream_->get_executor());
+    source.read(offset, [state](std::optional<std::string> bytes) {
+      state->bytes = std::move(bytes);
+      state->wake.cancel();
+    });
+    boost::system::error_code woken;
+    co_await state->wake.async_wait(asio::redirect_error(use_task, woken));
+    co_return std::move(state->bytes);
   }
 
   /// Looks for the end behind whatever else may have come, such as TLS's goodbye.
@@ -196,7 +279,15 @@ class HttpListener::Connection {
     return ::poll(&peer, 1, 0) > 0;
   }
 
-  void expires_after(std::chrono::seconds time) { deadline_ = std::chrono::steady_clock::now() + time; }
+  void waits_for_peer(std::chrono::seconds time) {
+    if (dropped_) return;
+    deadline_ = std::chrono::steady_clock::now() + time;
+    waits(known_ || crowd_.vouched(address()) ? Crowd::Rank::known : Crowd::Rank::silent);
+  }
+  void is_served() {
+    deadline_ = Instant::max();
+    busy();
+  }
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
     const auto& limits = engine_.options().engine;
@@ -206,35 +297,53 @@ class HttpListener::Connection {
   }
 
   /// To what speaks the protocol that the request asks for.
-  Task<> hand_over(const Request& request, const std::function<Task<>(Stream)>& take) {
+  Task<> hand_over(const Request& request) {
+    auto outcome = co_await application_.upgrade(request, peer_);
+    if (auto* const response = std::get_if<Response>(&outcome)) {
+      co_await write(std::move(*response));
+      co_return;
+    }
     http::response<http::empty_body> response(http::status::switching_protocols, 11);
     response.set(http::field::connection, "Upgrade");
     response.set(http::field::upgrade, request[http::field::upgrade]);
     boost::system::error_code error;
+    waits_for_peer(kRequestTimeout);
     co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
     if (error) co_return;
+    is_served();
     auto stream = *std::move(stream_);
     stream_.reset();
-    auto taken = take(std::move(stream));
+    auto taken = std::get<std::function<Task<>(Stream)>>(outcome)(std::move(stream));
     co_await std::move(taken);
   }
 
   std::optional<Stream> stream_;  ///< until it is a websocket's
+  const asio::ip::address peer_;
   Instant deadline_ = Instant::max();
-  beast::flat_buffer buffer_;
+  bool dropped_ = false;
+  bool known_ = false;  ///< it has sent a request that belongs to a session
+  beast::flat_buffer buffer_ = request_buffer();
   EngineServer& engine_;
   Application& application_;
+  Descriptors& descriptors_;
+  Crowd& crowd_;
 };
 
-HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Application& application)
+HttpListener::HttpListener(asio::io_context& context, EngineServer& engine, Application& application,
+                           Descriptors& descriptors)
     : engine_(engine),
       application_(application),
+      descriptors_(descriptors),
       acceptor_(context.get_executor()),
-      pause_(context.get_executor()),
       sweep_(context.get_executor()),
-      highest_descriptor_(highest_descriptor()) {}
+      tasks_(context.get_executor(), "listener") {
+  descriptors_.drop_stranger = [this] { return crowd_.drop_one(); };
+}
 
-HttpListener::~HttpListener() { stop(); }
+HttpListener::~HttpListener() {
+  descriptors_.drop_stranger = nullptr;
+  stop();
+}
 
 Result<void> HttpListener::listen(const std::string& address, std::uint16_t port) {
   boost::system::error_code error;
@@ -251,7 +360,7 @@ Result<void> HttpListener::listen(const std::string& address, std::uint16_t port
     return fail(ErrorKind::cannot_create,
                 "cannot listen on " + address + ":" + std::to_string(port) + ": " + error.message());
   }
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  accept();
   return {};
 }
 
@@ -260,7 +369,7 @@ void HttpListener::adopt(Fd socket) {
   socklen_t size = sizeof address;
   ::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&address), &size);
   acceptor_.assign(address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.release());
-  asio::co_spawn(acceptor_.get_executor(), accept_loop(), asio::detached);
+  accept();
 }
 
 Fd HttpListener::share() { return Fd(::fcntl(acceptor_.native_handle(), F_DUPFD_CLOEXEC, 0)); }
@@ -270,47 +379,26 @@ tcp::endpoint HttpListener::endpoint() const {
   return acceptor_.local_endpoint(error);
 }
 
-Task<> HttpListener::accept_loop() {
-  while (acceptor_.is_open()) {
+void HttpListener::accept() {
+  const auto serve = [this](Socket socket, Place place) {
     boost::system::error_code error;
-    Socket socket = co_await acceptor_.async_accept(asio::redirect_error(use_task, error));
-    if (error == asio::error::operation_aborted) co_return;
-    if (error) {
-      complain("cannot accept connections: " + error.message());
-      pause_.expires_after(kAcceptPause);
-      co_await pause_.async_wait(asio::redirect_error(use_task, error));
-      continue;
-    }
-    // Descriptors are given out from the lowest on: a high one says that few are left.
-    if (socket.native_handle() > highest_descriptor_ && !make_room()) {
-      complain("no descriptors are left for new connections");
-      continue;
-    }
-    if (connections_.size() >= kMostWaiting) make_room();
-    auto connection = std::make_shared<Connection>(std::move(socket), engine_, application_);
+    const auto remote = socket.remote_endpoint(error);
+    if (error) return;
+    auto connection =
+        std::make_shared<Connection>(Stream(std::move(socket), std::move(place)), remote.address(), *this);
     connections_.insert(connection);
     if (connections_.size() == 1) arm_sweep();
-    asio::co_spawn(acceptor_.get_executor(), connection->run(tls_),
-                   [this, connection](std::exception_ptr) { connections_.erase(connection); });
-  }
+    tasks_.spawn("connection", hold(connection), [this, connection] { connections_.erase(connection); });
+  };
+  const auto refuse = [](Socket&) {};  // it has not asked for anything yet
+  tasks_.keep_running("accept connections", [this, serve, refuse] {
+    return accept_each(acceptor_, descriptors_, Share::strangers, crowd_, serve, refuse);
+  });
 }
 
-/// Drops the connection that has been waited for longest; false when all there are are in use.
-bool HttpListener::make_room() {
-  const auto first =
-      std::min_element(connections_.begin(), connections_.end(),
-                       [](const auto& a, const auto& b) { return a->deadline() < b->deadline(); });
-  if (first == connections_.end() || (*first)->deadline() == Instant::max()) return false;
-  complain("too many connections (" + std::to_string(connections_.size()) +
-           "): those that were silent for longest are dropped; shards that are connected are not touched");
-  (*first)->drop();
-  return true;
-}
-
-/// Said once, until it has been well for a while.
-void HttpListener::complain(const std::string& what) {
-  if (!std::exchange(complained_, true)) spdlog::error("{}", what);
-  trouble_ = std::chrono::steady_clock::now();
+Task<> HttpListener::hold(std::shared_ptr<Connection> connection) {
+  co_await connection->run(tls_);
+  connections_.erase(connection);
 }
 
 void HttpListener::arm_sweep() {
@@ -321,18 +409,13 @@ void HttpListener::arm_sweep() {
     for (const auto& connection : connections_) {
       if (connection->deadline() <= now) connection->drop();
     }
-    if (complained_ && now - trouble_ > kQuiet) {
-      complained_ = false;
-      spdlog::info("connections are accepted without trouble again");
-    }
-    if (!connections_.empty() || complained_) arm_sweep();
+    if (!connections_.empty()) arm_sweep();
   });
 }
 
 void HttpListener::stop() {
   boost::system::error_code ignored;
   acceptor_.close(ignored);
-  pause_.cancel();
   sweep_.cancel();
   for (const auto& connection : connections_) connection->drop();
 }

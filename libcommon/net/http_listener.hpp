@@ -10,13 +10,17 @@
 #include "base/fd.hpp"
 #include "base/result.hpp"
 #include "net/application.hpp"
+#include "net/crowd.hpp"
+#include "net/descriptors.hpp"
 #include "net/engine_server.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::net {
 
 class HttpListener {
  public:
-  HttpListener(asio::io_context& context, EngineServer& engine, Application& application);
+  HttpListener(asio::io_context& context, EngineServer& engine, Application& application,
+               Descriptors& descriptors);
   ~HttpListener();
   HttpListener(const HttpListener&) = delete;
   HttpListener& operator=(const HttpListener&) = delete;
@@ -35,21 +39,19 @@ class HttpListener {
 
  private:
   class Connection;
-  Task<> accept_loop();
-  bool make_room();
-  void complain(const std::string& what);
+  void accept();
+  Task<> hold(std::shared_ptr<Connection> connection);
   void arm_sweep();
 
   EngineServer& engine_;
   Application& application_;
+  Descriptors& descriptors_;
   Acceptor acceptor_;
   std::shared_ptr<asio::ssl::context> tls_;
-  Timer pause_;  ///< waits when the process has no descriptors left
   Timer sweep_;  ///< looks for connections that are too slow, while there are any
-  const int highest_descriptor_;
-  bool complained_ = false;
-  Instant trouble_{};  ///< when there last was some
+  Crowd crowd_;  ///< those whose peers are waited for
   std::unordered_set<std::shared_ptr<Connection>> connections_;
+  TaskScope tasks_;
 };
 
 }  // namespace smaster::net

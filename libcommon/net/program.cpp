@@ -7,7 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
+#include <algorithm>
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/write.hpp>
@@ -17,6 +17,7 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::net {
 namespace {
@@ -94,14 +95,48 @@ pid_t spawn(Program& program, const Fd& in, const Fd& out, const Fd& err) {
 
 /// What the coroutines around one program share.
 struct Running {
-  Running(asio::io_context& context, pid_t pid_, int in_, int out_, int err_)
+  Running(asio::io_context& context, pid_t pid_)
       : pid(pid_),
-        end(context.get_executor(), static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0))),
-        in(context.get_executor(), in_),
-        out(context.get_executor(), out_),
-        err(context.get_executor(), err_),
+        end(context.get_executor()),
+        in(context.get_executor()),
+        out(context.get_executor()),
+        err(context.get_executor()),
         timer(context.get_executor()),
-        drained(context.get_executor(), Timer::time_point::max()) {}
+        drained(context.get_executor(), Timer::time_point::max()),
+        tasks(context.get_executor(), "program " + std::to_string(pid_)) {}
+
+  /// One that nobody waits for any more, since this process ends, is told to end as well.
+  ~Running() {
+    if (!ended) ::kill(-pid, SIGTERM);
+  }
+  Running(const Running&) = delete;
+  Running& operator=(const Running&) = delete;
+
+  /// Watches what belongs to it; an error where the system has no room for that.
+  [[nodiscard]] Result<void> watch(Fd in_, Fd out_, Fd err_) {
+    Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    if (!process)
+      return fail(ErrorKind::unavailable, std::string("cannot watch it: ") + std::strerror(errno));
+    boost::system::error_code error;
+    const auto assign = [&error](Descriptor& descriptor, Fd& fd) {
+      if (!error) descriptor.assign(fd.get(), error);
+      if (!error) (void)fd.release();
+    };
+    assign(end, process);
+    assign(in, in_);
+    assign(out, out_);
+    assign(err, err_);
+    if (error) return fail(ErrorKind::unavailable, "cannot watch it: " + error.message());
+    return {};
+  }
+
+  /// Ends it and what it started, and waits for it, which SIGKILL makes short.
+  void kill_and_reap() {
+    ::kill(-pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    ended = true;
+  }
 
   const pid_t pid;
   Descriptor end;
@@ -111,7 +146,13 @@ struct Running {
   int open_outputs = 2;
   bool ended = false;
   bool timed_out = false;
+  TaskScope tasks;  ///< input and outputs; they keep this alive
 };
+
+/// The machine is out of what a program needs; that passes.
+bool out_of_room(int error) {
+  return error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
+}
 
 Task<> feed(std::shared_ptr<Running> running, std::string input) {
   boost::system::error_code ignored;
@@ -160,27 +201,46 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   if (program.command.empty() || program.command.front().empty()) {
     co_return fail(ErrorKind::bad_config, "there is no command to run");
   }
+  auto nul = std::any_of(program.command.begin(), program.command.end(), has_nul) ||
+             has_nul(program.folder.native());
+  for (const auto& [key, value] : program.env) nul = nul || has_nul(key) || has_nul(value);
+  if (nul) {
+    co_return fail(ErrorKind::bad_config, "cannot start " + program.command.front() +
+                                              ": it, an argument or a variable has a NUL character in it");
+  }
   Pipe in;
   Pipe out;
   Pipe err;
   const bool piped = in.open() && out.open() && err.open();
   const pid_t pid = piped ? spawn(program, in.read, out.write, err.write) : -1;
   if (pid < 0) {
-    co_return fail(ErrorKind::cannot_create,
+    co_return fail(out_of_room(errno) ? ErrorKind::unavailable : ErrorKind::cannot_create,
                    "cannot start " + program.command.front() + ": " + std::strerror(errno));
   }
-  auto running =
-      std::make_shared<Running>(context, pid, in.write.release(), out.read.release(), err.read.release());
+  // Its own ends first: where descriptors are scarce, one of them is enough to watch it by.
   in.read = {};
   out.write = {};
   err.write = {};
-  asio::co_spawn(context, feed(running, std::move(program.input)), asio::detached);
-  asio::co_spawn(context, read_lines(running, running->out, Output::out, on_line), asio::detached);
-  asio::co_spawn(context, read_lines(running, running->err, Output::err, on_line), asio::detached);
+  auto running = std::make_shared<Running>(context, pid);
+  if (auto watched = running->watch(std::move(in.write), std::move(out.read), std::move(err.read));
+      !watched) {
+    running->kill_and_reap();
+    co_return fail(watched.error().kind,
+                   "cannot run " + program.command.front() + ": " + watched.error().message);
+  }
+  boost::system::error_code ignored;
+  running->tasks.spawn("input", feed(running, std::move(program.input)),
+                       [running, ignored]() mutable { running->in.close(ignored); });
+  running->tasks.spawn("output", read_lines(running, running->out, Output::out, on_line));
+  running->tasks.spawn("errors", read_lines(running, running->err, Output::err, on_line));
   stop_after(running, program.timeout, SIGTERM);
 
-  boost::system::error_code ignored;
-  co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, ignored));
+  boost::system::error_code cancelled;
+  co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, cancelled));
+  if (cancelled) {
+    running->timer.cancel();
+    throw boost::system::system_error(cancelled);
+  }
   int status = 0;
   ::waitpid(pid, &status, 0);
   running->ended = true;

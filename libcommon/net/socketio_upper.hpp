@@ -4,7 +4,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <chrono>
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "crypto/keys.hpp"
 #include "net/application.hpp"
@@ -15,12 +18,24 @@ namespace smaster::net {
 class SocketIoUpper : public Upper, public socketio::ConnectionSink {
  public:
   explicit SocketIoUpper(Millis connect_timeout) : connect_timeout_(connect_timeout) {}
+  /// The same with a bound to what incomplete packets hold; the budget is used until `opened`.
+  SocketIoUpper(Millis connect_timeout, const socketio::AssemblyBudget& budget, std::string key)
+      : connect_timeout_(connect_timeout), budget_(&budget), key_(std::move(key)) {}
 
   void opened(Link& link, Instant now) override {
     link_ = &link;
-    connection_.emplace(*this, now + connect_timeout_);
+    if (budget_ == nullptr) {
+      connection_.emplace(*this, now + connect_timeout_);
+    } else {
+      connection_.emplace(*this, now + connect_timeout_, *budget_, std::move(key_));
+    }
   }
-  void receive(bool binary, std::string_view data) override { connection_->receive(binary, data); }
+  void receive(bool binary, std::string_view data) override {
+    connection_->receive(binary, data);
+    if (connection_->needs_deadline()) {
+      connection_->complete_by(std::chrono::steady_clock::now() + socketio::kAssemblyTimeout);
+    }
+  }
   [[nodiscard]] std::optional<Instant> deadline() const override { return connection_->deadline(); }
   void tick(Instant now) override { connection_->tick(now); }
 
@@ -37,6 +52,8 @@ class SocketIoUpper : public Upper, public socketio::ConnectionSink {
 
  private:
   Millis connect_timeout_;
+  const socketio::AssemblyBudget* budget_ = nullptr;
+  std::string key_;
   Link* link_ = nullptr;
   std::optional<socketio::Connection> connection_;
 };

@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/descriptors.hpp"
 
 namespace smaster::net {
 
@@ -20,7 +21,9 @@ class Stream {
   using executor_type = Executor;
   using lowest_layer_type = Socket;
 
-  explicit Stream(Socket socket) : socket_(std::make_unique<Socket>(std::move(socket))) {}
+  /// `place`: what it is counted in, if anything, until it is closed.
+  explicit Stream(Socket socket, Place place = {})
+      : socket_(std::make_unique<Socket>(std::move(socket))), place_(std::move(place)) {}
 
   /// Begins TLS as a client; checks that the certificate is `host`'s and signed by whom `context` trusts.
   Task<boost::system::error_code> start_tls(asio::ssl::context& context, const std::string& host);
@@ -31,6 +34,7 @@ class Stream {
   /// Why the peer's certificate was not accepted; empty when it was, or when there was none.
   [[nodiscard]] std::string certificate_error() const;
 
+  [[nodiscard]] Place& place() { return place_; }
   [[nodiscard]] Executor get_executor() { return socket_->get_executor(); }
   [[nodiscard]] Socket& socket() { return *socket_; }
   [[nodiscard]] const Socket& lowest_layer() const { return *socket_; }
@@ -47,7 +51,10 @@ class Stream {
   void shutdown(Socket::shutdown_type what, boost::system::error_code& error) {
     socket_->shutdown(what, error);
   }
-  void close(boost::system::error_code& error) { socket_->close(error); }
+  void close(boost::system::error_code& error) {
+    socket_->close(error);
+    place_.release();
+  }
 
   template <class Buffers, class Token>
   auto async_read_some(const Buffers& buffers, Token&& token) {
@@ -63,12 +70,13 @@ class Stream {
   /// Beast's customisation point for closing at once.
   friend void beast_close_socket(Stream& stream) {
     boost::system::error_code ignored;
-    stream.socket().close(ignored);
+    stream.close(ignored);
   }
 
  private:
   std::unique_ptr<Socket> socket_;  ///< on the heap, because TLS refers to it
   std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
+  Place place_;
 };
 
 /// Beast's customisation points for the end of a websocket. The peer has seen the close frame by then, so TLS

@@ -13,6 +13,8 @@ namespace websocket = beast::websocket;
 
 /// How long the upgrade's answer, a close, or what was sent before it may take.
 constexpr std::chrono::seconds kHandshakeTimeout{10};
+/// Close codes from here on mean nothing (RFC 6455, 7.4.2). Beast refuses the other undefined ones.
+constexpr std::uint16_t kUndefinedCodes = 5000;
 
 }  // namespace
 
@@ -22,6 +24,13 @@ WebSocketLink::WebSocketLink(Stream stream, std::size_t max_payload, std::size_t
   stream_.auto_fragment(false);
   stream_.set_option(
       websocket::stream_base::timeout{kHandshakeTimeout, websocket::stream_base::none(), false});
+  // Called before Beast answers a close frame with the code that came in it; our close is written first,
+  // instead.
+  stream_.control_callback([this](websocket::frame_type type, beast::string_view) {
+    if (type != websocket::frame_type::close || closing_ || stream_.reason().code < kUndefinedCodes) return;
+    stream_.async_close(websocket::close_code::protocol_error,
+                        [self = shared_from_this()](boost::system::error_code) {});
+  });
 }
 
 Task<bool> WebSocketLink::accept(const Request& request) {
@@ -70,9 +79,10 @@ void WebSocketLink::read() {
 }
 
 void WebSocketLink::send(const engineio::Frame& frame) {
-  if (closing_) return;
+  if (closing_ || overfull_) return;
   queued_bytes_ += frame.held();
   if (queued_bytes_ > max_queued_) {
+    overfull_ = true;
     // Not from inside the caller: it is in the middle of using its session.
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
       self->report(engineio::CloseReason::too_slow);

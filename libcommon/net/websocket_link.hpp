@@ -42,7 +42,10 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
                                           const std::string& authorization, WebSocketAnswer& response);
   /// Starts to read for `owner`, which is kept alive only while a frame is handed to it.
   void start(std::weak_ptr<WebSocketOwner> owner);
+  /// Queues it; a queue that is too long ends the connection, in a turn of its own.
   void send(const engineio::Frame& frame);
+  /// Bytes that wait to be sent.
+  [[nodiscard]] std::size_t queued() const { return queued_bytes_; }
   /// Closes after what was sent; nothing is read any more and the owner hears nothing more.
   void close();
   /// Drops the connection at once.
@@ -65,6 +68,7 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
   const std::size_t max_queued_;
   std::weak_ptr<WebSocketOwner> owner_;
   bool closing_ = false;
+  bool overfull_ = false;  ///< about to be cut
 };
 
 }  // namespace smaster::net

@@ -33,6 +33,11 @@ function span(ms) {
   return s < 120 ? `${s} s` : s < 7200 ? `${Math.floor(s / 60)} min` : s < 172800 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
 }
 
+/** What shards and bots wrote, as the page shows it: nothing that turns the reading direction or hides text (it never becomes HTML). */
+const plain = (text) => text.replace(/[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]/g, ' ');
+/** The server's JSON with all its texts so. */
+const parse = (text) => JSON.parse(text, (key, value) => typeof value === 'string' ? plain(value) : value);
+
 /** Talks to the server; a request that needs a login shows the form. */
 async function ask(path, body) {
   const response = await fetch(path, body === undefined ? {} : {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
@@ -50,7 +55,7 @@ function show_login() {
 $('login').addEventListener('submit', async (event) => {
   event.preventDefault();
   const response = await ask('/api/login', {password: $('password').value});
-  $('login-error').textContent = response.ok ? '' : (await response.json()).error;
+  $('login-error').textContent = response.ok ? '' : parse(await response.text()).error;
   $('password').value = '';
   if (response.ok) start();
 });
@@ -242,7 +247,7 @@ async function load_graphs() {
   const names = $('lines').value === 'all' ? 'all' : $('lines').value === 'chosen' ? [...chosen].join() : '';
   const answers = await Promise.all(METRICS.map(async ({key}) => {
     const response = await ask(`/api/series?metric=${key}&range=${range}&shards=${encodeURIComponent(names)}`);
-    const answer = await response.json();
+    const answer = parse(await response.text());
     if (!response.ok) $('chosen').textContent = answer.error;
     return response.ok ? answer : null;
   }));
@@ -302,14 +307,14 @@ async function command(path, body) {
   $('output').textContent = '';
   const response = await ask(path, body);
   if (!response.ok) {
-    $('output').textContent = (await response.json()).error;
+    $('output').textContent = parse(await response.text()).error;
     return;
   }
   const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   for (;;) {
     const {value, done} = await reader.read();
     if (done) break;
-    $('output').append(value);
+    $('output').append(plain(value));
   }
 }
 
@@ -336,7 +341,7 @@ let source;
 async function start() {
   const response = await ask('/api/about');
   if (!response.ok) return;
-  about = await response.json();
+  about = parse(await response.text());
   $('login').hidden = true;
   $('page').hidden = false;
   $('logout').hidden = !about.login;
@@ -354,7 +359,7 @@ async function start() {
   };
   source.onmessage = ({data}) => {
     if (first) shards.clear(), $('events').replaceChildren();
-    take(JSON.parse(data));
+    take(parse(data));
     if (first) load_graphs();
     first = false;
   };

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.hpp"
+#include "crypto/authorization.hpp"
 #include "crypto/fast_verify.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
@@ -34,16 +35,12 @@ int process_number(std::string_view query) {
 
 }  // namespace
 
-Admission::Admission(Core& core) : core_(core), turns_(core.context, kThreads, kMostHandshakes, kMostHandshakes) {
+Admission::Admission(Core& core)
+    : core_(core), turns_(core.context, kThreads, kMostHandshakes, kMostHandshakes) {
   settings_changed();
 }
 
-void Admission::settings_changed() {
-  trusted_.clear();
-  for (const auto& entry : core_.settings.trusted_proxies) {
-    if (auto network = net::parse_network(entry)) trusted_.push_back(*network);
-  }
-}
+void Admission::settings_changed() { proxies_ = net::Proxies(core_.settings.trusted_proxies); }
 
 net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
   ++core_.metrics.handshakes[outcome];
@@ -63,7 +60,7 @@ std::string Admission::key_for(const ShardName& name) const {
 
 net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto& settings = core_.settings;
-  const auto address = net::limit_key(net::client_address(request.peer, request.forwarded_for, trusted_));
+  const auto address = proxies_.limit_key(request.peer, request.forwarded_for);
   const auto instant = std::chrono::steady_clock::now();
   if (attempts_.size() > prune_at_) {
     attempts_.prune(settings.conn_time, instant);
@@ -106,16 +103,14 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
                          (off > Millis{0} ? " ahead" : " behind") + ", allowed are " +
                          format_duration(settings.timestamp_precision));
   }
-  if (used_.contains(header->signed_text))
-    co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
 
-  if (!co_await turns_.take(address)) {
+  auto turn = co_await turns_.take(address);
+  if (!turn) {
     ++core_.metrics.handshakes["busy"];
     co_return net::Refusal{503, "Too busy", std::chrono::seconds(1)};
   }
   // Those before it in the queue may have used up what the address is allowed.
   if (exhausted(address)) {
-    turns_.give();
     ++core_.metrics.handshakes["too_many"];
     co_return too_many;
   }
@@ -123,23 +118,27 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto key = key_for(header->name);
   const bool verified = co_await net::run_in(
       core_.signatures, [&] { return crypto::fast_verify(key, header->signed_text, header->signature); });
-  turns_.give();
+  turn.give_back();
 
   // Anything may have changed meanwhile.
-  const auto* const known = core_.fleet.find(header->name);
+  auto* known = core_.fleet.find(header->name);
   if (!verified || known == nullptr || known->info.key != key) {
     co_return refuse(address, "refused", "unknown name or bad signature (\"" + header->name.str() + "\")");
   }
-  if (!used_.insert(header->signed_text, header->time + settings.timestamp_precision, now)) {
+  if (!known->info.used.insert(header->time, net::wall_clock() - settings.timestamp_precision)) {
     co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
   }
-  if (known->info.is_master) {
-    const auto* const live = core_.fleet.live_master();
-    if (live != nullptr && live != known) {
-      co_return refuse(address, "second_master",
-                       "master shard " + header->name.str() + ": " + live->info.id.str() + " is connected");
-    }
+  // On disk first: after a restart, or at the next leader, it must not be good again. While the store cannot
+  // be written, shards are served from memory, as everywhere; this server then remembers it for as long as it
+  // runs.
+  const auto saved = co_await core_.fleet.save_row(header->name);
+  if (!saved && saved.error().kind == ErrorKind::not_permitted)
+    co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
+  known = core_.fleet.find(header->name);
+  if (known == nullptr || known->info.key != key) {
+    co_return refuse(address, "refused", "revoked meanwhile (\"" + header->name.str() + "\")");
   }
+  const auto registration = known->registration;
   if (!core_.leadership.held())
     co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
   attempts_.count(seat, instant);
@@ -149,16 +148,27 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
     info.created_time = now;
     std::vector<fleet::ShardInfo> infos(1, std::move(info));
     const auto added = co_await core_.fleet.add(std::move(infos));
-    if (!added) {
+    if (!added && added.error().kind != ErrorKind::not_found) {
       spdlog::error("handshake refused: process {} cannot be registered: {}", name.str(),
                     added.error().message);
       ++core_.metrics.handshakes["failed"];
       co_return net::Refusal{503, "Try again later", std::chrono::seconds(5)};
     }
   }
+  // Its key may have been revoked while its process was registered, and the name be somebody else's by now.
+  const auto* const still = core_.fleet.find(header->name);
+  if (still == nullptr || still->registration != registration) {
+    co_return refuse(address, "revoked", "shard " + header->name.str() + " was revoked meanwhile");
+  }
+  auto reservation = core_.fleet.reserve(name);
+  if (!reservation && reservation.error().kind == ErrorKind::not_permitted) {
+    co_return refuse(address, "second_master",
+                     "master shard " + name.str() + ": " + reservation.error().message);
+  }
+  if (!reservation) co_return refuse(address, "revoked", reservation.error().message);
   ++core_.metrics.handshakes["accepted"];
   core_.metrics.handshake_time.add(std::chrono::steady_clock::now() - instant);
-  co_return std::make_unique<ShardSession>(core_, name, address);
+  co_return std::make_unique<ShardSession>(core_, std::move(*reservation), address);
 }
 
 }  // namespace smaster::server

@@ -1,7 +1,6 @@
 // Decides on a shard's handshake before any session exists. Source: WIRE.md and SPEC, "Handshake".
 #pragma once
 
-#include "crypto/authorization.hpp"
 #include "fleet/attempts.hpp"
 #include "net/address.hpp"
 #include "net/application.hpp"
@@ -23,9 +22,8 @@ class Admission {
   [[nodiscard]] std::string key_for(const ShardName& name) const;
 
   Core& core_;
-  std::vector<net::Network> trusted_;
+  net::Proxies proxies_;
   fleet::Attempts attempts_;
-  crypto::UsedHeaders used_;
   std::size_t prune_at_ = 1024;
   Turns turns_;
 };

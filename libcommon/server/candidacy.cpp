@@ -34,7 +34,7 @@ Candidacy::Candidacy(Core& core, store::Election& election)
 
 net::Task<> Candidacy::run(store::Member self, bool hold_back) {
   self_ = std::move(self);
-  running_ = true;
+  auto running = std::optional(running_.begin());
   if (hold_back) co_await pause(kHoldBack);
   while (!stopping_) {
     if (leads_) {
@@ -43,7 +43,7 @@ net::Task<> Candidacy::run(store::Member self, bool hold_back) {
       co_await campaign();
     }
   }
-  running_ = false;
+  running.reset();
   ended_.cancel();
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
 #include "store/election.hpp"
 
 namespace smaster::server {
@@ -59,7 +60,7 @@ class Candidacy {
   bool leads_ = false;
   bool lost_ = false;  ///< the lease: there is nothing to give back
   bool stopping_ = false;
-  bool running_ = false;
+  net::Busy running_;
   net::Timer ended_;
 };
 

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
@@ -38,7 +37,14 @@ using control::Reply;
 constexpr std::int64_t kMaxGenerate = 10'000;
 
 Answer get_stats(ControlContext& context, const Call&) {
-  return json_reply(stats_json(context.core, context.engine.session_count()));
+  auto place = context.core.operators_answers.take("");
+  if (!place) {
+    return control::error_reply(fail(
+        ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
+  }
+  auto pieces = [pieces = stats_pieces(context.core, context.engine.session_count()),
+                 place = std::move(place)] { return pieces(); };
+  return control::Bytes{std::move(pieces), "application/json"};
 }
 
 Answer get_server(ControlContext& context, const Call&) {
@@ -78,32 +84,51 @@ Answer get_history(ControlContext& context, const Call& call) {
   return control::Bytes{history_pieces(context.core, std::move(names), since), "application/json"};
 }
 
-Answer post_eval(ControlContext& context, const Call& call) {
+net::Task<Answer> post_eval(ControlContext context, Call call) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
+  if (!body) co_return control::error_reply(body.error());
   const auto* script = body->if_contains("script");
-  if (script == nullptr || !script->is_string()) return usage("\"script\" is missing or not a text");
-  const auto ids = addressed(context.core, *body);
+  if (script == nullptr || !script->is_string()) co_return usage("\"script\" is missing or not a text");
+  const auto ids = co_await addressed(context.core, *body);
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
-  if (!ids || !timeout) return control::error_reply(!ids ? ids.error() : timeout.error());
+  if (!ids || !timeout) co_return control::error_reply(!ids ? ids.error() : timeout.error());
 
   const auto targets = *ids ? **ids : all_ids(context.core);
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
   eval_to_lines(context.core, lines, Question::eval(std::string_view(script->get_string())), targets,
                 *timeout);
-  return lines;
+  co_return lines;
 }
 
-Answer post_respawn(ControlContext& context, const Call& call) {
+net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Millis timeout,
+                          std::map<ShardName, ShardId> by_name, std::shared_ptr<LineStream> lines) {
+  co_await watch->run(
+      delay, timeout,
+      [&](const ShardName& name, Millis after) {
+        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                               {"name", name.str()},
+                                               {"state", "back"},
+                                               {"after_ms", after.count()}}));
+      },
+      [&](const ShardName& name) {
+        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                               {"name", name.str()},
+                                               {"state", "late"},
+                                               {"error", "not back in time"}}));
+      });
+  lines->finish();
+}
+
+net::Task<Answer> post_respawn(ControlContext context, Call call) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
-  const auto ids = addressed(context.core, *body);
+  if (!body) co_return control::error_reply(body.error());
+  const auto ids = co_await addressed(context.core, *body);
   const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
   const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
   bool wait = false;
   json::read(*body, "wait", wait);
   if (!ids || !delay || !timeout) {
-    return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
+    co_return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
   }
 
   const auto targets = respawn_targets(context.core, *ids);
@@ -112,7 +137,10 @@ Answer post_respawn(ControlContext& context, const Call& call) {
   respawn(context.core, targets, *delay);
   std::int64_t turn = 0;
   std::map<ShardName, ShardId> by_name;
+  Slice slice(context.core.slices, kForOperators);
+  co_await slice.next();
   for (const auto& target : targets) {
+    if (slice.over()) co_await slice.next();
     bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};
     if (target.connected) {
       line["state"] = "sent";
@@ -126,34 +154,20 @@ Answer post_respawn(ControlContext& context, const Call& call) {
   }
   if (!wait) {
     lines->finish();
-    return lines;
+    co_return lines;
   }
-  watch->run(
-      *delay, *timeout,
-      [lines, by_name](const ShardName& name, Millis after) {
-        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
-                                               {"name", name.str()},
-                                               {"state", "back"},
-                                               {"after_ms", after.count()}}));
-      },
-      [lines, by_name](const std::vector<ShardName>& late) {
-        for (const auto& name : late) {
-          lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
-                                                 {"name", name.str()},
-                                                 {"state", "late"},
-                                                 {"error", "not back in time"}}));
-        }
-        lines->finish();
-      });
   lines->on_gone = [watch] { watch->cancel(); };
-  return lines;
+  context.core.tasks.spawn("watch a respawn",
+                           watch_respawn(watch, *delay, *timeout, std::move(by_name), lines),
+                           [lines] { lines->finish(); });
+  co_return lines;
 }
 
 /// Makes configs until `left` is used up; several of these run side by side.
 net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
                           std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
                           std::shared_ptr<int> workers) {
-  while (*left > 0) {
+  while (co_await lines->room() && *left > 0) {
     --*left;
     const auto made = co_await registrar.generate(master, deliver);
     if (!made) {
@@ -189,21 +203,21 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
   lines->on_gone = [left] { *left = 0; };
   for (int i = 0; i < 2; ++i) {
-    net::asio::co_spawn(context.core.context,
-                        generate_some(context.registrar, lines, left, master,
-                                      as_text ? Deliver::text : Deliver::file, workers),
-                        net::asio::detached);
+    context.core.tasks.spawn("generate configs",
+                             generate_some(context.registrar, lines, left, master,
+                                           as_text ? Deliver::text : Deliver::file, workers),
+                             [lines] { lines->finish(); });
   }
   return lines;
 }
 
-Answer post_reshard(ControlContext& context, const Call& call, bool rebalances) {
+net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalances) {
   constexpr std::int64_t kMostShards = 100'000;
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
+  if (!body) co_return control::error_reply(body.error());
   Reshard request;
   const auto timeout = milliseconds(*body, "timeout_ms", Millis{3'600'000});
-  if (!timeout) return control::error_reply(timeout.error());
+  if (!timeout) co_return control::error_reply(timeout.error());
   request.timeout = *timeout;
   json::read(*body, "dry_run", request.dry_run);
   json::read(*body, "wait", request.wait);
@@ -211,23 +225,25 @@ Answer post_reshard(ControlContext& context, const Call& call, bool rebalances) 
     std::int64_t count = -1;
     json::read(*body, "count", count);
     if (count < 0 || count > kMostShards)
-      return usage("\"count\" is from 0 to " + std::to_string(kMostShards));
+      co_return usage("\"count\" is from 0 to " + std::to_string(kMostShards));
     request.count = ShardCount{static_cast<std::int32_t>(count)};
     std::string strategy = "auto";
     json::read(*body, "strategy", strategy);
     request.strategy = fleet::parse_strategy(strategy);
     if (!request.strategy && strategy != "auto")
-      return usage("\"strategy\" is auto, rolling, blue-green or at-once");
+      co_return usage("\"strategy\" is auto, rolling, blue-green or at-once");
   }
-  auto lines = reshard(context.core, request);
-  if (!lines) return control::error_reply(lines.error());
-  return std::move(*lines);
+  auto lines = co_await reshard(context.core, std::move(request));
+  if (!lines) co_return control::error_reply(lines.error());
+  co_return std::move(*lines);
 }
 
-Answer post_resharding(ControlContext& context, const Call& call) {
-  return post_reshard(context, call, false);
+net::Task<Answer> post_resharding(ControlContext context, Call call) {
+  return post_reshard(std::move(context), std::move(call), false);
 }
-Answer post_rebalance(ControlContext& context, const Call& call) { return post_reshard(context, call, true); }
+net::Task<Answer> post_rebalance(ControlContext context, Call call) {
+  return post_reshard(std::move(context), std::move(call), true);
+}
 
 Answer post_stop(ControlContext& context, const Call&) {
   spdlog::info("stop requested");

@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -33,11 +32,18 @@ net::Task<Result<std::string>> read_piece(net::asio::thread_pool& pool, std::sha
 }
 
 net::Task<> update(Core& core, std::shared_ptr<LineStream> lines, Millis timeout) {
-  net::OnLine on_line = [lines](net::Output from, std::string_view line) {
-    lines->push(
-        json::serialize(bj::object{{"output", from == net::Output::out ? "out" : "err"}, {"line", line}}));
+  const auto output = [](std::string_view from, std::string_view line) {
+    return json::serialize(bj::object{{"output", from}, {"line", line}});
+  };
+  std::size_t dropped = 0;
+  net::OnLine on_line = [lines, output, &dropped](net::Output from, std::string_view line) {
+    if (!lines->offer(output(from == net::Output::out ? "out" : "err", line))) ++dropped;
   };
   const auto updated = co_await core.update.run(std::move(on_line));
+  if (dropped > 0) {
+    lines->push(output("err", "(" + std::to_string(dropped) +
+                                  " more lines were dropped: the reader of the answer is too slow)"));
+  }
   bj::object here{{"ok", updated.has_value()}};
   if (!updated) here["error"] = updated.error().message;
   lines->push(json::serialize(bj::object{{"here", here}}));
@@ -59,6 +65,7 @@ Result<std::string> file_name(const Call& call) {
 net::Task<> with_each(Core& core, std::shared_ptr<LineStream> lines, std::vector<RespawnTarget> targets,
                       std::string name, net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
   for (const auto& target : targets) {
+    if (!co_await lines->room()) co_return;
     bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};
     Result<void> done = fail(ErrorKind::not_found, "no shard has this id");
     if (target.name) done = co_await (core.files.*act)(*target.name, name);
@@ -68,29 +75,29 @@ net::Task<> with_each(Core& core, std::shared_ptr<LineStream> lines, std::vector
   lines->finish();
 }
 
-Answer for_shards(ControlContext& context, const Call& call,
-                  net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
+net::Task<Answer> for_shards(ControlContext context, Call call,
+                             net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
+  if (!body) co_return control::error_reply(body.error());
   std::string name;
   json::read(*body, "name", name);
-  const auto ids = addressed(context.core, *body);
-  if (!ids) return control::error_reply(ids.error());
+  const auto ids = co_await addressed(context.core, *body);
+  if (!ids) co_return control::error_reply(ids.error());
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  net::asio::co_spawn(context.core.context,
-                      with_each(context.core, lines, respawn_targets(context.core, *ids), name, act),
-                      net::asio::detached);
-  return lines;
+  context.core.tasks.spawn("a file for or of shards",
+                           with_each(context.core, lines, respawn_targets(context.core, *ids), name, act),
+                           [lines] { lines->finish(); });
+  co_return lines;
 }
 
 }  // namespace
 
 /// {"what": "bots" | "programs" | "all" | "master", and of the first two who is addressed}.
-Answer post_reboot(ControlContext& context, const Call& call) {
+net::Task<Answer> post_reboot(ControlContext context, Call call) {
   const auto body = body_object(call);
-  if (!body) return control::error_reply(body.error());
-  auto ids = addressed(context.core, *body);
-  if (!ids) return control::error_reply(ids.error());
+  if (!body) co_return control::error_reply(body.error());
+  auto ids = co_await addressed(context.core, *body);
+  if (!ids) co_return control::error_reply(ids.error());
   std::string what = "bots";
   json::read(*body, "what", what);
   Reboot request;
@@ -101,10 +108,14 @@ Answer post_reboot(ControlContext& context, const Call& call) {
   } else if (what == "all" || what == "master") {
     request.what = what == "all" ? Reboot::What::all : Reboot::What::master;
   } else {
-    return usage("\"what\" is bots, programs, all or master");
+    co_return usage("\"what\" is bots, programs, all or master");
   }
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  for (const auto& shard : reboot(context.core, request)) {
+  const auto rebooted = co_await reboot(context.core, std::move(request));
+  Slice slice(context.core.slices, kForOperators);
+  co_await slice.next();
+  for (const auto& shard : rebooted) {
+    if (slice.over()) co_await slice.next();
     bj::object line{{"shard", shard.id.value},
                     {"name", name_value(shard.name)},
                     {"state", shard.told ? "sent" : "missing"}};
@@ -112,7 +123,7 @@ Answer post_reboot(ControlContext& context, const Call& call) {
     lines->push(json::serialize(line));
   }
   lines->finish();
-  return lines;
+  co_return lines;
 }
 
 /// {"statement": "…"}; {columns, rows} or {affectedRows, insertId, changedRows}, blobs as base64.
@@ -130,7 +141,7 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   boost::system::error_code ignored;
   co_await done.async_wait(net::asio::redirect_error(net::use_task, ignored));
   if (!*outcome) co_return control::error_reply(outcome->error());
-  const auto text = (*outcome)->with_base64();
+  const auto& text = (*outcome)->json;  // operators get blobs as base64
   if ((*outcome)->columns.empty()) co_return Reply{200, text};
   std::string columns;
   for (const auto& column : (*outcome)->columns)
@@ -186,7 +197,7 @@ Answer post_update(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", context.core.settings.update_timeout);
   if (!timeout) return control::error_reply(timeout.error());
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  net::asio::co_spawn(context.core.context, update(context.core, lines, *timeout), net::asio::detached);
+  context.core.tasks.spawn("update", update(context.core, lines, *timeout), [lines] { lines->finish(); });
   return lines;
 }
 
@@ -204,11 +215,11 @@ Answer post_log_level(ControlContext&, const Call& call) {
   return json_reply(bj::object{{"level", text}});
 }
 
-Answer post_push(ControlContext& context, const Call& call) {
-  return for_shards(context, call, &Files::push);
+net::Task<Answer> post_push(ControlContext context, Call call) {
+  co_return co_await for_shards(std::move(context), std::move(call), &Files::push);
 }
-Answer post_fetch(ControlContext& context, const Call& call) {
-  return for_shards(context, call, &Files::fetch);
+net::Task<Answer> post_fetch(ControlContext context, Call call) {
+  co_return co_await for_shards(std::move(context), std::move(call), &Files::fetch);
 }
 
 }  // namespace smaster::server

@@ -5,15 +5,15 @@
 
 namespace smaster::server {
 
-control::Answer post_reboot(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_reboot(ControlContext context, control::Call call);
 net::Task<control::Answer> post_sql(ControlContext context, control::Call call);
 /// /v1/file?name=NAME of the project directory.
 net::Task<control::Answer> get_file(ControlContext context, control::Call call);
 net::Task<control::Answer> put_file(ControlContext context, control::Call call);
 net::Task<control::Answer> delete_file(ControlContext context, control::Call call);
 /// {"name": "…"} and who is addressed; lines {shard, name, error?}.
-control::Answer post_push(ControlContext& context, const control::Call& call);
-control::Answer post_fetch(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_push(ControlContext context, control::Call call);
+net::Task<control::Answer> post_fetch(ControlContext context, control::Call call);
 
 control::Answer get_log_level(ControlContext& context, const control::Call& call);
 control::Answer post_log_level(ControlContext& context, const control::Call& call);

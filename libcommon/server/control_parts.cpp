@@ -8,6 +8,7 @@
 #include "json/json.hpp"
 #include "server/core.hpp"
 #include "server/messages.hpp"
+#include "server/slices.hpp"
 #include "server/stats.hpp"
 #include "server/where.hpp"
 
@@ -33,25 +34,30 @@ Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
 }
 
 /// The ids of those whose row of the stats fulfils all conditions.
-Result<std::set<ShardId>> ids_where(Core& core, const std::vector<Condition>& conditions) {
-  std::set<std::string, std::less<>> names;
+net::Task<Result<std::set<ShardId>>> ids_where(Core& core, const std::vector<Condition>& conditions) {
+  std::set<ShardName> names;
   std::set<std::string> unknown;
-  for (const auto& condition : conditions) unknown.insert(condition.path);
-  auto stats = stats_json(core, 0);
-  for (const auto& row : stats.at("shards").as_array()) {
-    const auto& object = row.get_object();
-    std::erase_if(unknown, [&](const std::string& path) { return has_field(object, path); });
-    if (fulfils(object, conditions)) names.emplace(object.at("id").as_string());
+  bool stats = false;
+  for (const auto& condition : conditions) {
+    unknown.insert(condition.path);
+    stats = stats || condition.path.starts_with("stats");
   }
+  Slice slice(core.slices, kForOperators);
+  co_await slice.next();
+  co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+    const auto row = row_json(core, entry.second, stats);
+    std::erase_if(unknown, [&row](const std::string& path) { return has_field(row, path); });
+    if (fulfils(row, conditions)) names.insert(entry.first);
+  });
   if (!unknown.empty()) {
-    return fail(ErrorKind::usage, "no shard has a field \"" + *unknown.begin() +
-                                      "\"; \"smaster stats --json\" shows which there are");
+    co_return fail(ErrorKind::usage, "no shard has a field \"" + *unknown.begin() +
+                                         "\"; \"smaster stats --json\" shows which there are");
   }
   std::set<ShardId> ids;
   for (const auto& [id, shard] : core.fleet.by_id()) {
-    if (names.contains(shard->info.id.str())) ids.insert(id);
+    if (names.contains(shard->info.id)) ids.insert(id);
   }
-  return ids;
+  co_return ids;
 }
 
 std::string eval_line(const EvalAnswer& answer) {
@@ -96,9 +102,9 @@ Result<Millis> milliseconds(const bj::object& body, std::string_view key, Millis
   return Millis{field->get_int64()};
 }
 
-Result<std::optional<std::vector<ShardId>>> addressed(Core& core, const bj::object& body) {
+net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(Core& core, const bj::object& body) {
   auto ids = listed_ids(body);
-  if (!ids) return ids;
+  if (!ids) co_return ids;
   const auto narrow = [&ids](const std::set<ShardId>& allowed) {
     if (!*ids) ids->emplace(allowed.begin(), allowed.end());
     std::erase_if(**ids, [&](ShardId id) { return !allowed.contains(id); });
@@ -107,25 +113,26 @@ Result<std::optional<std::vector<ShardId>>> addressed(Core& core, const bj::obje
     const auto owner = guild->is_string()
                            ? guild_shard(std::string_view(guild->get_string()), core.fleet.goal())
                            : std::nullopt;
-    if (!owner) return fail(ErrorKind::usage, "\"guild\" is not a guild id as text, or there are no shards");
+    if (!owner)
+      co_return fail(ErrorKind::usage, "\"guild\" is not a guild id as text, or there are no shards");
     narrow({*owner});
   }
   std::vector<Condition> conditions;
   if (const auto* where = body.if_contains("where"); where != nullptr) {
     auto parsed = where->is_string() ? parse_where(std::string_view(where->get_string()))
                                      : fail(ErrorKind::usage, "is no text");
-    if (!parsed) return fail(ErrorKind::usage, "\"where\" " + parsed.error().message);
+    if (!parsed) co_return fail(ErrorKind::usage, "\"where\" " + parsed.error().message);
     conditions = std::move(*parsed);
   }
   if (const auto* host = body.if_contains("host"); host != nullptr && host->is_string()) {
     conditions.push_back({"host", Condition::Compare::equal, std::string(host->get_string())});
   }
   if (!conditions.empty()) {
-    const auto found = ids_where(core, conditions);
-    if (!found) return found.error();
+    const auto found = co_await ids_where(core, conditions);
+    if (!found) co_return found.error();
     narrow(*found);
   }
-  return ids;
+  co_return ids;
 }
 
 void eval_to_lines(Core& core, const std::shared_ptr<control::LineStream>& lines, Question question,
@@ -133,17 +140,31 @@ void eval_to_lines(Core& core, const std::shared_ptr<control::LineStream>& lines
   struct Counts {
     std::int64_t answered = 0, failed = 0;
     bj::array missing;
+
+    void add(const EvalAnswer& answer) {
+      if (answer.kind == EvalAnswer::Kind::result) ++answered;
+      if (answer.kind == EvalAnswer::Kind::error) ++failed;
+      if (answer.kind != EvalAnswer::Kind::missing) return;
+      for (const auto id : answer.shards) missing.push_back(id.value);
+    }
   };
   auto counts = std::make_shared<Counts>();
   const auto eval = Eval::start(
       core, std::move(question), ids, timeout,
       [lines, counts](const EvalAnswer& answer) {
-        if (answer.kind == EvalAnswer::Kind::result) ++counts->answered;
-        if (answer.kind == EvalAnswer::Kind::error) ++counts->failed;
-        if (answer.kind == EvalAnswer::Kind::missing) {
-          for (const auto id : answer.shards) counts->missing.push_back(id.value);
+        auto line = eval_line(answer);
+        const auto size = line.size();
+        if (lines->offer(std::move(line))) {
+          counts->add(answer);
+          return;
         }
-        lines->push(eval_line(answer));
+        auto lost = answer;
+        lost.kind = EvalAnswer::Kind::error;
+        lost.attachments.clear();
+        lost.json = json::quote("the answer, of " + std::to_string(size) +
+                                " bytes, was dropped: the reader of the answers is too slow");
+        counts->add(lost);
+        lines->push(eval_line(lost));
       },
       [lines, counts] {
         lines->push(json::serialize(bj::object{{"end",

@@ -28,12 +28,11 @@ class Core;
 
 /// The shard ids that a request is about: those listed in `shards`, the one that `guild` lives on, those on
 /// the host labelled `host`, those whose row of the stats fulfils `where`; what is given is combined. Nothing
-/// when none of them is.
-[[nodiscard]] Result<std::optional<std::vector<ShardId>>> addressed(Core& core,
-                                                                    const boost::json::object& body);
+/// when none of them is. `body` lives until it returns.
+net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(Core& core, const boost::json::object& body);
 
 /// Asks shards, and pushes their answers as `smaster eval` prints them, then {"end": …}. Ends the eval when
-/// the reader goes away.
+/// the reader goes away. Instead of an answer for which there is no room a line says that it was dropped.
 void eval_to_lines(Core& core, const std::shared_ptr<control::LineStream>& lines, Question question,
                    const std::vector<ShardId>& ids, Millis timeout);
 

@@ -17,16 +17,6 @@ namespace bj = boost::json;
 using control::Answer;
 using control::Call;
 
-/// The shard and, if an agent runs it, its further processes: they have its key.
-std::set<ShardName> with_processes(Core& core, const ShardName& name) {
-  std::set<ShardName> names;
-  for (int process = 0; process <= ShardName::kMaxProcess; ++process) {
-    const auto seat = name.process(process);
-    if (core.fleet.find(seat) != nullptr) names.insert(seat);
-  }
-  return names;
-}
-
 }  // namespace
 
 net::Task<Answer> post_import(ControlContext context, Call call) {
@@ -86,7 +76,7 @@ net::Task<Answer> delete_shards(ControlContext context, Call call) {
       co_return control::error_reply(
           fail(ErrorKind::not_found, "no shard is named \"" + at->second + "\"; nobody was revoked"));
     }
-    names.merge(with_processes(context.core, *name));
+    names.merge(context.core.fleet.processes_of(*name));
   }
   if (names.empty()) co_return usage("\"name\" is missing in the query");
   std::vector<ShardName> list(names.begin(), names.end());

@@ -11,6 +11,14 @@
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
+namespace {
+
+/// Shards that are asked, or given up, in one turn of the loop.
+constexpr std::size_t kAtOnce = 100;
+constexpr std::int32_t kNotAsked = -1;
+
+}  // namespace
+
 Eval::Eval(Core& core) : core_(core), timer_(core.context.get_executor()) {}
 
 Question Question::eval(std::string_view script) {
@@ -36,14 +44,13 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
                                   Millis timeout, OnAnswer on_answer, OnEnd on_end) {
   auto eval = std::make_shared<Eval>(core);
   eval->question_ = std::move(question);
-  eval->on_answer_ = std::move(on_answer);
-  eval->on_end_ = std::move(on_end);
+  eval->listener_ = std::make_shared<const Listener>(Listener{std::move(on_answer), std::move(on_end)});
   net::asio::post(core.context, [eval, ids, timeout] { eval->begin(ids, timeout); });
   return eval;
 }
 
 void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
-  if (!on_end_) return;
+  if (!listener_) return;
   ++core_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
   const auto by_id = core_.fleet.by_id();
@@ -69,10 +76,10 @@ void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
 
 /// Some at a time: the first answers are there long before the last of thousands is asked.
 void Eval::ask_some() {
-  constexpr std::size_t kAtOnce = 100;
   const auto end = std::min(next_ + kAtOnce, targets_.size());
-  while (next_ < end && on_end_) ask(targets_[next_++]);
-  if (next_ < targets_.size() && on_end_) {
+  while (next_ < end && listener_ && late_.empty()) ask(targets_[next_++]);
+  if (!late_.empty()) return;
+  if (next_ < targets_.size() && listener_) {
     return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
   }
   finish_if_done();
@@ -92,16 +99,18 @@ void Eval::ask(const Target& target) {
                     : socketio::event_payload("evalRequest", {*question_.script});
   }
   const auto id = ids.front();
-  auto& waiting = waiting_.emplace(id.value, Waiting{*name, ids}).first->second;
-  waiting.ack_id = shard->session->request(
+  const auto ack_id = shard->session->request(
       payload,
       [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
+  core_.awaited += waiting_.emplace(id.value, Waiting{shard->session->ref(), ids, ack_id}).second ? 1 : 0;
 }
 
 void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   const auto node = waiting_.extract(id.value);
-  if (node.empty() || !on_end_) return;
-  const auto& name = node.mapped().name;
+  if (node.empty()) return;
+  --core_.awaited;
+  if (!listener_) return;
+  const auto& name = node.mapped().shard.name;
   if (arguments == nullptr) {
     missing(node.mapped().shards, name,
             "disconnected before it answered (an answer above [limits] max_payload does that too)");
@@ -111,45 +120,66 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
     ++core_.metrics.eval_answers[ok ? "result" : "error"];
     core_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
-    on_answer_({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
-                std::string(text), arguments->attachments});
+    tell({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
+          std::string(text), arguments->attachments});
   }
   finish_if_done();
 }
 
 void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
   ++core_.metrics.eval_answers["missing"];
-  on_answer_({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
+  tell({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
 }
 
+void Eval::tell(const EvalAnswer& answer) {
+  if (const auto listener = listener_) listener->on_answer(answer);
+}
+
+/// In the order of their ids, since people read it; some at a time.
 void Eval::give_up(Millis timeout) {
-  // In the order of their ids, since people read it.
-  const auto late = std::exchange(waiting_, {});
-  for (const auto& [id, waiting] : std::map<std::int32_t, Waiting>(late.begin(), late.end())) {
-    if (auto* shard = core_.fleet.find(waiting.name); shard != nullptr && shard->session != nullptr) {
-      shard->session->forget(waiting.ack_id);
+  for (const auto& [id, waiting] : waiting_) late_.push_back(id);
+  std::sort(late_.begin(), late_.end());
+  for (auto next = next_; next < targets_.size(); ++next) late_.push_back(kNotAsked);
+  give_up_some(0, format_duration(timeout));
+}
+
+void Eval::give_up_some(std::size_t first, const std::string& time) {
+  const auto end = std::min(first + kAtOnce, late_.size());
+  for (auto at = first; at < end && listener_; ++at) {
+    if (late_[at] == kNotAsked) {
+      const auto& target = targets_[next_++];
+      missing(target.ids, target.name, "not asked within " + time);
+      continue;
     }
-    missing(waiting.shards, waiting.name, "no answer within " + format_duration(timeout));
+    const auto node = waiting_.extract(late_[at]);
+    if (node.empty()) continue;  // it has answered meanwhile
+    --core_.awaited;
+    const auto& waiting = node.mapped();
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+    missing(waiting.shards, waiting.shard.name, "no answer within " + time);
   }
-  for (; next_ < targets_.size(); ++next_) {
-    missing(targets_[next_].ids, targets_[next_].name, "not asked within " + format_duration(timeout));
+  if (end < late_.size() && listener_) {
+    return net::asio::post(core_.context,
+                           [self = shared_from_this(), end, time] { self->give_up_some(end, time); });
   }
+  late_.clear();
   finish_if_done();
 }
 
 void Eval::finish_if_done() {
-  if (!waiting_.empty() || next_ < targets_.size() || !on_end_) return;
+  if (!waiting_.empty() || !late_.empty() || next_ < targets_.size() || !listener_) return;
   timer_.cancel();
-  const auto on_end = std::exchange(on_end_, nullptr);
-  on_answer_ = nullptr;
-  on_end();
+  const auto listener = std::exchange(listener_, nullptr);
+  listener->on_end();
 }
 
 void Eval::cancel() {
   timer_.cancel();
-  waiting_.clear();
-  on_answer_ = nullptr;
-  on_end_ = nullptr;
+  core_.awaited -= waiting_.size();
+  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+  }
+  listener_ = nullptr;
 }
 
 std::vector<ShardId> all_ids(Core& core) {

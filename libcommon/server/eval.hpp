@@ -10,6 +10,7 @@
 
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "server/reservation.hpp"
 #include "wire/socketio/connection.hpp"
 
 namespace smaster::server {
@@ -32,9 +33,10 @@ struct EvalAnswer {
 
 /// What shards are asked. Agents know more events than WIRE.md's shards, which know only scripts.
 struct Question {
-  std::string event;                   ///< for an agent
-  std::vector<std::string> arguments;  ///< JSON
-  std::optional<std::string> script;   ///< JSON, for other shards; none: they cannot be asked
+  std::string event;                      ///< for an agent
+  std::vector<std::string> arguments;     ///< JSON
+  std::optional<std::string> script;      ///< JSON, for other shards; none: they cannot be asked
+  std::shared_ptr<void> place = nullptr;  ///< of Core::questions_bytes, until nobody is expected to answer
 
   /// Run a script.
   [[nodiscard]] static Question eval(std::string_view script);
@@ -59,9 +61,15 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
  private:
   struct Waiting {
-    ShardName name;
+    ShardRef shard;
     std::vector<ShardId> shards;
     socketio::AckId ack_id = 0;
+  };
+
+  /// Who listens: shared with a call that is under way, since it may cancel the eval.
+  struct Listener {
+    OnAnswer on_answer;
+    OnEnd on_end;
   };
 
   struct Target {
@@ -74,18 +82,20 @@ class Eval : public std::enable_shared_from_this<Eval> {
   void ask(const Target& target);
   void answered(ShardId id, const socketio::Arguments* arguments);
   void missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why);
+  void tell(const EvalAnswer& answer);
   void give_up(Millis timeout);
+  void give_up_some(std::size_t first, const std::string& time);
   void finish_if_done();
 
   Core& core_;
   net::Timer timer_;
   Instant begun_{};
-  OnAnswer on_answer_;
-  OnEnd on_end_;
+  std::shared_ptr<const Listener> listener_;  ///< none once it has ended
   Question question_;
   std::shared_ptr<const std::string> for_agents_, for_others_;  ///< the question as it is sent
   std::vector<Target> targets_;
   std::size_t next_ = 0;                               ///< of the targets
+  std::vector<std::int32_t> late_;                     ///< ids that are being given up
   std::unordered_map<std::int32_t, Waiting> waiting_;  ///< by shard id
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,8 @@
 
 #include "files/folder.hpp"
 #include "net/asio.hpp"
+#include "server/reservation.hpp"
+#include "server/transfers.hpp"
 #include "server/turns.hpp"
 #include "wire/shard/file_event.hpp"
 
@@ -22,12 +25,16 @@ class Files {
   explicit Files(Core& core);
 
   /// Writes or removes a file of ours. Each who asks takes turns; unavailable when too much waits already.
+  /// `who`: a shard, which may not touch what is kept from them (containment.hpp); empty for an operator, who
+  /// may.
   net::Task<Result<void>> take(std::string who, wire::FileEvent event);
-  /// Files that wait to be written.
-  [[nodiscard]] std::size_t waiting() const { return turns_.waiting(); }
+  /// Files that wait to be written, and those on their way to shards.
+  /// Whether files wait for others to be sent.
+  [[nodiscard]] bool others_wait() const { return asked_for_.waits() || pushed_.waits(); }
+  [[nodiscard]] std::size_t waiting() const { return turns_.waiting() + asked_for_.size() + pushed_.size(); }
   /// Gives a shard the file; with a time, only if ours is younger (WIRE.md, `getFile`). Ends when the shard
-  /// has said that it has it.
-  net::Task<Result<void>> give(ShardName shard, wire::FileName file);
+  /// has said that it has it. unavailable when too many were asked for already.
+  net::Task<Result<void>> give(ShardRef to, wire::FileName file);
   /// The same for files that all shards are to have: one that does not exist here stays there.
   net::Task<Result<void>> push(ShardName shard, std::string name);
   /// Asks a shard for a file, which then comes as a writeFile of its own.
@@ -43,16 +50,31 @@ class Files {
   void join() { thread_.join(); }
 
  private:
+  /// Of files to be written.
+  struct WaitingBytes {
+    std::size_t all = 0;
+    std::map<std::string, std::size_t> each;  ///< by who wants them written
+  };
+  class HeldBytes;
+
   [[nodiscard]] Result<std::shared_ptr<files::Folder>> folder();
-  net::Task<Result<void>> send(ShardName shard, std::string name_json, std::shared_ptr<files::OpenFile> file);
-  net::Task<Result<void>> ask(ShardName shard, std::string event, std::vector<std::string> arguments,
-                              std::shared_ptr<files::OpenFile> file);
+  net::Task<Result<std::shared_ptr<files::OpenFile>>> open(std::string name,
+                                                           std::optional<files::Guard> guard);
+  /// Where a shard that takes files is connected now.
+  [[nodiscard]] Result<ShardRef> connected(const ShardName& shard);
+  /// `turn`: ends with the file's last byte.
+  net::Task<Result<void>> send(ShardRef to, std::string name_json, std::shared_ptr<files::OpenFile> file,
+                               Transfers::Turn turn);
+  net::Task<Result<void>> ask(ShardRef to, std::string event, std::vector<std::string> arguments,
+                              std::shared_ptr<engineio::FrameSource> source);
 
   Core& core_;
   net::asio::thread_pool thread_{1};
   Turns turns_;
-  std::size_t waiting_bytes_ = 0;  ///< of files to be written
-  std::filesystem::path path_;     ///< of `folder_`
+  Transfers asked_for_;  ///< by shards
+  Transfers pushed_;     ///< by us, with turns of their own
+  std::shared_ptr<WaitingBytes> waiting_bytes_ = std::make_shared<WaitingBytes>();
+  std::filesystem::path path_;  ///< of `folder_`
   std::shared_ptr<files::Folder> folder_;
 };
 

@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/object.hpp>
@@ -25,8 +24,13 @@ namespace asio = net::asio;
 constexpr std::chrono::seconds kFlushInterval{1};
 constexpr Millis kFirstCorrectionPause{1'000};
 constexpr unsigned kQuietHeartbeats = 2;
-/// What an agent's bot gets to end when it has lost its master (agent/agent.cpp), and a little for the way.
+/// Shards that are added, or removed, in one turn of the loop.
+constexpr std::size_t kAddedAtOnce = 500;
+constexpr std::size_t kRemovedAtOnce = 100;
+/// What an agent's bot gets to end when it has lost its master (kLostGrace), and a little for the way.
 constexpr Millis kAgentMargin{7'000};
+/// From one alert of a duplicate to the next.
+constexpr std::chrono::hours kAlertPause{1};
 
 }  // namespace
 
@@ -41,7 +45,8 @@ Fleet::Fleet(asio::io_context& context, const Settings& settings, store::Store& 
       plan_timer_(context.get_executor()),
       tick_timer_(context.get_executor()),
       heartbeat_timer_(context.get_executor()),
-      flush_timer_(context.get_executor()) {
+      flush_timer_(context.get_executor()),
+      tasks_(context.get_executor(), "fleet") {
   update_config_text();
 }
 
@@ -52,12 +57,15 @@ Result<Kept> Fleet::read() {
   if (!target) return target.error();
   auto identify = store_.load_note(kIdentifyNote);
   if (!identify) return identify.error();
-  return Kept{std::move(*shards), std::move(*target), std::move(*identify)};
+  auto revoked = store_.load_note(kRevokedNote);
+  if (!revoked) return revoked.error();
+  return Kept{std::move(*shards), std::move(*target), std::move(*identify), std::move(*revoked)};
 }
 
 void Fleet::take(Kept kept) {
   for (auto& info : kept.shards) insert(std::move(info));
   if (const auto target = parse_target(kept.target)) target_ = *target;
+  revoked_ = fleet::Revoked::parse(kept.revoked);
   const bool asks_discord = !settings_.token_file.empty() || !settings_.token_env.empty();
   if (const auto limits = parse_limits(kept.identify); limits && asks_discord) {
     dispatch_.limit(*limits);
@@ -80,6 +88,16 @@ void Fleet::start() {
   arm_tick();
   arm_heartbeats();
   arm_flush();
+}
+
+std::set<ShardName> Fleet::processes_of(const ShardName& name) const {
+  const auto own = name.process(0);
+  std::set<ShardName> names;
+  if (index_.contains(own)) names.insert(own);
+  if (const auto found = processes_.find(own); found != processes_.end()) {
+    names.insert(found->second.begin(), found->second.end());
+  }
+  return names;
 }
 
 std::string_view Fleet::state(const Shard& shard) const {
@@ -110,8 +128,12 @@ Shard* Fleet::find(const ShardName& name) {
 
 void Fleet::insert(fleet::ShardInfo info) {
   const auto name = info.id;
+  if (index_.contains(name)) return;  // two connections of one new process came at once
   auto& shard = shards_.emplace(name, std::move(info)).first->second;
+  shard.registration = ++registrations_;
+  if (shard.info.holder.known()) shard.margin = kAgentMargin;
   index_.emplace(name, &shard);
+  if (name.is_further()) processes_[name.process(0)].insert(name);
   dispatch_.add(shard);
 }
 
@@ -145,18 +167,131 @@ const Shard* Fleet::live_master() const {
   return nullptr;
 }
 
-void Fleet::attach(ShardSession& session) {
+std::optional<std::string> Fleet::refusal(const ShardName& name, const fleet::Holder& claimant) const {
+  const auto found = index_.find(name);
+  if (found == index_.end()) return std::nullopt;
+  const auto& shard = *found->second;
+  const auto& holder = shard.info.holder;
+  if (!holder.known() || holder.is(claimant)) return std::nullopt;
+  const auto now = net::fleet_clock();
+  const auto gone_at = shard.gone_at(plan_settings_.patience);
+  if (shard.session == nullptr && now >= gone_at) return std::nullopt;
+  const bool same_boot = holder.boot == claimant.boot;
+  const auto where = same_boot ? "on the same host, with another copy of its config" : "on " + holder.machine;
+  return "shard " + name.str() + " has an agent " + where +
+         (shard.session != nullptr
+              ? " (" + shard.session->address() + "), which is connected"
+              : ", which may still run its bot for " +
+                    format_duration(std::chrono::ceil<std::chrono::seconds>(gone_at - now))) +
+         "; one config is for one agent: stop that one, or make another config with \"smaster genconfig\"";
+}
+
+std::optional<std::string> Fleet::refuse(const ShardSession& session, const fleet::Holder& claimant) {
+  auto why = refusal(session.name(), claimant);
+  if (!why) return why;
   auto& shard = *find(session.name());
-  auto* const old = std::exchange(shard.session, &session);
-  ring_.leave(session.name());
+  const auto now = net::fleet_clock();
+  if (!shard.duplicate || now - shard.duplicate->seen > fleet::kDuplicateShown) {
+    log::shard(
+        spdlog::level::warn, {"duplicate", session.name().str(), shard.info.goal.first(), session.address()},
+        (claimant.known() ? "the agent on " + claimant.machine : std::string("a program that is no agent")) +
+            " (address " + session.address() + ") is refused: " + *why);
+  }
+  shard.duplicate = fleet::Duplicate{claimant.machine, session.address(), now, true};
+  return why;
+}
+
+/// Whoever attaches has the shard's place; what it says of itself tells it from others later.
+void Fleet::claim(Shard& shard, fleet::Holder claimant, bool replaces) {
+  auto& holder = shard.info.holder;
+  if (claimant.known()) {
+    if (holder.is(claimant)) return;
+    holder = std::move(claimant);
+    // On disk before it is told anything: else after a crash it could be taken for the second one.
+    ++shard.saving;
+    claims_.push_back({shard.info.id, shard.info.goal});
+  } else if (!replaces && net::fleet_clock() >= shard.gone_at(plan_settings_.patience)) {
+    holder = {};
+  }
+}
+
+Result<Reservation> Fleet::reserve(const ShardName& name) {
+  const auto* const shard = find(name);
+  if (shard == nullptr) return fail(ErrorKind::not_found, "no shard is named " + name.str());
+  Reservation reservation({name, ++connections_}, shard->registration);
+  if (!shard->info.is_master) return reservation;
+  const auto* const live = live_master();
+  auto admitted = master_.lock();
+  if ((live != nullptr && live != shard) || (admitted && *admitted != name)) {
+    return fail(ErrorKind::not_permitted, live != nullptr && live != shard
+                                              ? live->info.id.str() + " is connected"
+                                              : admitted->str() + " is connecting");
+  }
+  // Of one shard's reservations each holds the place, whichever ends first.
+  reservation.master = admitted ? std::move(admitted) : std::make_shared<const ShardName>(name);
+  master_ = reservation.master;
+  return reservation;
+}
+
+Result<void> Fleet::attach(ShardSession& session, Reservation reservation, fleet::Holder claimant) {
+  const auto& name = reservation.ref.name;
+  auto* const shard = find(name);
+  if (shard == nullptr || shard->registration != reservation.registration) {
+    return fail(ErrorKind::not_found, "the shard was revoked meanwhile");
+  }
+  if (const auto* const live = live_master(); shard->info.is_master && live != nullptr && live != shard) {
+    return fail(ErrorKind::not_permitted, "master shard " + live->info.id.str() + " is connected");
+  }
+  shard->start_asked.reset();
+  auto* const old = std::exchange(shard->session, &session);
+  ring_.leave(name);
+  const bool agents = claimant.known() && old != nullptr && old->is_agent();  // they are told apart
+  claim(*shard, std::move(claimant), old != nullptr);
   if (old != nullptr) {
-    dispatch_.left(shard);
-    log::shard(spdlog::level::info,
-               {"replaced", session.name().str(), shard.info.goal.first(), session.address()},
-               "shard " + session.name().str() + " connected again, its old connection is closed");
+    dispatch_.left(*shard);
+    log::shard(spdlog::level::info, {"replaced", name.str(), shard->info.goal.first(), session.address()},
+               "shard " + name.str() + " connected again, its old connection is closed");
+    if (!agents) count_replacement(*shard, *old, session);
     old->close();
   }
-  seen(shard);
+  seen(*shard);
+  return {};
+}
+
+ShardSession* Fleet::session(const ShardRef& ref) {
+  const auto* const shard = find(ref.name);
+  const bool there = shard != nullptr && shard->session != nullptr;
+  return there && shard->session->ref().connection == ref.connection ? shard->session : nullptr;
+}
+
+/// Two shards with one config, which cannot be told to end, replace each other again and again.
+void Fleet::count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session) {
+  const auto now = net::fleet_clock();
+  if (!shard.replacements.add(now)) return;
+  shard.duplicate = fleet::Duplicate{"", old.address(), now, false};
+  if (shard.alerted != fleet::kNever && now - shard.alerted < kAlertPause) return;
+  shard.alerted = now;
+  const auto& name = session.name().str();
+  const auto text =
+      "shard " + name + " connects again and again while its last connection is alive, from " +
+      (old.address() == session.address() ? session.address() : old.address() + " and " + session.address()) +
+      ": its config seems to be used twice, and id " + fleet::ids_text(shard.info.goal) +
+      " may run twice; stop one of them, or make another config with \"smaster genconfig\"";
+  log::shard(spdlog::level::warn, {"duplicate", name, shard.info.goal.first(), session.address()}, text);
+  if (alert) alert(text);
+}
+
+void Fleet::extend_lease(Shard& shard, Millis term) {
+  auto& known = shard.info.holder.term;
+  if (known == term) return;
+  known = term;
+  shard.dirty = true;
+  dispatch_.changed(shard);
+}
+
+void Fleet::leave(Shard& shard) {
+  shard.info.holder = {};
+  shard.dirty = true;
 }
 
 void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
@@ -173,7 +308,7 @@ void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std:
 void Fleet::joined(ShardSession& session) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;
-  shard->margin = session.is_agent() ? kAgentMargin : Millis{0};
+  shard->margin = shard->info.holder.known() || session.is_agent() ? kAgentMargin : Millis{0};
   dispatch_.joined(*shard, session.is_agent(), net::fleet_clock());
   ring_.join(session.name());
   arm_heartbeats();
@@ -184,6 +319,7 @@ void Fleet::detach(ShardSession& session) {
   auto* const shard = find(session.name());
   if (shard == nullptr || shard->session != &session) return;  // it was replaced
   shard->session = nullptr;
+  shard->start_asked.reset();
   dispatch_.left(*shard);
   ring_.leave(session.name());
   seen(*shard);  // its agent may have heard us until now
@@ -249,27 +385,107 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   if (settings_.update_style == UpdateStyle::push) send_update(shard);
 }
 
-net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
-  auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
-  if (!saved) co_return saved;
-  for (auto& info : infos) {
-    insert(std::move(info));
+net::Task<Result<void>> Fleet::save_row(ShardName name) {
+  if (!batch_) batch_ = std::make_shared<Batch>(context_.get_executor());
+  const auto batch = batch_;
+  batch->names.insert(std::move(name));
+  if (!saving_batches_) tasks_.spawn("save rows", save_batches());
+  boost::system::error_code ignored;
+  if (!batch->done) co_await batch->written.async_wait(asio::redirect_error(net::use_task, ignored));
+  co_return batch->result;
+}
+
+/// One after the other: what is asked for while one is written makes up the next, so that a thousand shards
+/// that connect at once wait for a few writes.
+net::Task<> Fleet::save_batches() {
+  const auto busy = saving_batches_.begin();
+  while (batch_) {
+    const auto batch = std::exchange(batch_, nullptr);
+    std::vector<fleet::ShardInfo> infos;
+    for (const auto& name : batch->names) {
+      if (const auto* const shard = find(name)) infos.push_back(shard->info);
+    }
+    try {
+      batch->result = co_await in_store([this, &infos] { return store_.save(infos); });
+    } catch (const std::exception& failure) {  // handshakes wait for it
+      batch->result =
+          fail(ErrorKind::internal, std::string("the registry is not written: ") + failure.what());
+    }
+    if (!batch->result) {
+      for (const auto& name : batch->names) {
+        if (auto* const shard = find(name)) shard->dirty = true;
+      }
+    }
+    batch->done = true;
+    batch->written.cancel();
   }
+}
+
+net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
+  const auto names = std::make_shared<std::set<ShardName>>();
+  for (auto& info : infos) {
+    names->insert(info.id);
+    info.used = revoked_.used(info.id, net::wall_clock() - settings_.timestamp_precision);
+  }
+  adding_.push_back(names);
+  const auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
+  Result<void> revoked;
+  std::size_t added = 0;
+  for (auto& info : infos) {
+    if (!saved) break;
+    if (++added % kAddedAtOnce == 0) co_await asio::post(context_, net::use_task);
+    if (names->contains(info.id)) {
+      insert(std::move(info));
+    } else {
+      revoked = fail(ErrorKind::not_found, "shard " + info.id.process(0).str() + " was revoked meanwhile");
+    }
+  }
+  std::erase(adding_, names);
   replan();
-  co_return saved;
+  co_return saved ? revoked : saved;
+}
+
+net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
+  Result<void> removed;
+  for (std::size_t at = 0; at < names.size() && removed; at += kRemovedAtOnce) {
+    const auto end = std::min(at + kRemovedAtOnce, names.size());
+    removed = co_await remove_some(
+        {names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(end)});
+  }
+  auto text = revoked_.text();
+  if (removed) removed = co_await save_note(kRevokedNote, std::move(text));
+  co_return removed;
 }
 
 /// First in memory: else a row that is saved meanwhile would bring it back.
-net::Task<Result<void>> Fleet::remove(std::vector<ShardName> names) {
+net::Task<Result<void>> Fleet::remove_some(std::vector<ShardName> names) {
+  for (std::size_t i = 0, all = names.size(); i < all; ++i) {
+    const auto found = processes_.find(names[i]);
+    if (found == processes_.end()) continue;
+    names.insert(names.end(), found->second.begin(), found->second.end());
+    processes_.erase(found);
+  }
+  // Further processes of these that are being saved right now go as well, from the store after they got
+  // there.
+  const std::set<ShardName> revoked(names.begin(), names.end());
+  for (const auto& adding : adding_) {
+    std::erase_if(*adding, [&](const ShardName& name) {
+      const bool goes = revoked.contains(name) || revoked.contains(name.process(0));
+      if (goes && !revoked.contains(name)) names.push_back(name);
+      return goes;
+    });
+  }
   for (const auto& name : names) {
-    auto& shard = *find(name);
-    auto* const session = shard.session;
-    if (shard.connected) exit(shard);
-    deliver();
+    auto* const shard = find(name);
+    if (shard == nullptr) continue;
+    auto* const session = shard->session;
+    if (shard->connected) deliver(fleet::Order{fleet::Order::Kind::exit, name, {}});
     spdlog::warn("shard {} is revoked", name.str());
-    dispatch_.remove(shard);
+    dispatch_.remove(*shard);
     ring_.leave(name);
     history_.forget(name);
+    revoked_.add(name, shard->info.used, net::wall_clock());
+    if (const auto own = processes_.find(name.process(0)); own != processes_.end()) own->second.erase(name);
     index_.erase(name);
     shards_.erase(name);
     if (session != nullptr) session->close();
@@ -290,18 +506,20 @@ net::Task<Result<std::vector<fleet::Sample>>> Fleet::history(ShardName name, Tim
   since = std::max(since, net::wall_clock() - settings_.history_length);
   // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
   auto held = history_.held(name);
-  auto blocks =
-      co_await net::run_in(store_thread_, [this, &name, since] { return past_.load_history(name, since); });
-  if (!blocks) co_return blocks.error();
-  std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
-    return std::any_of(held.begin(), held.end(),
-                       [&](const auto& block) { return block.first == saved.first; });
+  co_return co_await net::run_in(store_thread_, [&]() -> Result<std::vector<fleet::Sample>> {
+    auto blocks = past_.load_history(name, since);
+    if (!blocks) return blocks.error();
+    std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
+      return std::any_of(held.begin(), held.end(),
+                         [&](const auto& block) { return block.first == saved.first; });
+    });
+    std::move(held.begin(), held.end(), std::back_inserter(*blocks));
+    return fleet::merge(*blocks, since);
   });
-  std::move(held.begin(), held.end(), std::back_inserter(*blocks));
-  co_return fleet::merge(*blocks, since);
 }
 
-void Fleet::update_config_text() {
+/// Whether it is another one.
+bool Fleet::update_config_text() {
   const auto& s = settings_;
   const boost::json::object heartbeat{{"updateStyle", to_string(s.update_style)},
                                       {"interval", s.interval.count()},
@@ -309,11 +527,14 @@ void Fleet::update_config_text() {
                                       {"expectRebootAfter", s.expect_reboot_after.count()},
                                       {"assumeDeadAfter", s.assume_dead_after.count()},
                                       {"useMessageStats", s.use_message_stats}};
-  config_text_ = json::serialize(
+  auto text = json::serialize(
       boost::json::object{{"botName", s.bot_name},
                           {"nodeArgs", boost::json::array(s.node_args.begin(), s.node_args.end())},
                           {"botArgs", boost::json::array(s.bot_args.begin(), s.bot_args.end())},
                           {"heartbeat", heartbeat}});
+  if (text == config_text_) return false;
+  config_text_ = std::move(text);
+  return true;
 }
 
 void Fleet::arm_heartbeats() {
@@ -330,10 +551,12 @@ void Fleet::arm_heartbeats() {
 void Fleet::send_heartbeats() {
   const auto now = std::chrono::steady_clock::now();
   const auto due = ring_.due(now, settings_.interval, settings_.disperse);
-  if (settings_.update_style == UpdateStyle::pull) {
-    for (const auto& name : due) send_update(*find(name));
-  }
   arm_heartbeats();
+  if (settings_.update_style == UpdateStyle::pull) {
+    for (const auto& name : due) {
+      if (auto* const shard = find(name)) send_update(*shard);
+    }
+  }
 }
 
 void Fleet::arm_flush() {
@@ -341,8 +564,13 @@ void Fleet::arm_flush() {
   flush_timer_.expires_after(kFlushInterval);
   flush_timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    asio::co_spawn(context_, flush(), [this](std::exception_ptr) { arm_flush(); });
+    tasks_.spawn("flush", flush_and_go_on(), [this] { arm_flush(); });
   });
+}
+
+net::Task<> Fleet::flush_and_go_on() {
+  co_await flush();
+  arm_flush();
 }
 
 net::Task<> Fleet::flush() {
@@ -383,6 +611,8 @@ void Fleet::store_wrote(const Result<void>& written) {
 }
 
 net::Task<> Fleet::finish(bool save) {
+  deliver();
+  for (const auto& order : std::exchange(outbox_, {})) deliver(order);
   finished_ = true;
   plan_timer_.cancel();
   tick_timer_.cancel();
@@ -390,6 +620,7 @@ net::Task<> Fleet::finish(bool save) {
   heartbeat_timer_.cancel();
   flush_timer_.cancel();
   if (save) co_await flush();
+  co_await tasks_.join();
 }
 
 }  // namespace smaster::server

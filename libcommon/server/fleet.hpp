@@ -3,21 +3,27 @@
 #pragma once
 
 #include <boost/container/flat_map.hpp>
+#include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.hpp"
 #include "fleet/dispatch.hpp"
-#include "fleet/forecast.hpp"
 #include "fleet/heartbeats.hpp"
 #include "fleet/history.hpp"
+#include "fleet/revoked.hpp"
 #include "fleet/shard_info.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
+#include "server/reservation.hpp"
 #include "server/settings.hpp"
 #include "store/store.hpp"
 #include "wire/socketio/connection.hpp"
@@ -37,7 +43,11 @@ struct Shard : fleet::Seat {
   Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
   Instant corrected{};
   unsigned quiet = 0;                          ///< statuses in a row without any message
-  std::optional<socketio::AckId> start_asked;  ///< its agent waits for this answer to start its bot again
+  std::optional<socketio::AckId> start_asked;  ///< `session` waits for this answer to start its bot again
+  std::uint64_t registration = 0;              ///< differs where a name was revoked and registered anew
+  fleet::Replacements replacements;
+  std::optional<fleet::Duplicate> duplicate;  ///< another shard that has its config
+  Time alerted = fleet::kNever;               ///< when the operators last heard of that
 };
 
 /// The count that the fleet is to have, and how it gets there.
@@ -64,7 +74,9 @@ struct Kept {
   std::vector<fleet::ShardInfo> shards;
   std::string target;    ///< as `to_text` wrote it; empty: none
   std::string identify;  ///< what Discord allowed
+  std::string revoked;   ///< headers that were used by shards that were revoked of late
 };
+inline constexpr const char* kRevokedNote = "revoked";
 
 class Fleet {
  public:
@@ -86,6 +98,8 @@ class Fleet {
 
   [[nodiscard]] Shard* find(const ShardName& name);
   [[nodiscard]] std::map<ShardName, Shard>& shards() { return shards_; }
+  /// The shard and its further processes, as far as they are known.
+  [[nodiscard]] std::set<ShardName> processes_of(const ShardName& name) const;
   /// What a shard is doing, in one word.
   [[nodiscard]] std::string_view state(const Shard& shard) const;
   /// A shard's statuses later than `since`, from the disk and what is not there yet.
@@ -94,8 +108,6 @@ class Fleet {
   [[nodiscard]] const Target& target() const { return target_; }
   [[nodiscard]] fleet::Progress progress() const { return dispatch_.planner().progress(); }
   [[nodiscard]] const fleet::PlanSettings& plan_settings() const { return plan_settings_; }
-  /// What would be done about another goal, or to even out the hosts.
-  [[nodiscard]] fleet::Forecast forecast(const fleet::PlanSettings& settings) const;
   /// Blue/green where the spares suffice, else rolling, unless the settings say which.
   [[nodiscard]] fleet::Strategy strategy_for(ShardCount count) const;
   /// The target that an operator asks for; without a strategy, strategy_for's.
@@ -115,8 +127,24 @@ class Fleet {
   /// A master shard that is connected, if any.
   [[nodiscard]] const Shard* live_master() const;
 
-  /// A session is authenticated: it replaces the shard's old one.
-  void attach(ShardSession& session);
+  /// A connection of this shard may come; not_permitted for a master shard while another is connected or
+  /// about to be.
+  [[nodiscard]] Result<Reservation> reserve(const ShardName& name);
+  /// The connection is there, and says whose it is: it replaces the shard's old one. Refused when the shard
+  /// was revoked meanwhile, or another master shard came first.
+  [[nodiscard]] Result<void> attach(ShardSession& session, Reservation reservation, fleet::Holder claimant);
+  /// The connection, unless it has ended or was replaced.
+  [[nodiscard]] ShardSession* session(const ShardRef& ref);
+  /// Why an agent may not have its shard's place now: another one has it, whose bot may still run.
+  [[nodiscard]] std::optional<std::string> refusal(const ShardName& name,
+                                                   const fleet::Holder& claimant) const;
+  /// The same, and remembers that it was there.
+  [[nodiscard]] std::optional<std::string> refuse(const ShardSession& session, const fleet::Holder& claimant);
+  /// An agent asks how long its bot may run. It may for `term` from when it asked; nobody gets its ids
+  /// before.
+  void extend_lease(Shard& shard, Millis term);
+  /// An agent leaves, and no bot of its runs.
+  void leave(Shard& shard);
   /// What its shard can take: shard ids a process, and on which host.
   void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
                   const std::string& kind);
@@ -127,7 +155,11 @@ class Fleet {
   void status(Shard& shard, std::string_view json, std::span<const std::string_view> names);
   void seen(Shard& shard);
 
-  /// Adds shards to the registry: saved when it returns ok, all or none.
+  /// Saves the shard's row, together with those of all who ask for it meanwhile: on disk when it returns ok.
+  net::Task<Result<void>> save_row(ShardName name);
+
+  /// Adds shards to the registry: saved when it returns ok, all or none. not_found for further processes of a
+  /// shard that was revoked meanwhile.
   net::Task<Result<void>> add(std::vector<fleet::ShardInfo> shards);
 
   /// Revokes shards: their connections are closed, their ids are free, at once. An error says that they are
@@ -187,31 +219,54 @@ class Fleet {
   net::Task<Result<void>> save(Target target);
   void set_plan_settings();
   void tell_all_anew();
-  void say(const fleet::Plan& plan);
+  net::Task<> say(fleet::Plan plan);
+  void say(std::span<const fleet::Assign> assignments);
   void say(const fleet::Parked& parked);
   void say_refused(const Shard& shard);
-  net::Task<> save_then_tell(std::vector<fleet::Assign> assignments);
+  net::Task<> save_then_tell(std::vector<fleet::Assign> assignments, bool aloud);
+  void claim(Shard& shard, fleet::Holder claimant, bool replaces);
+  void count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session);
   void deliver();
   void deliver_later();
+  void send_orders();
   void deliver(const fleet::Order& order);
   [[nodiscard]] bool budget_kept();
   net::Task<> keep_budget();
   void arm_dispatch();
   [[nodiscard]] std::string update_text(const Shard& shard, ShardId id, const fleet::Role& role) const;
   net::Task<> generate_one(fleet::Generate what);
+  net::Task<> save_target(Target target);
   void arm_heartbeats();
   void send_heartbeats();
   void arm_flush();
+  net::Task<> flush_and_go_on();
   net::Task<> flush();
   void store_wrote(const Result<void>& written);
-  /// Writes in the store's own thread.
+  /// Writes in the store's own thread. What the store throws is an error like others.
   template <class Write>
   net::Task<Result<void>> in_store(Write write) {
-    auto written = co_await net::run_in(store_thread_, write);
+    const auto safely = [&write]() -> Result<void> {
+      try {
+        return write();
+      } catch (const std::exception& error) {
+        return fail(ErrorKind::internal, std::string("the store failed: ") + error.what());
+      }
+    };
+    auto written = co_await net::run_in(store_thread_, safely);
     store_wrote(written);
     co_return written;
   }
-  void update_config_text();
+  /// Rows that are written together, and who waits for that.
+  struct Batch {
+    explicit Batch(const net::Executor& executor) : written(executor, net::Timer::time_point::max()) {}
+    std::set<ShardName> names;
+    Result<void> result;
+    bool done = false;
+    net::Timer written;  ///< cancelled when they are
+  };
+  net::Task<Result<void>> remove_some(std::vector<ShardName> names);
+  net::Task<> save_batches();
+  bool update_config_text();
   void insert(fleet::ShardInfo info);
 
   net::asio::io_context& context_;
@@ -221,6 +276,12 @@ class Fleet {
   net::asio::thread_pool store_thread_{1};
   std::map<ShardName, Shard> shards_;
   std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
+  std::unordered_map<ShardName, std::set<ShardName>> processes_;  ///< further ones, by the first one's name
+  fleet::Revoked revoked_;
+  std::uint64_t registrations_ = 0;                         ///< made so far
+  std::uint64_t connections_ = 0;                           ///< reserved so far
+  std::weak_ptr<const ShardName> master_;                   ///< a master shard that was admitted
+  std::list<std::shared_ptr<std::set<ShardName>>> adding_;  ///< names that are being saved, by `add`
   fleet::History history_;
   fleet::HeartbeatRing ring_;
   std::string config_text_;  ///< the `config` of every update, as JSON
@@ -235,12 +296,19 @@ class Fleet {
   net::Timer flush_timer_;
   /// The logins as the store has them: some more are counted there than were made.
   std::optional<fleet::IdentifyLimits> budget_;
-  bool keeping_budget_ = false;
+  net::Busy keeping_budget_;
+  std::shared_ptr<Batch> batch_;  ///< the next one; empty: nobody waits for one
+  net::Busy saving_batches_;
   bool plan_due_ = false;
   bool delivery_due_ = false;
-  bool generating_ = false;
+  std::deque<fleet::Order> outbox_;  ///< orders that are sent as turns allow
+  bool sending_ = false;
+  net::Busy generating_;
+  /// Shards that have other agents than before; to be saved before they are told anything.
+  std::vector<fleet::Assign> claims_;
   std::string store_trouble_;  ///< what its last write said; empty: all is well
   bool finished_ = false;
+  net::TaskScope tasks_;
 };
 
 }  // namespace smaster::server

@@ -2,11 +2,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -25,6 +25,10 @@ namespace asio = net::asio;
 /// Changes that come together are planned together.
 constexpr Millis kPlanDelay{5};
 constexpr std::chrono::seconds kRetrySave{1};
+/// Shards that are changed, saved and spoken of in one turn of the loop.
+constexpr std::size_t kAtOnce = 500;
+/// How long orders are sent in one turn of the loop.
+constexpr Millis kSending{2};
 /// So many logins are counted in the store before they are made: of who takes over they are lost at most.
 constexpr std::int64_t kLoginsAhead = 20;
 constexpr ShardId kExit{-2};  // WIRE.md, `update`: the shard program itself exits
@@ -102,7 +106,7 @@ void Fleet::follow_settings() {
                    fleet::to_string(target.strategy));
     }
     target_ = std::move(target);
-    asio::co_spawn(context_, save(target_), asio::detached);
+    tasks_.spawn("save the goal", save_target(target_));
   }
   set_plan_settings();
 }
@@ -113,6 +117,8 @@ net::Task<Result<void>> Fleet::save(Target target) {
   if (!saved) spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
   co_return saved;
 }
+
+net::Task<> Fleet::save_target(Target target) { (void)co_await save(std::move(target)); }
 
 net::Task<Result<void>> Fleet::retarget(Target target) {
   auto saved = co_await save(target);
@@ -147,15 +153,8 @@ void Fleet::rebalance() {
   set_plan_settings();
 }
 
-fleet::Forecast Fleet::forecast(const fleet::PlanSettings& settings) const {
-  std::vector<fleet::Seat> seats;
-  for (const auto& [name, shard] : shards_) seats.push_back(shard);
-  return fleet::forecast(std::move(seats), settings, dispatch_.identify(), net::fleet_clock());
-}
-
 void Fleet::settings_changed() {
-  update_config_text();
-  tell_all_anew();
+  if (update_config_text()) tell_all_anew();
   follow_settings();
   arm_heartbeats();
 }
@@ -198,45 +197,48 @@ void Fleet::arm_tick() {
 
 void Fleet::run_plan() {
   auto plan = dispatch_.plan(net::fleet_clock());
-  say(plan);
-  if (!plan.assignments.empty()) {
-    asio::co_spawn(context_, save_then_tell(std::move(plan.assignments)), asio::detached);
+  if (!claims_.empty()) {
+    tasks_.spawn("save who holds shards", save_then_tell(std::exchange(claims_, {}), false));
   }
+  if (!plan.assignments.empty()) {
+    tasks_.spawn("save and tell assignments", save_then_tell(std::move(plan.assignments), true));
+  }
+  if (!plan.unwell.empty() || !plan.reboots.empty()) tasks_.spawn("log a plan", say(std::move(plan)));
   if (plan_settings_.rebalance && !settings_.rebalance && dispatch_.planner().is_even()) {
     spdlog::info("the hosts are even");
     plan_settings_.rebalance = false;
     dispatch_.set(plan_settings_);
   }
   if (plan.generate != fleet::Generate::nothing && !generating_ && generate) {
-    generating_ = true;
-    asio::co_spawn(context_, generate_one(plan.generate), asio::detached);
+    tasks_.spawn("generate a config", generate_one(plan.generate));
   }
   deliver_later();
 }
 
 net::Task<> Fleet::generate_one(fleet::Generate what) {
-  co_await generate(what);
-  generating_ = false;
+  {
+    const auto busy = generating_.begin();
+    co_await generate(what);
+  }
   replan();
 }
 
-void Fleet::say(const fleet::Plan& plan) {
-  for (const auto& assignment : plan.assignments) {
-    const auto& runs = find(assignment.shard)->info.current;
-    log::shard(spdlog::level::info, {"assigned", assignment.shard.str(), assignment.role.first(), {}},
-               "shard " + assignment.shard.str() + " gets id " + fleet::ids_text(assignment.role) + " of " +
-                   std::to_string(assignment.role.count.value) + ", runs " + fleet::ids_text(runs) + " of " +
-                   std::to_string(runs.count.value));
-  }
+net::Task<> Fleet::say(fleet::Plan plan) {
   for (const auto& [name, gateway, since] : plan.unwell) {
-    const auto& goal_role = find(name)->info.goal;
+    const auto* const shard = find(name);
+    if (shard == nullptr) continue;
+    const auto& goal_role = shard->info.goal;
     log::shard(spdlog::level::warn, {"unwell", name.str(), goal_role.first(), {}},
                "shard " + name.str() + " (id " + fleet::ids_text(goal_role) + ") has been " +
                    std::string(to_string(gateway)) + " for " + format_duration(since) +
                    ": it is told to restart its bot");
   }
+  std::size_t said = 0;
   for (const auto& name : plan.reboots) {
-    const auto& goal_role = find(name)->info.goal;
+    if (++said % kAtOnce == 0) co_await asio::post(context_, net::use_task);
+    const auto* const shard = find(name);
+    if (shard == nullptr) continue;
+    const auto& goal_role = shard->info.goal;
     log::shard(spdlog::level::warn, {"silent", name.str(), goal_role.first(), {}},
                "shard " + name.str() + " (id " + fleet::ids_text(goal_role) +
                    ") has given no sign of life for " + format_duration(settings_.request_reboot_after) +
@@ -256,32 +258,51 @@ void Fleet::say_refused(const Shard& shard) {
 }
 
 void Fleet::say(const fleet::Parked& parked) {
-  const auto& shard = *find(parked.shard);
-  const auto& role = shard.info.goal;
+  const auto* const shard = find(parked.shard);
+  if (shard == nullptr) return;
+  const auto& role = shard->info.goal;
   const auto text = "the bot of shard " + parked.shard.str() + " (id " + fleet::ids_text(role) +
                     ") fails again and again" +
-                    (shard.status->bot ? ", at last with " + shard.status->bot->last_exit : std::string()) +
+                    (shard->status && shard->status->bot ? ", at last with " + shard->status->bot->last_exit
+                                                         : std::string()) +
                     ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
                     std::to_string(role.first().value) + "\" lets it try now";
   spdlog::error("{}", text);
   if (alert) alert(text);
 }
 
-net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments) {
-  while (!finished_) {
-    std::vector<fleet::ShardInfo> infos;
-    for (const auto& assignment : assignments) {
-      if (const auto* shard = find(assignment.shard)) infos.push_back(shard->info);
+net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments, bool aloud) {
+  for (std::size_t at = 0; at < assignments.size() && !finished_; at += kAtOnce) {
+    const std::span some(assignments.data() + at, std::min(kAtOnce, assignments.size() - at));
+    if (aloud) say(some);
+    while (!finished_) {
+      std::vector<fleet::ShardInfo> infos;
+      for (const auto& assignment : some) {
+        if (const auto* shard = find(assignment.shard)) infos.push_back(shard->info);
+      }
+      const auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
+      if (saved) break;
+      net::Timer pause(context_.get_executor(), kRetrySave);
+      boost::system::error_code ignored;
+      co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
     }
-    const auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
-    if (saved) break;
-    net::Timer pause(context_.get_executor(), kRetrySave);
-    boost::system::error_code ignored;
-    co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+    if (finished_) co_return;
+    dispatch_.saved(some, net::fleet_clock());
+    deliver();
   }
-  if (finished_) co_return;
-  dispatch_.saved(assignments, net::fleet_clock());
-  deliver();
+  replan();  // others may have waited for these
+}
+
+void Fleet::say(std::span<const fleet::Assign> assignments) {
+  for (const auto& assignment : assignments) {
+    const auto* const shard = find(assignment.shard);
+    if (shard == nullptr) continue;
+    const auto& runs = shard->info.current;
+    log::shard(spdlog::level::info, {"assigned", assignment.shard.str(), assignment.role.first(), {}},
+               "shard " + assignment.shard.str() + " gets id " + fleet::ids_text(assignment.role) + " of " +
+                   std::to_string(assignment.role.count.value) + ", runs " + fleet::ids_text(runs) + " of " +
+                   std::to_string(runs.count.value));
+  }
 }
 
 // ---- telling ----
@@ -348,8 +369,25 @@ void Fleet::deliver() {
   if (finished_) return;
   dispatch_.tick(net::fleet_clock());
   if (!budget_kept()) return;
-  for (const auto& order : dispatch_.take_orders()) deliver(order);
+  auto orders = dispatch_.take_orders();
+  std::move(orders.begin(), orders.end(), std::back_inserter(outbox_));
+  send_orders();
   arm_dispatch();
+}
+
+/// In turns: thousands of orders are no reason to let others wait.
+void Fleet::send_orders() {
+  const auto until = net::now() + kSending;
+  while (!outbox_.empty() && net::now() < until) {
+    const auto order = std::move(outbox_.front());
+    outbox_.pop_front();
+    deliver(order);
+  }
+  if (outbox_.empty() || std::exchange(sending_, true)) return;
+  asio::post(context_, [this] {
+    sending_ = false;
+    if (!finished_) send_orders();
+  });
 }
 
 /// Whether logins that are let go are in the store: who takes over must not make them once more. A server
@@ -362,13 +400,12 @@ bool Fleet::budget_kept() {
     kept.remaining = limits->remaining;
     if (kept == *limits && limits->remaining.value_or(0) >= budget_->remaining.value_or(0)) return true;
   }
-  if (!std::exchange(keeping_budget_, true)) {
-    asio::co_spawn(context_, keep_budget(), asio::detached);
-  }
+  if (!keeping_budget_) tasks_.spawn("save the login budget", keep_budget());
   return !settings_.store.shared();
 }
 
 net::Task<> Fleet::keep_budget() {
+  auto busy = std::optional(keeping_budget_.begin());
   auto limits = *identify().limits();
   if (limits.remaining) limits.remaining = std::max<std::int64_t>(*limits.remaining - kLoginsAhead, 0);
   auto text = to_text(limits);
@@ -380,7 +417,7 @@ net::Task<> Fleet::keep_budget() {
     boost::system::error_code ignored;
     co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
   }
-  keeping_budget_ = false;
+  busy.reset();
   deliver();
 }
 

@@ -4,13 +4,14 @@
 
 #include <boost/json/array.hpp>
 #include <cmath>
-#include <numeric>
+#include <memory>
 #include <utility>
 
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
 #include "server/shard_session.hpp"
+#include "server/slices.hpp"
 #include "server/stats.hpp"
 
 namespace smaster::server {
@@ -36,7 +37,7 @@ std::string ids_text(const Shard& shard) {
 }
 
 /// A shard's line: what the grid and the table show of it.
-boost::json::object row_json(const Core& core, const Shard& shard, std::string_view state) {
+boost::json::object page_row(const Core& core, const Shard& shard, std::string_view state) {
   const auto& info = shard.info;
   boost::json::object row{{"name", info.id.str()},
                           {"ids", ids_text(shard)},
@@ -52,9 +53,8 @@ boost::json::object row_json(const Core& core, const Shard& shard, std::string_v
   }
   if (!shard.status) return row;
   const auto& status = *shard.status;
-  const auto cores = static_cast<double>(status.cpu_load.size());
   row["memory"] = status.mem_rss;
-  row["cpu"] = cores > 0 ? std::accumulate(status.cpu_load.begin(), status.cpu_load.end(), 0.0) / cores : 0;
+  row["cpu"] = fleet::mean_load(status);
   row["ping"] = status.ping;
   row["messages"] = status.message_count_total;
   row["since"] = to_unix_ms(status.start_time);
@@ -68,13 +68,13 @@ FleetView::FleetView(Core& core) : core_(core), pause_(core.context) {}
 
 net::Task<> FleetView::run() {
   for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(name);
-  look();
+  co_await look();
   co_await read_past();
   while (!stopped_) {
     boost::system::error_code ignored;
     pause_.expires_after(kPause);
     co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
-    if (!stopped_) look();
+    if (!stopped_) co_await look();
   }
 }
 
@@ -102,36 +102,42 @@ net::Task<> FleetView::read_past() {
     }
     unread_.erase(name);
     if (net::now() < next) continue;
-    look();
+    co_await look();
     next = net::now() + kPause;
   }
 }
 
-void FleetView::look() {
-  ++moment_;
+net::Task<> FleetView::look() {
+  Slice slice(core_.slices, kForPage);
+  co_await slice.next();
   if (const auto goal = core_.fleet.goal().value; goal != goal_) {
     if (goal_ >= 0) tell(fmt::format("the goal is {} shards now, {} before", goal, goal_), "", "");
     goal_ = goal;
   }
-  for (auto row = rows_.begin(); row != rows_.end();) {
-    if (core_.fleet.find(row->first) != nullptr) {
-      ++row;
-      continue;
-    }
-    tell("revoked", row->first.str(), "");
-    gone_.emplace_back(moment_, row->first.str());
-    series_.erase(row->first);
-    row = rows_.erase(row);
+  std::vector<ShardName> gone;
+  co_await in_slices(rows_, slice, [&](const auto& entry) {
+    if (core_.fleet.find(entry.first) == nullptr) gone.push_back(entry.first);
+  });
+  for (const auto& name : gone) {
+    if (core_.fleet.find(name) != nullptr) continue;  // it has come back meanwhile
+    tell("revoked", name.str(), "");
+    gone_.emplace_back(moment_ + 1, name.str());
+    series_.erase(name);
+    rows_.erase(name);
   }
   while (gone_.size() > kMaxEvents) gone_.pop_front();
-  for (const auto& [name, shard] : core_.fleet.shards()) {
-    const auto [row, fresh] = rows_.try_emplace(name);
-    compare(shard, row->second, fresh);
-  }
+  ShardCounts counts;
+  co_await in_slices(core_.fleet.shards(), slice, [&](const auto& entry) {
+    const auto [row, fresh] = rows_.try_emplace(entry.first);
+    const auto state = core_.fleet.state(entry.second);
+    counts.add(core_, entry.second, state);
+    compare(entry.second, state, row->second, fresh);
+  });
+  counts_ = counts;
+  ++moment_;
 }
 
-void FleetView::compare(const Shard& shard, Row& row, bool fresh) {
-  const std::string state(core_.fleet.state(shard));
+void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bool fresh) {
   const auto name = shard.info.id.str();
   if (shard.status) {
     const auto& status = *shard.status;
@@ -153,74 +159,143 @@ void FleetView::compare(const Shard& shard, Row& row, bool fresh) {
   row.seen = shard.info.last_seen;
   row.goal = shard.info.goal;
   row.session = shard.session;
-  if (!fresh && state != row.state) tell(row.state + " → " + state, name, ids_text(shard));
+  if (!fresh && state != row.state) {
+    tell(fmt::format("{} → {}", row.state, state), name, ids_text(shard));
+  }
   row.state = state;
-  row.json = json::serialize(row_json(core_, shard, state));
-  row.changed = moment_;
+  row.json = json::serialize(page_row(core_, shard, state));
+  row.changed = moment_ + 1;
 }
 
 void FleetView::tell(std::string what, const std::string& name, const std::string& ids) {
   events_.push_back(
-      {moment_,
+      {moment_ + 1,
        json::serialize(boost::json::object{
            {"at", to_unix_ms(net::wall_clock())}, {"name", name}, {"ids", ids}, {"what", std::move(what)}})});
   if (events_.size() > kMaxEvents) events_.pop_front();
 }
 
 boost::json::object FleetView::head() const {
-  auto counts = counts_json(core_, std::nullopt);
+  auto counts = counts_json(core_, counts_, std::nullopt);
   counts["now"] = to_unix_ms(net::wall_clock());
   return counts;
 }
 
-std::string FleetView::changes(std::uint64_t since) const {
-  std::string text = "{\"head\":" + json::serialize(head());
-  const auto list = [&text](std::string_view key, const std::vector<std::string_view>& items) {
-    text.append(",\"").append(key).append("\":[");
-    for (std::size_t i = 0; i < items.size(); ++i) text.append(i > 0 ? "," : "").append(items[i]);
-    text += ']';
+/// How far `changes` has come.
+struct FleetView::Changes {
+  const FleetView& view;
+  const std::uint64_t since;
+  const std::uint64_t until;
+  Walk<ShardName> walk{};
+  bool begun = false;
+  bool any = false;
+  bool ended = false;
+
+  [[nodiscard]] bool covers(std::uint64_t moment) const { return moment > since && moment <= until; }
+  net::Task<Result<std::string>> next();
+  [[nodiscard]] std::string rest() const;
+};
+
+net::Task<Result<std::string>> FleetView::Changes::next() {
+  std::string text;
+  if (ended) co_return text;
+  Slice slice(view.core_.slices, kForPage);
+  co_await slice.next();
+  if (!std::exchange(begun, true)) text = "{\"head\":" + json::serialize(view.head()) + ",\"rows\":[";
+  const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
+  const auto add = [&](const auto& entry) {
+    if (covers(entry.second.changed))
+      text.append(std::exchange(any, true) ? "," : "").append(entry.second.json);
   };
-  std::vector<std::string_view> rows;
-  for (const auto& [name, row] : rows_) {
-    if (row.changed > since) rows.push_back(row.json);
+  while (!walk.over(view.rows_, add, go_on)) {
+    if (text.size() >= kPieceBytes) co_return text;
+    co_await slice.next();
   }
-  std::vector<std::string_view> events;
-  for (const auto& event : events_) {
-    if (event.moment > since) events.push_back(event.json);
-  }
-  list("rows", rows);
-  list("events", events);
-  std::vector<std::string> quoted;
-  for (const auto& [moment, name] : gone_) {
-    if (moment > since && since > 0) quoted.push_back(json::quote(name));
-  }
-  list("gone", {quoted.begin(), quoted.end()});
-  return text + '}';
+  ended = true;
+  co_return text + rest();
 }
 
-std::string FleetView::series(fleet::Metric metric, const fleet::Resolution& resolution,
-                              const std::set<std::string>& names, bool all) const {
-  const auto now = net::wall_clock();
-  std::vector<float> sum(resolution.parts, std::nanf(""));
-  std::vector<float> counts(resolution.parts, 0);
-  std::string shards;
-  for (const auto& [name, series] : series_) {
-    const auto values = series.values(metric, resolution, now);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      if (std::isnan(values[i])) continue;
-      sum[i] = std::isnan(sum[i]) ? values[i] : sum[i] + values[i];
-      counts[i] += 1;
-    }
-    if (!all && !names.contains(name.str())) continue;
-    shards.append(shards.empty() ? "" : ",").append(json::quote(name.str())).append(":");
-    append(shards, values);
+/// What follows the rows.
+std::string FleetView::Changes::rest() const {
+  std::string text = "],\"events\":[";
+  const char* comma = "";
+  for (const auto& event : view.events_) {
+    if (covers(event.moment)) text.append(std::exchange(comma, ",")).append(event.json);
+  }
+  text += "],\"gone\":[";
+  comma = "";
+  for (const auto& [moment, name] : view.gone_) {
+    if (covers(moment) && since > 0) text.append(std::exchange(comma, ",")).append(json::quote(name));
+  }
+  return text + "]}";
+}
+
+net::Pieces FleetView::changes(std::uint64_t since) {
+  const auto at = std::make_shared<Changes>(Changes{*this, since, moment_});
+  return [at] { return at->next(); };
+}
+
+/// How far `series` has come.
+struct FleetView::Graph {
+  const FleetView& view;
+  const fleet::Metric metric;
+  const fleet::Resolution& resolution;
+  const std::set<std::string> names;
+  const bool all;
+  const Time now = net::wall_clock();
+  std::vector<float> sum = std::vector<float>(resolution.parts, std::nanf(""));
+  std::vector<float> counts = std::vector<float>(resolution.parts, 0);
+  Walk<ShardName> walk{};
+  bool begun = false;
+  bool any = false;
+  bool ended = false;
+
+  net::Task<Result<std::string>> next();
+  void add(const std::vector<float>& values);
+};
+
+net::Task<Result<std::string>> FleetView::Graph::next() {
+  std::string text;
+  if (ended) co_return text;
+  Slice slice(view.core_.slices, kForPage);
+  co_await slice.next();
+  if (!std::exchange(begun, true)) {
+    const auto step = resolution.part.count();
+    const auto start = (to_unix_ms(now) / step - static_cast<std::int64_t>(resolution.parts) + 1) * step;
+    text = fmt::format("{{\"start\":{},\"step\":{},\"shards\":{{", start, step);
+  }
+  const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
+  const auto take = [&](const auto& entry) {
+    const auto values = entry.second.values(metric, resolution, now);
+    add(values);
+    const auto& name = entry.first.str();
+    if (!all && !names.contains(name)) return;
+    text.append(std::exchange(any, true) ? "," : "").append(json::quote(name)).append(":");
+    append(text, values);
+  };
+  while (!walk.over(view.series_, take, go_on)) {
+    if (text.size() >= kPieceBytes) co_return text;
+    co_await slice.next();
   }
   for (std::size_t i = 0; i < sum.size() && is_mean(metric); ++i) sum[i] /= counts[i] > 0 ? counts[i] : 1;
-  const auto step = resolution.part.count();
-  const auto start = (to_unix_ms(now) / step - static_cast<std::int64_t>(resolution.parts) + 1) * step;
-  std::string text = fmt::format("{{\"start\":{},\"step\":{},\"sum\":", start, step);
+  text += "},\"sum\":";
   append(text, sum);
-  return text + ",\"shards\":{" + shards + "}}";
+  ended = true;
+  co_return text + '}';
+}
+
+void FleetView::Graph::add(const std::vector<float>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    sum[i] = std::isnan(sum[i]) ? values[i] : sum[i] + values[i];
+    counts[i] += 1;
+  }
+}
+
+net::Pieces FleetView::series(fleet::Metric metric, const fleet::Resolution& resolution,
+                              std::set<std::string> names, bool all) {
+  const auto at = std::make_shared<Graph>(Graph{*this, metric, resolution, std::move(names), all});
+  return [at] { return at->next(); };
 }
 
 }  // namespace smaster::server

@@ -10,6 +10,8 @@
 
 #include "fleet/series.hpp"
 #include "net/asio.hpp"
+#include "net/pieces.hpp"
+#include "server/stats.hpp"
 
 namespace smaster::server {
 
@@ -24,16 +26,16 @@ class FleetView {
   net::Task<> run();
   void stop();
 
-  /// Counts up with each look at the fleet.
+  /// ShardCounts up with each look at the fleet that is over.
   [[nodiscard]] std::uint64_t moment() const { return moment_; }
-  /// What has changed since that moment as JSON: `head` with the counts, `rows` of shards, `gone` names,
-  /// `events`. Since 0: everything.
-  [[nodiscard]] std::string changes(std::uint64_t since) const;
+  /// What has changed from that moment up to the present one as JSON: `head` with the counts, `rows` of
+  /// shards, `gone` names, `events`. Since 0: everything. No piece ends within a row.
+  [[nodiscard]] net::Pieces changes(std::uint64_t since);
 
-  /// Figures over time: `{"start":MS,"step":MS,"sum":[…],"shards":{NAME:[…]}}`, null where nothing is known.
+  /// Figures over time: `{"start":MS,"step":MS,"shards":{NAME:[…]},"sum":[…]}`, null where nothing is known.
   /// Amounts are summed over all shards, CPU and ping are means. `names`: whose own figures are added.
-  [[nodiscard]] std::string series(fleet::Metric metric, const fleet::Resolution& resolution,
-                                   const std::set<std::string>& names, bool all) const;
+  [[nodiscard]] net::Pieces series(fleet::Metric metric, const fleet::Resolution& resolution,
+                                   std::set<std::string> names, bool all);
 
  private:
   struct Row {
@@ -53,10 +55,13 @@ class FleetView {
     std::uint64_t moment;
     std::string json;
   };
+  struct Changes;
+  struct Graph;
 
   net::Task<> read_past();
-  void look();
-  void compare(const Shard& shard, Row& row, bool fresh);
+  /// At all shards, in slices. What it finds becomes visible at its end, with the next moment.
+  net::Task<> look();
+  void compare(const Shard& shard, std::string_view state, Row& row, bool fresh);
   void tell(std::string what, const std::string& name, const std::string& ids);
   [[nodiscard]] boost::json::object head() const;
 
@@ -64,6 +69,7 @@ class FleetView {
   net::Timer pause_;
   bool stopped_ = false;
   std::uint64_t moment_ = 0;
+  ShardCounts counts_;
   std::int32_t goal_ = -1;
   std::map<ShardName, Row> rows_;
   std::map<ShardName, fleet::Series> series_;

@@ -7,6 +7,7 @@
 
 #include "json/json.hpp"
 #include "server/core.hpp"
+#include "server/slices.hpp"
 
 namespace smaster::server {
 namespace {
@@ -18,7 +19,6 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
     if (sample.status.timestamp <= since) continue;  // came later than it was made
     auto row = fleet::to_json(sample.status);
     row["id"] = name.str();
-    row.erase("cpus");  // not kept in history
     text.append(std::exchange(first, false) ? "" : ",").append(json::serialize(row));
   }
   return text + ']';
@@ -26,14 +26,13 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
 
 }  // namespace
 
-net::Task<Result<std::string>> history_member(Core& core, ShardName name, Time since) {
-  if (!co_await core.history_turns.take({})) {
-    co_return fail(ErrorKind::unavailable, "too many wait for the history");
-  }
+net::Task<Result<std::string>> history_member(Core& core, ShardName name, Time since, std::string who) {
+  auto turn = co_await core.history_turns.take(who);
+  if (!turn) co_return fail(ErrorKind::unavailable, "too many wait for the history");
   const auto samples = co_await core.fleet.history(name, since);
-  core.history_turns.give();
+  turn.give_back();
   if (!samples) co_return samples.error();
-  co_return co_await net::run_in(core.slow_work, [&] { return member_text(name, *samples, since); });
+  co_return co_await net::run_in(core.rendering, [&] { return member_text(name, *samples, since); });
 }
 
 control::Pieces history_pieces(Core& core, std::vector<ShardName> names, Time since) {
@@ -49,7 +48,7 @@ control::Pieces history_pieces(Core& core, std::vector<ShardName> names, Time si
     if (n > state->names.size()) co_return std::string();
     if (n == state->names.size()) co_return std::string(n == 0 ? "{}" : "}");
     const auto& name = state->names[n];
-    auto member = co_await history_member(state->core, name, state->since);
+    auto member = co_await history_member(state->core, name, state->since, kForOperators);
     if (!member) {
       spdlog::error("history of shard {}: {}", name.str(), member.error().message);
       co_return member.error();

@@ -1,6 +1,7 @@
 // What is served on the shard port beside Socket.IO: health, metrics, and the statuses of the past.
 #pragma once
 
+#include "net/address.hpp"
 #include "net/application.hpp"
 
 namespace smaster::server {
@@ -10,7 +11,7 @@ class Core;
 
 /// `candidacy`: none where this server stands alone. `sessions`: how many there are. 501 for everything that
 /// is not served, as the original has it.
-net::Task<net::Response> answer_http(Core& core, const Candidacy* candidacy, std::size_t sessions,
-                                     const net::Request& request);
+net::Task<net::Answer> answer_http(Core& core, const Candidacy* candidacy, std::size_t sessions,
+                                   const net::Request& request, const net::Address& peer);
 
 }  // namespace smaster::server

@@ -3,11 +3,12 @@
 #include <botan/base64.h>
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
+#include <boost/asio/redirect_error.hpp>
 #include <ctime>
 #include <utility>
 
 #include "base/file.hpp"
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "server/core.hpp"
 
@@ -17,6 +18,9 @@ namespace {
 constexpr std::string_view kAttachment = "%ATTACHMENT%";
 constexpr std::size_t kMostMails = 1'000;
 constexpr std::chrono::hours kAlertAgain{1};
+/// While the machine has no descriptors or processes left for the program.
+constexpr std::chrono::seconds kTryAgain{5};
+constexpr int kTries = 60;
 constexpr std::size_t kBase64Line = 76;  // RFC 2045, 6.8
 
 /// As mails have it (RFC 5322, 3.3).
@@ -41,18 +45,22 @@ std::string attachment(const std::filesystem::path& path) {
 
 }  // namespace
 
-std::string fill(const std::string& text, const std::map<std::string, std::string>& values) {
+std::string fill(const std::string& text, const std::map<std::string, std::string>& values,
+                 const std::map<std::string, std::string>& said) {
+  const auto body = text.find("\n\n");  // RFC 5322, 2.1: the first empty line ends the header
   std::string filled;
   for (std::size_t at = 0; at < text.size();) {
     const auto end = text[at] == '{' ? text.find('}', at) : std::string::npos;
-    const auto value =
-        end == std::string::npos ? values.end() : values.find(text.substr(at + 1, end - at - 1));
-    if (value == values.end()) {
-      filled += text[at++];
-    } else {
+    const auto word = end == std::string::npos ? std::string() : text.substr(at + 1, end - at - 1);
+    if (const auto value = values.find(word); value != values.end()) {
       filled += value->second;
-      at = end + 1;
+    } else if (const auto other = said.find(word); other != said.end()) {
+      filled += at < body ? outlet::mail_header(other->second) : outlet::mail_body(other->second);
+    } else {
+      filled += text[at++];
+      continue;
     }
+    at = end + 1;
   }
   return filled;
 }
@@ -90,14 +98,15 @@ void Mail::config_created(const ShardName& name, const std::string& public_pem,
 void Mail::config_failed(const std::string& errors) {
   const auto& settings = core_.settings;
   if (!settings.mail_enabled) return;
-  auto text = fill(settings.mail_create_fail_message, {{"date", mail_date()}, {"errors", errors}});
+  auto text = fill(settings.mail_create_fail_message, {{"date", mail_date()}}, {{"errors", errors}});
   send_once_an_hour("that no config can be made", errors, program(settings.mail_fail_args, std::move(text)));
 }
 
 void Mail::alert(const std::string& text) {
   const auto& settings = core_.settings;
   if (!settings.mail_enabled) return;
-  auto filled = fill(settings.mail_alert_message, {{"date", mail_date()}, {"text", text}});
+  auto filled =
+      fill(settings.mail_alert_message, {{"date", mail_date()}}, {{"text", outlet::terminal(text)}});
   send_once_an_hour("an alert", text, program(settings.mail_fail_args, std::move(filled)));
 }
 
@@ -115,13 +124,19 @@ void Mail::send(Message message) {
     return;
   }
   waiting_.push_back(std::move(message));
-  if (!std::exchange(running_, true)) net::asio::co_spawn(core_.context, run(), net::asio::detached);
+  start();
+}
+
+void Mail::start() {
+  if (running_ || waiting_.empty()) return;
+  core_.tasks.spawn("mail", run(), [this] { start(); });
 }
 
 /// One after the other: a mail server may refuse many at once.
 net::Task<> Mail::run() {
+  const auto busy = running_.begin();
   while (!waiting_.empty()) {
-    const auto message = std::move(waiting_.front());
+    auto message = std::move(waiting_.front());
     waiting_.pop_front();
     auto program = message.program;
     net::OnLine log = [](net::Output from, std::string_view line) {
@@ -132,6 +147,14 @@ net::Task<> Mail::run() {
       }
     };
     const auto ended = co_await net::run_program(core_.context, std::move(program), std::move(log));
+    const bool no_room = !ended && ended.error().kind == ErrorKind::unavailable;
+    if (no_room && ++message.tries < kTries) {
+      spdlog::warn("mail: {} waits: {}", message.what, ended.error().message);
+      waiting_.push_front(std::move(message));
+      net::Timer pause(core_.context.get_executor(), kTryAgain);
+      co_await pause.async_wait(net::use_task);
+      continue;
+    }
     if (!ended) {
       spdlog::error("mail: {} is not sent: {}", message.what, ended.error().message);
     } else if (!ended->ok()) {
@@ -143,7 +166,6 @@ net::Task<> Mail::run() {
     std::error_code ignored;
     if (!message.remove.empty()) std::filesystem::remove(message.remove, ignored);
   }
-  running_ = false;
 }
 
 }  // namespace smaster::server

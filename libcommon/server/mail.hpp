@@ -8,6 +8,7 @@
 
 #include "base/types.hpp"
 #include "net/program.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::server {
 
@@ -34,20 +35,25 @@ class Mail {
     std::string what;  ///< for the log
     net::Program program;
     std::filesystem::path remove;  ///< afterwards; empty: nothing
+    int tries = 0;                 ///< to start the program, so far
   };
 
   void send_once_an_hour(const std::string& what, const std::string& text, net::Program program);
   [[nodiscard]] net::Program program(const std::vector<std::string>& args, std::string text) const;
   void send(Message message);
+  void start();
   net::Task<> run();
 
   Core& core_;
   std::deque<Message> waiting_;
-  bool running_ = false;
+  net::Busy running_;
   std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent
 };
 
-/// `text` with each {word} that `values` knows replaced by its value; others stay.
-[[nodiscard]] std::string fill(const std::string& text, const std::map<std::string, std::string>& values);
+/// `text` with each {word} that `values` or `said` knows replaced by its value; others stay. `values`: what
+/// this server wrote itself. `said`: what shards and programs may have had a part in, made harmless for the
+/// place it stands in. Whether the text has a header is not known; up to its first empty line it may have.
+[[nodiscard]] std::string fill(const std::string& text, const std::map<std::string, std::string>& values,
+                               const std::map<std::string, std::string>& said = {});
 
 }  // namespace smaster::server

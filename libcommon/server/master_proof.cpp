@@ -1,6 +1,5 @@
 #include "server/master_proof.hpp"
 
-#include <boost/asio/detached.hpp>
 #include <utility>
 
 namespace smaster::server {
@@ -16,22 +15,23 @@ void MasterProof::get(std::function<void(const Proof&)> then) {
     return;
   }
   waiting_.push_back(std::move(then));
-  // Owned by the context: it ends by itself within milliseconds, and this object outlives the context's run.
-  if (waiting_.size() == 1) net::asio::co_spawn(context_, sign(), net::asio::detached);
+  if (!signing_) tasks_.spawn("sign", sign());
 }
 
 net::Task<> MasterProof::sign() {
-  const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-  const auto begun = std::chrono::steady_clock::now();
-  auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
-  const auto signer = signer_;
-  auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });
-  if (signer != signer_) {
-    co_await sign();  // its proof would be wrong by now
-    co_return;
+  auto busy = std::optional(signing_.begin());
+  while (true) {
+    const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+    const auto begun = std::chrono::steady_clock::now();
+    auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
+    const auto signer = signer_;
+    auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });
+    if (signer != signer_) continue;  // its proof would be wrong by now
+    proof_ = {std::move(signature), std::move(text)};
+    made_ = begun;  // not before: meanwhile the old proof stays old
+    break;
   }
-  proof_ = {std::move(signature), std::move(text)};
-  made_ = begun;  // not before: meanwhile the old proof stays old
+  busy.reset();
   for (const auto& then : std::exchange(waiting_, {})) then(proof_);
 }
 

@@ -12,6 +12,7 @@
 #include "base/types.hpp"
 #include "crypto/keys.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::server {
 
@@ -24,29 +25,32 @@ struct Proof {
 class MasterProof {
  public:
   MasterProof(net::asio::io_context& context, net::asio::thread_pool& pool, crypto::Signer signer)
-      : context_(context), pool_(pool), signer_(std::make_shared<crypto::Signer>(std::move(signer))) {}
+      : pool_(pool),
+        signer_(std::make_shared<const crypto::Signer>(std::move(signer))),
+        tasks_(context.get_executor(), "the master's proof") {}
 
   /// Another key pair from now on.
   void set(crypto::Signer signer) {
-    signer_ = std::make_shared<crypto::Signer>(std::move(signer));
+    signer_ = std::make_shared<const crypto::Signer>(std::move(signer));
     proof_ = {};
   }
 
   /// Calls back with a proof made within the last second, at once or when it is signed.
   void get(std::function<void(const Proof&)> then);
-  /// Signs something else with the key, here and now; 5 ms.
-  [[nodiscard]] std::string sign_now(std::string_view text) const { return signer_->sign(text); }
+  /// The key as it is now. What signs in a pool takes it along: it may be replaced meanwhile.
+  [[nodiscard]] std::shared_ptr<const crypto::Signer> signer() const { return signer_; }
   [[nodiscard]] const std::string& public_pem() const { return signer_->public_pem(); }
 
  private:
   net::Task<> sign();
 
-  net::asio::io_context& context_;
   net::asio::thread_pool& pool_;
-  std::shared_ptr<crypto::Signer> signer_;  ///< shared with a signature that is being made
+  std::shared_ptr<const crypto::Signer> signer_;  ///< shared with a signature that is being made
   Proof proof_;
   Instant made_{};
   std::vector<std::function<void(const Proof&)>> waiting_;
+  net::Busy signing_;
+  net::TaskScope tasks_;
 };
 
 }  // namespace smaster::server

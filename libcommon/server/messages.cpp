@@ -79,7 +79,7 @@ Result<std::vector<ShardId>> message_targets(Core& core, std::string_view to, Sh
 }
 
 void send_message(Core& core, std::string_view to, std::string_view data, ShardId from,
-                  std::optional<Millis> timeout, OnBroadcast then) {
+                  std::optional<Millis> timeout, std::shared_ptr<void> place, OnBroadcast then) {
   const auto targets = message_targets(core, to, from);
   const bool one = !is_all(to);
   auto message = Question::message(data, from);
@@ -88,6 +88,7 @@ void send_message(Core& core, std::string_view to, std::string_view data, ShardI
     net::asio::post(core.context, [then = std::move(then), result = std::move(result)] { then(result); });
     return;
   }
+  message.place = std::move(place);
   auto replies = std::make_shared<std::map<ShardId, EvalAnswer>>();
   Eval::start(
       core, std::move(message), *targets, *timeout,

@@ -22,8 +22,8 @@ namespace smaster::server {
 
 /// Sends `data` (JSON). With a `timeout` it is a request: the result is the reply, or, for all, an array of
 /// `{"shard":3,"result":…}` or `{"shard":3,"error":…}` in order of shard. Without, it is the number of shards
-/// that it was sent to.
+/// that it was sent to. `place`: of Core::questions_bytes.
 void send_message(Core& core, std::string_view to, std::string_view data, ShardId from,
-                  std::optional<Millis> timeout, OnBroadcast then);
+                  std::optional<Millis> timeout, std::shared_ptr<void> place, OnBroadcast then);
 
 }  // namespace smaster::server

@@ -1,5 +1,6 @@
 #include "server/metrics.hpp"
 
+#include "base/outlet.hpp"
 #include "json/json.hpp"
 
 namespace smaster::server {
@@ -18,9 +19,40 @@ void counter(std::string& out, std::string_view name, std::string_view help, std
 void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts) {
   head(out, name, "counter", help);
   for (const auto& [outcome, value] : counts) {
-    out.append("smaster_").append(name).append("{outcome=\"").append(outcome).append("\"} ");
+    out.append("smaster_")
+        .append(name)
+        .append("{outcome=\"")
+        .append(outlet::metrics_label(outcome))
+        .append("\"} ");
     out.append(std::to_string(value)).append("\n");
   }
+}
+
+/// One line for each share of the descriptors.
+template <class Value>
+void by_share(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+              Value value) {
+  head(out, name, type, help);
+  for (const auto share : net::kAllShares) {
+    out.append("smaster_").append(name).append("{share=\"").append(net::to_string(share)).append("\"} ");
+    out.append(std::to_string(value(share))).append("\n");
+  }
+}
+
+void connections(std::string& out, const net::Descriptors& descriptors) {
+  by_share(out, "connections", "gauge", "Connections, by what they are for.",
+           [&](net::Share share) { return descriptors.open(share); });
+  by_share(out, "connections_limit", "gauge", "How many there may be, within the limit of descriptors.",
+           [&](net::Share share) { return descriptors.limits().of(share); });
+  by_share(out, "connections_full", "gauge", "Whether some were dropped or refused in the last seconds.",
+           [&](net::Share share) { return descriptors.is_full(share) ? 1 : 0; });
+  by_share(out, "connections_refused_total", "counter", "Dropped or refused because there were too many.",
+           [&](net::Share share) { return descriptors.refused(share); });
+  head(out, "descriptors_limit", "gauge", "RLIMIT_NOFILE of the server.");
+  out.append("smaster_descriptors_limit ").append(std::to_string(descriptors.limits().total)).append("\n");
+  head(out, "descriptors_exhausted", "gauge",
+       "Whether the server found no descriptor left in the last seconds.");
+  out.append("smaster_descriptors_exhausted ").append(descriptors.is_exhausted() ? "1\n" : "0\n");
 }
 
 void histogram(std::string& out, std::string_view name, std::string_view help, const Histogram& values) {
@@ -64,13 +96,26 @@ std::string Metrics::text(const Gauges& gauges) const {
   histogram(out, "sql_statement_seconds", "From a statement's arrival to its result.", statement_time);
   head(out, "queue_length", "gauge", "What waits for its turn.");
   const auto queue = [&out](std::string_view name, std::size_t length) {
-    out.append("smaster_queue_length{queue=\"").append(name).append("\"} ").append(std::to_string(length)) +=
-        '\n';
+    out.append("smaster_queue_length{queue=\"")
+        .append(outlet::metrics_label(name))
+        .append("\"} ")
+        .append(std::to_string(length)) += '\n';
   };
   queue("identify", gauges.identify);
   queue("sql", gauges.sql);
   queue("mail", gauges.mail);
   queue("files", gauges.files);
+  if (gauges.descriptors != nullptr) connections(out, *gauges.descriptors);
+  head(out, "loop_longest_turn_seconds", "gauge",
+       "The longest that one turn of the event loop has made all others wait, in the last one to two "
+       "minutes.");
+  out += "smaster_loop_longest_turn_seconds " + json::number(gauges.longest_turn.count()) + '\n';
+  head(out, "loop_long_turns_total", "counter",
+       "Turns of the event loop that took more than 5 ms: of work, or else since the machine was busy.");
+  out += "smaster_loop_long_turns_total{cause=\"work\"} " + std::to_string(gauges.worked_long) + '\n';
+  out += "smaster_loop_long_turns_total{cause=\"machine\"} " + std::to_string(gauges.stood_long) + '\n';
+  head(out, "loop_busy_seconds_total", "counter", "Time that the event loop has been at work.");
+  out += "smaster_loop_busy_seconds_total " + json::number(gauges.busy.count()) + '\n';
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
   head(out, "leads", "gauge",

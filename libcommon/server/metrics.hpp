@@ -2,12 +2,14 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
 
 #include "base/types.hpp"
+#include "net/descriptors.hpp"
 
 namespace smaster::server {
 
@@ -32,6 +34,9 @@ using Counts = std::map<std::string_view, std::uint64_t>;
 /// How it is now.
 struct Gauges {
   std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
+  const net::Descriptors* descriptors = nullptr;
+  std::chrono::duration<double> longest_turn{}, busy{};  ///< of the loop
+  std::uint64_t worked_long = 0, stood_long = 0;
   bool store_well = true;
   bool leads = true;
 };
@@ -40,7 +45,7 @@ struct Gauges {
 struct Metrics {
   Counts handshakes{{"accepted", 0}, {"standby", 0},       {"no_header", 0}, {"malformed", 0},
                     {"clock", 0},    {"replayed", 0},      {"refused", 0},   {"too_many", 0},
-                    {"failed", 0},   {"second_master", 0}, {"busy", 0}};
+                    {"failed", 0},   {"second_master", 0}, {"busy", 0},      {"revoked", 0}};
   Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
   Counts statements{{"ok", 0}, {"error", 0}};
   Counts files{{"ok", 0}, {"error", 0}};

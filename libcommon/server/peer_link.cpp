@@ -2,10 +2,12 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/http.hpp>
 
 #include "base/text.hpp"
+#include "crypto/fast_verify.hpp"
 #include "crypto/keys.hpp"
 #include "net/clock.hpp"
 #include "net/http_client.hpp"
@@ -24,12 +26,39 @@ constexpr Millis kAskTimeout{1'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
 constexpr std::chrono::seconds kSayAgain{10};  ///< anybody can ask
 
-/// What is signed: whom it is for, so that it is no use elsewhere, when, and something that is never twice.
-std::string proof_text(const std::string& name, std::string_view time, std::string_view nonce) {
-  return "smaster control " + name + ' ' + std::string(time) + ' ' + std::string(nonce);
+constexpr std::size_t kMaxNonce = 64;
+/// Proofs that wait for their signature's check: in all, and of one address.
+constexpr std::size_t kMostProofs = 256;
+constexpr std::size_t kMostProofsEach = 16;
+
+/// What is signed: whom it is for, and which run of it, so that it is no use elsewhere or later; when; and
+/// something that is never twice.
+std::string proof_text(const std::string& name, const std::string& instance, std::string_view time,
+                       std::string_view nonce) {
+  return "smaster control " + name + ' ' + instance + ' ' + std::string(time) + ' ' + std::string(nonce);
+}
+
+/// Which run of the server is on the other end of the stream, which can be used further.
+net::Task<Result<std::string>> ask_instance(net::Stream& stream, boost::beast::flat_buffer& buffer,
+                                            std::string authority) {
+  net::Request request(http::verb::get, "/readyz", 11);
+  request.set(http::field::host, authority);
+  boost::system::error_code error;
+  co_await http::async_write(stream, request, asio::redirect_error(net::use_task, error));
+  http::response_parser<http::string_body> parser;
+  parser.body_limit(kMaxAnswer);
+  if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(net::use_task, error));
+  if (error) co_return fail(ErrorKind::unavailable, error.message());
+  std::string instance(parser.get()[kInstanceHeader]);
+  if (instance.empty() || !parser.get().keep_alive())
+    co_return fail(ErrorKind::unavailable,
+                   "it does not say which run of smaster it is; has it the same version?");
+  co_return instance;
 }
 
 }  // namespace
+
+PeerLink::PeerLink(Core& core) : core_(core), turns_(core.context, 1, kMostProofs, kMostProofsEach) {}
 
 Result<net::HttpEndpoint> PeerLink::endpoint(const store::Member& member) const {
   auto url = net::parse_http_url(member.url);
@@ -47,20 +76,27 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
   if (!where) co_return where.error();
   auto stream = co_await net::open_stream(core_.context.get_executor(), *where, kTimeout);
   if (!stream) co_return stream.error();
+  const net::Deadline deadline(**stream, kTimeout);
+  boost::beast::flat_buffer buffer;
+  auto authority = where->authority();
+  const auto instance = co_await ask_instance(**stream, buffer, std::move(authority));
+  if (!instance) {
+    co_return fail(ErrorKind::unavailable, member.url + " did not answer: " +
+                                               (deadline.expired() ? "too slow" : instance.error().message));
+  }
   const auto time = std::to_string(to_unix_ms(net::wall_clock()));
   const auto nonce = crypto::random_token(16);
-  const auto text = proof_text(member.name, time, nonce);
+  const auto signer = core_.proof.signer();
+  const auto text = proof_text(member.name, *instance, time, nonce);
   const auto signature =
-      co_await net::run_in(core_.signatures, [this, &text] { return core_.proof.sign_now(text); });
+      co_await net::run_in(core_.signatures, [&signer, &text] { return signer->sign(text); });
   net::Request request(http::verb::get, kTarget, 11);
   request.set(http::field::host, where->authority());
   request.set(http::field::connection, "Upgrade");
   request.set(http::field::upgrade, kProtocol);
   request.set(http::field::authorization, time + ',' + nonce + ',' + signature);
   boost::system::error_code error;
-  const net::Deadline deadline(**stream, kTimeout);
   co_await http::async_write(**stream, request, asio::redirect_error(net::use_task, error));
-  boost::beast::flat_buffer buffer;
   http::response_parser<http::empty_body> parser;
   if (!error) {
     co_await http::async_read_header(**stream, buffer, parser, asio::redirect_error(net::use_task, error));
@@ -70,9 +106,11 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
                    member.url + " did not answer: " + (deadline.expired() ? "too slow" : error.message()));
   }
   if (parser.get().result() != http::status::switching_protocols) {
-    co_return fail(ErrorKind::unavailable,
-                   member.url + " refuses this server (HTTP " + std::to_string(parser.get().result_int()) +
-                       "): it has another shardMaster.priv, or the clocks differ; its log says which");
+    co_return fail(
+        ErrorKind::unavailable,
+        member.url + " refuses this server (HTTP " + std::to_string(parser.get().result_int()) +
+            "): it has another shardMaster.priv, or the clocks differ; its log says which. After several "
+            "refusals (429) it takes none for [limits] conn_time");
   }
   co_return std::move(*stream);
 }
@@ -95,26 +133,51 @@ bool PeerLink::asked_for(const net::Request& request) {
          request[http::field::upgrade] == kProtocol;
 }
 
-bool PeerLink::proven(const net::Request& request, const std::string& name) {
+http::status PeerLink::refuse(const std::string& address, const char* why) {
+  attempts_.count(address, net::now());
+  if (net::now() >= said_ + kSayAgain) {
+    spdlog::warn("somebody wants to use the control API as another server, {} (address {})", why, address);
+    said_ = net::now();
+  }
+  return http::status::forbidden;
+}
+
+net::Task<http::status> PeerLink::judge(const net::Request& request, const net::Address& peer,
+                                        std::string name) {
+  const auto& settings = core_.settings;
+  const auto address = net::Proxies(settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
+  if (attempts_.size() > prune_at_) {
+    attempts_.prune(settings.conn_time, net::now());
+    prune_at_ = std::max<std::size_t>(1024, 2 * attempts_.size());
+  }
+  const auto exhausted = [&] {
+    return attempts_.exhausted(address, settings.conn_count, settings.conn_time, net::now());
+  };
+  if (exhausted()) co_return http::status::too_many_requests;
   const std::string header(request[http::field::authorization]);
   const auto parts = split(header, ',');
-  if (parts.size() != 3) return false;
+  if (parts.size() != 3 || parts[1].size() > kMaxNonce || parts[2].size() > crypto::kMaxSignature)
+    co_return refuse(address, "with a malformed proof");
   const auto ms = parse_int<std::int64_t>(parts[0]);
-  const auto now = net::wall_clock();
-  const auto refuse = [this](const char* why) {
-    if (net::now() >= said_ + kSayAgain) {
-      spdlog::warn("somebody wants to use the control API as another server, {}", why);
-      said_ = net::now();
-    }
-    return false;
-  };
-  const auto precision = core_.settings.timestamp_precision;
-  if (!ms || std::chrono::abs(from_unix_ms(*ms) - now) > precision)
-    return refuse("with a proof that is not of now: the clocks differ");
-  auto text = proof_text(name, parts[0], parts[1]);
-  if (!crypto::verify(core_.proof.public_pem(), text, parts[2]))
-    return refuse("without having this server's shardMaster.priv");
-  return used_.insert(std::move(text), from_unix_ms(*ms) + precision, now);
+  const auto precision = settings.timestamp_precision;
+  if (!ms || std::chrono::abs(from_unix_ms(*ms) - net::wall_clock()) > precision)
+    co_return refuse(address, "with a proof that is not of now: the clocks differ");
+  auto text = proof_text(name, core_.instance, parts[0], parts[1]);
+  if (used_.contains(text)) co_return refuse(address, "with a proof that was used before");
+  auto turn = co_await turns_.take(address);
+  if (!turn) co_return http::status::service_unavailable;
+  // Those before it in the queue may have used up what the address is allowed.
+  if (exhausted()) co_return http::status::too_many_requests;
+  const auto key = core_.proof.public_pem();
+  const bool good =
+      co_await net::run_in(core_.signatures, [&] { return crypto::fast_verify(key, text, parts[2]); });
+  turn.give_back();
+  if (!good)
+    co_return refuse(address,
+                     "without having this server's shardMaster.priv, or with a proof for another run of it");
+  if (!used_.insert(std::move(text), from_unix_ms(*ms) + precision, net::wall_clock()))
+    co_return refuse(address, "with a proof that was used before");
+  co_return http::status::switching_protocols;
 }
 
 }  // namespace smaster::server

@@ -10,6 +10,9 @@
 namespace smaster::server {
 namespace {
 
+/// That a request may name.
+constexpr std::size_t kMostIds = 10'000;
+
 Error malformed(std::string_view text) {
   return fail(ErrorKind::bad_data,
               "\"" + std::string(text.substr(0, 100)) +
@@ -17,23 +20,32 @@ Error malformed(std::string_view text) {
                   "and \"reboot [ID ...] [force]\"");
 }
 
-/// Those that the request is about, each once, however many ids it has.
-std::vector<Shard*> chosen(Core& core, const Reboot& request) {
-  std::vector<Shard*> shards;
+struct Chosen {
+  std::vector<ShardName> shards;  ///< each once, however many ids it has
+  std::vector<ShardId> nobodys;   ///< ids that were asked for and that no shard has
+};
+
+net::Task<Chosen> choose(Core& core, const Reboot& request, Slice& slice) {
+  Chosen chosen;
   if (!request.ids) {
     const bool also_idle = request.what == Reboot::What::all;
-    for (auto& [name, shard] : core.fleet.shards()) {
-      if (also_idle || shard.info.is_master || shard.info.goal.bound()) shards.push_back(&shard);
-    }
-    return shards;
+    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+      const auto& info = entry.second.info;
+      if (also_idle || info.is_master || info.goal.bound()) chosen.shards.push_back(info.id);
+    });
+    co_return chosen;
   }
   const auto by_id = core.fleet.by_id();
   std::set<const Shard*> seen;
   for (const auto id : *request.ids) {
     const auto at = by_id.find(id);
-    if (at != by_id.end() && seen.insert(at->second).second) shards.push_back(at->second);
+    if (at == by_id.end()) {
+      chosen.nobodys.push_back(id);
+    } else if (seen.insert(at->second).second) {
+      chosen.shards.push_back(at->second->info.id);
+    }
   }
-  return shards;
+  co_return chosen;
 }
 
 }  // namespace
@@ -54,6 +66,7 @@ Result<Reboot> parse_reboot(std::string_view text) {
     } else if (const auto id = parse_int<std::int32_t>(word);
                id && *id >= 0 && request.what != Reboot::What::all) {
       if (!request.ids) request.ids.emplace();
+      if (request.ids->size() >= kMostIds) return malformed(text);
       request.ids->push_back(ShardId{*id});
     } else {
       return malformed(text);
@@ -62,10 +75,16 @@ Result<Reboot> parse_reboot(std::string_view text) {
   return request;
 }
 
-std::vector<Rebooted> reboot(Core& core, const Reboot& request) {
+net::Task<std::vector<Rebooted>> reboot(Core& core, Reboot request) {
   std::vector<Rebooted> rebooted;
   if (request.what != Reboot::What::master) {
-    for (auto* const shard : chosen(core, request)) {
+    Slice slice(core.slices, kForOperators);
+    co_await slice.next();
+    const auto chosen = co_await choose(core, request, slice);
+    for (const auto& name : chosen.shards) {
+      if (slice.over()) co_await slice.next();
+      auto* const shard = core.fleet.find(name);
+      if (shard == nullptr) continue;
       rebooted.push_back({shard->info.goal.first(), shard->info.id, shard->connected});
       if (!shard->connected) continue;
       if (request.what == Reboot::What::bots) {
@@ -74,17 +93,14 @@ std::vector<Rebooted> reboot(Core& core, const Reboot& request) {
         core.fleet.exit(*shard);
       }
     }
-    const auto by_id = core.fleet.by_id();
-    for (const auto id : request.ids.value_or(std::vector<ShardId>{})) {
-      if (!by_id.contains(id)) rebooted.push_back({id, std::nullopt, false});
-    }
+    for (const auto id : chosen.nobodys) rebooted.push_back({id, std::nullopt, false});
     std::size_t told = 0;
     for (const auto& shard : rebooted) told += shard.told ? 1 : 0;
     spdlog::info("{} of {} shards are told to {}", told, rebooted.size(),
                  request.what == Reboot::What::bots ? "restart their bots" : "exit");
   }
   if (request.what == Reboot::What::all || request.what == Reboot::What::master) core.restart();
-  return rebooted;
+  co_return rebooted;
 }
 
 }  // namespace smaster::server

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "base/types.hpp"
+#include "net/asio.hpp"
 
 namespace smaster::server {
 
@@ -34,6 +35,6 @@ struct Rebooted {
 };
 
 /// Does it. The server restarts once its shards have been told.
-std::vector<Rebooted> reboot(Core& core, const Reboot& request);
+net::Task<std::vector<Rebooted>> reboot(Core& core, Reboot request);
 
 }  // namespace smaster::server

@@ -36,7 +36,7 @@ ShardName Registrar::reserve_name(Deliver deliver) {
 }
 
 std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
-                                   const std::string& private_pem) const {
+                                   const std::string& private_pem, const std::string& master_key) const {
   const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
   const auto host = [&](const std::string& name_or_address, std::uint16_t port) {
     return boost::json::object{
@@ -57,7 +57,7 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
   return boost::json::serialize(boost::json::object{{"host", std::move(where)},
                                                     {"pubKey", public_pem},
                                                     {"privKey", private_pem},
-                                                    {"masterPubKey", core_.rotation.public_pem()},
+                                                    {"masterPubKey", master_key},
                                                     {"id", name.str()},
                                                     {"signAlgorithm", "RSA-SHA256"}});
 }
@@ -73,7 +73,8 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
 
   const auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
-  NewShard made{name, {}, config_text(name, master, keys->public_pem, keys->private_pem)};
+  const auto master_key = core_.rotation.public_pem();
+  NewShard made{name, {}, config_text(name, master, keys->public_pem, keys->private_pem, master_key)};
   if (deliver == Deliver::file) {
     made.path = config_path(name);
     const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
@@ -87,7 +88,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   info.key = keys->public_pem;
   info.is_master = master;
   info.created_time = net::wall_clock();
-  core_.rotation.made(name);
+  core_.rotation.made(name, master_key);
   std::vector<fleet::ShardInfo> infos(1, std::move(info));
   const auto added = co_await core_.fleet.add(std::move(infos));
   if (!added) {
@@ -174,12 +175,7 @@ net::Task<Result<void>> Registrar::import_key(std::string private_pem, bool forc
             " shards are known already, and their configs have this server's present key: they would "
             "refuse it from now on");
   }
-  const auto path = core_.settings.state_dir / kPrivateKeyFile;
-  const auto written = co_await net::run_in(
-      core_.slow_work, [&] { return write_file(path, private_pem, 0600, IfExists::replace); });
-  if (!written) co_return written;
-  core_.reload_keys();
-  co_return Result<void>();
+  co_return co_await core_.rotation.replace(std::move(private_pem));
 }
 
 }  // namespace smaster::server

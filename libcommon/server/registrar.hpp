@@ -60,7 +60,7 @@ class Registrar {
   [[nodiscard]] ShardName reserve_name(Deliver deliver);
   [[nodiscard]] std::filesystem::path config_path(const ShardName& name) const;
   [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,
-                                        const std::string& private_pem) const;
+                                        const std::string& private_pem, const std::string& master_key) const;
 
   Core& core_;
   /// Names being generated now.

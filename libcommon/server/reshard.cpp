@@ -2,11 +2,11 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
 
+#include "fleet/forecast.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/core.hpp"
@@ -24,8 +24,8 @@ bj::object role_json(const fleet::Role& role) {
   return {{"shards", fleet::ids_json(role)}, {"count", role.count.value}};
 }
 
-bj::object plan_json(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
-                     const fleet::Forecast& forecast) {
+std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
+                      const fleet::Forecast& forecast) {
   bj::array moves;
   for (const auto& move : forecast.moves) {
     moves.push_back(bj::object{{"at_ms", move.at.count()},
@@ -34,13 +34,29 @@ bj::object plan_json(const fleet::PlanSettings& from, const fleet::PlanSettings&
                                {"from", role_json(move.from)},
                                {"to", role_json(move.to)}});
   }
-  return {{"from", from.goal.value},
-          {"to", to.goal.value},
-          {"strategy", fleet::to_string(to.strategy)},
-          {"logins", forecast.logins},
-          {"takes_ms", forecast.takes.count()},
-          {"up_in_the_end", forecast.end.up},
-          {"moves", std::move(moves)}};
+  return json::serialize(bj::object{{"plan",
+                                     {{"from", from.goal.value},
+                                      {"to", to.goal.value},
+                                      {"strategy", fleet::to_string(to.strategy)},
+                                      {"logins", forecast.logins},
+                                      {"takes_ms", forecast.takes.count()},
+                                      {"up_in_the_end", forecast.end.up},
+                                      {"moves", std::move(moves)}}}});
+}
+
+/// What would happen: seen in slices, foretold in a pool.
+net::Task<std::string> foretell(Core& core, fleet::PlanSettings from, fleet::PlanSettings to) {
+  std::vector<fleet::Seat> seats;
+  {
+    Slice slice(core.slices, kForOperators);
+    co_await slice.next();
+    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) { seats.push_back(entry.second); });
+  }
+  auto queue = core.fleet.identify();
+  const auto now = net::fleet_clock();
+  co_return co_await net::run_in(core.rendering, [&] {
+    return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
+  });
 }
 
 bool is_done(Core& core) {
@@ -76,7 +92,8 @@ net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
     if (!*listened_to) break;
     auto line = json::serialize(bj::object{{"progress", progress_json(core)}});
-    if (line != said) lines->push(said = std::move(line));
+    // Only the present counts: what a slow reader misses is not kept for it.
+    if (line != said && lines->offer(line)) said = std::move(line);
     const bool over = core.fleet.target() != target;
     if (over || is_done(core) || net::now() >= until) {
       lines->push(
@@ -89,8 +106,8 @@ net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
 
 }  // namespace
 
-Result<Lines> reshard(Core& core, const Reshard& request) {
-  const auto& present = core.fleet.plan_settings();
+net::Task<Result<Lines>> reshard(Core& core, Reshard request) {
+  const auto present = core.fleet.plan_settings();
   auto wanted = present;
   auto target = core.fleet.target();
   if (request.count) {
@@ -100,19 +117,19 @@ Result<Lines> reshard(Core& core, const Reshard& request) {
     const auto spares = core.fleet.progress().spares;
     if (wanted.strategy == fleet::Strategy::blue_green && *request.count != present.goal &&
         spares < request.count->value) {
-      return fail(ErrorKind::usage,
-                  "blue/green needs room for " + std::to_string(request.count->value) +
-                      " more shard ids in connected shards that have none, there is room for " +
-                      std::to_string(spares) + "; start more agents, or use --strategy rolling");
+      co_return fail(ErrorKind::usage,
+                     "blue/green needs room for " + std::to_string(request.count->value) +
+                         " more shard ids in connected shards that have none, there is room for " +
+                         std::to_string(spares) + "; start more agents, or use --strategy rolling");
     }
   } else {
     wanted.rebalance = true;
   }
   auto lines = std::make_shared<control::LineStream>(core.context.get_executor());
-  lines->push(json::serialize(bj::object{{"plan", plan_json(present, wanted, core.fleet.forecast(wanted))}}));
+  lines->push(co_await foretell(core, present, wanted));
   if (request.dry_run) {
     lines->finish();
-    return lines;
+    co_return lines;
   }
   spdlog::info("asked over the control socket: {}",
                request.count ? "from " + std::to_string(present.goal.value) + " to " +
@@ -121,9 +138,9 @@ Result<Lines> reshard(Core& core, const Reshard& request) {
                              : "even out the hosts");
   const auto listened_to = std::make_shared<bool>(true);
   lines->on_gone = [listened_to] { *listened_to = false; };
-  net::asio::co_spawn(core.context, carry_out(core, request, target, lines, listened_to),
-                      net::asio::detached);
-  return lines;
+  core.tasks.spawn("reshard", carry_out(core, request, target, lines, listened_to),
+                   [lines] { lines->finish(); });
+  co_return lines;
 }
 
 }  // namespace smaster::server

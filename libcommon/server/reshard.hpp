@@ -24,6 +24,6 @@ struct Reshard {
 
 /// Lines: `{"plan":{…}}` first, then, where it is waited for, `{"progress":{…}}` whenever there is some, and
 /// `{"end":{"done":…}}`. Fails where it cannot be done as asked.
-[[nodiscard]] Result<std::shared_ptr<control::LineStream>> reshard(Core& core, const Reshard& request);
+[[nodiscard]] net::Task<Result<std::shared_ptr<control::LineStream>>> reshard(Core& core, Reshard request);
 
 }  // namespace smaster::server

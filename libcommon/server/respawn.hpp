@@ -7,9 +7,11 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
 
@@ -29,7 +31,7 @@ struct RespawnTarget {
     Core& core, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
 
 /// Tells the connected ones to respawn, the nth after n × `delay`; the others are told when they return.
-void respawn(Core& core, const std::vector<RespawnTarget>& targets, Millis delay);
+void respawn(Core& core, std::vector<RespawnTarget> targets, Millis delay);
 
 /// How discord.js' respawnAll goes from shard to shard; its defaults.
 struct RollOptions {
@@ -38,20 +40,40 @@ struct RollOptions {
 };
 [[nodiscard]] RollOptions read_roll_options(const boost::json::object& options);
 
-/// Respawns one after the other, each when the one before is back. Ends by itself.
-void roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options);
+/// The respawns that shards ask for (`respawnAll`): one at a time of each, and few altogether, since each
+/// lasts for as long as the fleet takes.
+class Respawns {
+ public:
+  /// Under way at once.
+  static constexpr std::size_t kMost = 16;
+
+  explicit Respawns(Core& core) : core_(core) {}
+
+  /// As `respawn`. not_permitted while one that `who` asked for is under way, unavailable while too many are.
+  Result<void> respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay);
+  /// One after the other, each when the one before is back.
+  Result<void> roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options);
+
+ private:
+  Result<void> begin(const ShardName& who, const std::function<net::Task<>()>& make);
+
+  Core& core_;
+  std::shared_ptr<std::set<ShardName>> under_way_ = std::make_shared<std::set<ShardName>>();  ///< who asked
+};
 
 /// Watches shards that were told to respawn until each runs again: it has reported another start time, or
 /// that it stopped and started, or has reconnected, and then the id it should have.
 class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
  public:
   using OnBack = std::function<void(const ShardName&, Millis after)>;
-  /// Called once: with the shards that were not back in time.
-  using OnEnd = std::function<void(const std::vector<ShardName>&)>;
+  /// Called at the end for each that is not back in time.
+  using OnLate = std::function<void(const ShardName&)>;
 
   /// Call before `respawn`: what is true now is what must change.
   RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets);
-  void run(Millis delay, Millis timeout, OnBack on_back, OnEnd on_end);
+  /// Ends when all are back, at the end of the time (`delay` for each and `timeout`), or when it is
+  /// cancelled.
+  net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late);
   void cancel();
 
  private:
@@ -61,17 +83,13 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
     bool ready = false;    ///< was logged in, and can be waited for to be so again
   };
 
-  void look();
   [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;
 
   Core& core_;
   net::Timer timer_;
   Instant begun_;
-  Instant deadline_;
-  Instant next_nudge_;
   std::map<ShardName, Before> waiting_;
-  OnBack on_back_;
-  OnEnd on_end_;
+  bool cancelled_ = false;
 };
 
 }  // namespace smaster::server

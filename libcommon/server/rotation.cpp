@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
 
@@ -41,10 +40,24 @@ Result<void> Rotation::load() {
       if (name) ahead_.insert(*name);
     }
   }
-  auto announcement = core_.proof.sign_now(wire::next_key_text(signer->public_pem()));
+  auto announcement = core_.proof.signer()->sign(wire::next_key_text(signer->public_pem()));
   start(std::move(*signer), *text, std::move(announcement));
   spdlog::info("the master's keys are being rotated: {} shards trust the old ones still", behind().size());
   return {};
+}
+
+Result<net::Busy::Guard> Rotation::step() {
+  if (stepping_)
+    return fail(ErrorKind::not_permitted, "the master's keys are being changed right now; try again");
+  return stepping_.begin();
+}
+
+/// What it writes may be replaced or gone in memory before it is on disk.
+net::Task<Result<void>> Rotation::write_key(std::shared_ptr<const std::string> private_pem) {
+  const auto file = core_.settings.state_dir / kPrivateKeyFile;
+  co_return co_await net::run_in(core_.slow_work, [&file, &private_pem] {
+    return write_file(file, *private_pem, 0600, IfExists::replace);
+  });
 }
 
 net::Task<Result<void>> Rotation::begin() {
@@ -53,6 +66,8 @@ net::Task<Result<void>> Rotation::begin() {
                    "several servers share the keys, and one cannot change them for all; see \"Keys\" in "
                    "smaster-cluster(7)");
   }
+  const auto turn = step();
+  if (!turn) co_return turn.error();
   if (active()) co_return fail(ErrorKind::not_permitted, "the keys are being rotated already");
   auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
@@ -63,13 +78,17 @@ net::Task<Result<void>> Rotation::begin() {
   if (!written) co_return written;
   auto signer = crypto::Signer::load(keys->private_pem);
   if (!signer) co_return signer.error();
-  auto announcement = co_await net::run_in(core_.signatures, [this, &keys] {
-    return core_.proof.sign_now(wire::next_key_text(keys->public_pem));
-  });
+  // The old key may change here too, with its file.
+  std::string announcement;
+  for (std::shared_ptr<const crypto::Signer> old; old != core_.proof.signer();) {
+    old = core_.proof.signer();
+    announcement = co_await net::run_in(
+        core_.signatures, [&old, &keys] { return old->sign(wire::next_key_text(keys->public_pem)); });
+  }
   ahead_.clear();
   start(std::move(*signer), keys->private_pem, std::move(announcement));
   spdlog::warn("the master has a new key pair beside the old one; agents are told, others need new configs");
-  co_await save();
+  if (!saving_) co_await save();
   for (auto& [name, shard] : core_.fleet.shards()) {
     if (shard.connected) announce(*shard.session);
   }
@@ -77,6 +96,8 @@ net::Task<Result<void>> Rotation::begin() {
 }
 
 net::Task<Result<void>> Rotation::finish(bool force) {
+  const auto turn = step();
+  if (!turn) co_return turn.error();
   if (!active()) co_return fail(ErrorKind::not_permitted, "no keys are being rotated");
   const auto late = behind();
   if (!late.empty() && !force) {
@@ -84,17 +105,29 @@ net::Task<Result<void>> Rotation::finish(bool force) {
                                                  " shards trust the old key still, \"" + late.front().str() +
                                                  "\" among them: they would refuse this master");
   }
-  const auto file = core_.settings.state_dir / kPrivateKeyFile;
-  const auto written = co_await net::run_in(
-      core_.slow_work, [this, &file] { return write_file(file, private_pem_, 0600, IfExists::replace); });
+  auto private_pem = private_pem_;
+  const auto written = co_await write_key(std::move(private_pem));
   if (!written) co_return written;
   active_ = false;
-  private_pem_.clear();
+  private_pem_.reset();
   ahead_.clear();
   core_.reload_keys();
   ::unlink(path().c_str());
   spdlog::warn("the master's old key pair is gone");
   co_return Result<void>();
+}
+
+net::Task<Result<void>> Rotation::replace(std::string private_pem) {
+  const auto turn = step();
+  if (!turn) co_return turn.error();
+  if (active()) {
+    co_return fail(ErrorKind::not_permitted,
+                   "the keys are being rotated; \"smaster rotate-key --finish\" ends that first");
+  }
+  auto pem = std::make_shared<const std::string>(std::move(private_pem));
+  const auto written = co_await write_key(std::move(pem));
+  if (written) core_.reload_keys();
+  co_return written;
 }
 
 void Rotation::start(crypto::Signer signer, std::string private_pem, std::string announcement) {
@@ -103,7 +136,7 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
   } else {
     next_ = std::make_unique<MasterProof>(core_.context, core_.signatures, std::move(signer));
   }
-  private_pem_ = std::move(private_pem);
+  private_pem_ = std::make_shared<const std::string>(std::move(private_pem));
   announcement_ = std::move(announcement);
   active_ = true;
 }
@@ -111,7 +144,7 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
 std::vector<ShardName> Rotation::behind() const {
   std::vector<ShardName> names;
   for (const auto& [name, shard] : core_.fleet.shards()) {
-    if (name == name.process(0) && !ahead_.contains(name)) names.push_back(name);
+    if (!name.is_further() && !ahead_.contains(name)) names.push_back(name);
   }
   return names;
 }
@@ -120,8 +153,8 @@ const std::string& Rotation::public_pem() const {
   return active() ? next_->public_pem() : core_.proof.public_pem();
 }
 
-void Rotation::made(const ShardName& name) {
-  if (active()) trusts_next(name, true);
+void Rotation::made(const ShardName& name, const std::string& public_pem) {
+  if (active() && public_pem == next_->public_pem()) trusts_next(name, true);
 }
 
 MasterProof& Rotation::proof_for(const ShardName& name) {
@@ -155,11 +188,11 @@ void Rotation::trusts_next(const ShardName& name, bool next) {
   const bool changed = next ? ahead_.insert(std::move(own)).second : ahead_.erase(own) > 0;
   if (!changed) return;
   changed_ = true;
-  if (!saving_) net::asio::co_spawn(core_.context, save(), net::asio::detached);
+  if (!saving_) core_.tasks.spawn("save the rotation", save());
 }
 
 net::Task<> Rotation::save() {
-  saving_ = true;
+  const auto busy = saving_.begin();
   do {
     changed_ = false;
     boost::json::array names;
@@ -168,7 +201,6 @@ net::Task<> Rotation::save() {
     auto text = json::serialize(names);
     (void)co_await core_.fleet.save_note(kNote, std::move(text));
   } while (changed_);
-  saving_ = false;
 }
 
 }  // namespace smaster::server

@@ -25,18 +25,21 @@ class Rotation {
   /// Goes on with one that was under way when the last server ended.
   [[nodiscard]] Result<void> load();
   [[nodiscard]] bool active() const { return active_; }
-  /// Makes the new pair, on disk when it returns, and announces it.
+  /// Makes the new pair, on disk when it returns, and announces it. Of `begin`, `finish` and `replace` one
+  /// runs at a time; the others are refused meanwhile, with not_permitted.
   net::Task<Result<void>> begin();
   /// From now on there is only the new pair. not_permitted while shards are known that trust the old one,
   /// unless forced.
   net::Task<Result<void>> finish(bool force);
+  /// Another pair at once, with no rotation: shards whose configs have the old one refuse this master.
+  net::Task<Result<void>> replace(std::string private_pem);
   /// Who trusts the old pair still.
   [[nodiscard]] std::vector<ShardName> behind() const;
 
   /// The public key for new configs.
   [[nodiscard]] const std::string& public_pem() const;
-  /// A shard that is made now has the new key, if there is one.
-  void made(const ShardName& name);
+  /// A shard was made whose config has this public key.
+  void made(const ShardName& name, const std::string& public_pem);
   /// The proof that this shard can verify, as far as is known.
   [[nodiscard]] MasterProof& proof_for(const ShardName& name);
   /// It has stayed with the proof that it got, or has left at once.
@@ -47,17 +50,20 @@ class Rotation {
 
  private:
   [[nodiscard]] std::string path() const;
+  [[nodiscard]] Result<net::Busy::Guard> step();
+  net::Task<Result<void>> write_key(std::shared_ptr<const std::string> private_pem);
   void start(crypto::Signer signer, std::string private_pem, std::string announcement);
   void trusts_next(const ShardName& name, bool next);
   net::Task<> save();
 
   Core& core_;
   bool active_ = false;
-  std::string private_pem_;
+  net::Busy stepping_;
+  std::shared_ptr<const std::string> private_pem_;  ///< the new one; shared with its being written
   std::unique_ptr<MasterProof> next_;  ///< stays when it is over: somebody may wait for its proof
   std::string announcement_;           ///< the old key's signature over the new key
   std::set<ShardName> ahead_;          ///< who trusts the new pair
-  bool saving_ = false;
+  net::Busy saving_;
   bool changed_ = false;
 };
 

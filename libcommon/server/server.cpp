@@ -7,7 +7,6 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#include <boost/asio/detached.hpp>
 #include <boost/asio/ip/host_name.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -22,6 +21,7 @@
 #include "net/stream.hpp"
 #include "server/admission.hpp"
 #include "server/candidacy.hpp"
+#include "server/containment.hpp"
 #include "server/control_api.hpp"
 #include "server/control_members.hpp"
 #include "server/core.hpp"
@@ -38,6 +38,7 @@ namespace smaster::server {
 namespace {
 
 namespace asio = net::asio;
+namespace http = boost::beast::http;
 
 /// How long clients get to take our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
@@ -129,7 +130,7 @@ Result<Stores> open_stores(const Settings& settings) {
     stores.history = std::move(*history);
   }
   if (!stores.registry || !stores.history) {
-    auto file = open_file(settings.state_dir / "smaster.db");
+    auto file = open_file(settings.state_dir / store::kStoreFile);
     if (!file) return file.error();
     const std::shared_ptr<store::FileStore> both = std::move(*file);
     if (!stores.registry) stores.registry = both;
@@ -168,9 +169,9 @@ class Server final : public net::Application {
         discord_(core_),
         registrar_(core_),
         engine_(context_, engine_options(core_.settings), *this),
-        listener_(context_, engine_, *this),
+        listener_(context_, engine_, *this, core_.descriptors),
         control_(
-            context_,
+            context_, core_.descriptors,
             [this](control::Call call) { return handle_control(control_context(), std::move(call)); },
             stores_.election ? [this](const std::string& path) { return elsewhere(path); }
                              : control::Elsewhere()),
@@ -180,11 +181,14 @@ class Server final : public net::Application {
         signals_(context_, SIGINT, SIGTERM),
         hangup_(context_, SIGHUP),
         watch_(context_, [this](const std::filesystem::path& file) { file_changed(file); }),
-        grace_(context_.get_executor()) {}
+        grace_(context_.get_executor()),
+        tasks_(context_.get_executor(), "server") {}
 
   /// `sockets`: of who listened before. `hold_back`: another server is to lead.
   Result<Ended> run(ListeningSockets sockets, bool hold_back) {
     if (auto tls = set_tls(core_.settings); !tls) return tls.error();
+    core_.settings_file = config_;
+    name_kept_files();
     if (stores_.election) {
       candidacy_.emplace(core_, *stores_.election);
     } else {
@@ -202,15 +206,25 @@ class Server final : public net::Application {
         stop("to restart");
       });
     };
+    core_.loop.complain = [](net::LoopWatch::Duration took, net::LoopWatch::Duration worked,
+                             std::uint64_t turns) {
+      const auto ms = [](auto time) { return std::chrono::duration_cast<Millis>(time).count(); };
+      spdlog::warn(
+          "nothing was served for {} ms, of which this server worked for at most {} ms, else the machine was "
+          "busy; {} such since this was last said",
+          ms(took), ms(worked), turns);
+    };
     core_.fleet.alert = [this](const std::string& text) { core_.mail.alert(text); };
     core_.fleet.logins_drifted = [this] { discord_.ask_soon(); };
     core_.fleet.generate = [this](fleet::Generate what) { return generate(what); };
     core_.fleet.deposed = [this](const std::string& why) { deposed(why); };
     if (candidacy_) {
-      candidacy_->elected = [this] { asio::co_spawn(context_, take_lead(), asio::detached); };
+      candidacy_->elected = [this] {
+        tasks_.spawn("take the lead", take_lead(), [this] { deposed("it could not take the lead"); });
+      };
       candidacy_->deposed = [this](const std::string& why) { deposed(why); };
-      asio::co_spawn(context_, candidacy_->run(self(), hold_back), asio::detached);
-      asio::co_spawn(context_, check_keys(), asio::detached);
+      tasks_.keep_running("candidacy", [this, hold_back] { return candidacy_->run(self(), hold_back); });
+      tasks_.spawn("check the keys", check_keys());
     } else {
       core_.leadership.lease_until(Leadership::kForGood);
       if (auto led = lead(); !led) return led.error();
@@ -221,11 +235,12 @@ class Server final : public net::Application {
                  core_.port, core_.settings.tls_certificate.empty() ? "" : " (TLS)", core_.settings.path,
                  core_.settings.control_socket.string(), core_.settings.state_dir.string());
     ::sd_notify(0, "READY=1");
-    context_.run();
+    run_context();
     // What still runs in the pools must end before what it refers to goes.
     if (candidacy_) candidacy_->join();
     core_.fleet.join();
     core_.signatures.join();
+    core_.rendering.join();
     core_.slow_work.stop();
     core_.slow_work.join();
     core_.sql.join();
@@ -239,14 +254,26 @@ class Server final : public net::Application {
     return admission_.decide(std::move(request));
   }
 
-  net::Task<net::Response> answer(const net::Request& request) override {
-    return answer_http(core_, candidacy(), engine_.session_count(), request);
+  net::Task<net::Answer> answer(const net::Request& request, const net::Address& peer) override {
+    return answer_http(core_, candidacy(), engine_.session_count(), request, peer);
   }
 
-  std::function<net::Task<>(net::Stream)> upgrade(const net::Request& request) override {
-    if (!candidacy_ || !PeerLink::asked_for(request) || !peers_.proven(request, candidacy_->self().name))
-      return {};
-    return [this](net::Stream stream) { return control_.serve(std::move(stream)); };
+  bool is_upgrade(const net::Request& request) const override {
+    return candidacy_ && PeerLink::asked_for(request);
+  }
+
+  net::Task<net::Takeover> upgrade(const net::Request& request, const net::Address& peer) override {
+    const auto status = co_await peers_.judge(request, peer, candidacy_->self().name);
+    if (status == http::status::switching_protocols) {
+      co_return [this, whose = net::limit_key(peer)](net::Stream stream) {
+        return control_.serve(std::move(stream), whose);
+      };
+    }
+    // Strangers are not told that there is something.
+    auto refusal = (co_await answer(request, peer)).response;
+    if (status != http::status::forbidden) refusal.result(status);
+    refusal.keep_alive(false);
+    co_return refusal;
   }
 
  private:
@@ -255,6 +282,18 @@ class Server final : public net::Application {
     options.path = settings.path;
     options.engine = engine_timing(settings);
     return options;
+  }
+
+  /// What one turn of the loop throws ends that turn only: all others are somebody else's.
+  void run_context() {
+    while (true) {
+      try {
+        core_.loop.run(context_);
+        return;
+      } catch (const std::exception& error) {
+        spdlog::error("something failed in a way that should not happen; going on: {}", error.what());
+      }
+    }
   }
 
   [[nodiscard]] Candidacy* candidacy() { return candidacy_ ? &*candidacy_ : nullptr; }
@@ -282,12 +321,19 @@ class Server final : public net::Application {
     }
     core_.leadership.begin();
     core_.fleet.start();
+    const auto& limits = core_.descriptors.limits();
+    if (const auto most = limits.of(net::Share::shards); core_.fleet.shards().size() > most) {
+      spdlog::warn(
+          "{} shards are known, but a limit of {} descriptors has room for {}: raise it (LimitNOFILE= in the "
+          "unit, ulimit -n)",
+          core_.fleet.shards().size(), limits.total, most);
+    }
     if (auto listening = dashboard_.listen(); !listening) return listening.error();
     if (core_.settings.dashboard.port >= 0) {
       spdlog::info("the dashboard is on http://{}:{}/", core_.settings.dashboard.address,
                    dashboard_.endpoint().port());
     }
-    asio::co_spawn(context_, discord_.run(), asio::detached);
+    tasks_.keep_running("ask Discord", [this] { return discord_.run(); });
     return {};
   }
 
@@ -497,6 +543,8 @@ class Server final : public net::Application {
     now = std::move(*fresh);
     if (other_log) log::set_up(now.log_format, *log::parse_level(now.log_level));
     admission_.settings_changed();
+    dashboard_.settings_changed();
+    name_kept_files();
     if (leads_ || !candidacy_) core_.fleet.settings_changed();  // else they count when it leads
     discord_.settings_changed();
     watch_files();
@@ -521,6 +569,10 @@ class Server final : public net::Application {
       }
     }
     return changes;
+  }
+
+  void name_kept_files() {
+    for (const auto& note : project_dir_notes(core_.settings, config_)) spdlog::warn("{}", note);
   }
 
   void reload_keys() {
@@ -563,7 +615,7 @@ class Server final : public net::Application {
     if (std::exchange(stopping_, true)) return;
     spdlog::info("stopping: {}", why);
     if (!restart_ && !again_) ::sd_notify(0, "STOPPING=1");
-    asio::co_spawn(context_, finish(), asio::detached);
+    tasks_.spawn("stop", finish(), [this] { context_.stop(); });
   }
 
   net::Task<> finish() {
@@ -576,12 +628,16 @@ class Server final : public net::Application {
     watch_.stop();
     co_await core_.fleet.finish(!deposed && (leads_ || !candidacy_));
     if (candidacy_) co_await candidacy_->stop();
+    co_await core_.tasks.join();
+    // The sessions' ends are in turns of their own.
+    co_await asio::post(context_, net::use_task);
     const bool wait = engine_.session_count() > 0 && !deposed;
     grace_.expires_after(wait ? kCloseGrace : std::chrono::seconds(0));
     boost::system::error_code ignored;
     // The control client that asked for the stop gets its answer first.
     co_await asio::post(context_, net::use_task);
     co_await grace_.async_wait(asio::redirect_error(net::use_task, ignored));
+    core_.sql.stop();
     control_.stop();
     context_.stop();
   }
@@ -604,6 +660,7 @@ class Server final : public net::Application {
   asio::signal_set hangup_;
   FileWatch watch_;
   net::Timer grace_;
+  net::TaskScope tasks_;
   std::string generate_trouble_;  ///< why the last config was not made; empty: it was
   bool stopping_ = false;
   bool restart_ = false;

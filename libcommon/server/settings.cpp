@@ -11,6 +11,8 @@
 #include "json/json.hpp"
 #include "net/address.hpp"
 #include "net/stream.hpp"
+#include "server/containment.hpp"
+#include "sql/engine.hpp"
 #include "store/open.hpp"
 
 namespace smaster::server {
@@ -194,7 +196,7 @@ Setting api_base(std::string& out) {
 
 Setting database_url(std::string& out) {
   return address(out, "postgresql://user@host/database",
-                 [](const std::string& text) { return complaint(sql::Database::make(text, 1)); });
+                 [](const std::string& text) { return complaint(sql::check_url(text)); });
 }
 
 Setting store_url(std::string& out) {
@@ -392,7 +394,16 @@ std::map<std::string_view, Table> sections(Settings& s) {
        {{"eval", yes_no(s.permissions.eval)},
         {"sql", yes_no(s.permissions.sql)},
         {"files", yes_no(s.permissions.files)},
-        {"reboot", yes_no(s.permissions.reboot)}}},
+        {"reboot", yes_no(s.permissions.reboot)},
+        {"writable",
+         texts(s.permissions.writable,
+               [](const std::string& name) -> std::optional<std::string> {
+                 const auto path = std::filesystem::path(name).lexically_normal();
+                 if (!path.empty() && path.is_relative() && path != "." && *path.begin() != "..")
+                   return std::nullopt;
+                 return "takes folders and files below server.project_dir such as \"save\", not \"" + name +
+                        '"';
+               })}}},
       {"dashboard",
        {{"listen", listen_on(s.dashboard)},
         {"password_file", path(s.dashboard.password_file)},
@@ -406,9 +417,34 @@ std::map<std::string_view, Table> sections(Settings& s) {
   };
 }
 
+/// Whether a text has a NUL character, at which C strings end: files, programs and addresses would be others
+/// than those that the file seems to name.
+bool says_nul(const toml::node& node) {
+  if (const auto* const text = node.as_string()) return has_nul(text->get());
+  bool found = false;
+  if (const auto* const list = node.as_array()) {
+    for (const auto& element : *list) found = found || says_nul(element);
+  }
+  if (const auto* const table = node.as_table()) {
+    for (const auto& [key, value] : *table) found = found || has_nul(key.str()) || says_nul(value);
+  }
+  return found;
+}
+
 Error at(const std::string& source, const toml::source_position& where, const std::string& what) {
   return fail(ErrorKind::bad_config,
               source + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + what);
+}
+
+/// Whether shards' SQL would run on the server's own store, by whichever name.
+bool is_own_store(const Settings& settings) {
+  const auto file = sql::sqlite_file(settings.database_url);
+  if (!file) return false;
+  const auto own = settings.state_dir / store::kStoreFile;
+  std::error_code ignored;
+  return std::filesystem::weakly_canonical(*file, ignored) ==
+             std::filesystem::weakly_canonical(own, ignored) ||
+         std::filesystem::equivalent(*file, own, ignored);
 }
 
 template <class Map>
@@ -460,6 +496,8 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
                   "unknown setting " + name + "; [" + std::string(section_key.str()) + "] takes " +
                       known(section->second));
       }
+      if (says_nul(node))
+        return at(source, node.source().begin, name + " has a NUL character (\\u0000) in it");
       if (const auto wrong = setting->second.set(node))
         return at(source, node.source().begin, name + ' ' + *wrong);
     }
@@ -474,6 +512,11 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
   }
   if (settings.store.certificate.empty() != settings.store.key.empty()) {
     return fail(ErrorKind::bad_config, source + ": store.certificate and store.key go together");
+  }
+  if (is_own_store(settings)) {
+    return fail(
+        ErrorKind::bad_config,
+        source + ": database.url is the server's own store, which shards must not reach: name another file");
   }
   if (settings.dashboard.port >= 0 && settings.dashboard.password_file.empty() &&
       !net::is_loopback(settings.dashboard.address)) {
@@ -521,6 +564,7 @@ Result<void> check_files(const Settings& settings) {
     if (path.empty()) continue;
     if (const auto content = read_file(path); !content) return wrong(name, content.error());
   }
+  if (auto good = check_project_dir(settings); !good) return good;
   if (!settings.tls_certificate.empty()) {
     const auto tls = net::server_tls_context(settings.tls_certificate, settings.tls_key);
     if (!tls) return wrong("server.tls_certificate, server.tls_key", tls.error());

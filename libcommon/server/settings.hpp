@@ -56,10 +56,11 @@ struct ClusterSettings {
 
 /// What shards may ask the server for.
 struct Permissions {
-  bool eval = true;    ///< broadcastEval, fetchClientValues, sendMessage
-  bool sql = true;     ///< sendSQL, within [database] shard_access
-  bool files = true;   ///< writeFile, getFile
-  bool reboot = true;  ///< reboot, respawnAll
+  bool eval = true;                   ///< broadcastEval, fetchClientValues, sendMessage
+  bool sql = true;                    ///< sendSQL, within [database] shard_access
+  bool files = true;                  ///< writeFile, getFile
+  bool reboot = true;                 ///< reboot, respawnAll
+  std::vector<std::string> writable;  ///< of project_dir; empty: all but what is kept from shards
 };
 
 struct Settings {

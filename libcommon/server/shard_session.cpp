@@ -3,10 +3,11 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/detached.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "log/log.hpp"
@@ -38,6 +39,38 @@ std::optional<std::string_view> forbidden(const Permissions& may, std::string_vi
   return std::nullopt;
 }
 
+/// What an agent says of itself; other shards say nothing.
+struct Introduction {
+  bool agent = false;
+  bool only_check = false;
+  std::uint32_t capacity = 1;
+  std::string host;
+  std::string kind;  ///< of its bot
+  fleet::Holder holder;
+};
+
+Introduction read_introduction(std::string_view auth) {
+  constexpr std::int64_t kMostIds = 1024;
+  Introduction introduction;
+  const auto value = json::parse(auth);
+  if (!value || !value->is_object()) return introduction;
+  const auto& object = value->get_object();
+  std::int64_t capacity = 1;
+  introduction.agent = object.contains("agent");
+  json::read(object, "check", introduction.only_check);
+  json::read(object, "shardsPerProcess", capacity);
+  json::read(object, "host", introduction.host);
+  json::read(object, "kind", introduction.kind);
+  introduction.capacity = static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds));
+  for (auto* const text : {&introduction.host, &introduction.kind}) {
+    *text = has_nul(*text) ? std::string() : std::string(outlet::cut(*text, kMaxHostLabel));
+  }
+  if (introduction.agent) introduction.holder = fleet::parse_holder(auth);
+  return introduction;
+}
+
+net::Task<> reboot_for_shard(Core& core, Reboot request) { (void)co_await reboot(core, std::move(request)); }
+
 /// A shard broadcasts an update: first it is made here, as `smaster update` does.
 net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
   net::OnLine nowhere = [](net::Output, std::string_view) {};
@@ -52,19 +85,19 @@ net::Task<> update_all(Core& core, std::string script, OnBroadcast then) {
 
 }  // namespace
 
-ShardSession::ShardSession(Core& core, ShardName name, std::string address)
-    : SocketIoUpper(socketio::kConnectTimeout),
+ShardSession::ShardSession(Core& core, Reservation reservation, std::string address)
+    : SocketIoUpper(socketio::kConnectTimeout, core.assembly, reservation.ref.name.process(0).str()),
       core_(core),
-      name_(std::move(name)),
+      ref_(reservation.ref),
+      reservation_(std::move(reservation)),
       address_(std::move(address)) {}
 
 ShardSession::~ShardSession() { *alive_ = false; }
 
 void ShardSession::opened(net::Link& link, Instant now) {
   SocketIoUpper::opened(link, now);
-  open_ = true;
   since_ = now;
-  core_.fleet.attach(*this);
+  open_ = true;
 }
 
 void ShardSession::receive(bool binary, std::string_view data) {
@@ -86,58 +119,67 @@ void ShardSession::closed(engineio::CloseReason reason) {
 /// A line of the log about this shard.
 void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
                        const std::string& text) const {
-  const auto* const shard = core_.fleet.find(name_);
+  const auto* const shard = core_.fleet.find(ref_.name);
   const auto id = shard == nullptr ? std::nullopt : std::optional(shard->info.goal.first());
-  log::shard(level, {event, name_.str(), id, address_}, "shard " + name_.str() + ' ' + text);
+  log::shard(level, {event, ref_.name.str(), id, address_}, "shard " + ref_.name.str() + ' ' + text);
+}
+
+void ShardSession::close_session(std::string_view why) {
+  say(spdlog::level::warn, "protocol", "is disconnected: " + std::string(why));
+  link().close_session();
 }
 
 void ShardSession::close() {
+  open_ = false;
   fail_pending();
-  link().close_session();  // last: it may end this object
+  link().close_session();
 }
 
+/// Not from inside the caller, which may go through shards or answers.
 void ShardSession::fail_pending() {
-  for (const auto& [id, answer] : std::exchange(pending_, {})) answer(nullptr);
+  if (pending_.empty()) return;
+  net::asio::post(core_.context, [pending = std::exchange(pending_, {})] {
+    for (const auto& [id, answer] : pending) answer(nullptr);
+  });
 }
 
 void ShardSession::connected(std::string_view, std::string_view auth) {
-  const bool only_check = introduce(auth);
-  auto& master = core_.rotation.proof_for(name_);
-  master.get([this, alive = alive_, only_check, &master](const Proof& proof) {
+  const auto introduction = read_introduction(auth);
+  const bool only_check = introduction.only_check;
+  agent_ = introduction.agent;
+  auto refusal = only_check ? core_.fleet.refusal(ref_.name, introduction.holder)
+                            : core_.fleet.refuse(*this, introduction.holder);
+  if (!refusal && !only_check) {
+    if (!reservation_) return close();  // it has left, and says that it is there
+    const auto attached =
+        core_.fleet.attach(*this, *std::exchange(reservation_, std::nullopt), introduction.holder);
+    if (!attached) {
+      ++core_.metrics.handshakes["revoked"];
+      say(spdlog::level::warn, "handshake_refused",
+          "is refused after its handshake: " + attached.error().message + " (address " + address_ + ")");
+      return close();
+    }
+    core_.fleet.introduced(*this, introduction.capacity, introduction.host, introduction.kind);
+  }
+  auto& master = core_.rotation.proof_for(ref_.name);
+  master.get([this, alive = alive_, only_check, refusal = std::move(refusal), &master](const Proof& proof) {
     if (!*alive || !open_) return;
     shown_ = &master;
     shown_at_ = std::chrono::steady_clock::now();
+    if (refusal) {
+      // An agent says it; another program would wait for ever, and tries again when it is cut.
+      if (!agent_) return close();
+      return emit("masterVerification",
+                  {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
+    }
     emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
     say(spdlog::level::info, "connected",
         std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
     if (only_check) return;
     core_.fleet.joined(*this);
     core_.rotation.announce(*this);
-    net::asio::co_spawn(core_.context, core_.files.copy(name_), net::asio::detached);
+    core_.tasks.spawn("copy files to a shard", core_.files.copy(name()));
   });
-}
-
-/// What an agent says of itself; other shards say nothing. Returns whether it only wants to check.
-bool ShardSession::introduce(std::string_view auth) {
-  constexpr std::int64_t kMostIds = 1024;
-  bool only_check = false;
-  std::int64_t capacity = 1;
-  std::string host;
-  std::string kind;
-  if (const auto value = json::parse(auth); value && value->is_object()) {
-    const auto& object = value->get_object();
-    agent_ = object.contains("agent");
-    json::read(object, "check", only_check);
-    json::read(object, "shardsPerProcess", capacity);
-    json::read(object, "host", host);
-    json::read(object, "kind", kind);
-  }
-  if (!only_check) {
-    const auto label = host.substr(0, kMaxHostLabel);
-    core_.fleet.introduced(*this, static_cast<std::uint32_t>(std::clamp<std::int64_t>(capacity, 1, kMostIds)),
-                           label, kind.substr(0, kMaxHostLabel));
-  }
-  return only_check;
 }
 
 void ShardSession::disconnected(std::string_view) {
@@ -148,7 +190,7 @@ void ShardSession::disconnected(std::string_view) {
 /// A shard that leaves at once did not like our proof: it may trust the master's other key.
 void ShardSession::left() {
   const bool at_once = std::chrono::steady_clock::now() <= shown_at_ + kProofTaken;
-  if (shown_ != nullptr && at_once) core_.rotation.left(name_, *shown_);
+  if (shown_ != nullptr && at_once) core_.rotation.left(ref_.name, *shown_);
   shown_ = nullptr;
 }
 
@@ -201,10 +243,10 @@ void ShardSession::answer(socketio::AckId id, const std::vector<std::string_view
 
 void ShardSession::event(std::string_view, std::string_view name, std::optional<socketio::AckId> ack_id,
                          socketio::Arguments arguments) {
-  auto* const shard = core_.fleet.find(name_);
+  auto* const shard = core_.fleet.find(ref_.name);
   if (shard == nullptr || shard->session != this) return;
   if (shown_ != nullptr && std::chrono::steady_clock::now() > shown_at_ + kProofTaken) {
-    core_.rotation.stayed(name_, *std::exchange(shown_, nullptr));
+    core_.rotation.stayed(ref_.name, *std::exchange(shown_, nullptr));
   }
   if (name == "status") {
     ++core_.metrics.statuses;
@@ -223,6 +265,12 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
     on_broadcast(ack_id, arguments, &Question::fetch_prop);
   } else if (name == "respawnAll") {
     on_respawn_all(ack_id, arguments);
+  } else if (name == "lease") {
+    const auto term = arguments.json.empty() ? std::nullopt : parse_int<std::int64_t>(arguments.json.front());
+    core_.fleet.extend_lease(*shard, fleet::clamp_term(term.value_or(0)));
+    if (ack_id) answer(*ack_id, {"null"});
+  } else if (name == "leave") {
+    core_.fleet.leave(*shard);
   } else if (name == "identify") {
     on_identify(*shard, ack_id, arguments);
   } else if (name == "login") {
@@ -236,7 +284,7 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
   } else if (name == "reboot") {
     on_reboot(ack_id, arguments);
   } else if (name == "sendMessage") {
-    on_send_message(ack_id, arguments);
+    on_send_message(ack_id, arguments, shard->info.goal.first());
   } else {
     say(spdlog::level::warn, "unknown_event",
         "sent the event \"" + std::string(name.substr(0, 64)) + "\", which this server does not know");
@@ -288,8 +336,16 @@ void ShardSession::answer_with(std::optional<socketio::AckId> ack_id, const Resu
   answer(*ack_id, {result ? "null" : json::error(result.error().message)});
 }
 
-OnBroadcast ShardSession::answer_with_result(std::optional<socketio::AckId> ack_id) {
-  return [this, alive = alive_, ack_id](const BroadcastResult& result) {
+std::optional<OnBroadcast> ShardSession::answer_with_result(std::optional<socketio::AckId> ack_id) {
+  auto place =
+      core_.awaited < Core::kMostAwaited ? core_.shards_questions.take(name().process(0).str()) : nullptr;
+  if (!place) {
+    answer_with(ack_id,
+                fail(ErrorKind::unavailable,
+                     "too many questions to shards are unanswered; ask again when some have been answered"));
+    return std::nullopt;
+  }
+  return [this, alive = alive_, ack_id, place = std::move(place)](const BroadcastResult& result) {
     if (!*alive || !open_ || !ack_id) return;
     answer(*ack_id, {result.error, result.results}, result.attachments);
   };
@@ -304,18 +360,41 @@ void ShardSession::on_broadcast(std::optional<socketio::AckId> ack_id, const soc
     if (ack_id) answer(*ack_id, {R"("broadcastEval takes a script as text, fetchClientValues a path")"});
     return;
   }
+  const auto place = answer_with_result(ack_id);
+  if (!place) return;
+  const auto& then = *place;
   if (is_update(*text)) {
-    net::asio::co_spawn(core_.context, update_all(core_, *text, answer_with_result(ack_id)),
-                        net::asio::detached);
+    core_.tasks.spawn("update all", update_all(core_, *text, then), [then] {
+      then({json::error("the update failed in a way that should not happen; the master's log says more"),
+            "null",
+            {}});
+    });
     return;
   }
-  if (arguments.json.size() < 2) return broadcast_eval(core_, question(*text), answer_with_result(ack_id));
+  auto room = room_for(text->size(), ack_id);
+  if (!room) return;
+  auto asked = question(*text);
+  asked.place = std::move(room);
+  if (arguments.json.size() < 2) return broadcast_eval(core_, std::move(asked), then);
   std::optional<std::int64_t> shard;
   const auto options = json::parse(arguments.json[1]);
   if (options && options->is_object() && options->get_object().contains("shard")) {
     json::read(options->get_object(), "shard", shard.emplace(-1));
   }
-  broadcast_as_discord(core_, question(*text), shard, answer_with_result(ack_id));
+  broadcast_as_discord(core_, std::move(asked), shard, then);
+}
+
+std::shared_ptr<void> ShardSession::room_for(std::size_t bytes, std::optional<socketio::AckId> ack_id) {
+  // The text is there as arguments and as a script, and as it is sent to agents and to others.
+  constexpr std::size_t kCopies = 4;
+  auto room = core_.questions_bytes.take(name().process(0).str(), kCopies * bytes + 1);
+  if (!room) {
+    answer_with(ack_id,
+                fail(ErrorKind::unavailable,
+                     "too much is asked of other shards at the same time (at most 8 MiB of text of one "
+                     "shard); ask again when some has been answered"));
+  }
+  return room;
 }
 
 void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
@@ -323,10 +402,13 @@ void ShardSession::on_respawn_all(std::optional<socketio::AckId> ack_id,
   say(spdlog::level::info, "respawn_all", "asks to respawn all");
   const auto options =
       arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
-  if (options && options->is_object()) {
-    roll(core_, respawn_targets(core_), read_roll_options(options->get_object()));
-  } else {
-    respawn(core_, respawn_targets(core_), core_.settings.respawn_delay);
+  const auto begun =
+      options && options->is_object()
+          ? core_.respawns.roll(name(), respawn_targets(core_), read_roll_options(options->get_object()))
+          : core_.respawns.respawn(name(), respawn_targets(core_), core_.settings.respawn_delay);
+  if (!begun) {
+    say(spdlog::level::warn, "respawn_all_refused", "is refused: " + begun.error().message);
+    return answer_with(ack_id, begun);
   }
   if (ack_id) answer(*ack_id, {});
 }
@@ -336,7 +418,7 @@ void ShardSession::on_write_file(std::optional<socketio::AckId> ack_id, socketio
   if (!event) return answer_with(ack_id, event.error());
   auto what =
       std::string(event->what == wire::FileEvent::What::remove ? "removing " : "writing ") + event->file.name;
-  answer_after(ack_id, std::move(what), core_.files.take(name_.str(), std::move(*event)));
+  answer_after(ack_id, std::move(what), core_.files.take(ref_.name.process(0).str(), std::move(*event)));
 }
 
 void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -345,23 +427,29 @@ void ShardSession::on_get_file(std::optional<socketio::AckId> ack_id, const sock
     return answer_with(ack_id, fail(ErrorKind::bad_data, "getFile takes a name, or {filename, mtime}"));
   }
   auto what = "getting " + file->name;
-  answer_after(ack_id, std::move(what), core_.files.give(name_, std::move(*file)));
+  answer_after(ack_id, std::move(what), core_.files.give(ref_, std::move(*file)));
 }
 
 void ShardSession::answer_after(std::optional<socketio::AckId> ack_id, std::string what,
                                 net::Task<Result<void>> task) {
-  net::asio::co_spawn(
-      core_.context, std::move(task),
-      [this, alive = alive_, ack_id, name = name_, what = std::move(what)](std::exception_ptr failure,
-                                                                           const Result<void>& result) {
-        ++core_.metrics.files[failure || !result ? "error" : "ok"];
-        if (failure || !result) {
-          log::shard(spdlog::level::warn, {"file", name.str(), {}, {}},
-                     "shard " + name.str() + ": " + what.substr(0, 200) + ": " +
-                         (failure ? "failed in a way that should not happen" : result.error().message));
-        }
-        if (*alive && !failure) answer_with(ack_id, result);
-      });
+  core_.tasks.spawn("a shard's file", carry_out(core_, ref_, ack_id, std::move(what), std::move(task)));
+}
+
+net::Task<> ShardSession::carry_out(Core& core, ShardRef ref, std::optional<socketio::AckId> ack_id,
+                                    std::string what, net::Task<Result<void>> task) {
+  Result<void> result;
+  try {
+    result = co_await std::move(task);
+  } catch (const std::exception& error) {
+    result =
+        fail(ErrorKind::internal, std::string("failed in a way that should not happen: ") + error.what());
+  }
+  ++core.metrics.files[result ? "ok" : "error"];
+  if (!result) {
+    log::shard(spdlog::level::warn, {"file", ref.name.str(), {}, {}},
+               "shard " + ref.name.str() + ": " + what.substr(0, 200) + ": " + result.error().message);
+  }
+  if (auto* const session = core.fleet.session(ref)) session->answer_with(ack_id, result);
 }
 
 void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -370,7 +458,7 @@ void ShardSession::on_reboot(std::optional<socketio::AckId> ack_id, const socket
   say(spdlog::level::info, "reboot", "asks: " + text.value_or("").substr(0, 100));
   if (!request) say(spdlog::level::warn, "bad_reboot", "is refused: " + request.error().message);
   answer_with(ack_id, request ? Result<void>() : request.error());
-  if (request) reboot(core_, *request);
+  if (request) core_.tasks.spawn("reboot", reboot_for_shard(core_, *request));
 }
 
 void ShardSession::on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments) {
@@ -378,22 +466,17 @@ void ShardSession::on_send_sql(std::optional<socketio::AckId> ack_id, const sock
   if (!statement) {
     return answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
-  core_.sql.run(name_.str(), std::move(*statement), core_.settings.shard_access,
+  core_.sql.run(ref_.name.str(), std::move(*statement), core_.settings.shard_access,
                 [this, alive = alive_, ack_id](Result<sql::Outcome> outcome) {
                   if (!*alive || !open_) return;
                   if (!outcome) return answer_with(ack_id, outcome.error());
                   if (!ack_id) return;
-                  // A packet carries only so many attachments; more blobs than that travel as text.
-                  if (outcome->blobs.size() > socketio::kMaxAttachments) {
-                    outcome->json = outcome->with_base64();
-                    outcome->blobs.clear();
-                  }
                   answer(*ack_id, {"null", outcome->json}, outcome->blobs);
                 });
 }
 
 void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
-                                   const socketio::Arguments& arguments) {
+                                   const socketio::Arguments& arguments, ShardId from) {
   if (arguments.json.size() < 2 || !arguments.attachments.empty()) {
     if (ack_id) answer(*ack_id, {R"("sendMessage takes an address, data and a timeout or null")"});
     return;
@@ -401,8 +484,10 @@ void ShardSession::on_send_message(std::optional<socketio::AckId> ack_id,
   constexpr std::int64_t kLongest = 3'600'000;
   const auto ms = arguments.json.size() < 3 ? std::nullopt : parse_int<std::int64_t>(arguments.json[2]);
   const auto timeout = ms ? std::optional(Millis{std::clamp<std::int64_t>(*ms, 1, kLongest)}) : std::nullopt;
-  send_message(core_, arguments.json[0], arguments.json[1], core_.fleet.find(name_)->info.goal.first(),
-               timeout, answer_with_result(ack_id));
+  auto then = answer_with_result(ack_id);
+  auto room = then ? room_for(arguments.json[1].size(), ack_id) : nullptr;
+  if (!room) return;
+  send_message(core_, arguments.json[0], arguments.json[1], from, timeout, std::move(room), std::move(*then));
 }
 
 }  // namespace smaster::server

@@ -11,6 +11,7 @@
 
 #include "net/socketio_upper.hpp"
 #include "server/eval.hpp"
+#include "server/reservation.hpp"
 
 namespace smaster::server {
 
@@ -23,10 +24,12 @@ class ShardSession final : public net::SocketIoUpper {
   /// What comes of a request: its arguments, or nothing when the connection ended first.
   using Answer = std::function<void(const socketio::Arguments*)>;
 
-  ShardSession(Core& core, ShardName name, std::string address);
+  ShardSession(Core& core, Reservation reservation, std::string address);
   ~ShardSession() override;
 
-  [[nodiscard]] const ShardName& name() const { return name_; }
+  [[nodiscard]] const ShardName& name() const { return ref_.name; }
+  /// What to keep of it over a wait (Fleet::session).
+  [[nodiscard]] const ShardRef& ref() const { return ref_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] Instant since() const { return since_; }
   /// Whether an agent speaks, which knows more events than WIRE.md's shards.
@@ -46,7 +49,8 @@ class ShardSession final : public net::SocketIoUpper {
   void forget(socketio::AckId id) { pending_.erase(id); }
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
-  /// Ends the session; who waits for an answer is told at once, however long the client takes to notice.
+  /// Ends the session, and tells who waits for an answer: in a turn of their own, but however long the client
+  /// takes to notice.
   void close();
 
   // net::Upper
@@ -55,6 +59,7 @@ class ShardSession final : public net::SocketIoUpper {
   void closed(engineio::CloseReason reason) override;
 
   // socketio::ConnectionSink
+  void close_session(std::string_view why) override;
   [[nodiscard]] bool has_namespace(std::string_view nsp) const override {
     return nsp == socketio::kMainNamespace;
   }
@@ -70,12 +75,15 @@ class ShardSession final : public net::SocketIoUpper {
   void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
   void fail_pending();
   void left();
-  bool introduce(std::string_view auth);
   void on_identify(Shard& shard, std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_login(Shard& shard, const socketio::Arguments& arguments);
   /// The error of an ack, or null.
   void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
-  [[nodiscard]] OnBroadcast answer_with_result(std::optional<socketio::AckId> ack_id);
+  /// Room for a question of so many bytes; where there is none it is answered, with why.
+  [[nodiscard]] std::shared_ptr<void> room_for(std::size_t bytes, std::optional<socketio::AckId> ack_id);
+  /// What a question to other shards is answered with, while there is a place for one more; else nothing, and
+  /// that is the answer.
+  [[nodiscard]] std::optional<OnBroadcast> answer_with_result(std::optional<socketio::AckId> ack_id);
   void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));
   void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
@@ -83,12 +91,16 @@ class ShardSession final : public net::SocketIoUpper {
   void on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   /// Runs it and answers with its outcome, if the shard is still there.
   void answer_after(std::optional<socketio::AckId> ack_id, std::string what, net::Task<Result<void>> task);
+  static net::Task<> carry_out(Core& core, ShardRef ref, std::optional<socketio::AckId> ack_id,
+                               std::string what, net::Task<Result<void>> task);
   void on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
   void on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
+  void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
+                       ShardId from);
 
   Core& core_;
-  ShardName name_;
+  const ShardRef ref_;
+  std::optional<Reservation> reservation_;  ///< until it is attached
   std::string address_;
   Instant since_{};
   bool open_ = false;

@@ -1,23 +1,47 @@
-// The fleet in figures, as JSON; every output format is made from it.
+// The fleet in figures, as JSON; every output format is made from it. Rows are written in slices, each as its
+// shard is at that moment.
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <cstdint>
 #include <optional>
-#include <vector>
+#include <string_view>
 
 #include "base/types.hpp"
+#include "control/stream.hpp"
 #include "fleet/planner.hpp"
 
 namespace smaster::server {
 
 class Core;
+class Slice;
+struct Shard;
+
+/// How many shards there are, without master shards.
+struct ShardCounts {
+  std::int64_t known = 0;
+  std::int64_t current = 0;     ///< connected
+  std::int64_t registered = 0;  ///< ever connected
+  std::int64_t configured = 0;  ///< ids that run as they should
+
+  /// `state`: the shard's.
+  void add(const Core& core, const Shard& shard, std::string_view state);
+};
+net::Task<ShardCounts> count_shards(Core& core, Slice& slice);
 
 /// {goal, current, known, registered, configured, clients, uptime_ms}, and what is under way. `clients`:
 /// connections with a session; left out when it is nothing.
-[[nodiscard]] boost::json::object counts_json(Core& core, std::optional<std::size_t> clients);
+[[nodiscard]] boost::json::object counts_json(Core& core, const ShardCounts& counts,
+                                              std::optional<std::size_t> clients);
 
-/// The counts and shards:[ShardInfo + state, connected, address, stats].
-[[nodiscard]] boost::json::object stats_json(Core& core, std::size_t clients);
+/// ShardInfo with state, connected, address; and `stats`, without `cpus`, where they are wanted.
+[[nodiscard]] boost::json::object row_json(const Core& core, const Shard& shard, bool stats);
+
+/// The counts and shards:[ShardInfo + state, connected, address, stats], for an operator.
+[[nodiscard]] control::Pieces stats_pieces(Core& core, std::size_t clients);
+
+/// The same for Prometheus, without what the server counts itself, for anybody.
+[[nodiscard]] control::Pieces prometheus_pieces(Core& core, std::size_t clients);
 
 /// {up, placed, moving, old}.
 [[nodiscard]] boost::json::object to_json(const fleet::Progress& progress);

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "net/program.hpp"
+#include "net/task_scope.hpp"
 
 namespace smaster::server {
 
@@ -26,7 +27,7 @@ class Update {
 
  private:
   Core& core_;
-  bool running_ = false;
+  net::Busy running_;
 };
 
 }  // namespace smaster::server

@@ -1,6 +1,6 @@
-// MariaDB and MySQL, by MariaDB's library on SOCI's connections. Read-only statements run inside an XA
-// transaction that is READ ONLY: within one the server takes neither COMMIT nor SET TRANSACTION nor DDL, also
-// not inside a compound statement, and to end it takes an id that the statement cannot know.
+// MariaDB and MySQL, by MariaDB's library on SOCI's connections. Read-only statements run inside a
+// transaction that is READ ONLY, and must begin as a query does: what could end the transaction (COMMIT, XA,
+// SET, compound statements) does not get there.
 #include <mysql.h>
 #include <soci/mysql/soci-mysql.h>
 #include <soci/soci.h>
@@ -10,16 +10,16 @@
 #include <cstring>
 
 #include "base/text.hpp"
-#include "crypto/keys.hpp"
 #include "sql/engine.hpp"
+#include "sql/reading.hpp"
 #include "sql/rows.hpp"
 
 namespace smaster::sql {
 namespace {
 
 constexpr const char* kConnectTimeout = "10";  ///< seconds
-constexpr unsigned kReadPatience = 5;          ///< seconds beyond the statement's own time
-constexpr unsigned kBinary = 63;               ///< the character set of what is no text
+constexpr unsigned long kMaxPacket = 2 * kMaxResult;
+constexpr unsigned kBinary = 63;  ///< the character set of what is no text
 
 MYSQL* connection(soci::session& session) {
   return static_cast<soci::mysql_session_backend*>(session.get_backend())->conn_;
@@ -72,17 +72,19 @@ class Run {
   Run(MYSQL* connection, const Limits& limits) : connection_(connection), limits_(limits) {}
 
   Ran run(const std::string& statement, Access access) {
-    const auto id = "'" + crypto::random_token(16) + "'";
     const bool reads = access == Access::read;
-    if (!command(settings()) ||
-        (reads && (!command("SET TRANSACTION READ ONLY") || !command("XA START " + id)))) {
+    if (reads) {
+      if (auto query = check_reads(statement); !query) return {query.error()};
+    }
+    if (!command(settings()) || (reads && (!command("SET SESSION TRANSACTION READ ONLY") ||
+                                           !command("START TRANSACTION READ ONLY")))) {
       return {failed(), true};
     }
     auto outcome = execute(statement);
     const bool in_transaction = (connection_->server_status & SERVER_STATUS_IN_TRANS) != 0;
-    if (!reads && in_transaction && outcome) outcome = open_transaction();
     if (broken_) return {std::move(outcome), true};
-    if (reads && (!command("XA END " + id) || !command("XA ROLLBACK " + id))) broken_ = true;
+    if (!reads && in_transaction && outcome) outcome = open_transaction();
+    if (reads && !command("ROLLBACK")) broken_ = true;
     // What the statement has set goes, and a transaction that it left open.
     return {std::move(outcome), broken_ || mysql_reset_connection(connection_) != 0};
   }
@@ -153,10 +155,10 @@ class Run {
     return rows.take();
   }
 
-  /// Ends the connection over a result that nobody wants the rest of: freeing it would read on.
+  /// Gives up a result that nobody wants the rest of: freeing it would read on. The server ends the
+  /// connection.
   void stop() {
     broken_ = true;
-    mysql_kill(connection_, mysql_thread_id(connection_));
     ::shutdown(mysql_get_socket(connection_), SHUT_RDWR);
   }
 
@@ -182,29 +184,37 @@ class MysqlEngine final : public Engine {
  public:
   explicit MysqlEngine(std::string connect) : connect_(std::move(connect)) {}
 
-  void open(soci::session& session, Access) const override {
+  void open(soci::session& session, Access, const Limits&) const override {
     session.open(soci::mysql, connect_);
     auto* const conn = connection(session);
     mysql_set_server_option(conn, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
+    const auto packet = kMaxPacket;
+    mysql_options(conn, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
     // LOAD DATA LOCAL would read this machine's files.
     mysql_set_local_infile_handler(
         conn, [](void**, const char*, void*) { return 1; }, [](void*, char*, unsigned) { return -1; },
         [](void*) {},
         [](void*, char* text, unsigned size) -> int {
           std::strncpy(text, "LOAD DATA LOCAL is not possible here", size);
-          return 2000;
+          return 1148;  // ER_NOT_ALLOWED_COMMAND
         },
         nullptr);
+  }
+
+  Result<std::string> connection_id(soci::session& session) const override {
+    return std::to_string(mysql_thread_id(connection(session)));
+  }
+
+  void end(soci::session& session, const std::string& id) const override {
+    const auto text = "KILL CONNECTION " + id;
+    mysql_real_query(connection(session), text.data(), text.size());
   }
 
   bool alive(soci::session& session) const override { return mysql_ping(connection(session)) == 0; }
 
   Ran run(soci::session& session, const std::string& statement, Access access,
           const Limits& limits) const override {
-    auto* const conn = connection(session);
-    const auto patience = static_cast<unsigned>(limits.timeout.count() / 1000) + kReadPatience;
-    mysql_options(conn, MYSQL_OPT_READ_TIMEOUT, &patience);
-    return Run(conn, limits).run(statement, access);
+    return Run(connection(session), limits).run(statement, access);
   }
 
  private:

@@ -1,21 +1,20 @@
-// PostgreSQL, by libpq on SOCI's connections. Read-only statements run in a READ ONLY transaction, which one
-// statement cannot leave: the extended protocol takes no second one.
+// PostgreSQL, by libpq on SOCI's connections. Read-only statements must begin as a query does, and run in a
+// READ ONLY transaction, which one statement cannot leave: the extended protocol takes no second one.
 #include <libpq-fe.h>
 #include <poll.h>
 #include <soci/postgresql/soci-postgresql.h>
 #include <soci/soci.h>
 
-#include <chrono>
 #include <memory>
 
 #include "base/text.hpp"
 #include "sql/engine.hpp"
+#include "sql/reading.hpp"
 #include "sql/rows.hpp"
 
 namespace smaster::sql {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
 /// The types of PostgreSQL's catalogue (pg_type.dat) that are more than text.
@@ -77,14 +76,14 @@ void put(Rows& rows, const PGresult* result, int column) {
   }
 }
 
-/// One statement on a connection, within a time.
+/// One statement on a connection.
 class Run {
  public:
-  Run(PGconn* connection, const Limits& limits)
-      : connection_(connection), limits_(limits), deadline_(Clock::now() + limits.timeout) {}
+  Run(PGconn* connection, const Limits& limits) : connection_(connection), limits_(limits) {}
 
   Ran run(const std::string& statement, Access access) {
     if (access == Access::read) {
+      if (auto query = check_reads(statement); !query) return {query.error()};
       if (auto begun = command("BEGIN READ ONLY"); !begun) return {begun.error(), true};
     }
     auto outcome = execute(statement);
@@ -98,7 +97,6 @@ class Run {
  private:
   /// Back to how the session began.
   bool clean_up() {
-    deadline_ = Clock::now() + limits_.timeout;
     if (PQtransactionStatus(connection_) != PQTRANS_IDLE && !command("ROLLBACK")) return false;
     return command("DISCARD ALL").has_value();
   }
@@ -116,7 +114,6 @@ class Run {
     Result<Outcome> outcome = fail(ErrorKind::bad_data, "there is no statement in this text");
     std::optional<Rows> rows;
     while (true) {
-      if (auto ready = wait(); !ready) return ready.error();
       const PgResult result(PQgetResult(connection_), PQclear);
       if (!result) return outcome;
       take(result.get(), rows, outcome);
@@ -145,7 +142,7 @@ class Run {
         if (PQstatus(connection_) != CONNECTION_OK) {
           outcome = lost();
         } else {
-          outcome = fail(ErrorKind::bad_data, message(PQresultErrorMessage(result)));
+          outcome = failed(result);
         }
     }
   }
@@ -164,8 +161,7 @@ class Run {
     for (int i = 0; i < PQnfields(result); ++i) put(*rows, result, i);
     if (auto more = rows->end(); !more) {
       outcome = more.error();
-      cancel();  // it may go on for long
-      broken_ = true;
+      broken_ = true;  // the statement may go on for long; the server ends the connection
     }
   }
 
@@ -175,26 +171,11 @@ class Run {
     return without_rows(affected, 0, tag.starts_with("UPDATE") ? affected : 0);
   }
 
-  /// Until a result can be had without blocking.
-  Result<void> wait() {
-    while (PQisBusy(connection_) != 0) {
-      const auto left = std::chrono::ceil<Millis>(deadline_ - Clock::now());
-      if (left <= Millis{0}) {
-        cancel();
-        broken_ = true;
-        return timed_out(limits_);
-      }
-      pollfd socket{PQsocket(connection_), POLLIN, 0};
-      ::poll(&socket, 1, static_cast<int>(left.count()));
-      if (socket.revents != 0 && PQconsumeInput(connection_) == 0) return lost();
-    }
-    return {};
-  }
-
-  void cancel() {
-    const std::unique_ptr<PGcancel, decltype(&PQfreeCancel)> request(PQgetCancel(connection_), PQfreeCancel);
-    char error[256];
-    if (request) PQcancel(request.get(), error, sizeof error);
+  [[nodiscard]] Error failed(const PGresult* result) const {
+    constexpr std::string_view kCanceled = "57014";  // SQLSTATE query_canceled
+    const char* const state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    if (state != nullptr && state == kCanceled) return timed_out(limits_);
+    return fail(ErrorKind::bad_data, message(PQresultErrorMessage(result)));
   }
 
   Error lost() {
@@ -206,15 +187,48 @@ class Run {
 
   PGconn* connection_;
   const Limits& limits_;
-  Clock::time_point deadline_;
   bool broken_ = false;
 };
 
+/// A value as libpq's connection strings quote it.
+std::string as_value(std::string_view value) {
+  std::string text = "'";
+  for (const char c : value) {
+    if (c == '\'' || c == '\\') text += '\\';
+    text += c;
+  }
+  return text + '\'';
+}
+
 class PostgresqlEngine final : public Engine {
  public:
-  explicit PostgresqlEngine(std::string connect) : connect_(std::move(connect)) {}
+  PostgresqlEngine(std::string connect, std::string options)
+      : connect_(std::move(connect)), options_(std::move(options)) {}
 
-  void open(soci::session& session, Access) const override { session.open(soci::postgresql, connect_); }
+  void open(soci::session& session, Access, const Limits& limits) const override {
+    const auto options = options_ + " -c statement_timeout=" + std::to_string(limits.timeout.count());
+    session.open(soci::postgresql, connect_ + "options=" + as_value(options));
+  }
+
+  /// Process ids come again; with the time of its start one names a connection for good.
+  Result<std::string> connection_id(soci::session& session) const override {
+    const PgResult id(
+        PQexec(connection(session),
+               "SELECT pid || ' ' || backend_start FROM pg_stat_activity WHERE pid = pg_backend_pid()"),
+        PQclear);
+    if (PQntuples(id.get()) != 1)
+      return fail(ErrorKind::unavailable, message(PQerrorMessage(connection(session))));
+    return std::string(PQgetvalue(id.get(), 0, 0));
+  }
+
+  void end(soci::session& session, const std::string& id) const override {
+    const char* const values[] = {id.c_str()};
+    const PgResult ended(PQexecParams(connection(session),
+                                      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                                      "WHERE pid || ' ' || backend_start = $1",
+                                      1, nullptr, values, nullptr, nullptr, 0),
+                         PQclear);
+  }
 
   /// A server that went away has said so, or closed the socket: no round trip is needed to see it.
   bool alive(soci::session& session) const override {
@@ -234,17 +248,8 @@ class PostgresqlEngine final : public Engine {
 
  private:
   std::string connect_;
+  std::string options_;
 };
-
-/// A value as libpq's connection strings quote it.
-std::string as_value(std::string_view value) {
-  std::string text = "'";
-  for (const char c : value) {
-    if (c == '\'' || c == '\\') text += '\\';
-    text += c;
-  }
-  return text + '\'';
-}
 
 }  // namespace
 
@@ -271,8 +276,8 @@ Result<std::unique_ptr<Engine>> postgresql_engine(const std::string& url) {
       connect += std::string(keyword) + '=' + as_value(option->val) + ' ';
     }
   }
-  connect += "client_encoding=UTF8 connect_timeout=" + as_value(timeout) + " options=" + as_value(options);
-  return std::unique_ptr<Engine>(std::make_unique<PostgresqlEngine>(std::move(connect)));
+  connect += "client_encoding=UTF8 connect_timeout=" + as_value(timeout) + ' ';
+  return std::unique_ptr<Engine>(std::make_unique<PostgresqlEngine>(std::move(connect), std::move(options)));
 }
 
 }  // namespace smaster::sql

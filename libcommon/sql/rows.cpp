@@ -14,11 +14,16 @@ namespace {
 
 constexpr std::int64_t kMostExact = 1ll << 53;  ///< JavaScript's Number.MAX_SAFE_INTEGER, and one
 
+}  // namespace
+
 std::string placeholder(std::size_t number) {
   return R"({"_placeholder":true,"num":)" + std::to_string(number) + '}';
 }
 
-}  // namespace
+Error too_large() {
+  return fail(ErrorKind::bad_data,
+              "the result is larger than " + std::to_string(kMaxResult >> 20) + " MiB; ask for less of it");
+}
 
 std::string Outcome::with_base64() const {
   std::string text;
@@ -35,7 +40,7 @@ std::string Outcome::with_base64() const {
 Rows::Rows(const Limits& limits, std::vector<std::string> columns) : max_rows_(limits.max_rows) {
   for (auto at = columns.begin(); at != columns.end(); ++at) {
     const bool last = std::find(at + 1, columns.end(), *at) == columns.end();
-    keys_.push_back(last ? json::quote(*at) + ':' : std::string());
+    keys_.push_back(last && fits(at->size()) ? json::quote(*at) + ':' : std::string());
   }
   outcome_.columns = std::move(columns);
   outcome_.json = "[";
@@ -49,10 +54,20 @@ void Rows::begin() {
 
 void Rows::put(std::string_view json) {
   const auto& key = keys_.at(column_++);
-  if (key.empty()) return;
+  if (key.empty() || too_large_) return;
+  if (outcome_.json.size() + key.size() + json.size() > kMaxResult) {
+    too_large_ = true;
+    return;
+  }
   if (!std::exchange(first_, false)) outcome_.json += ',';
   outcome_.json += key;
   outcome_.json += json;
+}
+
+bool Rows::fits(std::size_t bytes) {
+  bytes_ += bytes;
+  too_large_ = too_large_ || bytes_ > kMaxResult;
+  return !too_large_;
 }
 
 void Rows::null() { put("null"); }
@@ -82,18 +97,22 @@ void Rows::number(std::string_view digits) {
   put(json::valid(digits) ? std::string(digits) : json::quote(digits));
 }
 
-void Rows::text(std::string_view value) { put(json::quote(value)); }
+void Rows::text(std::string_view value) { put(fits(value.size()) ? json::quote(value) : ""); }
 
 void Rows::blob(std::string_view value) {
-  if (keys_.at(column_).empty()) return put("");
+  if (keys_.at(column_).empty() || !fits(value.size())) return put("");
   const auto place = placeholder(outcome_.blobs.size());
   put(place);
+  if (too_large_) return;
   outcome_.places.push_back(outcome_.json.size() - place.size());
   outcome_.blobs.emplace_back(value);
-  blob_bytes_ += value.size();
 }
 
-void Rows::json(std::string_view value) { put(json::valid(value) ? std::string(value) : json::quote(value)); }
+void Rows::json(std::string_view value) {
+  if (!fits(value.size())) return put("");
+  // As deep as it stands in the whole, which is to be valid as well.
+  put(json::valid("[[" + std::string(value) + "]]") ? std::string(value) : json::quote(value));
+}
 
 Result<void> Rows::end() {
   outcome_.json += '}';
@@ -101,11 +120,7 @@ Result<void> Rows::end() {
     return fail(ErrorKind::bad_data, "the result has more than " + std::to_string(max_rows_) +
                                          " rows ([database] max_rows); ask for fewer, with LIMIT");
   }
-  if (outcome_.json.size() + blob_bytes_ > kMaxResult) {
-    return fail(ErrorKind::bad_data,
-                "the result is larger than " + std::to_string(kMaxResult >> 20) + " MiB; ask for less of it");
-  }
-  return {};
+  return too_large_ ? Result<void>(too_large()) : Result<void>();
 }
 
 Outcome Rows::take() {

@@ -31,13 +31,15 @@ class Rows {
   void blob(std::string_view value);
   /// JSON of the database's own; text when it is none.
   void json(std::string_view value);
-  /// bad_data once there are too many rows, or they are too large.
+  /// bad_data once there are too many rows, or they are too large. Of what is too large nothing more is kept.
   [[nodiscard]] Result<void> end();
 
   [[nodiscard]] Outcome take();
 
  private:
   void put(std::string_view json);
+  /// Counts the bytes of a value before it is kept; false: there are too many.
+  bool fits(std::size_t bytes);
 
   const std::size_t max_rows_;
   Outcome outcome_;
@@ -45,8 +47,14 @@ class Rows {
   std::size_t column_ = 0;
   bool first_ = true;
   std::size_t rows_ = 0;
-  std::size_t blob_bytes_ = 0;
+  std::size_t bytes_ = 0;  ///< of all values as the database gave them
+  bool too_large_ = false;
 };
+
+/// How blob `number` stands in the JSON.
+[[nodiscard]] std::string placeholder(std::size_t number);
+
+[[nodiscard]] Error too_large();
 
 /// {affectedRows, insertId, changedRows}.
 [[nodiscard]] Outcome without_rows(std::uint64_t affected, std::uint64_t insert_id, std::uint64_t changed);

@@ -1,60 +1,9 @@
 #include "sql/sql.hpp"
 
-#include <soci/soci.h>
-
-#include <utility>
-
 #include "base/text.hpp"
 #include "sql/engine.hpp"
 
 namespace smaster::sql {
-namespace {
-
-/// Sessions with one access each: a read-only one is that for good where the database knows such.
-class Pool final : public Database {
- public:
-  Pool(std::unique_ptr<Engine> engine, std::size_t size)
-      : engine_(std::move(engine)), readers_(size), writers_(size) {}
-
-  Result<Outcome> run(const std::string& statement, Access access, const Limits& limits) override {
-    if (access == Access::none) {
-      return fail(ErrorKind::not_permitted, "shards may not use the database ([database] shard_access)");
-    }
-    auto& pool = access == Access::read ? readers_ : writers_;
-    const Lease lease(pool);
-    auto& session = pool.at(lease.position);
-    try {
-      // SOCI asks the backend by itself whether it is connected; only we know how to without a round trip.
-      if (session.get_backend() == nullptr || !engine_->alive(session)) {
-        session.close();
-        engine_->open(session, access);
-      }
-    } catch (const std::exception& e) {
-      session.close();
-      return fail(ErrorKind::unavailable,
-                  std::string("the database cannot be reached: ") + std::string(trim(e.what())));
-    }
-    auto ran = engine_->run(session, statement, access, limits);
-    if (ran.broken) session.close();
-    return std::move(ran.outcome);
-  }
-
- private:
-  struct Lease {
-    explicit Lease(soci::connection_pool& pool_) : pool(pool_), position(pool_.lease()) {}
-    ~Lease() { pool.give_back(position); }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-    soci::connection_pool& pool;
-    const std::size_t position;
-  };
-
-  std::unique_ptr<Engine> engine_;
-  soci::connection_pool readers_;
-  soci::connection_pool writers_;
-};
-
-}  // namespace
 
 std::string_view to_string(Access access) {
   switch (access) {
@@ -80,21 +29,25 @@ Error open_transaction() {
       "its own");
 }
 
-Result<std::shared_ptr<Database>> Database::make(const std::string& url, std::size_t size) {
+Result<void> check_url(const std::string& url) {
+  const auto engine = make_engine(url);
+  return engine ? Result<void>() : engine.error();
+}
+
+std::optional<std::filesystem::path> sqlite_file(const std::string& url) {
+  constexpr std::string_view kScheme = "sqlite:";
+  if (!url.starts_with(kScheme)) return std::nullopt;
+  auto file = url.substr(kScheme.size());
+  if (file.starts_with("//")) file.erase(0, 2);
+  return file.empty() ? std::nullopt : std::optional<std::filesystem::path>(file);
+}
+
+Result<std::unique_ptr<Engine>> make_engine(const std::string& url) {
   const auto scheme = url.substr(0, url.find(':'));
-  Result<std::unique_ptr<Engine>> engine =
-      fail(ErrorKind::bad_config, "takes sqlite:FILE, postgresql://… or mysql://…");
-  if (scheme == "sqlite") {
-    auto file = url.substr(std::min(url.size(), scheme.size() + 1));
-    if (file.starts_with("//")) file.erase(0, 2);
-    if (!file.empty()) engine = sqlite_engine(file);
-  } else if (scheme == "postgresql" || scheme == "postgres") {
-    engine = postgresql_engine(url);
-  } else if (scheme == "mysql" || scheme == "mariadb") {
-    engine = mysql_engine(url);
-  }
-  if (!engine) return engine.error();
-  return std::shared_ptr<Database>(std::make_shared<Pool>(std::move(*engine), size));
+  if (const auto file = sqlite_file(url)) return sqlite_engine(*file);
+  if (scheme == "postgresql" || scheme == "postgres") return postgresql_engine(url);
+  if (scheme == "mysql" || scheme == "mariadb") return mysql_engine(url);
+  return fail(ErrorKind::bad_config, "takes sqlite:FILE, postgresql://… or mysql://…");
 }
 
 }  // namespace smaster::sql

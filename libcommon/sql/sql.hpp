@@ -1,6 +1,5 @@
-// Statements on the operator's database: SQLite, PostgreSQL, MariaDB or MySQL. Connections are SOCI's,
-// pooled; statements go to the database's own library as they are, since SOCI would look for its placeholders
-// in their text and knows fewer types than the databases have. Blocks; runs in a pool of threads.
+// SQL statements on the operator's database: SQLite, PostgreSQL, MariaDB or MySQL. Statements come from
+// shards, so they run only in worker processes (worker.hpp), which the server starts and kills.
 #pragma once
 
 #include <filesystem>
@@ -22,10 +21,14 @@ enum class Access { none, read, write };
 struct Limits {
   Millis timeout{30'000};
   std::size_t max_rows = 10'000;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
 };
 
 /// The most bytes of one statement's result.
-inline constexpr std::size_t kMaxResult = 64u << 20;
+inline constexpr std::size_t kMaxResult = 16u << 20;
+/// The most bytes that a worker process may allocate.
+inline constexpr std::size_t kWorkerMemory = 256u << 20;
 
 /// A statement's result. Blobs stand in `json` as `{"_placeholder":true,"num":k}` (WIRE.md), k counting
 /// `blobs`.
@@ -39,17 +42,10 @@ struct Outcome {
   [[nodiscard]] std::string with_base64() const;
 };
 
-class Database {
- public:
-  /// `url`: sqlite:FILE, postgresql://…, mysql://… or mariadb://…. bad_config when it is none of these.
-  /// Connects when it is first used. `size`: how many threads may call `run` at once.
-  [[nodiscard]] static Result<std::shared_ptr<Database>> make(const std::string& url, std::size_t size);
-  virtual ~Database() = default;
+/// bad_config unless `url` is sqlite:FILE, postgresql://…, mysql://… or mariadb://….
+[[nodiscard]] Result<void> check_url(const std::string& url);
 
-  /// Runs one statement, a transaction of its own. unavailable when the database cannot be reached, timed_out
-  /// after `limits.timeout`, not_permitted for Access::none, else bad_data with what the database says.
-  [[nodiscard]] virtual Result<Outcome> run(const std::string& statement, Access access,
-                                            const Limits& limits) = 0;
-};
+/// What the server says when a statement took longer than its limit.
+[[nodiscard]] Error timed_out(const Limits& limits);
 
 }  // namespace smaster::sql

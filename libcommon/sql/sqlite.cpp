@@ -4,9 +4,11 @@
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
+#include <thread>
 
 #include "base/text.hpp"
 #include "sql/engine.hpp"
@@ -17,26 +19,75 @@ namespace {
 
 using namespace sqlite_api;  // what SOCI's header puts sqlite3.h into
 
-/// Pragmas that only tell, or set what lies in the file and is the operator's own affair.
-constexpr std::array<std::string_view, 14> kPragmas{
-    "table_info",  "table_xinfo",      "table_list",        "index_list",      "index_info",
-    "index_xinfo", "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check",
-    "optimize",    "user_version",     "application_id",    "function_list"};
+/// Pragmas that tell about the database, with or without an argument.
+constexpr std::array<std::string_view, 12> kPragmas{
+    "table_info",       "table_xinfo",       "table_list",      "index_list",  "index_info", "index_xinfo",
+    "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", "optimize",   "function_list"};
+/// With an argument they change the file.
+constexpr std::array<std::string_view, 3> kWritingPragmas{"user_version", "application_id",
+                                                          "incremental_vacuum"};
+/// These tell without an argument, and with one change how the connection works.
+constexpr std::array<std::string_view, 14> kSettings{
+    "journal_mode",    "page_count",    "page_size",      "freelist_count",    "max_page_count",
+    "foreign_keys",    "encoding",      "schema_version", "data_version",      "auto_vacuum",
+    "compile_options", "database_list", "collation_list", "journal_size_limit"};
+/// Functions that reach the program instead of the database.
+constexpr std::array<std::string_view, 2> kNoFunctions{"load_extension", "fts3_tokenizer"};
 
-/// Statements must not reach other files, nor change how all others' connections behave.
-int authorize(void*, int action, const char* first, const char* second, const char*, const char*) {
-  if (action == SQLITE_ATTACH) {
-    // VACUUM attaches a nameless temporary file.
-    return first != nullptr && *first == '\0' ? SQLITE_OK : SQLITE_DENY;
-  }
-  if (action == SQLITE_PRAGMA && second != nullptr) {
-    for (const auto pragma : kPragmas) {
-      if (pragma == first) return SQLITE_OK;
-    }
-    return SQLITE_DENY;
-  }
-  return SQLITE_OK;
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& names, const char* name) {
+  return name != nullptr && std::any_of(names.begin(), names.end(), [name](std::string_view known) {
+           return sqlite3_stricmp(known.data(), name) == 0;
+         });
 }
+
+/// What one statement may do: only what lies in the database's file, and nothing that stays with the
+/// connection for the next statement, which may be another shard's.
+struct Permit {
+  bool writes = false;
+  bool vacuum = false;  ///< the statement is VACUUM, which attaches a nameless temporary database
+
+  static int authorize(void* permit, int action, const char* first, const char* second, const char* database,
+                       const char*) {
+    return static_cast<const Permit*>(permit)->allows(action, first, second, database) ? SQLITE_OK
+                                                                                       : SQLITE_DENY;
+  }
+
+  [[nodiscard]] bool allows(int action, const char* first, const char* second, const char* database) const {
+    switch (action) {
+      case SQLITE_SELECT:
+      case SQLITE_READ:
+      case SQLITE_RECURSIVE:
+        return true;
+      case SQLITE_FUNCTION:
+        return !contains(kNoFunctions, second);
+      case SQLITE_PRAGMA:
+        return contains(kPragmas, first) ||
+               (contains(kWritingPragmas, first) && (writes || second == nullptr)) ||
+               (contains(kSettings, first) && second == nullptr);
+      case SQLITE_ATTACH:
+        return vacuum && first != nullptr && *first == '\0';
+      case SQLITE_DETACH:
+        return vacuum;
+      case SQLITE_CREATE_TEMP_INDEX:
+      case SQLITE_CREATE_TEMP_TABLE:
+      case SQLITE_CREATE_TEMP_TRIGGER:
+      case SQLITE_CREATE_TEMP_VIEW:
+        return false;
+      case SQLITE_CREATE_TABLE:
+      case SQLITE_CREATE_VTABLE:
+      case SQLITE_CREATE_VIEW:
+      case SQLITE_INSERT:  // also of a trigger's text, which may be in another database than the action says
+        return writes && (database == nullptr || std::strcmp(database, "temp") != 0);
+      case SQLITE_UPDATE:  // of the schema: what a virtual table asks for when it is only read
+        return writes || (first != nullptr && std::strcmp(first, "sqlite_master") == 0);
+      default:
+        return writes;
+    }
+  }
+};
+
+constexpr std::chrono::seconds kBusy{5};  ///< for the locks of other connections
 
 /// Stops what runs too long.
 struct Deadline {
@@ -83,38 +134,116 @@ class SqliteEngine final : public Engine {
  public:
   explicit SqliteEngine(std::filesystem::path file) : file_(std::move(file)) {}
 
-  void open(soci::session& session, Access access) const override {
+  void open(soci::session& session, Access access, const Limits&) const override {
     // Made here, so that nobody else can read it, and so that it is there to be only read.
     const int made = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (made < 0) throw soci::soci_error("cannot open " + file_.string() + ": " + std::strerror(errno));
-    ::close(made);
-    const auto quoted = "dbname=\"" + file_.string() + "\" timeout=5";
-    session.open(soci::sqlite3, access == Access::read ? quoted + " readonly=true" : quoted);
-    auto* const db = connection(session);
-    if (access == Access::write) sqlite3_exec(db, "PRAGMA journal_mode=WAL", nullptr, nullptr, nullptr);
-    sqlite3_exec(db, "PRAGMA foreign_keys=ON", nullptr, nullptr, nullptr);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    sqlite3_set_authorizer(db, authorize, nullptr);
+    if (made < 0 && access == Access::write)
+      throw soci::soci_error("cannot open " + file_.string() + ": " + std::strerror(errno));
+    if (made >= 0) ::close(made);
+    sqlite3_hard_heap_limit64(kMaxHeap);
+    const auto quoted = "dbname=\"" + file_.string() + "\" timeout=" + std::to_string(kBusy.count());
+    if (access == Access::read) {
+      if (made >= 0) {
+        soci::session writer(soci::sqlite3, quoted);
+        use_wal(writer);
+      }
+      session.open(soci::sqlite3, quoted + " readonly=true");
+    } else {
+      session.open(soci::sqlite3, quoted);
+    }
+    use_wal(session);
+    limit(connection(session));
   }
 
-  bool alive(soci::session&) const override { return true; }
+  bool remote() const override { return false; }
 
-  Ran run(soci::session& session, const std::string& text, Access, const Limits& limits) const override {
+  Ran run(soci::session& session, const std::string& text, Access access,
+          const Limits& limits) const override {
     auto* const db = connection(session);
     Deadline deadline{std::chrono::steady_clock::now() + limits.timeout};
     constexpr int kInstructions = 10'000;
     sqlite3_progress_handler(db, kInstructions, Deadline::look, &deadline);
+    constexpr std::string_view kVacuum = "vacuum";
+    const auto begin = trim(text);
+    const bool vacuum =
+        begin.size() >= kVacuum.size() && sqlite3_strnicmp(begin.data(), kVacuum.data(), kVacuum.size()) == 0;
+    Permit permit{access == Access::write, access == Access::write && vacuum};
+    sqlite3_set_authorizer(db, Permit::authorize, &permit);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, permit.vacuum ? 1 : 0);
     auto outcome = execute(db, text, limits);
     if (!outcome && deadline.passed) outcome = timed_out(limits);
     sqlite3_progress_handler(db, 0, nullptr, nullptr);
+    permit = {true, true};
+    bool broken = false;
     if (sqlite3_get_autocommit(db) == 0) {
-      sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr);
+      broken = sqlite3_exec(db, "ROLLBACK", nullptr, nullptr, nullptr) != SQLITE_OK;
       if (outcome) outcome = open_transaction();
     }
-    return {std::move(outcome)};
+    sqlite3_set_authorizer(db, nullptr, nullptr);
+    return {std::move(outcome), broken};
   }
 
  private:
+  static constexpr sqlite3_int64 kMaxHeap = kWorkerMemory / 2;  ///< results need the rest
+  static constexpr int kMaxSql = 1'000'000;                     ///< bytes of a statement
+  static constexpr int kMaxColumns = 1'000;
+
+  /// The write-ahead log, which stays when a connection ends: all files of the database are open from here
+  /// on, and no statement needs another one.
+  void use_wal(soci::session& session) const {
+    auto* const db = connection(session);
+    int on = 1;
+    sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
+    const auto give_up = std::chrono::steady_clock::now() + kBusy;
+    while (!in_wal(db)) {
+      // Another process may be about to do the same, which SQLite does not wait for.
+      if (sqlite3_errcode(db) != SQLITE_BUSY || std::chrono::steady_clock::now() > give_up) {
+        throw soci::soci_error(
+            file_.string() + " cannot have SQLite's write-ahead log, which is needed here (" +
+            sqlite3_errmsg(db) + "): it must lie in a writable folder of a local file system");
+      }
+      std::this_thread::sleep_for(Millis{20});
+    }
+  }
+
+  static bool in_wal(sqlite3* db) {
+    // To ask for the schema opens the log.
+    return first_text(db, "PRAGMA journal_mode=WAL") == "wal" &&
+           !first_text(db, "SELECT count(*) FROM sqlite_schema").empty();
+  }
+
+  /// The first value of a whole statement's first row; empty when it fails.
+  static std::string first_text(sqlite3* db, const char* text) {
+    Statement statement;
+    if (sqlite3_prepare_v2(db, text, -1, &statement.handle, nullptr) != SQLITE_OK ||
+        sqlite3_step(statement.handle) != SQLITE_ROW) {
+      return {};
+    }
+    std::string value(reinterpret_cast<const char*>(sqlite3_column_text(statement.handle, 0)));
+    return sqlite3_step(statement.handle) == SQLITE_DONE ? value : std::string();
+  }
+
+  static void limit(sqlite3* db) {
+    for (const auto* const setting :
+         {"PRAGMA foreign_keys=ON", "PRAGMA temp_store=MEMORY", "PRAGMA journal_size_limit=67108864"}) {
+      sqlite3_exec(db, setting, nullptr, nullptr, nullptr);
+    }
+    for (const auto& [option, value] : {std::pair{SQLITE_DBCONFIG_DEFENSIVE, 1},
+                                        {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
+                                        {SQLITE_DBCONFIG_ENABLE_FTS3_TOKENIZER, 0},
+                                        {SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0},
+                                        {SQLITE_DBCONFIG_WRITABLE_SCHEMA, 0}}) {
+      sqlite3_db_config(db, option, value, nullptr);
+    }
+    for (const auto& [what, most] : {std::pair{SQLITE_LIMIT_LENGTH, static_cast<int>(kMaxResult)},
+                                     {SQLITE_LIMIT_SQL_LENGTH, kMaxSql},
+                                     {SQLITE_LIMIT_COLUMN, kMaxColumns},
+                                     {SQLITE_LIMIT_ATTACHED, 0},
+                                     {SQLITE_LIMIT_WORKER_THREADS, 0}}) {
+      sqlite3_limit(db, what, most);
+    }
+  }
+
   static Error failed(sqlite3* db) {
     return fail(ErrorKind::bad_data, std::string("SQLite: ") + sqlite3_errmsg(db));
   }
@@ -141,6 +270,7 @@ class SqliteEngine final : public Engine {
     while ((step = sqlite3_step(statement.handle)) == SQLITE_ROW) {
       rows.begin();
       for (int i = 0; i < count; ++i) put(rows, statement.handle, i);
+      if (sqlite3_errcode(db) == SQLITE_NOMEM) return failed(db);  // of a value that it could not give
       if (auto more = rows.end(); !more) return more.error();
     }
     if (step != SQLITE_DONE) return failed(db);

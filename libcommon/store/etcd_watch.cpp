@@ -20,7 +20,7 @@ constexpr Millis kRetry{500};
 void EtcdWatch::wait(Millis most) {
   if (stopped_) return;
   if (!std::exchange(watching_, true)) {
-    asio::co_spawn(context_, watch(), [](const std::exception_ptr&) {});
+    tasks_.keep_running("watch", [this] { return watch(); });
   }
   pause_.expires_after(most);
   pause_.async_wait([this](boost::system::error_code error) {

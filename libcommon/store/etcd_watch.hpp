@@ -6,6 +6,7 @@
 #include <string>
 
 #include "net/http_client.hpp"
+#include "net/task_scope.hpp"
 #include "store/etcd_client.hpp"
 
 namespace smaster::store {
@@ -28,6 +29,7 @@ class EtcdWatch {
   const std::string key_;
   net::asio::io_context context_{1};
   net::Timer pause_{context_.get_executor()};
+  net::TaskScope tasks_{context_.get_executor(), "etcd"};
   std::size_t current_ = 0;
   bool watching_ = false;
   std::atomic<bool> stopped_ = false;

@@ -9,6 +9,9 @@
 
 namespace smaster::store {
 
+/// The server's own store in its state_dir, SQLite.
+inline constexpr const char* kStoreFile = "smaster.db";
+
 /// How a store is reached, beside its address.
 struct StoreOptions {
   std::string ca_file;      ///< more certificate authorities, PEM; empty: the system's alone

@@ -10,6 +10,8 @@ namespace smaster::store {
 std::string to_text(const fleet::ShardInfo& info) {
   auto object = fleet::to_json(info);
   object["mayRun"] = fleet::to_text(info.may_run);
+  if (info.holder.known()) object["holder"] = fleet::to_text(info.holder);
+  if (auto used = info.used.text(); !used.empty()) object["usedHeaders"] = std::move(used);
   return json::serialize(object);
 }
 
@@ -17,7 +19,7 @@ std::optional<fleet::ShardInfo> parse_row(std::string_view text) {
   const auto value = json::parse(text);
   if (!value || !value->is_object()) return std::nullopt;
   const auto& object = value->get_object();
-  std::string id, may_run;
+  std::string id, may_run, holder, used;
   std::int64_t capacity = 1;
   json::read(object, "id", id);
   auto name = ShardName::parse_seat(id);
@@ -29,6 +31,10 @@ std::optional<fleet::ShardInfo> parse_row(std::string_view text) {
   json::read(object, "capacity", capacity);
   info.capacity = static_cast<std::uint32_t>(std::max<std::int64_t>(capacity, 1));
   json::read(object, "host", info.host);
+  json::read(object, "holder", holder);
+  info.holder = fleet::parse_holder(holder);
+  json::read(object, "usedHeaders", used);
+  info.used = fleet::UsedTimes::parse(used);
   return info;
 }
 

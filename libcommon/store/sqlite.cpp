@@ -13,7 +13,7 @@ namespace smaster::store {
 namespace {
 
 /// Bumped when the tables change; `migrate` brings older files up.
-constexpr int kSchemaVersion = 4;
+constexpr int kSchemaVersion = 5;
 /// Blocks of an older version's history that are written together.
 constexpr std::size_t kBlocksAtOnce = 1000;
 
@@ -28,6 +28,8 @@ struct Row {
   std::string goal, current;  // with all their ids
   int capacity = 1;
   std::string host;
+  std::string holder;
+  std::string used;
 
   void set(const fleet::ShardInfo& info) {
     name = info.id.str();
@@ -47,6 +49,8 @@ struct Row {
     current = fleet::to_text({info.current});
     capacity = static_cast<int>(info.capacity);
     host = info.host;
+    holder = fleet::to_text(info.holder);
+    used = info.used.text();
   }
 
   [[nodiscard]] std::optional<fleet::ShardInfo> get() const {
@@ -65,6 +69,8 @@ struct Row {
     info.may_run = fleet::parse_roles(may_run);
     info.capacity = static_cast<std::uint32_t>(std::max(capacity, 1));
     info.host = host;
+    info.holder = fleet::parse_holder(holder);
+    info.used = fleet::UsedTimes::parse(used);
     return info;
   }
 
@@ -98,12 +104,12 @@ class SqliteStore final : public FileStore {
           (sql_.prepare
                << "SELECT name, key, is_master, last_seen, last_heartbeat, created_time, boot_time, "
                   "stop_time, goal_shard_id, current_shard_id, goal_shard_count, current_shard_count, "
-                  "may_run, goal, current, capacity, host FROM shards",
+                  "may_run, goal, current, capacity, host, holder, used FROM shards",
            soci::into(r.name), soci::into(r.key), soci::into(r.is_master), soci::into(r.last_seen),
            soci::into(r.last_heartbeat), soci::into(r.created), soci::into(r.boot), soci::into(r.stop),
            soci::into(r.goal_id), soci::into(r.current_id), soci::into(r.goal_count),
            soci::into(r.current_count), soci::into(r.may_run), soci::into(r.goal), soci::into(r.current),
-           soci::into(r.capacity), soci::into(r.host));
+           soci::into(r.capacity), soci::into(r.host), soci::into(r.holder), soci::into(r.used));
       select.execute();
       while (select.fetch()) {
         if (auto info = r.get()) shards.push_back(std::move(*info));
@@ -120,12 +126,12 @@ class SqliteStore final : public FileStore {
           (sql_.prepare
                << "INSERT OR REPLACE INTO shards VALUES (:name, :key, :master, :seen, :heartbeat, :created, "
                   ":boot, :stop, :goal_id, :current_id, :goal_count, :current_count, :may_run, :goal, "
-                  ":current, :capacity, :host)",
+                  ":current, :capacity, :host, :holder, :used)",
            soci::use(r.name), soci::use(r.key), soci::use(r.is_master), soci::use(r.last_seen),
            soci::use(r.last_heartbeat), soci::use(r.created), soci::use(r.boot), soci::use(r.stop),
            soci::use(r.goal_id), soci::use(r.current_id), soci::use(r.goal_count), soci::use(r.current_count),
            soci::use(r.may_run), soci::use(r.goal), soci::use(r.current), soci::use(r.capacity),
-           soci::use(r.host));
+           soci::use(r.host), soci::use(r.holder), soci::use(r.used));
       for (const auto& shard : shards) {
         r.set(shard);
         insert.execute(true);
@@ -225,8 +231,10 @@ class SqliteStore final : public FileStore {
     if (version < 1) create_first_schema();
     if (version < 2) sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
     if (version < 3) add_roles_and_notes();
-    pack_history();
-    sql_ << "PRAGMA user_version = 4";
+    if (version < 4) pack_history();
+    sql_ << "ALTER TABLE shards ADD COLUMN holder TEXT NOT NULL DEFAULT ''";
+    sql_ << "ALTER TABLE shards ADD COLUMN used TEXT NOT NULL DEFAULT ''";
+    sql_ << "PRAGMA user_version = " + std::to_string(kSchemaVersion);
     transaction.commit();
   }
 

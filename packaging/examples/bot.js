@@ -19,7 +19,8 @@ process.on('message', async (message) => {
   if (message._eval) {
     try {
       process.send({_eval: message._eval, _result: await bot.run(message._eval)});
-    } catch ({name, message: text, stack}) {
+    } catch (error) {
+      const {name = 'Error', message: text = `${String(error)} was thrown`, stack} = Object(error); // anything can be thrown
       process.send({_eval: message._eval, _error: {name, message: text, stack}});
     }
   } else if (message._fetchProp) {

@@ -4,13 +4,13 @@
 // process still answers, ends by SIGTERM with exit code 0, and no sanitizer (or valgrind, with SMASTER_VALGRIND=1) found
 // anything. One file: `SMASTER_BIN=build/dev/bin node --test tests/attacks/strangers.test.js`.
 import assert from 'node:assert/strict';
-import {mkdtempSync, readFileSync, readdirSync, rmSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import tlsModule from 'node:tls';
-import {next, request, Server, tls, until} from '../e2e/harness.js';
+import {keys, next, request, Server, tls, until} from '../e2e/harness.js';
 
 export {Agent, bin, keys, next, request, run, tls, until} from '../e2e/harness.js';
 export {authorization, DemoShard} from '../e2e/shard.js';
@@ -26,9 +26,13 @@ export const valgrind = process.env.SMASTER_VALGRIND === '1';
 /** A server under attack. */
 class Target extends Server {
   async start(args) {
-    if (valgrind) {
+    if (valgrind && !this.reports) {
+      // Making the master's key would take it a minute.
+      mkdirSync(this.state, {recursive: true, mode: 0o700});
+      writeFileSync(`${this.state}/shardMaster.pub`, keys().publicKey);
+      writeFileSync(`${this.state}/shardMaster.priv`, keys().privateKey, {mode: 0o600});
       this.reports = mkdtempSync(path.join(tmpdir(), 'smaster-valgrind-'));
-      this.wrapper.unshift('valgrind', '--quiet', '--trace-children=yes', '--leak-check=full', '--errors-for-leak-kinds=definite',
+      this.wrapper.unshift('valgrind', '--quiet', '--trace-children=yes', '--trace-children-skip=*/sql-worker', '--leak-check=full', '--errors-for-leak-kinds=definite',
         '--error-exitcode=99', `--log-file=${this.reports}/%p`);
     }
     return super.start(args);

@@ -13,7 +13,7 @@ class EchoApplication final : public net::Application {
  public:
   explicit EchoApplication(std::unique_ptr<net::Upper> (*make_upper)()) : make_upper_(make_upper) {}
   net::Task<net::Admission> admit(net::HandshakeRequest) override { co_return make_upper_(); }
-  net::Task<net::Response> answer(const net::Request& request) override {
+  net::Task<net::Answer> answer(const net::Request& request, const net::asio::ip::address&) override {
     net::Response response(boost::beast::http::status::not_found, request.version());
     response.prepare_payload();
     co_return response;
@@ -45,7 +45,8 @@ int serve_echo(int argc, char** argv, const std::string& path, std::unique_ptr<n
   net::asio::io_context context(1);
   EchoApplication application(make_upper);
   net::EngineServer engine(context, options, application);
-  net::HttpListener listener(context, engine, application);
+  net::Descriptors descriptors(context);
+  net::HttpListener listener(context, engine, application, descriptors);
   // The suites connect to "localhost", which may be either loopback; the IPv6 socket takes both, where there
   // is IPv6.
   auto listening = listener.listen("::", port);

@@ -9,6 +9,25 @@ import {test} from 'node:test';
 import {cluster} from './cluster.js';
 import {postgres} from './databases.js';
 import {alive, bin, keys, next, protocol, request, run, serve, tls, until} from './harness.js';
+import {authorization} from './shard.js';
+
+/** Asks for the control API as another server; gives the status. */
+const askControl = (server, authorization, localAddress) => new Promise((resolve, reject) => {
+  const asked = (tls ? https : http).get({host: '127.0.0.1', port: server.port, localAddress, agent: false, ca: tls && readFileSync(tls.ca), path: '/control',
+    headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
+  asked.on('error', reject);
+  asked.on('response', (response) => resolve(response.resume().statusCode));
+  asked.on('upgrade', (response, socket) => {
+    socket.destroy();
+    resolve(response.statusCode);
+  });
+});
+/** Which run of the server answers: proofs are for one. */
+const instanceOf = async (server) => (await request(server.port, '/readyz')).headers['x-smaster-instance'];
+const controlProof = (name, run, time, key) => {
+  const nonce = randomBytes(16).toString('hex');
+  return `${time},${nonce},${sign('sha256', `smaster control ${name} ${run} ${time} ${nonce}`, key).toString('base64')}`;
+};
 
 const settings = '[shards]\ncount = 3\n[heartbeat]\ninterval = "200ms"\n';
 
@@ -160,30 +179,58 @@ test("the manual's rolling upgrade goes through all servers, and no bot notices"
   assert.equal(starts(), 3);
 });
 
+test('a header that one leader has taken is refused by the next', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const [config] = await servers.register(1);
+  const header = authorization(config);
+  const handshake = (server) => request(server.port, '/socket.io/master/?EIO=4&transport=polling', {headers: {authorization: header}});
+  const first = await servers.leader();
+  assert.equal((await handshake(first)).status, 200);
+  await first.end('SIGKILL');
+  const second = await servers.leader(first);
+  assert.notEqual(second, first);
+  assert.equal((await handshake(second)).status, 403);
+  assert.match(second.log, /a header of aaa came twice/);
+  assert.equal((await request(second.port, '/socket.io/master/?EIO=4&transport=polling', {headers: {authorization: authorization(config)}})).status, 200);
+});
+
 test("a server's control API is another server's by its key alone, and each proof is good once", async (t) => {
-  const servers = await cluster(t, 1, {settings});
+  const servers = await cluster(t, 1, {settings: `${settings}[limits]\nconn_count = 1000\n`});
   const [server] = servers.servers;
-  const ask = (authorization) => new Promise((resolve, reject) => {
-    const asked = (tls ? https : http).get({port: server.port, ca: tls && readFileSync(tls.ca), path: '/control', headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
-    asked.on('error', reject);
-    asked.on('response', (response) => resolve(response.resume().statusCode));
-    asked.on('upgrade', (response, socket) => {
-      socket.destroy();
-      resolve(response.statusCode);
-    });
-  });
-  const proof = (name, time, key = servers.privateKey) => {
-    const nonce = randomBytes(16).toString('hex');
-    return `${time},${nonce},${sign('sha256', `smaster control ${name} ${time} ${nonce}`, key).toString('base64')}`;
-  };
+  const ask = (authorization) => askControl(server, authorization);
+  let run = await instanceOf(server);
+  const proof = (name, time, key = servers.privateKey, of = run) => controlProof(name, of, time, key);
   const good = proof('m0', Date.now());
   assert.equal(await ask(good), 101);
   assert.equal(await ask(good), 501, 'a second time');
+  const unused = proof('m0', Date.now());
+  await server.end('SIGKILL');
+  await server.start();
+  await servers.leader();
+  assert.equal(await ask(good), 501, 'after a restart');
+  assert.equal(await ask(unused), 501, 'what was recorded before it is no proof to this run');
+  run = await instanceOf(server);
+  assert.equal(await ask(proof('m0', Date.now())), 101);
   for (const bad of [proof('m1', Date.now()), proof('m0', Date.now() - 3_600_000), proof('m0', Date.now(), keys().privateKey), '', 'x', `${Date.now()},x,!`]) {
     assert.equal(await ask(bad), 501, bad);
   }
   assert.match(server.log, /somebody wants to use the control API as another server/);
   assert.equal((await servers.members()).leader, 'm0');
+});
+
+test('wrong proofs for the control API are limited by address, and a good one from elsewhere is taken meanwhile', async (t) => {
+  const servers = await cluster(t, 1, {settings: `${settings}[limits]\nconn_time = "10m"\n`});
+  const [server] = servers.servers;
+  const run = await instanceOf(server);
+  const wrong = controlProof('m0', run, Date.now(), keys().privateKey);
+  const flood = Array.from({length: 300}, (_, i) => askControl(server, wrong.replace(',', `,${i}`), '127.0.0.9'));
+  assert.equal(await askControl(server, controlProof('m0', run, Date.now(), servers.privateKey)), 101);
+  const answers = await Promise.all(flood);
+  const judged = answers.filter((status) => status === 501).length;
+  assert.ok(judged >= 1 && judged <= 5, `${judged} were judged`);
+  assert.ok(answers.every((status) => [501, 429, 503].includes(status)));
+  assert.equal(await askControl(server, wrong, '127.0.0.9'), 429);
+  assert.equal(await askControl(server, controlProof('m0', run, Date.now(), servers.privateKey)), 101);
 });
 
 test('a server alone has no members, and cannot step down', async (t) => {

@@ -63,7 +63,8 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('Enter');
   await page.locator(`#graphs[data-drawn^="${second} "]`).waitFor();
-  assert.match(await page.textContent('#chosen'), new RegExp(`^shard 1 \\(${second}\\), running, seen \\d+ s ago, .* MiB`));
+  // Its bot may be new, and its figures come with its next status.
+  await page.locator('#chosen', {hasText: new RegExp(`^shard 1 \\(${second}\\), running, seen \\d+ s ago, .* MiB`)}).waitFor();
   assert.match(await page.textContent('#graphs .u-legend'), new RegExp(`1 ${second}`));
   await page.keyboard.press('Escape');
   await page.locator('#graphs[data-drawn^="sum "]').waitFor();
@@ -80,6 +81,22 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   // The server goes and comes back.
   await server.end('SIGKILL');
   await page.locator('#link.lost').waitFor();
+});
+
+test('what a bot says is text on the page, and turns nothing round', async (t) => {
+  const {server, url} = await dashboard(t, {shards: 1});
+  const shard = server.shard((await server.register(1))[0]);
+  await server.running(1);
+  const page = await open(t, url);
+  await page.locator('#grid [data-name=aaa].running').waitFor();
+  const report = (deaths, lastExit) => shard.socket.emit('status', {startTime: 1, goalShardId: 0, goalShardCount: 1, currentShardId: 0, currentShardCount: 1, bot: {agent: 'x', state: 'running', deaths, lastExit}});
+  report(0, '');
+  await until('the status', async () => (await server.stats()).shards[0].stats?.bot);
+  report(1, '<img src=x onerror=alert(1)>\u202e\u009bend');
+  const item = page.locator('#events li', {hasText: 'the bot died'});
+  await item.waitFor();
+  assert.match(await item.textContent(), /<img src=x onerror=alert\(1\)> {2}end$/);
+  assert.equal(await page.locator('#events img').count(), 0);
 });
 
 test('graphs zoom, and go through the ranges, on a phone and in the dark too', async (t) => {
@@ -186,6 +203,92 @@ test('a password lets people in by the form and programs by a header, and guesse
   }
   assert.equal(statuses.at(-1), 429, `${statuses}`);
   assert.doesNotMatch(server.log, /sesame/);
+});
+
+/** A server whose dashboard asks for a password, which `set` changes. */
+async function locked(t, lines = '') {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-password-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  const file = path.join(folder, 'password');
+  const set = (password) => writeFileSync(file, `${password}\n`, {mode: 0o600});
+  set('open sesame');
+  const {server, url} = await dashboard(t, {settings: `password_file = "${file}"\n`, lines});
+  const login = async (password, headers = {}) => fetch(new URL('/api/login', url), {method: 'POST', headers: {'content-type': 'application/json', ...headers}, body: JSON.stringify({password})});
+  const session = async (password) => (await login(password)).headers.get('set-cookie').split(';')[0];
+  const status = (cookie) => fetch(new URL('/api/fleet', url), {headers: {cookie}}).then((response) => response.status);
+  return {server, url, file, set, login, session, status};
+}
+
+test('of two hundred guesses at once five are judged', async (t) => {
+  const {server, url, login} = await locked(t);
+  const begun = Date.now();
+  const statuses = (await Promise.all(Array.from({length: 200}, (_, i) => login(`guess ${i}`)))).map((response) => response.status);
+  const right = [(await login('open sesame')).status, (await fetch(new URL('/api/fleet', url), {headers: {authorization: 'Bearer open sesame'}})).status];
+  const windows = 1 + Math.floor((Date.now() - begun) / 10_000); // more than one only on a very busy machine
+  const judged = statuses.filter((status) => status === 401).length;
+  assert.ok(judged >= 5 && judged <= 5 * windows, `${statuses}`);
+  assert.equal(statuses.filter((status) => status === 429).length, 200 - judged);
+  assert.equal(server.log.match(/a wrong password for the dashboard/g).length, judged);
+  if (windows === 1) assert.deepEqual(right, [429, 429], 'the right one waits as well');
+});
+
+test('many programs with the right password are served at once', async (t) => {
+  const {url} = await locked(t);
+  const statuses = await Promise.all(Array.from({length: 50}, () => fetch(new URL('/api/fleet', url), {headers: {authorization: 'Bearer open sesame'}}).then((response) => response.status)));
+  assert.ok(statuses.every((status) => status === 200), `${statuses}`);
+});
+
+test('behind a proxy guesses are counted by client, whatever lines of X-Forwarded-For the client sends', async (t) => {
+  const {url} = await locked(t, '[server]\ntrusted_proxies = ["127.0.0.1"]\n');
+  const {request: ask} = await import('node:http');
+  const guess = async (...lines) => {
+    const asked = ask(new URL('/api/login', url), {method: 'POST', headers: {'content-type': 'application/json', 'x-forwarded-for': lines}});
+    asked.end('{"password":"x"}');
+    const [response] = await next(asked, 'response');
+    response.resume();
+    return response.statusCode;
+  };
+  for (let i = 0; i < 5; ++i) assert.equal(await guess(`10.9.8.${i}`, '198.51.100.7'), 401);
+  assert.equal(await guess('10.9.8.77', '198.51.100.7'), 429, 'the line that HAProxy adds is the last one');
+  assert.equal(await guess('198.51.100.7', '198.51.100.8'), 401, 'another client');
+});
+
+test('sessions and streams end when the password changes, or what it lets people do', async (t) => {
+  const {server, url, file, set, session, status} = await locked(t);
+  const cookie = await session('open sesame');
+  assert.equal(await status(cookie), 200);
+  const events = await fetch(new URL('/api/events', url), {headers: {cookie}});
+  const byPassword = await fetch(new URL('/api/events', url), {headers: {authorization: 'Bearer open sesame'}});
+  set('another word');
+  assert.equal(await status(cookie), 401);
+  for (const stream of [events, byPassword]) {
+    for await (const piece of stream.body) assert.ok(piece.length > 0);
+  }
+  const second = await session('another word');
+  assert.equal(await status(second), 200);
+  server.configure(server.settings.replace(`"${file}"`, `"${file}"\nallow = ["eval"]`));
+  await until('the sessions to end', async () => await status(second) === 401);
+  const third = await session('another word');
+  const stream = await fetch(new URL('/api/events', url), {headers: {cookie: third}});
+  await fetch(new URL('/api/logout', url), {method: 'POST', headers: {cookie: third, 'content-type': 'application/json'}, body: '{}'});
+  for await (const piece of stream.body) assert.ok(piece.length > 0);
+});
+
+test('every answer has the same security headers', async (t) => {
+  const {server, url} = await dashboard(t, {settings: 'allow = ["eval"]\n', shards: 1});
+  server.shard((await server.register(1))[0]);
+  await server.running(1);
+  const names = ['content-security-policy', 'x-content-type-options', 'referrer-policy', 'cross-origin-resource-policy', 'cache-control'];
+  const post = {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"script":"1"}'};
+  const expected = [];
+  for (const [target, options] of [['/'], ['/api/fleet'], ['/api/events'], ['/nowhere'], ['/api/eval', post], ['/api/respawn', post], ['/api/fleet', {method: 'PUT'}], ['/api/login', {method: 'POST', body: '{}'}]]) {
+    const response = await fetch(new URL(target, url), options);
+    const values = names.map((name) => response.headers.get(name));
+    assert.ok(values.every(Boolean), `${target}: ${values}`);
+    expected.push(values.join());
+    await response.body?.cancel();
+  }
+  assert.equal(new Set(expected).size, 1);
 });
 
 test('what is open to others needs a password, and settings say so', async () => {

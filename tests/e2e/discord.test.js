@@ -47,8 +47,9 @@ test('bots start no faster than Discord allows, and stats show who waits', async
     return stats.identify?.waiting > 0 && stats;
   });
   assert.ok(rows.some((row) => row.state === 'queued'));
-  assert.ok(identify.next_in_ms <= 5000 && identify.all_started_in_ms <= 10_000);
-  assert.match((await server.tool(['stats'])).stdout, /\d wait to log in, the next in \d s, all have by \d+ s from now/);
+  // A bot whose login nobody has heard of yet may take `login_patience`, 15 s, and the next comes 5 s later.
+  assert.ok(identify.next_in_ms <= 20_000 && identify.all_started_in_ms <= 40_000, JSON.stringify(identify));
+  assert.match((await server.tool(['stats'])).stdout, /\d wait to log in, the next in \d+ s, all have by \d+ s from now/);
   await server.running(4);
   const times = [...started].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
   assert.deepEqual([...started.keys()].sort(), [0, 1, 2, 3]);

@@ -41,6 +41,24 @@ test('a shard writes, overwrites and removes a file of ours, text or bytes, with
   }
 });
 
+for (const transports of [['websocket'], ['polling'], ['polling', 'websocket']]) {
+  test(`files go both ways as text for a client with forceBase64 on ${transports.join(' and ')}`, async (t) => {
+    const {shards, project, ask} = await withProject(t, {socket: {forceBase64: true, transports}});
+    const [{socket: {io: {engine}}}] = shards;
+    await until('the upgrade', () => engine.transport.name === transports.at(-1));
+    let binaryFrames = 0;
+    engine.transport.ws?.addEventListener('message', ({data}) => binaryFrames += typeof data !== 'string');
+    for (const size of [0, 1, 2, 3, 1_000_000, 1_000_001]) {
+      const bytes = randomBytes(size);
+      assert.equal(await ask('writeFile', 'there', bytes), null);
+      assert.deepEqual(readFileSync(`${project}/there`), bytes);
+      assert.equal(await ask('getFile', 'there'), null);
+      assert.deepEqual(shards[0].lastWrite.data, bytes);
+    }
+    assert.equal(binaryFrames, 0);
+  });
+}
+
 test('a shard gets our file when it is younger; else it hears that it is older, or that there is none', async (t) => {
   const {shards, project, ask} = await withProject(t);
   const [shard] = shards;
@@ -243,4 +261,56 @@ test('what is larger than shards take is refused before it is sent, and without 
   assert.match((await shard.socket.timeout(30_000).emitWithAck('writeFile', 'x', 'y')).message, /project_dir is not set/);
   assert.match((await shard.socket.timeout(30_000).emitWithAck('getFile', 'x')).message, /project_dir is not set/);
   assert.equal((await bare.tool(['file', 'get', 'x'])).code, 77);
+});
+
+test('state, settings and keys in the project are kept from shards, and named at the start', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-files-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  const token = path.join(folder, 'token');
+  writeFileSync(token, 'secret', {mode: 0o600});
+  mkdirSync(`${folder}/linked`);
+  symlinkSync(`${folder}/linked`, `${folder}/conf`);
+  const server = await serve(t, `[server]\nproject_dir = "${folder}"\n[limits]\nconn_count = 1000\n[dashboard]\npassword_file = "${folder}/conf/password"\n`, [],
+    {state: `${folder}/state`, socket: `${folder}/control.sock`});
+  assert.match(server.log, /kept from shards, though in server\.project_dir: server\.state_dir, server\.control_socket, dashboard\.password_file/);
+  const shard = server.shard((await server.register(1))[0]);
+  await server.running(1);
+  const ask = (...args) => shard.socket.timeout(30_000).emitWithAck(...args);
+  for (const name of ['state/shardMaster.priv', 'state/smaster.db', 'state/new', 'x/../state/lock', 'control.sock', 'conf/password', 'linked/password', 'conf']) {
+    for (const content of ['evil', null]) {
+      assert.match((await ask('writeFile', name, content)).message, /is not for shards|is no regular file|leads out of the project/, name);
+    }
+  }
+  for (const name of ['state/shardMaster.priv', 'state/smaster.db']) {
+    assert.match((await ask('getFile', name)).message, /"state\/\S+" is not for shards: server\.state_dir is kept from them/);
+    assert.ok(!shard.files.has(name));
+  }
+  assert.equal(await ask('writeFile', 'linked/other', 'x'), null);
+  assert.equal(await ask('writeFile', 'state.txt', 'x'), null);
+});
+
+test('a project_dir that is the state_dir, or holds all that the server lives on, is refused at the start', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-files-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  mkdirSync(`${folder}/state`, {mode: 0o700});
+  mkdirSync(`${folder}/home`);
+  const tried = async (project, env = {}) => {
+    writeFileSync(`${folder}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${folder}/state"\nproject_dir = "${project}"\n`);
+    return run(path.join(bin, 'smaster'), ['serve', '--config', `${folder}/smaster.toml`, '--socket', `${folder}/control.sock`], {env});
+  };
+  for (const [project, words, env] of [[`${folder}/home/../state`, /is server\.state_dir as well/], ['/', /is the whole file system/], [folder, /has this user's home folder in it/, {HOME: `${folder}/home`}]]) {
+    const {code, stderr} = await tried(project, env);
+    assert.equal(code, 78, stderr);
+    assert.match(stderr, words);
+    assert.match(stderr, /give it a folder of its own/);
+  }
+});
+
+test('a name with U+0000 in it is refused, in whichever form it comes', async (t) => {
+  const {project, ask} = await withProject(t);
+  for (const name of ['a\u0000.txt', {filename: 'a\u0000.txt', mtime: 1600000000000}]) {
+    assert.match((await ask('writeFile', name, 'x')).message, /NUL/);
+    assert.match((await ask('getFile', name)).message, /NUL/);
+  }
+  assert.ok(!existsSync(`${project}/a`));
 });

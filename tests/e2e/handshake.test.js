@@ -30,6 +30,58 @@ test('a good header opens a session, once', async (t) => {
   }
 });
 
+test('a used header is never good again: not after a restart, however it ended, nor as another process or with other limits', async (t) => {
+  const server = await serve(t, generous);
+  const [config] = await server.register(1);
+  const now = Date.now();
+  const used = [];
+  const use = async (time) => {
+    const header = authorization(config, time);
+    assert.equal((await handshake(server, header)).status, 200, 'a header that was not used is good, whichever way the clock went');
+    used.push(header);
+  };
+  const refused = async () => {
+    for (const header of used) {
+      assert.equal((await handshake(server, header)).status, 403);
+      const other = await request(server.port, `${handshakeUrl}&process=7`, {headers: {authorization: header}});
+      assert.equal(other.status, 403, 'the number of the process is not signed');
+    }
+  };
+  await use(now + 250_000); // a clock that is ahead
+  await use(now - 100_000); // and is set back
+  await use(now);
+  for (const signal of ['SIGKILL', 'SIGTERM', 'SIGKILL']) {
+    await refused();
+    await server.end(signal);
+    await server.start();
+    await refused();
+    await use(now + used.length);
+  }
+  // The window moves on, or is made larger: what fell out of it was used all the same.
+  server.settings = `${generous}[shards]\ntimestamp_precision = "30s"\n`;
+  await server.end();
+  await server.start();
+  await use(Date.now());
+  server.settings = `${generous}[shards]\ntimestamp_precision = "1h"\n`;
+  await server.end();
+  await server.start();
+  await refused();
+  assert.match(server.log, /came twice/);
+});
+
+test('shards that all come back at once after a crash are all let in, by unmodified clients', async (t) => {
+  const server = await serve(t, `${generous}[shards]\ncount = 40\n`);
+  const configs = await server.register(40);
+  for (const config of configs) server.shard(config);
+  await server.running(40);
+  await server.end('SIGKILL');
+  await server.start();
+  const begun = Date.now();
+  await server.running(40);
+  t.diagnostic(`back after ${Date.now() - begun} ms`);
+  assert.doesNotMatch(server.log, /came twice/);
+});
+
 test('bad headers are all refused alike, before a session exists', async (t) => {
   const server = await serve(t, generous);
   const [config] = await server.register(1);

@@ -250,13 +250,15 @@ export class Server {
 
 /** A running `smaster agent`. */
 export class Agent {
-  constructor(server, configs, command, {flags = [], env = {}} = {}) {
+  constructor(server, configs, command, {flags = [], env = {}, folder = server.folder, ...spawning} = {}) {
     this.server = server;
     this.configs = configs;
     this.command = Array.isArray(command) ? command : [process.execPath, path.join(bots, command)];
     this.flags = flags.includes('--grace') ? flags : ['--grace', '5s', ...flags];
     if (tls) this.flags = ['--ca-file', tls.ca, ...this.flags];
     this.env = env;
+    this.folder = folder; // of its configs
+    this.spawning = spawning;
     this.log = '';
     this.output = '';
     this.start();
@@ -264,12 +266,12 @@ export class Agent {
 
   start() {
     const files = this.configs.map((config) => {
-      const file = path.join(this.server.folder, `shard_${config.id}_config.json`);
+      const file = path.join(this.folder, `shard_${config.id}_config.json`);
       writeFileSync(file, JSON.stringify(config), {mode: 0o600});
       return ['--config', file];
     });
     this.process = spawn(path.join(bin, 'smaster'), ['agent', ...files.flat(), ...this.flags, '--', ...this.command],
-      {env: {...process.env, BOT_LOG: this.server.botLog, ...this.env}});
+      {...this.spawning, env: {...process.env, BOT_LOG: this.server.botLog, ...this.env}});
     this.process.stderr.on('data', (data) => this.log += data);
     this.process.stdout.on('data', (data) => this.output += data);
     return this;

@@ -38,6 +38,25 @@ test('whatever somebody sends, an event is one line', async (t) => {
   assert.ok(server.log.trim().split('\n').every((line) => /^\d{4}-\d\d-\d\dT[\d:.+]+ \w+ /.test(line)));
 });
 
+test('no byte of an event forges a field, a line or a command to the terminal, in either format', async (t) => {
+  const names = ['x\u001f,"event":"forged"}\n{"level":"info"', 'y\u009b2J\u202e\u2028z', 'cut'.padEnd(63, 'q') + 'ü'];
+  for (const format of ['json', 'text']) {
+    const server = await serve(t, settings(`[log]\nformat = "${format}"\n`));
+    const [config] = await server.register(1);
+    const shard = server.shard(config);
+    await server.running(1);
+    for (const name of names) shard.socket.emit(name, 1);
+    await until('the warnings', () => server.log.match(/which this server does not know/g)?.length === names.length);
+    // eslint-disable-next-line no-control-regex
+    assert.doesNotMatch(server.log, /[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2028\u2066-\u2069]/);
+    if (format === 'text') continue;
+    const lines = server.log.trim().split('\n').map((line) => JSON.parse(line));
+    assert.equal(lines.filter((line) => line.event === 'forged').length, 0);
+    const unknown = lines.filter((line) => line.event === 'unknown_event');
+    assert.deepEqual(unknown.slice(0, 2).map((line) => line.message.match(/"([^]*)"/)[1]), names.slice(0, 2), 'and what was sent is there as it was');
+  }
+});
+
 test('the level changes at run time, with the settings, and by flag', async (t) => {
   const server = await serve(t, settings());
   const level = async () => (await server.tool(['log-level'])).stdout.trim();

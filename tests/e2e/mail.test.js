@@ -131,6 +131,29 @@ test('what the mail program does wrong is in the log, and one that hangs is kill
   }
 });
 
+test('what a shard says of its bot ends no line, mail or part of one', async (t) => {
+  const message = 'Subject: {text}\nTo: operator@example.org\n\n{text}\n';
+  const server = await serve(t, '');
+  const command = path.join(server.folder, 'mail');
+  writeFileSync(command, `#!/bin/sh\ncat > "${server.folder}/mail.txt.new"\nmv "${server.folder}/mail.txt.new" "${server.folder}/mail.txt"\n`);
+  chmodSync(command, 0o755);
+  server.settings = `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[mail]\nenabled = true\ncommand = ${JSON.stringify(command)}\nalert_message = ${JSON.stringify(message)}\n`;
+  await server.end();
+  await server.start();
+  const shard = server.shard((await server.register(1))[0]);
+  await server.running(1);
+  const last = 'signal 9\r\nBcc: evil@example.org\n\n.\n~!id\n--part\u001b[2J';
+  await until('the alert', async () => {
+    for (let deaths = 1; deaths < 20; ++deaths) {
+      shard.socket.emit('status', {goalShardId: 0, goalShardCount: 1, currentShardId: 0, currentShardCount: 1, bot: {agent: 'x', state: 'waiting', deaths, crashLoop: true, lastExit: last}});
+    }
+    return existsSync(`${server.folder}/mail.txt`);
+  });
+  const mail = readFileSync(`${server.folder}/mail.txt`, 'utf8');
+  assert.match(mail, /^Subject: the bot of shard aaa .* signal 9 +Bcc: evil@example\.org .*\nTo: operator@example\.org\n\nthe bot/);
+  assert.doesNotMatch(mail, /^(Bcc:|\.|~|--)|\u001b|\r/m);
+});
+
 test('a config that cannot be made, and a bot that is parked, are told to the operators; not every few seconds', async (t) => {
   const server = await serve(t, '[shards]\ncount = 1\nauto_generate = false\n[limits]\nconn_count = 1000\n');
   const command = path.join(server.folder, 'mail');

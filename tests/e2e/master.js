@@ -11,12 +11,13 @@ import {Agent, keys, next} from './harness.js';
 const captain = "Look at me, I'm the captain now. ";
 
 export class Master {
-  constructor(t, {proof, options = {}, heartbeat = {}, masterPubKey} = {}) {
+  constructor(t, {proof, options = {}, heartbeat = {}, leases = true, masterPubKey} = {}) {
     this.folder = mkdtempSync(path.join(tmpdir(), 'smaster-master-'));
     this.botLog = path.join(this.folder, 'bots.log');
     this.proof = proof ?? ((time) => [this.sign(captain + time), captain + time]);
     this.options = options;
     this.heartbeat = heartbeat;
+    this.leases = leases; // whether it answers when an agent asks how long its bot may run
     this.masterPubKey = masterPubKey ?? keys().publicKey;
     this.headers = [];
     this.statuses = [];
@@ -48,6 +49,7 @@ export class Master {
       ++this.connections;
       this.socket = socket;
       socket.on('status', (status) => this.statuses.push(status));
+      socket.on('lease', (term, done) => this.leases && done(null));
       this.onConnection?.(socket);
       const proof = this.proof(Date.now());
       if (proof) socket.emit('masterVerification', ...proof);

@@ -34,6 +34,9 @@ describe('socket.io-client', () => {
     ['polling only', {transports: ['polling']}],
     ['websocket only', {transports: ['websocket']}],
     ['upgrading', {transports: ['polling', 'websocket']}],
+    ['polling only, binary as text', {transports: ['polling'], forceBase64: true}],
+    ['websocket only, binary as text', {transports: ['websocket'], forceBase64: true}],
+    ['upgrading, binary as text', {transports: ['polling', 'websocket'], forceBase64: true}],
   ]) {
     test(`${how}: auth, events, acks and binary both ways`, async (t) => {
       const socket = io(`http://127.0.0.1:${port}`, {...options, auth: {token: 'é✓'}, forceNew: true});
@@ -41,16 +44,21 @@ describe('socket.io-client', () => {
       assert.deepEqual(await next(socket, 'auth'), [{token: 'é✓'}]);
 
       const everything = [1, 'zwei', {three: [true, null, '✓']}, Buffer.from([0, 1, 255]), {deep: [Buffer.from('x')]}];
-      const back = next(socket, 'message-back');
-      socket.emit('message', ...everything);
-      assert.deepEqual(await back, everything);
-      const acked = await new Promise((resolve) => socket.emit('message-with-ack', ...everything, (...args) => resolve(args)));
-      assert.deepEqual(acked, everything);
+      const bothWays = async () => {
+        const back = next(socket, 'message-back');
+        socket.emit('message', ...everything);
+        assert.deepEqual(await back, everything);
+        const acked = await new Promise((resolve) => socket.emit('message-with-ack', ...everything, (...args) => resolve(args)));
+        assert.deepEqual(acked, everything);
+      };
+      await bothWays();
 
       // Far past several pings.
       const seen = socket.io.engine.id;
       await new Promise((resolve) => setTimeout(resolve, 1200));
       assert.equal(socket.io.engine.id, seen, 'the session survived its heartbeats');
+      assert.equal(socket.io.engine.transport.name, options.transports.at(-1));
+      await bothWays();
     });
 
     test(`${how}: a thousand messages arrive once and in order`, async (t) => {
@@ -85,6 +93,24 @@ describe('socket.io-client', () => {
       socket.close();
     }
   });
+
+  for (const [b64, isBinary] of [['&b64=1', false], ['', true]]) {
+    test(`who connects with "${b64}" is sent binary in ${isBinary ? 'binary' : 'text'} frames, and may send it in either`, async (t) => {
+      const socket = new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket${b64}`);
+      t.after(() => socket.terminate());
+      const received = [];
+      socket.on('message', (data, binary) => received.push([binary, data.toString(binary ? 'hex' : 'utf8')]));
+      await next(socket, 'message');
+      socket.send('40');
+      for (const attachment of ['bAP8=', Buffer.from([0, 255])]) {
+        const before = received.length;
+        socket.send('451-["message",{"_placeholder":true,"num":0}]');
+        socket.send(attachment);
+        const [binary] = await until('the echo', () => received.slice(before).find(([, text]) => ['00ff', 'bAP8='].includes(text)));
+        assert.equal(binary, isBinary);
+      }
+    });
+  }
 
   test('namespaces are apart, unknown ones are refused', async (t) => {
     const custom = io(`http://127.0.0.1:${port}/custom`, {auth: {a: 1}, forceNew: true});

@@ -1,6 +1,6 @@
 // SQL for shards and for operators, against real servers: types, limits, lost connections, and who may write.
 import assert from 'node:assert/strict';
-import {existsSync, statSync, writeFileSync} from 'node:fs';
+import {existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {test} from 'node:test';
 import {mariadb, postgres} from './databases.js';
@@ -8,19 +8,22 @@ import {serve, until} from './harness.js';
 
 const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\n${database}\n`;
 
-/** A server with one shard; `sql` sends a statement from it and gives [error, result]. */
+/** Sends a statement from a shard; gives [error, result]. */
+const sendFrom = (shard) => (...args) => new Promise((resolve, reject) => {
+  const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 120_000);
+  shard.socket.emit('sendSQL', ...args, (...answer) => {
+    clearTimeout(timer);
+    resolve(answer);
+  });
+});
+
+/** A server with one shard, whose statements `sql` sends. */
 async function withShard(t, database) {
   const server = await serve(t, settings(database));
   const [config] = await server.register(1);
   const shard = server.shard(config);
   await server.running(1);
-  const sql = (...args) => new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 30_000);
-    shard.socket.emit('sendSQL', ...args, (...answer) => {
-      clearTimeout(timer);
-      resolve(answer);
-    });
-  });
+  const sql = sendFrom(shard);
   const rows = async (statement) => {
     const [error, result] = await sql(statement);
     assert.equal(error, null, statement);
@@ -28,6 +31,20 @@ async function withShard(t, database) {
   };
   return {server, shard, sql, rows};
 }
+
+/** The processes that run a server's SQL, as their ids. */
+function workers(server) {
+  return readFileSync(`/proc/${server.process.pid}/task/${server.process.pid}/children`, 'utf8').trim().split(' ').filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/comm`, 'utf8') === 'sql-worker\n';
+    } catch {
+      return false; // just gone
+    }
+  });
+}
+
+/** What SQLite cannot interrupt: hours of comparing. */
+const endless = 'SELECT instr(zeroblob(16000000), zeroblob(8000000) || x\'01\')';
 
 const kinds = [
   {
@@ -39,6 +56,7 @@ const kinds = [
       'it''s "ü" :x' AS text, x'00ff10' AS bytes, '' AS empty`,
     typed: {small: 1, big: '9007199254740993', least: '-9223372036854775808', real: 1.5, missing: null, text: 'it\'s "ü" :x', empty: ''},
     slow: 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c) SELECT count(*) FROM c',
+    stubborn: [endless],
     many: (n) => `WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x+1 FROM c WHERE x < ${n}) SELECT x FROM c`,
     writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a)', 'PRAGMA user_version = 9',
       'ATTACH \'/tmp/smaster-attached.db\' AS a', 'VACUUM INTO \'/tmp/smaster-vacuumed.db\'', 'PRAGMA query_only = 0', 'PRAGMA writable_schema = 1',
@@ -59,6 +77,8 @@ const kinds = [
       json: {a: [1, 12345678901234567890]}, uuid: '11111111-2222-3333-4444-555555555555', list: '{1,2}',
     },
     slow: 'SELECT pg_sleep(600)',
+    stubborn: ['DO $$ BEGIN LOOP BEGIN PERFORM pg_sleep(600); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$ /* stubborn */'],
+    running: 'SELECT count(*) AS n FROM pg_stat_activity WHERE state = \'active\' AND query LIKE \'%stubborn%\' AND pid <> pg_backend_pid()',
     many: (n) => `SELECT generate_series(1, ${n}) AS x`,
     writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a int)',
       'SET TRANSACTION READ WRITE', 'SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE', 'SET default_transaction_read_only = off', 'COMMIT', 'ROLLBACK', 'BEGIN READ WRITE',
@@ -80,13 +100,19 @@ const kinds = [
       exact: '12345678901234567890.123', day: '2024-02-03', local: '2024-02-03T04:05:06.789', time: '04:05:00',
     },
     slow: 'SELECT SLEEP(600)',
+    stubborn: ['SET STATEMENT max_statement_time=0 FOR SELECT SLEEP(600) /* stubborn */', 'BEGIN NOT ATOMIC SET max_statement_time=0; SELECT SLEEP(600) /* stubborn */; END',
+      'BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; SET STATEMENT max_statement_time=0 FOR SELECT SLEEP(600) /* stubborn */; END'],
+    running: 'SELECT count(*) AS n FROM information_schema.processlist WHERE info LIKE \'%stubborn%\' AND id <> connection_id()',
     many: (n) => `SELECT seq AS x FROM seq_1_to_${n}`,
     writes: ['INSERT INTO t (n) VALUES (9)', 'UPDATE t SET n = 9', 'DELETE FROM t', 'DROP TABLE t', 'CREATE TABLE u (a int)', 'TRUNCATE t', 'REPLACE INTO t (id, n) VALUES (1, 9)',
       'SET SESSION TRANSACTION READ WRITE', 'SET SESSION tx_read_only = 0', 'COMMIT', 'ROLLBACK', 'START TRANSACTION READ WRITE', 'SET autocommit = 1',
       'BEGIN NOT ATOMIC COMMIT; DELETE FROM t; END', 'BEGIN NOT ATOMIC SET SESSION TRANSACTION READ WRITE; COMMIT; DELETE FROM t; END',
       'BEGIN NOT ATOMIC ROLLBACK; START TRANSACTION READ WRITE; DELETE FROM t; COMMIT; END', 'EXECUTE IMMEDIATE \'DELETE FROM t\'',
       'DELETE FROM t; COMMIT', 'SELECT 1; DELETE FROM t', 'SELECT 1 FROM t FOR UPDATE', 'LOCK TABLES t WRITE', 'XA END \'x\'', 'CALL mysql.nothing()',
-      'BEGIN NOT ATOMIC CREATE TABLE u (a int); DELETE FROM t; END', '/*! DELETE FROM t */', 'LOAD DATA LOCAL INFILE \'/etc/passwd\' INTO TABLE t'],
+      'BEGIN NOT ATOMIC CREATE TABLE u (a int); DELETE FROM t; END', '/*! DELETE FROM t */',
+      'BEGIN NOT ATOMIC DECLARE CONTINUE HANDLER FOR SQLEXCEPTION BEGIN END; XA END \'x\'; XA ROLLBACK \'x\'; ROLLBACK; START TRANSACTION READ WRITE; DELETE FROM t; COMMIT; END',
+      'BEGIN NOT ATOMIC ROLLBACK; XA START \'mine\'; DELETE FROM t; XA END \'mine\'; XA PREPARE \'mine\'; XA COMMIT \'mine\'; END',
+      'SET STATEMENT tx_read_only=0 FOR DELETE FROM t', 'SELECT * FROM t INTO OUTFILE \'/tmp/smaster-outfile\'', 'SELECT n FROM t LIMIT 1 /*! INTO DUMPFILE \'/tmp/smaster-outfile\' */', 'LOAD DATA LOCAL INFILE \'/etc/passwd\' INTO TABLE t'],
   },
 ];
 
@@ -182,6 +208,29 @@ for (const kind of kinds) {
       assert.equal(tool.code, 75);
     });
 
+    await t.test('a statement that does not let itself be stopped is killed, at the database as well', async () => {
+      for (const stubborn of kind.stubborn) {
+        // One that catches the error of its own end has ended as well.
+        const [error] = await sql(stubborn);
+        if (error || stubborn === kind.stubborn[0]) assert.match(error.message, /longer than 300ms/);
+        assert.ok([0, 75].includes((await server.tool(['sql', stubborn])).code));
+        await until('nothing of it to run', async () => {
+          const [none, result] = kind.running ? await sql(kind.running) : [null, [{n: 0}]];
+          return !none && result[0].n === 0;
+        });
+      }
+      assert.deepEqual(await rows('SELECT 1 AS n'), [{n: 1}]);
+    });
+
+    await t.test('text with U+0000 is refused, not cut', async () => {
+      const [error] = await sql('DELETE FROM t\0 WHERE n = 77');
+      assert.match(error.message, /U\+0000/);
+      const tool = await server.tool(['sql', '-'], {input: 'DELETE FROM t\0 WHERE n = 77'});
+      assert.equal(tool.code, 65);
+      assert.match(tool.stderr, /U\+0000/);
+      assert.deepEqual(await rows('SELECT count(*) AS n FROM t'), [{n: 3}]);
+    });
+
     await t.test('shard_access read is the database\'s own: nothing gets past it, nor past a statement before', async () => {
       await reload('shard_access = "read"');
       const before = await rows('SELECT * FROM t ORDER BY id');
@@ -231,6 +280,91 @@ test('SQLite: the file is private, other files are out of reach, and the server\
   }
   assert.ok(!existsSync(`${server.folder}/copy.db`));
   assert.equal((await sql('VACUUM'))[0], null);
+});
+
+test('SQLite: what reaches the program instead of the database, or stays for the next statement, is refused', async (t) => {
+  const {sql, rows} = await withShard(t, 'statement_timeout = "3s"');
+  const columns = (count) => Array.from({length: count}, (_, i) => `${i} AS c${i}`);
+  await rows('CREATE TABLE a (b)');
+  const attacks = [
+    'SELECT fts3_tokenizer(\'evil\', x\'4142434445464748\')', 'SELECT fts3_tokenizer(\'simple\')', 'CREATE VIRTUAL TABLE e USING fts3(x, tokenize=evil)',
+    'SELECT load_extension(\'/lib/x86_64-linux-gnu/libm.so.6\')', 'SELECT hex(zeroblob(120000000))', 'SELECT zeroblob(1000000000)',
+    `SELECT ${Array.from({length: 50}, (_, i) => `zeroblob(16000000) AS z${i}`)}`,
+    'WITH RECURSIVE c(x) AS (SELECT zeroblob(15000000) UNION ALL SELECT x FROM c) SELECT count(*) FROM c', endless,
+    'SELECT group_concat(hex(zeroblob(7000000))) FROM (VALUES (1), (2), (3))',
+    'PRAGMA writable_schema = 1', 'UPDATE sqlite_schema SET sql = \'\'', 'DELETE FROM sqlite_schema', 'PRAGMA journal_mode = DELETE', 'PRAGMA trusted_schema = 1',
+    'PRAGMA temp_store = 1', 'PRAGMA foreign_keys = 0', 'PRAGMA mmap_size = 1', 'PRAGMA hard_heap_limit = 0', 'PRAGMA query_only = 1', 'PRAGMA wal_checkpoint',
+    'ATTACH \':memory:\' AS m', 'ATTACH \'\' AS m', 'VACUUM INTO \'/tmp/smaster-vacuumed.db\'', 'CREATE TEMP TABLE a (b)', 'CREATE TABLE temp.a (b)',
+    'CREATE TEMP VIEW a AS SELECT 1', 'CREATE VIEW temp.a AS SELECT 1', 'CREATE VIRTUAL TABLE temp.a USING fts5(x)', 'CREATE TEMP TRIGGER g AFTER INSERT ON a BEGIN SELECT 1; END',
+    'CREATE TRIGGER temp.g AFTER INSERT ON main.a BEGIN SELECT 1; END', `SELECT ${columns(1001)}`, `SELECT ${'1+'.repeat(450_000)}1`,
+    `SELECT ${'('.repeat(400_000)}1`, `SELECT 1 WHERE ${'NOT '.repeat(200_000)}1`,
+  ];
+  for (const attack of attacks) {
+    const [error] = await sql(attack);
+    assert.ok(error, attack.slice(0, 100));
+    assert.equal(error.name, 'Error');
+    assert.deepEqual(await rows('SELECT count(*) AS n FROM a'), [{n: 0}], attack.slice(0, 100));
+  }
+  // What is not meant stays possible.
+  assert.equal(Object.keys((await rows(`SELECT ${columns(1000)}`))[0]).length, 1000);
+  assert.equal((await rows('SELECT hex(zeroblob(1000000)) AS h'))[0].h.length, 2_000_000);
+  assert.equal((await rows('SELECT zeroblob(8000000) AS z'))[0].z.length, 8_000_000);
+  await rows('CREATE VIRTUAL TABLE words USING fts5(word)');
+  await rows('INSERT INTO words VALUES (\'one\'), (\'two\')');
+  assert.deepEqual(await rows('SELECT word FROM words WHERE words MATCH \'two\''), [{word: 'two'}]);
+  assert.deepEqual(await rows('PRAGMA user_version = 7'), {affectedRows: 0, insertId: 0, changedRows: 0});
+  assert.deepEqual(await rows('PRAGMA user_version'), [{user_version: 7}]);
+  await rows('ALTER TABLE a RENAME TO b');
+  await rows('CREATE INDEX i ON b (b)');
+  await rows('VACUUM');
+});
+
+test('the processes that run SQL can do nothing else, and go with the server', async (t) => {
+  const {server, sql, rows} = await withShard(t, 'statement_timeout = "60s"');
+  await rows('CREATE TABLE a (b)');
+  const [pid] = workers(server);
+  const status = Object.fromEntries(readFileSync(`/proc/${pid}/status`, 'utf8').split('\n').map((line) => line.split(/:\s*/)));
+  assert.equal(status.NoNewPrivs, '1');
+  assert.equal(status.Seccomp, '2');
+  assert.equal(BigInt(`0x${status.CapEff}`), 0n);
+  assert.equal(BigInt(`0x${status.CapPrm}`), 0n);
+  const limits = readFileSync(`/proc/${pid}/limits`, 'utf8');
+  assert.match(limits, /Max open files +32 +32/);
+  if (!process.env.SMASTER_SANITIZED) assert.match(limits, /Max data size +268435456 +268435456/);
+  if (process.getuid() === 0) { // it may not be looked into by others
+    const open = readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
+    for (const target of open) assert.match(target, /^socket:|^\/dev\/null$|^pipe:|\/state\/database\.db(-wal|-shm)?$/);
+    // Reports of sanitizers need the server's own outputs.
+    if (!process.env.SMASTER_SANITIZED) assert.equal(open.filter((target) => target.startsWith('socket:')).length, 1);
+  }
+
+  // Whoever kills one harms one statement.
+  const lost = sql(endless);
+  const busy = () => workers(server).find((worker) => readFileSync(`/proc/${worker}/stat`, 'utf8').includes(') R '));
+  process.kill(await until('a worker to be busy', busy), 'SIGKILL');
+  assert.match((await lost)[0].message, /ended \(signal 9\)/);
+  assert.deepEqual(await rows('SELECT 1 AS n'), [{n: 1}]);
+
+  const stuck = sql(endless);
+  stuck.catch(() => {});
+  await until('a worker to be busy', busy);
+  const left = workers(server);
+  await server.end('SIGKILL');
+  await until('the workers to be gone', () => left.every((worker) => !existsSync(`/proc/${worker}`) || /\) [ZX] /.test(readFileSync(`/proc/${worker}/stat`, 'utf8'))));
+});
+
+test('eight stuck statements of a shard hold up neither others\' SQL nor the end of the server', async (t) => {
+  const server = await serve(t, settings('statement_timeout = "10m"').replace('count = 1', 'count = 2'));
+  const shards = (await server.register(2)).map((config) => server.shard(config));
+  await server.running(2);
+  const [bad, good] = shards.map(sendFrom);
+  for (let i = 0; i < 8; ++i) bad(endless).catch(() => {});
+  await until('three of them to run', () => workers(server).length >= 3);
+  for (let i = 0; i < 5; ++i) assert.deepEqual(await good('SELECT 1 AS n'), [null, [{n: 1}]]);
+  assert.equal((await server.tool(['sql', 'SELECT 1'])).code, 0);
+  const begun = Date.now();
+  assert.equal(await server.end('SIGTERM'), 0);
+  assert.ok(Date.now() - begun < 20_000, 'it took as long as the statements may');
 });
 
 test('a database address that makes no sense is refused with line and column, and its password is said nowhere', async (t) => {

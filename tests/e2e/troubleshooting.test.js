@@ -1,11 +1,12 @@
 // Each symptom of man 7 smaster-troubleshooting is provoked, and what the program says is what the page quotes.
 import assert from 'node:assert/strict';
-import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
+import net from 'node:net';
 import path from 'node:path';
 import {test} from 'node:test';
 import {io} from 'socket.io-client';
-import {bin, run, serve, until} from './harness.js';
+import {Server, bin, run, serve, until} from './harness.js';
 import {authorization} from './shard.js';
 
 const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
@@ -35,6 +36,17 @@ const provoke = {
     const [config] = await server.register(1);
     return refused(server, authorization(config, Date.now(), 'zzz'));
   },
+  'Connections are dropped, or shards refused': async (t) => {
+    const server = new Server('');
+    t.after(() => server.cleanup());
+    server.wrapper = ['prlimit', '--nofile=128:128'];
+    await server.start();
+    for (let i = 0; i < 128; i++) {
+      const socket = net.connect(server.port, '127.0.0.1').on('error', () => {});
+      t.after(() => socket.destroy());
+    }
+    return until('the server to say so', () => server.log.match(/too many connections.*/)?.[0]);
+  },
   'An agent does not find the server': async (t) => {
     const server = await serve(t);
     const configs = await server.register(1);
@@ -54,6 +66,22 @@ const provoke = {
     server.agent(configs, 'discord-bot.js');
     await server.running(1);
     return says(server.agent(configs, 'discord-bot.js'), /waiting/);
+  },
+  'An agent is refused': async (t) => {
+    const server = await serve(t, '[shards]\ncount = 1\n');
+    const configs = await server.register(1);
+    server.agent(configs, ['/bin/sleep', '1000']);
+    await server.running(1);
+    const folder = path.join(server.folder, 'copy');
+    mkdirSync(folder);
+    return says(server.agent(configs, ['/bin/sleep', '1000'], {folder}), /refused us/);
+  },
+  'A config is used twice': async (t) => {
+    const server = await serve(t, '[limits]\nconn_count = 1000\n');
+    const [config] = await server.register(1);
+    const socket = {transports: ['websocket'], reconnectionDelay: 50, reconnectionDelayMax: 50};
+    for (let i = 0; i < 2; ++i) server.shard(config, {socket});
+    return until('the server to say so', () => server.log.match(/shard \w+ connects again and again.*/)?.[0]);
   },
   'A bot dies again and again': async (t) => {
     const server = await serve(t);

@@ -1,5 +1,6 @@
 // Updates of the bot, here and at the shards, asked for by command and by a shard.
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,45 @@ async function fleet(t, command, count = 2) {
   for (const shard of shards) shard.bot.runBotUpdate = () => ({code: 0, updated: ++shard.updated || (shard.updated = 1)});
   return {server, shards, project};
 }
+
+test('the command of the manual in a project that shards may write runs nothing of theirs', async (t) => {
+  const {server, shards, project} = await fleet(t, ['git', 'pull']);
+  const git = (...args) => execFileSync('git', args, {cwd: project, env: {...process.env, GIT_CONFIG_GLOBAL: '/dev/null'}, stdio: 'pipe'});
+  git('init', '--quiet');
+  const trap = path.join(project, 'trapped');
+  const evil = `[core]\n\tfsmonitor = "touch ${trap}; false"\n\tsshCommand = "touch ${trap}"\n[remote "origin"]\n\turl = ssh://127.0.0.1/x\n\tfetch = +refs/heads/*:refs/remotes/origin/*\n[branch "master"]\n\tremote = origin\n\tmerge = refs/heads/master\n`;
+  const write = (...args) => shards[0].socket.timeout(30_000).emitWithAck('writeFile', ...args);
+  for (const name of ['.git/config', '.GIT/config', './.git/config', 'x/../.git/config', '.git/hooks/post-merge', 'sub/.git', 'git']) {
+    assert.match((await write(name, evil)).message, /is not for shards: (git runs what is in \.git|update\.command)/, name);
+  }
+  assert.doesNotMatch(readFileSync(`${project}/.git/config`, 'utf8'), /fsmonitor/);
+  assert.match((await shards[0].socket.timeout(30_000).emitWithAck('getFile', '.git/config')).message, /is not for shards/);
+  assert.equal(await write('save/data.json', '{}'), null, 'data is what they may write');
+
+  // The folder itself made up as a repository, where there is no .git before it is looked at.
+  rmSync(`${project}/.git`, {recursive: true});
+  for (const [name, text] of [['HEAD', 'ref: refs/heads/master\n'], ['config', `${evil}[core]\n\tworktree = .\n\trepositoryformatversion = 0\n`], ['objects/x', ''], ['refs/x', '']]) {
+    assert.equal(await write(name, text), null);
+  }
+  const {code} = await server.tool(['update']);
+  assert.equal(code, 1);
+  await shards[0].socket.timeout(60_000).emitWithAck('broadcastEval', 'this.runBotUpdate()');
+  assert.ok(!existsSync(trap), 'a program of the shard ran');
+  assert.match(server.log, /name the folders that they need in \[permissions\] writable/);
+});
+
+test('shards write only what they may, when that is said; scripts of the command are never theirs', async (t) => {
+  const {server, shards, project} = await fleet(t, ['sh', '-c', 'true && sh tools/update.sh']);
+  const write = (...args) => shards[0].socket.timeout(30_000).emitWithAck('writeFile', ...args);
+  assert.match((await write('tools/update.sh', 'touch trapped')).message, /update\.command is kept from them/);
+  assert.equal(await write('package.json', '{}'), null);
+  server.configure(`${server.settings}[permissions]\nwritable = ["save"]\n`);
+  await until('the setting', () => server.log.includes('setting permissions.writable: [] -> ["save"]'));
+  assert.match((await write('package.json', '{}')).message, /\[permissions\] writable does not have it/);
+  assert.equal(await write('save/new/data', 'x'), null);
+  assert.equal((await server.tool(['file', 'put', 'tools/update.sh', '-'], {input: 'true'})).code, 0, 'an operator may');
+  assert.ok(existsSync(`${project}/tools/update.sh`));
+});
 
 test('update runs the command in the project directory, shows its output, and has every shard update itself', async (t) => {
   const {server, shards, project} = await fleet(t, ['/bin/sh', '-c', 'pwd; echo "to stderr" >&2; echo done >> updated; echo last']);

@@ -40,7 +40,9 @@ class NoStore final : public store::FileStore {
 class NoApplication final : public net::Application {
  public:
   net::Task<net::Admission> admit(net::HandshakeRequest) override { co_return net::Refusal{}; }
-  net::Task<net::Response> answer(const net::Request&) override { co_return net::Response(); }
+  net::Task<net::Answer> answer(const net::Request&, const net::asio::ip::address&) override {
+    co_return net::Response();
+  }
 };
 
 server::Settings settings() {

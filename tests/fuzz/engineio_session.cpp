@@ -14,7 +14,7 @@ using namespace smaster::engineio;
 class Sink final : public SessionSink {
  public:
   void deliver(bool, std::string_view) override { check(); }
-  void answer_poll(std::string) override { --waiting; }
+  void answer_poll(Payload) override { --waiting; }
   void send_frame(Channel, const Frame&) override { check(); }
   void close_channel(Channel) override {}
   void upgraded() override { check(); }
@@ -37,7 +37,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   smaster::Instant now{};
   if (size == 0) return 0;
   Session session(options, (data[0] & 1) != 0 ? Transport::polling : Transport::websocket, sink, now);
-  std::string body;
+  Payload payload;
   for (std::size_t at = 1; at + 1 < size;) {
     const auto action = data[at];
     const std::size_t length = std::min<std::size_t>(data[at + 1], size - at - 2);
@@ -45,7 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += 2 + length;
     switch (action % 11) {
       case 0:
-        if (session.poll(body) == Session::Answer::waiting) ++sink.waiting;
+        if (session.poll(payload) == Session::Answer::waiting) ++sink.waiting;
         break;
       case 1:
         if (sink.waiting > 0) {

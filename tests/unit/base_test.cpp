@@ -245,6 +245,14 @@ TEST(Addresses, OnlyTrustedProxiesSpeakForOthers) {
   EXPECT_EQ(client("::1", "2001:db8::1"), "2001:db8::1");
   EXPECT_EQ(client("::ffff:10.1.2.3", "198.51.100.7"), "198.51.100.7");
   EXPECT_EQ(client("10.1.2.3", "nonsense"), "10.1.2.3");
+  // Proxies add a line as often as an entry: the last line is the nearest one's.
+  boost::beast::http::fields headers;
+  headers.insert("X-Forwarded-For", "203.0.113.9");
+  headers.insert("x-forwarded-for", "198.51.100.7, 10.9.9.9");
+  EXPECT_EQ(client("10.1.2.3", net::forwarded_for(headers).c_str()), "198.51.100.7");
+  const net::Proxies proxies({"10.0.0.0/8"});
+  EXPECT_EQ(proxies.limit_key(ip("10.1.2.3"), net::forwarded_for(headers)), "198.51.100.7");
+  EXPECT_EQ(net::Proxies().limit_key(ip("10.1.2.3"), net::forwarded_for(headers)), "10.1.2.3");
   EXPECT_EQ(client("10.1.2.3", ""), "10.1.2.3");
 }
 

@@ -37,13 +37,122 @@ TEST_F(ChannelTest, AnEvalIsALineAndItsAnswerComesBackAsWritten) {
   EXPECT_EQ(answers, (std::vector<std::string>{R"(ok {"b": 1.0, "a": 12345678901234567890123})"}));
 }
 
-TEST_F(ChannelTest, EqualScriptsAreAnsweredInTheOrderOfAsking) {
-  channel.eval("n++", answer());
-  channel.eval("n++", answer());
+TEST_F(ChannelTest, EqualScriptsThatWaitDifferInSpacesSoThatEachAnswerFindsItsQuestion) {
+  for (int i = 0; i < 3; ++i) channel.eval("n++", answer());
+  EXPECT_EQ(bot.lines, (std::vector<std::string>{"{\"_eval\":\"n++\"}\n", "{\"_eval\":\"n++\\t\"}\n",
+                                                 "{\"_eval\":\"n++ \\t\"}\n"}));
+  channel.receive(R"({"_eval":"n++ \t","_result":3})");
   channel.receive(R"({"_eval":"n++","_result":1})");
-  channel.receive(R"({"_eval":"n++","_result":2})");
-  channel.receive(R"({"_eval":"n++","_result":3})");
-  EXPECT_EQ(answers, (std::vector<std::string>{"ok 1", "ok 2"}));
+  channel.receive(R"({"_eval":"n++","_result":4})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"ok 3", "ok 1"}));
+  channel.eval("n++", answer());
+  EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"n++\"}\n") << "as it is, where nobody else waits for it";
+}
+
+TEST_F(ChannelTest, AScriptThatNeverEndsDoesNotKeepTheNextFromItsAnswer) {
+  std::vector<std::string> first;
+  channel.eval("s", [&](const Outcome& outcome) { first.push_back(outcome.json); });
+  channel.eval("s", answer());
+  channel.receive(R"({"_eval":"s\t","_result":2})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"ok 2"}));
+  EXPECT_TRUE(first.empty());
+}
+
+TEST_F(ChannelTest, ALateAnswerIsForNobody) {
+  channel.eval("s", answer());
+  channel.fail_all({false, "1"});
+  channel.eval("s", answer());
+  EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"s\\t\"}\n") << "the first one may still be answered";
+  channel.receive(R"({"_eval":"s","_result":"late"})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"error 1"}));
+  channel.receive(R"({"_eval":"s\t","_result":2})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"error 1", "ok 2"}));
+  channel.eval("s", answer());
+  EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"s\"}\n") << "it was";
+}
+
+TEST_F(ChannelTest, SpacesOfTheScriptsOwnAreNoOthersMark) {
+  channel.eval("s", answer());
+  channel.eval("s\t", answer());
+  channel.eval("s", answer());
+  channel.receive(R"({"_eval":"s\t","_result":2})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"ok 2"}));
+  EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"s \\t\"}\n");
+}
+
+TEST_F(ChannelTest, TooManyThatWaitMakeTheOldestGiveUp) {
+  channel.eval("never", answer());
+  const auto ignore = [](const Outcome&) {};
+  for (std::size_t i = 1; i < Channel::kMaxWaiting; ++i) channel.eval("never", ignore);
+  EXPECT_TRUE(answers.empty());
+  channel.eval("1", answer());
+  EXPECT_EQ(channel.waiting(), Channel::kMaxWaiting);
+  ASSERT_EQ(answers.size(), 1u);
+  EXPECT_NE(answers[0].find("the bot does not answer"), std::string::npos);
+  channel.receive(R"({"_eval":"1","_result":1})");
+  EXPECT_EQ(answers.back(), "ok 1");
+  channel.eval(std::string(Channel::kMaxWaitingBytes, 'x'), ignore);
+  EXPECT_EQ(channel.waiting(), 1u);
+}
+
+TEST_F(ChannelTest, OneAnswerToAPathIsGoodForAllWhoWait) {
+  channel.fetch_prop("a.b", answer());
+  channel.fetch_prop("a.b", answer());
+  channel.receive(R"({"_fetchProp":"a.b","_result":1})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"ok 1", "ok 1"}));
+  EXPECT_EQ(channel.waiting(), 0u);
+  channel.receive(R"({"_fetchProp":"a.b","_result":1})");
+  EXPECT_EQ(answers.size(), 2u);
+}
+
+TEST_F(ChannelTest, WhateverWasThrownIsAnError) {
+  channel.eval("a", answer());
+  channel.eval("b", answer());
+  channel.eval("c", answer());
+  channel.receive(R"({"_eval":"a","_error":null})");
+  channel.receive(R"({"_eval":"b","_error":0})");
+  channel.receive(R"({"_eval":"c","_result":1,"_error":null})");
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_NE(answers[0].find("null was thrown"), std::string::npos);
+  EXPECT_NE(answers[1].find("0 was thrown"), std::string::npos);
+  EXPECT_EQ(answers[2], "ok 1");
+}
+
+TEST_F(ChannelTest, AnAnswerThatCannotBeReadIsSaidAtOnce) {
+  channel.eval("a \"quoted\"", answer());
+  channel.receive(R"({"_eval": "a \"quoted\"", "_result": NaN})");
+  channel.fetch_prop("b", answer());
+  channel.receive(R"({"_result":undefined,"_fetchProp":"b"})");
+  channel.message("1", 3, answer());
+  channel.receive(R"({"_reply":1,"_result":})");
+  ASSERT_EQ(answers.size(), 3u);
+  for (const auto& text : answers)
+    EXPECT_NE(text.find("the bot's answer is not valid JSON"), std::string::npos);
+  EXPECT_EQ(channel.waiting(), 0u);
+}
+
+TEST_F(ChannelTest, AnAnswerThatNestsTooDeeplyIsSaidAtOnce) {
+  const auto nested = [](std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); };
+  for (const auto depth : {Channel::kMaxAnswerDepth, Channel::kMaxAnswerDepth + 1, std::size_t{600}}) {
+    channel.eval("a", answer());
+    channel.receive(R"({"_eval":"a","_result":)" + nested(depth) + '}');
+  }
+  ASSERT_EQ(answers.size(), 3u);
+  EXPECT_TRUE(answers[0].starts_with("ok"));
+  EXPECT_NE(answers[1].find("nests 501 levels deep"), std::string::npos);
+  EXPECT_NE(answers[2].find("not valid JSON"), std::string::npos);
+  channel.eval("a", answer());
+  channel.receive(R"({"_eval":"a","_result":")" + std::string(600, '[') + R"("})");
+  EXPECT_TRUE(answers[3].starts_with("ok")) << "brackets in a text nest nothing";
+}
+
+TEST_F(ChannelTest, AnAnswerThatIsTooLongIsSaidAtOnceWhereverItsScriptStands) {
+  channel.eval("a", answer());
+  channel.receive_too_long(R"({"_eval":"a","_result":"xxxx)", R"(xxx"})", 100);
+  channel.eval("b", answer());
+  channel.receive_too_long(R"({"_result":"xxxx)", R"(xxx","_eval":"b"})", 100);
+  ASSERT_EQ(answers.size(), 2u);
+  for (const auto& text : answers) EXPECT_NE(text.find("longer than the 100 bytes"), std::string::npos);
 }
 
 TEST_F(ChannelTest, UndefinedIsNullAndAnErrorIsAnError) {
@@ -138,6 +247,20 @@ TEST(LineReader, LinesComeWholeHoweverTheyAreCut) {
   EXPECT_EQ(reader.receive("890", take), 1u);
   EXPECT_EQ(reader.receive("123\ny\n", take), 0u);
   EXPECT_EQ(lines, (std::vector<std::string>{"ab", "cdef", "", "0123456789", "x", "y"}));
+}
+
+TEST(LineReader, OfALineThatIsTooLongItsBeginningAndItsEndAreKept) {
+  LineReader reader(10);
+  std::vector<std::string> kept;
+  const auto ignore = [](std::string_view) {};
+  const auto keep = [&](std::string_view head, std::string_view tail) {
+    kept.emplace_back(std::string(head) + '|' + std::string(tail));
+  };
+  reader.receive("begin", ignore, keep);
+  reader.receive("0123456789", ignore, keep);
+  EXPECT_TRUE(kept.empty());
+  reader.receive("end\nshort\n", ignore, keep);
+  EXPECT_EQ(kept, (std::vector<std::string>{"begin|0123456789end"}));
 }
 
 }  // namespace

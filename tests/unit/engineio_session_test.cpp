@@ -14,7 +14,7 @@ class Recorder final : public SessionSink {
   void deliver(bool binary, std::string_view data) override {
     delivered.push_back((binary ? "b:" : "t:") + std::string(data));
   }
-  void answer_poll(std::string body) override { polls.push_back(std::move(body)); }
+  void answer_poll(Payload payload) override { polls.push_back(encode_payload(payload)); }
   void send_frame(Channel channel, const Frame& frame) override {
     frames.push_back((channel == Channel::main ? "main:" : "probe:") + *frame.data);
   }
@@ -34,10 +34,10 @@ class EngineIoSession : public testing::Test {
   Instant at(int ms) const { return start_ + Millis{ms}; }
   /// A poll's answer at once, or "waiting" or "refused".
   static std::string poll(Session& session) {
-    std::string body;
-    switch (session.poll(body)) {
+    Payload payload;
+    switch (session.poll(payload)) {
       case Answer::ok:
-        return body;
+        return encode_payload(payload);
       case Answer::waiting:
         return "waiting";
       case Answer::refused:
@@ -86,6 +86,25 @@ TEST_F(EngineIoSession, PostDeliversEveryPacketInOrder) {
                           at(1)),
             Answer::ok);
   EXPECT_EQ(sink_.delivered, (std::vector<std::string>{"t:a", "b:\x01", "t:c"}));
+}
+
+TEST_F(EngineIoSession, WebsocketTakesBinaryAsTextToo) {
+  Session websocket(options_, Transport::websocket, sink_, start_);
+  websocket.frame(false, "bAQ==", at(1));
+  EXPECT_EQ(sink_.delivered, (std::vector<std::string>{"b:\x01"}));
+  websocket.frame(false, "b!", at(1));
+  EXPECT_EQ(sink_.ends, (std::vector{CloseReason::parse_error}));
+}
+
+TEST_F(EngineIoSession, ClientsThatTakeOnlyTextGetBinaryAsBase64AlsoWhatWaitedForTheUpgrade) {
+  polling_.set_text_only();
+  polling_.send(binary_frame("\x01"));
+  EXPECT_TRUE(polling_.probe_opened(at(1)));
+  polling_.probe_frame(false, "2probe");
+  polling_.probe_frame(false, "5");
+  polling_.send(binary_frame("\x02"));
+  polling_.send(message("t"));
+  EXPECT_EQ(sink_.frames, (std::vector<std::string>{"probe:3probe", "main:bAQ==", "main:bAg==", "main:4t"}));
 }
 
 TEST_F(EngineIoSession, SecondPollAtOnceClosesTheSession) {
@@ -212,7 +231,46 @@ TEST_F(EngineIoSession, ClientThatNeverPollsIsCutBeforeItsQueueGrows) {
   polling_.send(message(std::string(90, 'x')));
   EXPECT_TRUE(sink_.ends.empty());
   polling_.send(message(std::string(90, 'x')));
+  EXPECT_TRUE(sink_.ends.empty()) << "the caller of send is in the middle of using the session";
+  EXPECT_TRUE(polling_.overfull());
+  polling_.send(message("y"));
+  EXPECT_EQ(poll(polling_), "refused");
+  EXPECT_EQ(polling_.post("4z", at(1)), Answer::refused);
+  EXPECT_LE(polling_.deadline(), at(1));
+  polling_.tick(at(1));
   EXPECT_EQ(sink_.ends, (std::vector{CloseReason::too_slow}));
+}
+
+TEST_F(EngineIoSession, PollIsAnsweredWithABoundedPartOfTheQueueAndTheNextWithTheRest) {
+  Options options{.max_answer = 10};
+  Session session(options, Transport::polling, sink_, start_);
+  for (const char* text : {"aaaa", "bbbb", "cccc"}) session.send(message(text));
+  EXPECT_EQ(poll(session),
+            "4aaaa\x1e"
+            "4bbbb");
+  session.close();
+  EXPECT_EQ(poll(session),
+            "4cccc\x1e"
+            "1")
+      << "the close comes after all of it";
+  EXPECT_EQ(sink_.ends, (std::vector{CloseReason::server_close}));
+}
+
+TEST_F(EngineIoSession, FileIsTheLastPacketOfItsAnswer) {
+  class Nothing final : public FrameSource {
+    void read(std::size_t, Then then) override { then(""); }
+  };
+  Options options;
+  Session session(options, Transport::polling, sink_, start_);
+  session.send(message("header"));
+  session.send({true, nullptr, nullptr, std::make_shared<Nothing>()});
+  session.send({true, nullptr, nullptr, std::make_shared<Nothing>()});
+  session.send(message("next"));
+  Payload payload;
+  for (const std::size_t packets : {2u, 1u, 1u}) {
+    ASSERT_EQ(session.poll(payload), Answer::ok);
+    EXPECT_EQ(payload.size(), packets);
+  }
 }
 
 TEST_F(EngineIoSession, OurCloseReachesAPollingClientAtItsNextPollAfterWhatWasQueued) {
@@ -236,8 +294,8 @@ TEST_F(EngineIoSession, ProbeIsNotAnsweredAfterTheEnd) {
 TEST_F(EngineIoSession, EndIsToldExactlyOnce) {
   polling_.close();
   polling_.poll_cancelled();
-  std::string body;
-  (void)polling_.poll(body);
+  Payload payload;
+  (void)polling_.poll(payload);
   polling_.closed_by_transport(CloseReason::transport_error);
   polling_.tick(at(100'000));
   EXPECT_EQ(sink_.ends.size(), 1u);

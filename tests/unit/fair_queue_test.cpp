@@ -23,6 +23,17 @@ TEST(FairQueue, KeysTakeTurnsAndEachKeepsItsOrder) {
   EXPECT_EQ(queue.pop(), std::nullopt);
 }
 
+TEST(FairQueue, PassesOverKeysThatMayNot) {
+  FairQueue<int> queue(100, 100);
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.push("held", i));
+  EXPECT_TRUE(queue.push("free", 100));
+  const auto may = [](const std::string& key) { return key != "held"; };
+  EXPECT_EQ(queue.pop(may), 100);
+  EXPECT_EQ(queue.pop(may), std::nullopt);
+  EXPECT_EQ(queue.size(), 3U);
+  EXPECT_EQ(queue.pop(), 0);
+}
+
 TEST(FairQueue, IsBoundedInAllAndForEach) {
   FairQueue<int> queue(3, 2);
   EXPECT_TRUE(queue.push("a", 1));

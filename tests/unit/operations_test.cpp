@@ -61,6 +61,16 @@ TEST(Templates, ReplaceWhatIsKnown) {
   EXPECT_EQ(server::fill("{id}", {{"id", "{id}"}}), "{id}") << "values are not looked at again";
 }
 
+TEST(Templates, WhatShardsSaidIsHarmlessWhereItStands) {
+  const std::map<std::string, std::string> said{{"text", "it ended\nBcc: evil@example.org\n.\n--part"}};
+  EXPECT_EQ(
+      server::fill("Subject: {text}\n\n{text}\n", {}, said),
+      "Subject: it ended Bcc: evil@example.org . --part\n\nit ended\nBcc: evil@example.org\n .\n --part\n");
+  EXPECT_EQ(server::fill("{text}", {}, said), "it ended Bcc: evil@example.org . --part")
+      << "no empty line: it may all be a header";
+  EXPECT_EQ(server::fill("{pem}", {{"pem", "--a\nb"}}, said), "--a\nb") << "what is ours is as it is";
+}
+
 TEST(SqlRows, KeepTypes) {
   sql::Rows rows({}, {"a", "b", "a", "c"});
   rows.begin();

@@ -49,6 +49,19 @@ TEST_F(SocketIoConnection, ConnectIsAnsweredWithASidOfItsOwnANamespace) {
   EXPECT_EQ(sink_.log, (std::vector<std::string>{"connected / {}", R"(connected /custom {"token":"abc"})"}));
 }
 
+TEST_F(SocketIoConnection, AttachmentsThatDoNotComeInTimeCloseIt) {
+  join();
+  EXPECT_FALSE(connection_.needs_deadline());
+  connection_.receive(false, R"(51-["x",{"_placeholder":true,"num":0}])");
+  ASSERT_TRUE(connection_.needs_deadline());
+  connection_.complete_by(Instant{} + Millis{1'000});
+  EXPECT_EQ(connection_.deadline(), Instant{} + Millis{1'000});
+  connection_.tick(Instant{} + Millis{999});
+  EXPECT_TRUE(sink_.closes.empty());
+  connection_.tick(Instant{} + Millis{1'000});
+  EXPECT_EQ(sink_.closes.size(), 1u);
+}
+
 TEST_F(SocketIoConnection, UnknownNamespaceIsRefusedAndTheConnectionStays) {
   connection_.receive(false, "0/random");
   EXPECT_EQ(sink_.sent, (std::vector<std::string>{R"(44/random,{"message":"Invalid namespace"})"}));

@@ -95,6 +95,8 @@ fleet::ShardInfo full_row() {
   info.may_run = {{ShardId{1}, ShardCount{4}}, {{ShardId{2}, ShardId{3}}, ShardCount{4}}};
   info.capacity = 4;
   info.host = "fra1";
+  EXPECT_TRUE(info.used.insert(from_unix_ms(1'700'000'000'000), {}));
+  EXPECT_TRUE(info.used.insert(from_unix_ms(1'700'000'000'500), from_unix_ms(1'700'000'000'100)));
   return info;
 }
 

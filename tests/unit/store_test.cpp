@@ -30,8 +30,11 @@ class SqliteStore : public testing::Test {
   std::filesystem::path folder_;
 };
 
-/// The history's tables as they were up to version 3.
+/// The history's tables as they were up to version 3, and no columns of later ones.
 void unpack_history(soci::session& sql) {
+  for (const char* const column : {"holder", "used"}) {
+    sql << std::string("ALTER TABLE shards DROP COLUMN ") + column;
+  }
   sql << "DROP TABLE history";
   sql << "DROP TABLE open_history";
   sql << "CREATE TABLE history (shard TEXT NOT NULL, at INTEGER NOT NULL, packed BLOB NOT NULL, "
@@ -66,6 +69,7 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   info.may_run = {{ShardId{1}, ShardCount{4}}};
   info.capacity = 4;
   info.host = "fra1";
+  EXPECT_TRUE(info.used.insert(from_unix_ms(1'700'000'000'000), {}));
   ASSERT_TRUE(open()->save({info, fleet::ShardInfo(name("abd"))}));
   info.goal = {ShardId{6}, ShardCount{8}};
   ASSERT_TRUE(open()->save({info}));

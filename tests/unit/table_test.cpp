@@ -26,7 +26,8 @@ TEST(Table, ColoursStatesAlsoWhenColumnsBeforeThemAreGone) {
 }
 
 TEST(Table, TellsTheTerminalNothing) {
-  EXPECT_EQ(printable("a\x1b[31m\nb\x7f\xc2\x9b[2J\xc2\xa0"), "a [31m b  [2J\xc2\xa0");
+  EXPECT_EQ(render({{{"X"}, {"a\x1b[31m\nb\x7f\xc2\x9b[2J\xe2\x80\xae\xc2\xa0"}}}, {}),
+            "X\na [31m b  [2J \xc2\xa0\n");
 }
 
 TEST(Table, FitsTexts) {

@@ -20,7 +20,8 @@ void ClientSession::receive_frame(bool binary, std::string_view data, Instant no
     sink_.deliver(true, data);
     return;
   }
-  const auto packet = decode_text(data);
+  std::string storage;
+  const auto packet = decode(data, storage);
   if (!packet) return end(CloseReason::parse_error);
   receive(*packet, now);
 }
@@ -30,7 +31,7 @@ void ClientSession::receive_payload(std::string_view body, Instant now) {
   std::string storage;
   while (const auto segment = reader.next()) {
     if (phase_ == Phase::ended) return;
-    const auto packet = decode_segment(*segment, storage);
+    const auto packet = decode(*segment, storage);
     if (!packet) return end(CloseReason::parse_error);
     receive(*packet, now);
   }

@@ -5,6 +5,57 @@
 #include <exception>
 
 namespace smaster::engineio {
+namespace {
+
+constexpr std::size_t kGroup = 3;  ///< bytes that base64 encodes together, as four characters
+
+void append_base64(std::string& out, std::string_view bytes) {
+  const auto begin = out.size();
+  out.resize(begin + Botan::base64_encode_max_output(bytes.size()));
+  std::size_t consumed = 0;
+  const auto written = Botan::base64_encode(
+      out.data() + begin, reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size(), consumed, true);
+  out.resize(begin + written);
+}
+
+std::string base64(std::string_view bytes) {
+  std::string out;
+  append_base64(out, bytes);
+  return out;
+}
+
+/// `b` and the base64 of another source, which is encoded as it is read.
+class Base64Source final : public FrameSource {
+ public:
+  explicit Base64Source(std::shared_ptr<FrameSource> bytes) : bytes_(std::move(bytes)) {}
+
+  void read(std::size_t offset, Then then) override {
+    const bool first = offset == 0;
+    gather(bytes_, first ? 0 : (offset - 1) / 4 * 3, {}, [first, then = std::move(then)](auto bytes) {
+      then(bytes ? std::optional((first ? "b" : "") + base64(*bytes)) : std::nullopt);
+    });
+  }
+
+ private:
+  /// Three bytes are four characters: gives a multiple of three, except at the end. What is over is read
+  /// again.
+  static void gather(const std::shared_ptr<FrameSource>& bytes, std::size_t offset, std::string got,
+                     Then then) {
+    bytes->read(offset + got.size(),
+                [bytes, offset, got, then = std::move(then)](std::optional<std::string> piece) mutable {
+                  if (!piece) return then(std::nullopt);
+                  got += *piece;
+                  if (piece->empty()) return then(std::move(got));
+                  if (got.size() < 3) return gather(bytes, offset, std::move(got), std::move(then));
+                  got.resize(got.size() - got.size() % 3);
+                  then(std::move(got));
+                });
+  }
+
+  std::shared_ptr<FrameSource> bytes_;
+};
+
+}  // namespace
 
 Frame text_frame(PacketType type, std::string_view data) {
   std::string text;
@@ -22,16 +73,15 @@ Frame binary_frame(std::string data) {
   return {true, std::make_shared<const std::string>(std::move(data)), nullptr, nullptr};
 }
 
-Result<Packet> decode_text(std::string_view text) {
-  if (text.empty() || text.front() < '0' || text.front() > '6') {
-    return fail(ErrorKind::bad_data, "unknown Engine.IO packet type");
+Result<Packet> decode(std::string_view text, std::string& storage) {
+  if (text.empty()) return fail(ErrorKind::bad_data, "an empty Engine.IO packet");
+  if (text.front() != 'b') {
+    if (text.front() < '0' || text.front() > '6') {
+      return fail(ErrorKind::bad_data, "unknown Engine.IO packet type");
+    }
+    return Packet{static_cast<PacketType>(text.front()), false, text.substr(1)};
   }
-  return Packet{static_cast<PacketType>(text.front()), false, text.substr(1)};
-}
-
-Result<Packet> decode_segment(std::string_view segment, std::string& storage) {
-  if (segment.empty() || segment.front() != 'b') return decode_text(segment);
-  const auto base64 = segment.substr(1);
+  const auto base64 = text.substr(1);
   try {
     storage.resize(Botan::base64_decode_max_output(base64.size()));
     const auto size =
@@ -41,6 +91,11 @@ Result<Packet> decode_segment(std::string_view segment, std::string& storage) {
     return fail(ErrorKind::bad_data, "malformed base64 in an Engine.IO binary packet");
   }
   return Packet{PacketType::message, true, storage};
+}
+
+Frame base64_frame(const Frame& binary) {
+  if (binary.source) return {false, nullptr, nullptr, std::make_shared<Base64Source>(binary.source)};
+  return text_frame('b' + base64(*binary.data));
 }
 
 std::optional<std::string_view> PayloadReader::next() {
@@ -62,15 +117,91 @@ void append_to_payload(std::string& body, const Frame& frame) {
     if (frame.tail) body += *frame.tail;
     return;
   }
-  const auto base64 = [](const std::string& data) {
-    return Botan::base64_encode(reinterpret_cast<const std::uint8_t*>(data.data()), data.size());
-  };
   body += 'b';
-  body += base64(frame.data ? *frame.data : frame.source->whole());
+  append_base64(body, *frame.data);
 }
 
 std::size_t payload_size(const Frame& frame) {
   return frame.binary ? 1 + Botan::base64_encode_max_output(frame.held()) : frame.held();
+}
+
+std::string encode_payload(const Payload& payload) {
+  std::string body;
+  for (const auto& frame : payload) append_to_payload(body, frame);
+  return body;
+}
+
+std::optional<std::size_t> payload_size(const Payload& payload) {
+  std::size_t size = payload.empty() ? 0 : payload.size() - 1;
+  for (const auto& frame : payload) {
+    if (frame.source) return std::nullopt;
+    size += payload_size(frame);
+  }
+  return size;
+}
+
+FrameSource* PayloadEncoder::wants() const {
+  return begun_ && !done() && !supplied_ ? payload_[at_].source.get() : nullptr;
+}
+
+std::string PayloadEncoder::next() {
+  std::string piece;
+  while (piece.size() < kPiece && !done() && wants() == nullptr) {
+    const auto& frame = payload_[at_];
+    if (!std::exchange(begun_, true)) {
+      if (at_ > 0) piece += kSeparator;
+      if (frame.binary) piece += 'b';
+      continue;
+    }
+    if (frame.source) {
+      add_supplied(piece);
+    } else if (frame.binary) {
+      add_binary(piece, frame);
+    } else {
+      add_text(piece, frame);
+    }
+  }
+  return piece;
+}
+
+void PayloadEncoder::add_text(std::string& piece, const Frame& frame) {
+  const bool in_data = offset_ < frame.data->size();
+  const std::string_view part = in_data ? std::string_view(*frame.data).substr(offset_)
+                                : frame.tail
+                                    ? std::string_view(*frame.tail).substr(offset_ - frame.data->size())
+                                    : std::string_view();
+  const auto some = part.substr(0, kPiece - piece.size());
+  piece += some;
+  offset_ += some.size();
+  if (offset_ == frame.held()) next_frame();
+}
+
+void PayloadEncoder::add_binary(std::string& piece, const Frame& frame) {
+  static_assert(kPiece % kGroup == 0);
+  const auto some = std::string_view(*frame.data).substr(offset_, kPiece);
+  append_base64(piece, some);
+  offset_ += some.size();
+  if (offset_ == frame.data->size()) next_frame();
+}
+
+void PayloadEncoder::add_supplied(std::string& piece) {
+  auto bytes = *std::exchange(supplied_, std::nullopt);
+  offset_ += bytes.size();
+  if (bytes.empty()) {
+    append_base64(piece, rest_);
+    rest_.clear();
+    return next_frame();
+  }
+  bytes.insert(0, rest_);
+  const auto whole = bytes.size() / kGroup * kGroup;
+  append_base64(piece, std::string_view(bytes).substr(0, whole));
+  rest_ = bytes.substr(whole);
+}
+
+void PayloadEncoder::next_frame() {
+  ++at_;
+  begun_ = false;
+  offset_ = 0;
 }
 
 }  // namespace smaster::engineio

@@ -1,6 +1,7 @@
 #include "wire/engineio/session.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace smaster::engineio {
@@ -39,17 +40,19 @@ Frame Session::handshake(std::string_view sid) const {
   return text_frame(PacketType::open, json);
 }
 
-Session::Answer Session::poll(std::string& body) {
-  if (transport_ != Transport::polling || phase_ == Phase::ended) return Answer::refused;
+Session::Answer Session::poll(Payload& payload) {
+  if (transport_ != Transport::polling || phase_ == Phase::ended || overfull_) return Answer::refused;
   if (poll_waiting_) {
     answer_waiting_poll(text_frame(PacketType::close));
     end(CloseReason::transport_error);
     return Answer::refused;
   }
   if (phase_ == Phase::closing) {
-    queue_.push_back(text_frame(PacketType::close));
-    body = take_payload();
-    end(CloseReason::server_close);
+    payload = take_payload();
+    if (queue_.empty()) {
+      payload.push_back(text_frame(PacketType::close));
+      end(CloseReason::server_close);
+    }
     return Answer::ok;
   }
   // During an upgrade a poll must not wait: the client finishes it before it sends `5`.
@@ -58,7 +61,7 @@ Session::Answer Session::poll(std::string& body) {
     poll_waiting_ = true;
     return Answer::waiting;
   }
-  body = take_payload();
+  payload = take_payload();
   return Answer::ok;
 }
 
@@ -69,11 +72,11 @@ void Session::poll_cancelled() {
 }
 
 Session::Answer Session::post(std::string_view body, Instant now) {
-  if (transport_ != Transport::polling || phase_ != Phase::open) return Answer::refused;
+  if (transport_ != Transport::polling || phase_ != Phase::open || overfull_) return Answer::refused;
   PayloadReader reader(body);
   std::string decoded;
   while (const auto segment = reader.next()) {
-    const auto packet = decode_segment(*segment, decoded);
+    const auto packet = decode(*segment, decoded);
     if (!packet) {
       end(CloseReason::parse_error);
       return Answer::refused;
@@ -87,7 +90,8 @@ Session::Answer Session::post(std::string_view body, Instant now) {
 }
 
 bool Session::probe_opened(Instant now) {
-  if (transport_ != Transport::polling || phase_ != Phase::open || probe_ != Probe::none) return false;
+  const bool can_upgrade = transport_ == Transport::polling && phase_ == Phase::open && !overfull_;
+  if (!can_upgrade || probe_ != Probe::none) return false;
   probe_ = Probe::opened;
   upgrade_deadline_ = now + options_.upgrade_timeout;
   return true;
@@ -109,7 +113,7 @@ void Session::probe_frame(bool binary, std::string_view data) {
   probe_ = Probe::none;
   transport_ = Transport::websocket;
   sink_.upgraded();
-  for (const auto& frame : std::exchange(queue_, {})) sink_.send_frame(Channel::main, frame);
+  for (const auto& frame : std::exchange(queue_, {})) send_on_websocket(frame);
   queued_bytes_ = 0;
 }
 
@@ -121,7 +125,8 @@ void Session::frame(bool binary, std::string_view data, Instant now) {
     sink_.deliver(true, data);
     return;
   }
-  const auto packet = decode_text(data);
+  std::string decoded;
+  const auto packet = decode(data, decoded);
   if (packet) {
     receive(*packet, now);
   } else {
@@ -159,18 +164,22 @@ bool Session::receive(const Packet& packet, Instant now) {
 }
 
 void Session::send(const Frame& frame) {
-  if (phase_ != Phase::open) return;
-  if (transport_ == Transport::websocket) {
-    sink_.send_frame(Channel::main, frame);
-    return;
-  }
+  if (phase_ != Phase::open || overfull_) return;
+  if (transport_ == Transport::websocket) return send_on_websocket(frame);
   queue_.push_back(frame);
   queued_bytes_ += frame.held();
   if (queued_bytes_ > options_.max_queued) {
-    end(CloseReason::too_slow);
+    // Not from inside the caller, which is in the middle of using the session.
+    overfull_ = true;
+    queue_.clear();
+    queued_bytes_ = 0;
     return;
   }
   flush_to_poll();
+}
+
+void Session::send_on_websocket(const Frame& frame) {
+  sink_.send_frame(Channel::main, frame.binary && text_only_ ? base64_frame(frame) : frame);
 }
 
 void Session::flush_to_poll() {
@@ -184,12 +193,19 @@ void Session::answer_waiting_poll(const Frame& packet) {
   flush_to_poll();
 }
 
-std::string Session::take_payload() {
-  std::string body;
-  for (const auto& frame : queue_) append_to_payload(body, frame);
-  queue_.clear();
-  queued_bytes_ = 0;
-  return body;
+/// As much of the queue as one answer may have; a packet that is read while it is sent is an answer's last.
+Payload Session::take_payload() {
+  std::size_t size = 0;
+  auto end = queue_.begin();
+  while (end != queue_.end() && size < options_.max_answer &&
+         (end == queue_.begin() || !std::prev(end)->source)) {
+    size += end->held();
+    ++end;
+  }
+  Payload payload(std::make_move_iterator(queue_.begin()), std::make_move_iterator(end));
+  queue_.erase(queue_.begin(), end);
+  queued_bytes_ -= std::min(size, queued_bytes_);
+  return payload;
 }
 
 void Session::close() {
@@ -213,11 +229,13 @@ void Session::end(CloseReason reason) {
 }
 
 Instant Session::deadline() const {
+  if (overfull_) return Instant::min();
   return probe_ == Probe::none ? ping_deadline_ : std::min(ping_deadline_, upgrade_deadline_);
 }
 
 void Session::tick(Instant now) {
   if (phase_ == Phase::ended) return;
+  if (overfull_) return end(CloseReason::too_slow);
   if (probe_ != Probe::none && now >= upgrade_deadline_) {
     sink_.close_channel(Channel::probe);
     probe_ = Probe::none;

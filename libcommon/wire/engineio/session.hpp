@@ -19,6 +19,7 @@ struct Options {
   Millis ping_timeout{20'000};          ///< Engine.IO 4 default
   std::size_t max_payload = 1'000'000;  ///< bytes in one body or frame from the client; Engine.IO 4 default
   Millis upgrade_timeout{10'000};       ///< from the second connection to its `5`; engine.io's default
+  std::size_t max_answer = 1'000'000;   ///< bytes of packets that a poll is answered with, or one packet
   std::size_t max_queued = 64u << 20;   ///< bytes waiting for a client that does not read; then it is cut
 };
 
@@ -45,8 +46,8 @@ class SessionSink {
   virtual ~SessionSink() = default;
   /// A message for the layer above. The view is valid during the call only.
   virtual void deliver(bool binary, std::string_view data) = 0;
-  /// Answer the waiting GET with 200 and this body.
-  virtual void answer_poll(std::string body) = 0;
+  /// Answer the waiting GET with 200 and these packets.
+  virtual void answer_poll(Payload payload) = 0;
   virtual void send_frame(Channel channel, const Frame& frame) = 0;
   /// Close this websocket after what was sent on it.
   virtual void close_channel(Channel channel) = 0;
@@ -61,14 +62,17 @@ class Session {
  public:
   Session(const Options& options, Transport transport, SessionSink& sink, Instant now);
 
+  /// The client takes binary messages only as text, on websockets too (`b64=1` in its query).
+  void set_text_only() { text_only_ = true; }
+
   /// The handshake: packet `0` with its JSON. For websocket, send it first; for polling, it is the answer.
   [[nodiscard]] Frame handshake(std::string_view sid) const;
 
   /// How the transport answers a request of a polling client.
   enum class Answer { ok, refused, waiting };
 
-  /// A GET: `ok` and `body` filled, or `waiting` for answer_poll, or refused with 400.
-  [[nodiscard]] Answer poll(std::string& body);
+  /// A GET: `ok` and `payload` filled, or `waiting` for answer_poll, or refused with 400.
+  [[nodiscard]] Answer poll(Payload& payload);
   /// The waiting GET's connection is gone.
   void poll_cancelled();
   /// A POST's body: `ok` (answer "ok") or refused with 400.
@@ -86,6 +90,8 @@ class Session {
   void closed_by_transport(CloseReason reason);
 
   /// Sends a message (a text frame carries its `4` already) now or as soon as the transport can carry it.
+  /// Never ends the session: when more waits than the client may leave unread, the next tick, due at once,
+  /// does.
   void send(const Frame& frame);
   /// Ends the session from our side, after what is queued.
   void close();
@@ -96,6 +102,8 @@ class Session {
 
   [[nodiscard]] Transport transport() const { return transport_; }
   [[nodiscard]] bool ended() const { return phase_ == Phase::ended; }
+  /// The client has left too much unread; tick is due.
+  [[nodiscard]] bool overfull() const { return overfull_; }
 
  private:
   enum class Phase { open, closing, ended };
@@ -104,17 +112,20 @@ class Session {
   void end(CloseReason reason);
   /// False when the packet was not the client's to send, which ends the session.
   bool receive(const Packet& packet, Instant now);
+  void send_on_websocket(const Frame& frame);
   void flush_to_poll();
   void answer_waiting_poll(const Frame& packet);
-  [[nodiscard]] std::string take_payload();
+  [[nodiscard]] Payload take_payload();
 
   const Options& options_;
   SessionSink& sink_;
   Transport transport_;
   Phase phase_ = Phase::open;
   Probe probe_ = Probe::none;
+  bool text_only_ = false;
   bool poll_waiting_ = false;
   bool awaiting_pong_ = false;
+  bool overfull_ = false;
   Instant ping_deadline_;     ///< the next ping, or the latest moment for its pong
   Instant upgrade_deadline_;  ///< meaningful while a probe is open
   std::vector<Frame> queue_;  ///< polling only: what the next poll will carry

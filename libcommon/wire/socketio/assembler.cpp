@@ -35,13 +35,16 @@ std::vector<engineio::Frame> frames_of(PacketType type, std::string_view nsp, st
 }  // namespace
 
 Result<std::optional<Assembled>> Assembler::receive(bool binary, std::string_view data) {
+  if (given_up_) return broken("it held the most memory for attachments when that was needed for others");
   if (binary) {
     if (!partial_) return broken("a binary message that belongs to no packet");
+    if (auto held = hold(data.size()); !held) return held.error();
     partial_->attachments.emplace_back(data);
     if (partial_->attachments.size() < partial_->expected) return std::optional<Assembled>{};
     complete_ = std::move(partial_->text);
     Assembled whole{*decode(complete_), std::move(partial_->attachments)};
     partial_.reset();
+    release();
     return std::optional(std::move(whole));
   }
   if (partial_) return broken("a packet came before the last one's attachments");
@@ -51,6 +54,7 @@ Result<std::optional<Assembled>> Assembler::receive(bool binary, std::string_vie
   if (!shift_placeholders(packet->json, packet->attachments, 0)) {
     return broken("a placeholder names no attachment");
   }
+  if (auto held = hold(data.size()); !held) return held.error();
   partial_ = Partial{std::string(data), packet->attachments, {}};
   return std::optional<Assembled>{};
 }

@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
 #include "wire/engineio/packet.hpp"
+#include "wire/socketio/assembly_budget.hpp"
 #include "wire/socketio/packet.hpp"
 
 namespace smaster::socketio {
@@ -26,20 +28,33 @@ struct Assembled {
   std::vector<std::string> attachments;
 };
 
-class Assembler {
+class Assembler final : private AssemblyBudget::Holder {
  public:
+  Assembler() = default;
+  /// What it holds counts against the key.
+  Assembler(const AssemblyBudget& budget, std::string key) : Holder(budget, std::move(key)) {}
+
   /// The packet that this message completes, or nothing while attachments are still to come. bad_data for
-  /// everything that WIRE.md says closes the connection.
+  /// everything that WIRE.md says closes the connection, and for what goes beyond the budget.
   [[nodiscard]] Result<std::optional<Assembled>> receive(bool binary, std::string_view data);
 
+  /// Whether attachments are still to come.
+  [[nodiscard]] bool incomplete() const { return partial_.has_value(); }
+
  private:
+  void give_up() override {
+    partial_.reset();
+    given_up_ = true;
+  }
+
   struct Partial {
     std::string text;
     std::size_t expected = 0;
     std::vector<std::string> attachments;
   };
   std::optional<Partial> partial_;
-  std::string complete_;  ///< the text of the packet handed out last, if it had attachments
+  bool given_up_ = false;  ///< others needed the memory: the rest of its attachments cannot be used
+  std::string complete_;   ///< the text of the packet handed out last, if it had attachments
 };
 
 /// An event's name without its quotes; takes it off the front of `arguments`.

@@ -26,6 +26,7 @@ void Connection::fail(std::string_view why) {
 void Connection::receive(bool binary, std::string_view data) {
   if (failed_) return;
   auto whole = assembler_.receive(binary, data);
+  if (!assembler_.incomplete()) assembly_deadline_.reset();
   if (!whole) return fail(whole.error().message);
   if (!*whole) return;
   auto& packet = (*whole)->packet;
@@ -80,9 +81,14 @@ void Connection::ack(std::string_view nsp, AckId ack_id, const std::vector<std::
 }
 
 void Connection::tick(Instant now) {
-  if (!connect_deadline_ || now < *connect_deadline_) return;
-  connect_deadline_.reset();
-  fail("no namespace was joined in time");
+  if (connect_deadline_ && now >= *connect_deadline_) {
+    connect_deadline_.reset();
+    return fail("no namespace was joined in time");
+  }
+  if (assembly_deadline_ && now >= *assembly_deadline_) {
+    assembly_deadline_.reset();
+    fail("a packet's attachments did not come in time");
+  }
 }
 
 }  // namespace smaster::socketio

@@ -2,10 +2,12 @@
 // events out through a sink. Knows no transport. Source: WIRE.md, "Socket.IO protocol 5".
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/types.hpp"
@@ -17,6 +19,8 @@ namespace smaster::socketio {
 
 /// How long a client may take to join its first namespace; Socket.IO's default.
 inline constexpr Millis kConnectTimeout{45'000};
+/// How long the attachments of a packet may take to come.
+inline constexpr Millis kAssemblyTimeout{300'000};
 
 /// What a connection asks of the world. Calls may come from inside any of its methods.
 class ConnectionSink {
@@ -46,17 +50,27 @@ class Connection {
   /// `connect_deadline`: when the client must have joined a namespace.
   Connection(ConnectionSink& sink, Instant connect_deadline)
       : sink_(sink), connect_deadline_(connect_deadline) {}
+  /// The same with a bound to what its incomplete packets hold.
+  Connection(ConnectionSink& sink, Instant connect_deadline, const AssemblyBudget& budget, std::string key)
+      : sink_(sink), connect_deadline_(connect_deadline), assembler_(budget, std::move(key)) {}
 
   /// A message of the session.
   void receive(bool binary, std::string_view data);
+  /// Whether a packet waits for attachments without a deadline: then `complete_by` is to be called.
+  [[nodiscard]] bool needs_deadline() const { return !assembly_deadline_ && assembler_.incomplete(); }
+  void complete_by(Instant deadline) { assembly_deadline_ = deadline; }
 
   /// Answers an event that had this ack id.
   void ack(std::string_view nsp, AckId ack_id, const std::vector<std::string_view>& arguments,
            const std::vector<std::string>& attachments = {});
 
   [[nodiscard]] bool joined(std::string_view nsp) const;
-  /// When tick must be called; nothing once a namespace was joined.
-  [[nodiscard]] std::optional<Instant> deadline() const { return connect_deadline_; }
+  /// When tick must be called, if at all.
+  [[nodiscard]] std::optional<Instant> deadline() const {
+    if (!connect_deadline_ || !assembly_deadline_)
+      return connect_deadline_ ? connect_deadline_ : assembly_deadline_;
+    return std::min(*connect_deadline_, *assembly_deadline_);
+  }
   void tick(Instant now);
 
  private:
@@ -66,6 +80,7 @@ class Connection {
 
   ConnectionSink& sink_;
   std::optional<Instant> connect_deadline_;
+  std::optional<Instant> assembly_deadline_;
   std::vector<std::string> namespaces_;
   Assembler assembler_;
   bool failed_ = false;

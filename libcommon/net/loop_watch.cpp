@@ -1,0 +1,51 @@
+#include "net/loop_watch.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/waiting.hpp"
+
+namespace smaster::net {
+namespace {
+
+constexpr Millis kWorthALine{50};
+constexpr std::chrono::seconds kBetweenLines{10};
+
+}  // namespace
+
+void LoopWatch::run(asio::io_context& context) {
+  begin_work();
+  auto begun = now();
+  while (context.run_one() > 0) {
+    const auto end = now();
+    const auto took = end - std::max(begun, woken_at());
+    add(end, took, took > kBound ? worked_since_poll() : took);
+    begun = end;
+  }
+}
+
+void LoopWatch::add(Instant end, Duration took, Duration worked) {
+  busy_ += took;
+  if (end - window_ >= kWindow) turn_window(end);
+  present_ = std::max(present_, took);
+  if (took <= kBound) return;
+  ++(worked > kBound ? worked_long_ : stood_long_);
+  if (took < kWorthALine) return;
+  ++unsaid_;
+  if (!complain || (said_ != Instant{} && end - said_ < kBetweenLines)) return;
+  said_ = end;
+  complain(took, std::min(took, worked), std::exchange(unsaid_, 0));
+}
+
+void LoopWatch::turn_window(Instant now) {
+  before_ = now - window_ < 2 * kWindow ? present_ : Duration{};
+  present_ = {};
+  window_ = now;
+}
+
+LoopWatch::Duration LoopWatch::longest(Instant now) {
+  if (now - window_ >= kWindow) turn_window(now);
+  return std::max(present_, before_);
+}
+
+}  // namespace smaster::net

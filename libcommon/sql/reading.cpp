@@ -1,0 +1,75 @@
+#include "sql/reading.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <string>
+
+namespace smaster::sql {
+namespace {
+
+constexpr std::array<std::string_view, 8> kQueries{"SELECT",   "WITH", "SHOW",   "EXPLAIN",
+                                                   "DESCRIBE", "DESC", "VALUES", "TABLE"};
+/// `SELECT … INTO OUTFILE` writes a file, which is outside of any transaction.
+constexpr std::array<std::string_view, 2> kFileWrites{"OUTFILE", "DUMPFILE"};
+
+std::string upper(std::string_view text) {
+  std::string result(text);
+  std::transform(result.begin(), result.end(), result.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return result;
+}
+
+Error no_query() {
+  return fail(
+      ErrorKind::not_permitted,
+      "with read access ([database] shard_access) a statement begins with SELECT, WITH, SHOW, EXPLAIN, "
+      "DESCRIBE, VALUES or TABLE");
+}
+
+/// Without spaces, opening parentheses and plain comments before its first word. Databases differ on comments
+/// that nest or hold code (`/*! … */`): a text that begins with one is refused.
+Result<std::string_view> from_first_word(std::string_view text) {
+  while (true) {
+    const auto word = text.find_first_not_of(" \t\r\n\f\v(");
+    text.remove_prefix(std::min(word, text.size()));
+    std::size_t end = 0;
+    if (text.starts_with("--")) {
+      end = text.find('\n');
+    } else if (text.starts_with("/*")) {
+      end = text.find("*/");
+      const auto inside = text.substr(2, end == std::string_view::npos ? end : end - 2);
+      if (end == std::string_view::npos || inside.starts_with('!') || inside.starts_with("M!") ||
+          inside.find("/*") != std::string_view::npos) {
+        return no_query();
+      }
+      ++end;
+    } else {
+      return text;
+    }
+    if (end == std::string_view::npos) return no_query();
+    text.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
+
+Result<void> check_reads(std::string_view statement) {
+  const auto text = from_first_word(statement);
+  if (!text) return text.error();
+  const auto end = std::find_if_not(text->begin(), text->end(),
+                                    [](unsigned char c) { return std::isalnum(c) != 0 || c == '_'; });
+  const auto word = upper({text->begin(), end});
+  if (std::find(kQueries.begin(), kQueries.end(), word) == kQueries.end()) return no_query();
+  const auto all = upper(*text);
+  for (const auto write : kFileWrites) {
+    if (all.find(write) != std::string::npos) {
+      return fail(
+          ErrorKind::not_permitted,
+          "with read access ([database] shard_access) a statement may not contain " + std::string(write));
+    }
+  }
+  return {};
+}
+
+}  // namespace smaster::sql

@@ -1,0 +1,316 @@
+// Who is registered, admitted and connected, where these change while something is waited for: the
+// interleavings are forced.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "base/file.hpp"
+#include "server/core.hpp"
+#include "server/eval.hpp"
+#include "server/shard_session.hpp"
+#include "store/store.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// One key for all tests: making one takes a while.
+const crypto::KeyPair& keys() {
+  static const auto pair = *crypto::generate_key_pair(2048);
+  return pair;
+}
+
+ShardName name(std::string_view text) { return *ShardName::parse_seat(text); }
+
+fleet::ShardInfo info(std::string_view text, bool master = false) {
+  fleet::ShardInfo info(name(text));
+  info.key = keys().public_pem;
+  info.is_master = master;
+  return info;
+}
+
+class FakeLink final : public net::Link {
+ public:
+  void send_frame(const engineio::Frame&) override { ++sent; }
+  void close_session() override { closed = true; }
+  int sent = 0;
+  bool closed = false;
+};
+
+class Registry : public testing::Test {
+ protected:
+  Registry() {
+    std::string pattern = testing::TempDir() + "smaster-XXXXXX";
+    folder_ = ::mkdtemp(pattern.data());
+    Settings settings;
+    settings.state_dir = folder_;
+    store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
+    core_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
+    core_->reload_keys = [this] { ++reloads_; };
+    core_->leadership.lease_until(Leadership::kForGood);
+    core_->leadership.begin();
+  }
+  ~Registry() override {
+    join();
+    core_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+
+  void know(std::vector<fleet::ShardInfo> shards) { core_->fleet.take({std::move(shards), {}, {}, {}}); }
+  Fleet& fleet() { return core_->fleet; }
+  void spawn(net::Task<Result<void>> task, Result<void>& result) {
+    result = fail(ErrorKind::internal, "it has not ended");
+    tasks_.spawn("test", store_result(std::move(task), result));
+  }
+  static net::Task<> store_result(net::Task<Result<void>> task, Result<void>& result) {
+    result = co_await std::move(task);
+  }
+  /// Up to where a shard has its place: it has said that it is there.
+  static void connect(ShardSession& session, FakeLink& link) {
+    session.opened(link, {});
+    session.receive(false, "0");
+  }
+  void run() {
+    context_.restart();
+    while (tasks_.running() > 0) context_.run_one();
+    context_.poll();
+  }
+  void join() {
+    core_->fleet.join();
+    core_->signatures.join();
+    core_->slow_work.join();
+  }
+
+  std::filesystem::path folder_;
+  net::asio::io_context context_{1};
+  std::unique_ptr<store::FileStore> store_;
+  net::TaskScope tasks_{context_.get_executor(), "test"};
+  std::optional<Core> core_;
+  int reloads_ = 0;
+};
+
+TEST_F(Registry, AShardThatIsRevokedBetweenAdmissionAndItsConnectionIsClosed) {
+  know({info("abc")});
+  auto reservation = fleet().reserve(name("abc"));
+  ASSERT_TRUE(reservation);
+  Result<void> removed;
+  spawn(fleet().remove({name("abc")}), removed);
+  context_.poll();
+  FakeLink link;
+  ShardSession session(*core_, std::move(*reservation), "127.0.0.1");
+  connect(session, link);
+  run();
+  EXPECT_TRUE(link.closed);
+  EXPECT_TRUE(removed);
+  session.closed(engineio::CloseReason::server_close);
+  EXPECT_EQ(fleet().find(name("abc")), nullptr);
+}
+
+TEST_F(Registry, AReservationIsNotForAnotherShardThatGotTheName) {
+  know({info("abc")});
+  auto reservation = fleet().reserve(name("abc"));
+  Result<void> done;
+  spawn(fleet().remove({name("abc")}), done);
+  run();
+  spawn(fleet().add({info("abc")}), done);
+  run();
+  ASSERT_TRUE(done);
+  FakeLink link;
+  ShardSession session(*core_, std::move(*reservation), "127.0.0.1");
+  connect(session, link);
+  EXPECT_TRUE(link.closed);
+  EXPECT_EQ(fleet().find(name("abc"))->session, nullptr);
+}
+
+TEST_F(Registry, HeadersThatWereUsedAreUsedWhenTheShardIsBack) {
+  auto before = info("abc");
+  const auto now = net::wall_clock();
+  ASSERT_TRUE(before.used.insert(now, now - std::chrono::minutes(5)));
+  know({before});
+  Result<void> done;
+  spawn(fleet().remove({name("abc")}), done);
+  run();
+  ASSERT_TRUE(done);
+  const auto note = store_->load_note(kRevokedNote);
+  ASSERT_TRUE(note);
+  EXPECT_TRUE(fleet::Revoked::parse(*note).used(name("abc"), now - std::chrono::minutes(5)).contains(now));
+  EXPECT_FALSE(fleet::Revoked::parse(*note).used(name("abc"), now + std::chrono::minutes(5)).contains(now));
+  spawn(fleet().add({info("abc")}), done);
+  run();
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(fleet().find(name("abc"))->info.used.contains(now));
+}
+
+TEST_F(Registry, AProcessWhoseKeyIsRevokedWhileItIsSavedIsNotRegistered) {
+  know({info("abc")});
+  Result<void> added;
+  Result<void> removed;
+  spawn(fleet().add({info("abc-1")}), added);
+  spawn(fleet().remove({name("abc")}), removed);
+  run();
+  EXPECT_TRUE(removed);
+  ASSERT_FALSE(added);
+  EXPECT_EQ(added.error().kind, ErrorKind::not_found);
+  EXPECT_EQ(fleet().find(name("abc-1")), nullptr);
+  EXPECT_TRUE(store_->load_registry()->empty()) << "it would be back after a restart";
+}
+
+TEST_F(Registry, TwoConnectionsOfOneNewProcessRegisterItOnce) {
+  know({info("abc")});
+  Result<void> first;
+  Result<void> second;
+  spawn(fleet().add({info("abc-1")}), first);
+  spawn(fleet().add({info("abc-1")}), second);
+  run();
+  EXPECT_TRUE(first && second);
+  EXPECT_EQ(fleet().shards().size(), 2u);
+}
+
+TEST_F(Registry, OfTwoMasterShardsAtOnceTheSecondIsRefused) {
+  know({info("abc", true), info("abd", true)});
+  auto first = fleet().reserve(name("abc"));
+  ASSERT_TRUE(first);
+  EXPECT_TRUE(fleet().reserve(name("abc"))) << "the same one may come again";
+  const auto second = fleet().reserve(name("abd"));
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::not_permitted);
+  FakeLink link;
+  auto session = std::make_unique<ShardSession>(*core_, std::move(*first), "127.0.0.1");
+  connect(*session, link);
+  EXPECT_FALSE(link.closed);
+  EXPECT_FALSE(fleet().reserve(name("abd")));
+  session->closed(engineio::CloseReason::client_close);
+  session.reset();
+  EXPECT_TRUE(fleet().reserve(name("abd")));
+}
+
+TEST_F(Registry, AnEvalForgetsOnlyWhatItAskedOnTheSameConnection) {
+  know({info("abc")});
+  FakeLink link;
+  ShardSession old(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  connect(old, link);
+  const auto ref = old.ref();
+  EXPECT_EQ(fleet().session(ref), &old);
+  ShardSession fresh(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  connect(fresh, link);
+  EXPECT_TRUE(link.closed) << "the old connection";
+  EXPECT_EQ(fleet().session(ref), nullptr);
+  EXPECT_EQ(fleet().session(fresh.ref()), &fresh);
+  old.closed(engineio::CloseReason::server_close);
+  EXPECT_EQ(fleet().session(fresh.ref()), &fresh);
+  fresh.closed(engineio::CloseReason::server_close);
+}
+
+TEST_F(Registry, WhoWaitsForAConnectionIsToldInATurnOfItsOwn) {
+  know({info("abc")});
+  FakeLink link;
+  ShardSession session(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  connect(session, link);
+  bool told = false;
+  session.request("evalRequest", {"1"}, [&](const socketio::Arguments* answer) { told = answer == nullptr; });
+  session.close();
+  EXPECT_FALSE(told);
+  context_.poll();
+  EXPECT_TRUE(told);
+  session.closed(engineio::CloseReason::server_close);
+}
+
+TEST_F(Registry, WhoHearsAnAnswerMayCancelTheEval) {
+  know({});
+  int answers = 0;
+  std::shared_ptr<Eval> eval;
+  eval = Eval::start(
+      *core_, Question::eval("1"), {ShardId{0}, ShardId{1}, ShardId{2}}, Millis{60'000},
+      [&](const EvalAnswer&) {
+        ++answers;
+        eval->cancel();
+      },
+      [] { FAIL() << "it was cancelled"; });
+  context_.poll();
+  EXPECT_EQ(answers, 1);
+}
+
+TEST_F(Registry, AShardsRespawnsAreUnderWayOnceAndFewAltogether) {
+  know({info("abc")});
+  auto& respawns = core_->respawns;
+  ASSERT_TRUE(respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {}));
+  const auto again = respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {});
+  ASSERT_FALSE(again);
+  EXPECT_EQ(again.error().kind, ErrorKind::not_permitted);
+  std::size_t begun = 1;
+  for (char last = 'd'; last <= 'z'; ++last) {
+    begun += respawns.roll(name(std::string("ab") + last), {{ShardId{0}, name("abc"), true}}, {}) ? 1 : 0;
+  }
+  EXPECT_EQ(begun, Respawns::kMost);
+  context_.restart();
+  while (core_->tasks.running() > 0) context_.run_one();
+  EXPECT_TRUE(respawns.roll(name("abc"), {}, {})) << "the first is over";
+}
+
+TEST_F(Registry, OneStepOfARotationAtATime) {
+  Result<void> begun;
+  Result<void> second;
+  spawn(core_->rotation.begin(), begun);
+  spawn(core_->rotation.begin(), second);
+  run();
+  ASSERT_TRUE(begun) << begun.error().message;
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, ErrorKind::not_permitted);
+
+  Result<void> finished;
+  Result<void> again;
+  Result<void> replaced;
+  spawn(core_->rotation.finish(true), finished);
+  spawn(core_->rotation.finish(true), again);
+  spawn(core_->rotation.replace(keys().private_pem), replaced);
+  run();
+  EXPECT_TRUE(finished);
+  EXPECT_FALSE(again);
+  EXPECT_FALSE(replaced);
+  EXPECT_EQ(reloads_, 1);
+  const auto text = read_file(folder_ / kPrivateKeyFile);
+  ASSERT_TRUE(text);
+  EXPECT_TRUE(crypto::Signer::load(*text)) << "the key file has " << text->size() << " bytes";
+}
+
+TEST_F(Registry, AConfigWhoseMakingThrowsIsTriedAgain) {
+  core_->settings.count = ShardCount{1};
+  core_->settings.count_auto = false;
+  core_->settings.auto_generate = true;
+  core_->settings.request_reboot_after = Millis{1'000};  // plans are made anew a twentieth of it apart
+  int tries = 0;
+  fleet().generate = [&](fleet::Generate) -> net::Task<> {
+    ++tries;
+    throw std::runtime_error("no luck");
+    co_return;
+  };
+  know({});
+  fleet().start();
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (tries < 2 && std::chrono::steady_clock::now() < until) context_.run_one_for(std::chrono::seconds(1));
+  EXPECT_GE(tries, 2);
+  const auto finish = [&]() -> net::Task<> { co_await fleet().finish(false); };
+  tasks_.spawn("finish", finish());
+  run();
+}
+
+TEST_F(Registry, ATurnIsGivenBackHoweverItsUserEnds) {
+  Turns turns(context_, 1, 10, 10);
+  const auto fails = [&]() -> net::Task<> {
+    const auto turn = co_await turns.take("a");
+    EXPECT_TRUE(turn);
+    co_await net::asio::post(context_, net::use_task);
+    throw std::runtime_error("no luck");
+  };
+  bool had_one = false;
+  const auto waits = [&]() -> net::Task<> {
+    const auto turn = co_await turns.take("b");
+    had_one = static_cast<bool>(turn);
+  };
+  tasks_.spawn("fails", fails());
+  tasks_.spawn("waits", waits());
+  run();
+  EXPECT_TRUE(had_one);
+}
+
+}  // namespace
+}  // namespace smaster::server

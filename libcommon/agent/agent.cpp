@@ -160,13 +160,16 @@ void Agent::ask_for_lease() {
     if (!error) ask_for_lease();
   });
   if (std::exchange(asking_for_lease_, true)) return;
-  uplink_.request("lease", {std::to_string(term.count())}, {}, term,
-                  [this, asked = BootClock::now()](const socketio::Arguments* answer, std::string_view) {
-                    asking_for_lease_ = false;
-                    if (answer == nullptr) return;
-                    lease_.answered(asked);
-                    lease_changed();
-                  });
+  uplink_.request(
+      "lease", {std::to_string(term.count())}, {}, term,
+      [this, term, asked = BootClock::now()](const socketio::Arguments* answer, std::string_view) {
+        asking_for_lease_ = false;
+        if (answer == nullptr) return;
+        lease_.answered(asked);
+        lease_changed();
+        // Until the master knows the new term, it counts with the old one.
+        if (term != lease_.term()) ask_for_lease();
+      });
 }
 
 void Agent::lease_changed() {

@@ -81,6 +81,30 @@ class EngineSessions : public testing::Test {
     ASSERT_TRUE(done());
   }
 
+  /// A listener, and one client of it.
+  struct Connected {
+    Connected(EngineSessions& test, Seen& client) : context(test.context_), upper(client) {
+      test.engine_.emplace(test.context_, test.options_, test.application_);
+      listener.emplace(test.context_, *test.engine_, test.application_, test.descriptors_);
+      EXPECT_TRUE(listener->listen("127.0.0.1", 0));
+      connection = std::make_shared<EngineClient>(
+          context, HttpEndpoint{"127.0.0.1", listener->endpoint().port(), "/socket.io/", nullptr}, upper);
+    }
+    ~Connected() { listener->stop(); }
+    void begin() { tasks.spawn("connect", connect()); }
+    Task<> connect() {
+      EngineClient::Authorize none = []() -> Task<std::string> { co_return ""; };
+      const auto failure = co_await connection->connect(none);
+      EXPECT_FALSE(failure);
+    }
+
+    asio::io_context& context;
+    Recorder upper;
+    std::optional<HttpListener> listener;
+    std::shared_ptr<EngineClient> connection;
+    TaskScope tasks{context.get_executor(), "test"};
+  };
+
   asio::io_context context_{1};
   Seen seen_;
   Admits application_{seen_};
@@ -107,50 +131,27 @@ TEST_F(EngineSessions, ClosingEndsTheSessionInATurnOfItsOwn) {
     seen_.link->send_frame(message("nobody gets this"));
   };
   Seen client;
-  engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_, descriptors_);
-  ASSERT_TRUE(listener.listen("127.0.0.1", 0));
-  Recorder upper(client);
-  auto connection = std::make_shared<EngineClient>(
-      context_, HttpEndpoint{"127.0.0.1", listener.endpoint().port(), "/socket.io/", nullptr}, upper);
-  TaskScope tasks(context_.get_executor(), "test");
-  const auto connect = [&]() -> Task<> {
-    EngineClient::Authorize none = []() -> Task<std::string> { co_return ""; };
-    const auto failure = co_await connection->connect(none);
-    EXPECT_FALSE(failure);
-  };
+  Connected connected(*this, client);
   client.on_opened = [&] {
-    connection->send_frame(message("close, please"));
-    connection->send_frame(message("this one is not heard"));
+    connected.connection->send_frame(message("close, please"));
+    connected.connection->send_frame(message("this one is not heard"));
   };
-  tasks.spawn("connect", connect());
+  connected.begin();
   run_until([&] { return !client.ends.empty() && !seen_.ends.empty(); });
   EXPECT_EQ(seen_.received, (std::vector<std::string>{"close, please"}));
   EXPECT_EQ(seen_.ends, (std::vector{CloseReason::server_close}));
   EXPECT_TRUE(client.received.empty());
-  listener.stop();
 }
 
 TEST_F(EngineSessions, WhatIsSentInOpenedArrivesOnAWebsocketAndOnPolling) {
   seen_.on_opened = [this] { seen_.link->send_frame(message("welcome")); };
   Seen client;
-  engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_, descriptors_);
-  ASSERT_TRUE(listener.listen("127.0.0.1", 0));
-  Recorder upper(client);
-  auto connection = std::make_shared<EngineClient>(
-      context_, HttpEndpoint{"127.0.0.1", listener.endpoint().port(), "/socket.io/", nullptr}, upper);
-  TaskScope tasks(context_.get_executor(), "test");
-  const auto connect = [&]() -> Task<> {
-    EngineClient::Authorize none = []() -> Task<std::string> { co_return ""; };
-    const auto failure = co_await connection->connect(none);
-    EXPECT_FALSE(failure);
-  };
-  tasks.spawn("connect", connect());
+  Connected connected(*this, client);
+  connected.begin();
   run_until([&] { return !client.received.empty(); });
-  EXPECT_FALSE(connection->polling());
+  EXPECT_FALSE(connected.connection->polling());
   EXPECT_EQ(client.received, (std::vector<std::string>{"welcome"}));
-  connection->abandon();
+  connected.connection->abandon();
 
   auto handshake = get("/socket.io/?EIO=4&transport=polling");
   const auto sid = handshake.substr(handshake.find("sid\":\"") + 6, 20);
@@ -165,32 +166,19 @@ TEST_F(EngineSessions, WhatIsSentInOpenedArrivesOnAWebsocketAndOnPolling) {
     EXPECT_EQ(poll->session->poll(waiting, payload), engineio::Session::Answer::ok);
     body = engineio::encode_payload(payload);
   };
-  tasks.spawn("poll", ask());
+  connected.tasks.spawn("poll", ask());
   context_.poll();
   EXPECT_EQ(body, "4welcome");
-  listener.stop();
 }
 
 TEST_F(EngineSessions, AMessageThatMakesTheLayerAboveThrowEndsOnlyItsSession) {
   seen_.on_receive = [](std::string_view) { throw std::runtime_error("bad message"); };
   Seen client;
-  engine_.emplace(context_, options_, application_);
-  HttpListener listener(context_, *engine_, application_, descriptors_);
-  ASSERT_TRUE(listener.listen("127.0.0.1", 0));
-  Recorder upper(client);
-  auto connection = std::make_shared<EngineClient>(
-      context_, HttpEndpoint{"127.0.0.1", listener.endpoint().port(), "/socket.io/", nullptr}, upper);
-  TaskScope tasks(context_.get_executor(), "test");
-  const auto connect = [&]() -> Task<> {
-    EngineClient::Authorize none = []() -> Task<std::string> { co_return ""; };
-    const auto failure = co_await connection->connect(none);
-    EXPECT_FALSE(failure);
-  };
-  client.on_opened = [&] { connection->send_frame(message("x")); };
-  tasks.spawn("connect", connect());
+  Connected connected(*this, client);
+  client.on_opened = [&] { connected.connection->send_frame(message("x")); };
+  connected.begin();
   run_until([&] { return !client.ends.empty(); });
   EXPECT_EQ(seen_.ends, (std::vector{CloseReason::server_close}));
-  listener.stop();
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
-// Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run. CPU is what the kernel
-// says that the server's threads used, in nanoseconds (schedstat).
-import {execFileSync, spawn} from 'node:child_process';
-import {generateKeyPairSync} from 'node:crypto';
-import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
-import {cpus, tmpdir} from 'node:os';
+// Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run.
+import {execFileSync} from 'node:child_process';
+import {mkdirSync, mkdtempSync, writeFileSync} from 'node:fs';
+import {cpus} from 'node:os';
 import path from 'node:path';
-import {createInterface} from 'node:readline';
 import {parseArgs} from 'node:util';
+import {Program, bin, folder, importShards, smaster} from './load/program.js';
 
 const {values: options} = parseArgs({options: {
   rounds: {type: 'string', default: '5'}, shards: {type: 'string', default: '100,200,1000,5000,15000'},
@@ -14,68 +12,6 @@ const {values: options} = parseArgs({options: {
 }});
 const rounds = Number(options.rounds);
 const sizes = options.shards.split(',').map(Number);
-const bin = path.resolve(process.env.SMASTER_BIN);
-
-const folder = mkdtempSync(path.join(tmpdir(), 'smaster-bench-'));
-process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
-const keys = generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
-writeFileSync(`${folder}/key.pem`, keys.privateKey);
-writeFileSync(`${folder}/public.pem`, keys.publicKey);
-
-/** A program that is measured, or that loads. */
-class Program {
-  constructor(command, env = {}) {
-    this.child = spawn(command[0], command.slice(1), {env: {...process.env, ...env}, stdio: ['pipe', 'pipe', 'pipe']});
-    this.log = '';
-    this.child.stderr.on('data', (data) => this.log += data);
-    this.lines = createInterface({input: this.child.stdout})[Symbol.asyncIterator]();
-  }
-  async line() {
-    const {value, done} = await this.lines.next();
-    if (done) throw new Error(`it ended: ${this.log}`);
-    return value;
-  }
-  async tell(command) {
-    this.child.stdin.write(`${command}\n`);
-    return JSON.parse(await this.line());
-  }
-  /** Microseconds of CPU that all its threads have used. */
-  get cpu() {
-    const tasks = `/proc/${this.child.pid}/task`;
-    return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1000;
-  }
-  /** Bytes of its own memory. */
-  get memory() {
-    return Number(readFileSync(`/proc/${this.child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) * 1024;
-  }
-  end() {
-    const gone = new Promise((resolve) => this.child.once('exit', resolve));
-    this.child.kill('SIGKILL');
-    return gone;
-  }
-}
-
-/** `count` shards, as a knownShards.json has them. */
-const known = (count) => JSON.stringify(Object.fromEntries(Array.from({length: count}, (_, n) => [letters(n), {id: letters(n), key: keys.publicKey}])));
-
-const letters = (n) => [3, 2, 1, 0].map((i) => String.fromCharCode(97 + Math.floor(n / 26 ** i) % 26)).join('');
-
-/** Starts this server in a folder; `style` is its update style. */
-async function smaster(state, count, style) {
-  const socket = `${state}/control.sock`;
-  writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "${style}"\n[log]\nlevel = "info"\n`);
-  const server = new Program([`${bin}/smaster`, 'serve', '--config', `${state}/smaster.toml`, '--socket', socket]);
-  server.socket = socket;
-  while (!/listening on/.test(server.log)) await new Promise((resolve) => setTimeout(resolve, 1));
-  server.port = Number(server.log.match(/listening on \S+ port (\d+)/)[1]);
-  return server;
-}
-
-async function importShards(server, count) {
-  const tool = new Program([`${bin}/smaster`, 'shards', 'import', '-', '--socket', server.socket]);
-  tool.child.stdin.end(known(count));
-  await new Promise((resolve) => tool.child.once('exit', resolve));
-}
 
 /** What is compared; `how`: `quiet` where statuses are to have no answer. */
 const servers = {

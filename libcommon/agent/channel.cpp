@@ -272,9 +272,11 @@ bool Channel::may_be_answered(const std::string& key) const {
 }
 
 void Channel::eval(const std::string& script, Answer answer) {
-  // Only where it must be: some bots answer a script that they know by its exact text.
+  // Only where it must be: some bots answer a script that they know by its exact text. Others take an empty
+  // one for none, and never answer it.
   auto text = script;
-  for (bool marked = !marks_all_; !marked || may_be_answered(kEval + text); marked = true) {
+  for (bool marked = !marks_all_ && !script.empty(); !marked || may_be_answered(kEval + text);
+       marked = true) {
     text = script + mark(++marks_);
   }
   wait_for(kEval + text, std::move(answer));

@@ -11,7 +11,7 @@ namespace {
 using Duration = Instant::duration;
 
 thread_local Instant woken{};
-thread_local Duration worked{};
+thread_local Duration work_begun{};
 
 Duration thread_cpu_time() {
   timespec time{};
@@ -25,15 +25,15 @@ int wait_for_events(int descriptor, epoll_event* events, int most, int timeout) 
   const int count = ::epoll_wait(descriptor, events, most, timeout);
   const int error = errno;
   if (timeout != 0) woken = std::chrono::steady_clock::now();
-  worked = thread_cpu_time();
+  work_begun = thread_cpu_time();
   errno = error;
   return count;
 }
 
 Instant woken_at() { return woken; }
 
-void begin_work() { worked = thread_cpu_time(); }
+void begin_work() { work_begun = thread_cpu_time(); }
 
-Duration worked_since_poll() { return thread_cpu_time() - worked; }
+Duration worked() { return thread_cpu_time() - work_begun; }
 
 }  // namespace smaster

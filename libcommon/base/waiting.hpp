@@ -14,10 +14,10 @@ int wait_for_events(int descriptor, epoll_event* events, int most, int timeout);
 /// When it last came back from waiting, in this thread.
 [[nodiscard]] Instant woken_at();
 
-/// Counts the thread's work from now on, as if it had come back: before its first turn.
+/// Counts the thread's work from now on.
 void begin_work();
 
-/// The CPU time that this thread has used since it last came back, waiting or not.
-[[nodiscard]] Instant::duration worked_since_poll();
+/// The CPU time that this thread has used since then, or since it last came back, waiting or not.
+[[nodiscard]] Instant::duration worked();
 
 }  // namespace smaster

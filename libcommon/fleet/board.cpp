@@ -36,22 +36,37 @@ bool Slot::obtainable(const Entry* by) const {
 
 void Board::set(const PlanSettings& settings) {
   settings_ = settings;
-  for (auto& [seat, entry] : entries_) {
-    forget(*entry);
-    entry->part = {};
-    mark(*entry);
-  }
-  slots_.assign(static_cast<std::size_t>(std::max(settings.goal.value, 0)), Slot{});
+  discarded_ = std::exchange(static_cast<Lists&>(*this), {});
+  ++settings_no_;
+  unmarked_ = all_.size();
+  slots_.resize(static_cast<std::size_t>(std::max(settings.goal.value, 0)));
+  for (auto& slot : slots_) slot.clear();
   vacant = slots_.size();
   placed_ = 0;
-  open.clear();
-  for (std::int32_t id = 0; id < settings.goal.value; ++id) open.insert(open.end(), ShardId{id});
+  open.fill(slots_.size());
 }
 
 void Board::add(Seat& seat) {
   const auto [at, fresh] = entries_.emplace(&seat, std::make_unique<Entry>(seat));
   if (fresh && seat.info.is_master) ++masters;
+  if (fresh) {
+    at->second->place = all_.size();
+    all_.push_back(at->second.get());
+  }
   mark(*at->second);
+}
+
+void Board::swap(std::size_t a, std::size_t b) {
+  std::swap(all_[a], all_[b]);
+  all_[a]->place = a;
+  all_[b]->place = b;
+}
+
+/// Where the settings have changed since it was last looked at, it is in no list and has no part.
+void Board::start_anew(Entry& entry) const {
+  if (std::exchange(entry.settings, settings_no_) == settings_no_) return;
+  entry.leave_lists();
+  entry.part.clear();
 }
 
 void Board::changed(Seat& seat) {
@@ -62,11 +77,15 @@ void Board::remove(Seat& seat) {
   const auto found = entries_.find(&seat);
   if (found == entries_.end()) return;
   auto& entry = *found->second;
+  start_anew(entry);
   forget(entry);
   change_slots(entry.part, [&](std::vector<Entry*>& list) { std::erase(list, &entry); });
   std::erase(dirty_, &entry);
   std::erase(unjudged_, &entry);
   if (seat.info.is_master) --masters;
+  if (entry.place < unmarked_) swap(entry.place, --unmarked_);
+  swap(entry.place, all_.size() - 1);
+  all_.pop_back();
   entries_.erase(found);
 }
 
@@ -78,36 +97,68 @@ void Board::judge_later(Entry& entry) {
   if (!std::exchange(entry.unjudged, true)) unjudged_.push_back(&entry);
 }
 
-void Board::look(Time now) {
-  now_ = now;
-  while (!deadlines_.empty() && (*deadlines_.begin())->deadline <= now) {
-    auto& entry = **deadlines_.begin();
-    deadlines_.erase(deadlines_.begin());
+bool Board::look(Time now, std::size_t most) {
+  const auto due_ones = [&] { return !deadlines.empty() && (*deadlines.begin())->deadline <= now; };
+  if (!looking_) now_ = now;
+  for (auto left = most; now_ == now && left > 0 && due_ones(); --left) {
+    auto& entry = **deadlines.begin();
+    deadlines.erase(deadlines.begin());
     entry.deadline = Time::max();
     mark(entry);
   }
-  settle();
+  looking_ = !settle(most);
+  return !looking_ && now_ == now && !due_ones();
 }
 
 void Board::give(Entry& entry, Role role) {
   apply(role, entry.seat->info, now_);
   mark(entry);
-  settle();
+  settle(kAll);
+}
+
+/// Frees so many places of each of the lists that are not used any more.
+void Board::discard(std::size_t most) {
+  const auto free_some = [most](auto& set) {
+    auto end = set.begin();
+    for (auto left = most; left > 0 && end != set.end(); --left) ++end;
+    set.erase(set.begin(), end);
+  };
+  auto& old = discarded_;
+  free_some(old.due);
+  free_some(old.reboots);
+  free_some(old.dead);
+  free_some(old.convertible);
+  free_some(old.surplus);
+  free_some(old.roomy);
+  free_some(old.deadlines);
+  if (old.hosts.empty()) return;
+  auto& host = old.hosts.begin()->second;
+  free_some(host.idle);
+  free_some(host.placed);
+  if (host.idle.empty() && host.placed.empty()) old.hosts.erase(old.hosts.begin());
 }
 
 /// First everybody's part in the ids, then what each is by them.
-void Board::settle() {
-  for (auto* const entry : std::exchange(dirty_, {})) {
-    entry->dirty = false;
-    take_part(*entry);
+bool Board::settle(std::size_t most) {
+  discard(most);
+  for (auto left = most; unmarked_ > 0 && left > 0; --left) mark(*all_[--unmarked_]);
+  for (; unmarked_ == 0 && !dirty_.empty() && most > 0; --most) {
+    auto& entry = *dirty_.back();
+    dirty_.pop_back();
+    entry.dirty = false;
+    take_part(entry);
   }
-  for (auto* const entry : std::exchange(unjudged_, {})) {
-    entry->unjudged = false;
-    judge(*entry);
+  for (; dirty_.empty() && !unjudged_.empty() && most > 0; --most) {
+    auto& entry = *unjudged_.back();
+    unjudged_.pop_back();
+    entry.unjudged = false;
+    judge(entry);
   }
+  return settled();
 }
 
 void Board::take_part(Entry& entry) {
+  start_anew(entry);
   auto part = part_of(*entry.seat);
   const auto since = entry.seat->info.boot_time;
   if (part != entry.part || since != entry.since) {
@@ -157,11 +208,7 @@ void Board::change_slots(const Part& part, Change change) {
       change(slot.*list);
       vacant += slot.vacant() ? 1 : 0;
       placed_ += slot.claims.empty() ? 0 : 1;
-      if (slot.open()) {
-        open.insert(id);
-      } else {
-        open.erase(id);
-      }
+      open.put(index(id), slot.open());
       for (auto* const entry : slot.claims) judge_later(*entry);
       for (auto* const entry : slot.wants) judge_later(*entry);
     }
@@ -182,7 +229,7 @@ void Board::for_each_list(Entry& e, Put put, Add add) {
   put(s.convertible, convertible);
   put(s.surplus, surplus);
   put(s.room > 0, roomy);
-  put(e.deadline != Time::max(), deadlines_);
+  put(e.deadline != Time::max(), deadlines);
   add(all_capacity, e.capacity);
   add(idle_capacity, s.idle ? e.capacity : 0);
   add(room, s.room);
@@ -190,6 +237,7 @@ void Board::for_each_list(Entry& e, Put put, Add add) {
   add(moving, s.moving);
   add(old, s.old);
   add(waiting, s.waiting);
+  add(listed, e.listed);
   if (e.host == nullptr) return;
   put(s.idle, e.host->idle);
   put(s.ids > 0, e.host->placed);
@@ -217,11 +265,7 @@ void Board::forget(Entry& e) {
     const auto label = e.host->label;
     hosts.erase(label);
   }
-  e.host = nullptr;
-  e.standing = {};
-  e.capacity = 0;
-  e.connected = false;
-  e.deadline = Time::max();
+  e.leave_lists();
 }
 
 Role Board::rightful(const Entry& entry) const {
@@ -251,13 +295,17 @@ std::vector<ShardId> Board::obtainable(const Entry& entry) const {
   return ids;
 }
 
-std::vector<ShardId> Board::open_ids(std::size_t most) const {
+std::vector<ShardId> IdSet::lowest(std::size_t most) const {
   std::vector<ShardId> ids;
-  for (auto at = open.begin(); at != open.end() && ids.size() < most; ++at) ids.push_back(*at);
+  for (auto at = bits_.find_first(); at != bits_.npos && ids.size() < most; at = bits_.find_next(at)) {
+    ids.push_back(ShardId{static_cast<std::int32_t>(at)});
+  }
   return ids;
 }
 
-bool Board::quiet() const { return due.empty() && vacant == 0 && moving == 0 && old == 0 && waiting == 0; }
+bool Board::quiet() const {
+  return unlisted() == 0 && due.empty() && vacant == 0 && moving == 0 && old == 0 && waiting == 0;
+}
 
 Entry* Board::next_idle() const {
   Entry* best = nullptr;
@@ -324,6 +372,7 @@ void Board::judge(Entry& e) {
     e.deadline = next_look(e);
   }
   e.standing = standing_of(e);
+  e.listed = true;
   if (e.capacity > 0 && (e.connected || e.standing.ids > 0)) {
     e.host = &hosts[info.host];
     e.host->label = info.host;

@@ -20,14 +20,6 @@ std::optional<Time> Breaker::parked_until(ShardId id, Time now) const {
                                                                : std::nullopt;
 }
 
-std::optional<Time> Breaker::next(Time now) const {
-  std::optional<Time> earliest;
-  for (const auto& [id, failures] : failures_) {
-    if (failures.until > now) earliest = std::min(earliest.value_or(Time::max()), failures.until);
-  }
-  return earliest;
-}
-
 bool Breaker::release(ShardId id, Time now) {
   const bool parked = parked_until(id, now).has_value();
   failures_.erase(id);

@@ -24,8 +24,6 @@ class Breaker {
   Millis failed(ShardId id, Millis lived, Time now);
   /// Until when it is parked; nothing: it is not.
   [[nodiscard]] std::optional<Time> parked_until(ShardId id, Time now) const;
-  /// When the next one may try again.
-  [[nodiscard]] std::optional<Time> next(Time now) const;
   /// It may try again now, as if nothing had happened. Whether it was parked.
   bool release(ShardId id, Time now);
 

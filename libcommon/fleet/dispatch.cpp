@@ -32,7 +32,6 @@ void Dispatch::add(Seat& seat) {
 void Dispatch::remove(Seat& seat) {
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
-  parked_.erase(seat.info.id);
   unsure_.erase(seat.info.id);
   unwell_.erase(seat.info.id);
   identify_.forget_logins(seat.info.id);
@@ -189,11 +188,11 @@ void Dispatch::remind(Seat& seat, Time now) {
   const auto& info = seat.info;
   if (info.current.bound() && now < seat.stops_until) return;
   seat.stops_until = kNever;
-  const bool fails = parked_until(seat, now).has_value();
-  const bool parks = !info.is_master && (fails || seat.refused != 0);
+  const auto pause = parked_until(seat, now);
+  const bool parks = !info.is_master && (pause || seat.refused != 0);
   if (std::exchange(seat.parked, parks) && !parks) untell(seat);
   if (parks) {
-    if (fails) parked_.insert(info.id);
+    if (pause) pauses_.emplace(*pause, info.id);
     identify_.forget(info.id);
     return send(seat, Role{}, false, now);
   }
@@ -221,16 +220,26 @@ void Dispatch::send(Seat& seat, const Role& role, bool logs_in, Time now) {
   orders_.push_back({Order::Kind::update, seat.info.id, role, logs_in});
 }
 
-void Dispatch::tell_all(Time now) {
-  const std::vector<ShardName> names(untold_.begin(), untold_.end());
-  for (const auto& name : names) remind(*seats_.at(name), now);
+/// Whether all were looked at: those who cannot be told yet stay.
+bool Dispatch::tell_all(Time now, std::size_t most) {
+  auto at = told_until_ ? untold_.upper_bound(*told_until_) : untold_.begin();
+  told_until_.reset();
+  while (at != untold_.end()) {
+    const auto name = *at++;
+    remind(*seats_.at(name), now);
+    if (--most == 0 && at != untold_.end()) {
+      told_until_ = name;
+      return false;
+    }
+  }
+  return true;
 }
 
 // ---- plans ----
 
-Plan Dispatch::plan(Time now) {
+Plan Dispatch::plan(Time now, std::size_t most) {
   tell_ready(now);
-  auto plan = planner_.step(now);
+  auto plan = planner_.step(now, most);
   for (const auto& assignment : plan.assignments) {
     auto& seat = *seats_.at(assignment.shard);
     untell(seat);
@@ -242,7 +251,7 @@ Plan Dispatch::plan(Time now) {
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
   restart_the_unwell(plan, now);
-  tell_all(now);
+  plan.more = !tell_all(now, most) || plan.more;
   return plan;
 }
 
@@ -362,20 +371,19 @@ void Dispatch::tick(Time now) {
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
   tell_ready(now);
-  const std::vector<ShardName> parked(parked_.begin(), parked_.end());
-  for (const auto& name : parked) {
-    auto& seat = *seats_.at(name);
-    if (parked_until(seat, now)) continue;
-    parked_.erase(name);
-    if (seat.parked && seat.refused == 0) remind(seat, now);
+  while (!pauses_.empty() && pauses_.begin()->first <= now) {
+    const auto seat = seats_.find(pauses_.begin()->second);
+    pauses_.erase(pauses_.begin());
+    // Its next pause, or that of the id that it was given meanwhile, has its own end.
+    if (seat != seats_.end() && seat->second->parked && seat->second->refused == 0)
+      remind(*seat->second, now);
   }
 }
 
 std::optional<Time> Dispatch::next(Time now) const {
   auto next = identify_.next(now).value_or(Time::max());
   for (const auto& [name, at] : unsure_) next = std::min(next, at);
-  // A seat that was given another id is no longer parked by the old one's failures.
-  if (!parked_.empty()) next = std::min(next, breaker_.next(now).value_or(now));
+  if (!pauses_.empty()) next = std::min(next, pauses_.begin()->first);
   return next == Time::max() ? std::nullopt : std::optional(next);
 }
 

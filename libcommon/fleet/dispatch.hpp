@@ -105,7 +105,8 @@ class Dispatch {
   void login(Seat& seat, const LoginNews& news, Time now);
 
   /// What the rules want now. It is in the seats' `info`, and goes out once `saved` says that it is on disk.
-  [[nodiscard]] Plan plan(Time now);
+  /// `most`: as of Planner::step, and so many are told what they have not heard.
+  [[nodiscard]] Plan plan(Time now, std::size_t most = kAll);
   void saved(std::span<const Assign> assignments, Time now);
   /// Starts whose turn it is, and ends of pauses.
   void tick(Time now);
@@ -125,7 +126,7 @@ class Dispatch {
   void untell(Seat& seat);
   void stop_for_a_moment(Seat& seat, Time now);
   void send(Seat& seat, const Role& role, bool logs_in, Time now);
-  void tell_all(Time now);
+  [[nodiscard]] bool tell_all(Time now, std::size_t most);
   void order_start(Seat& seat, Order::Kind kind);
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
@@ -140,7 +141,8 @@ class Dispatch {
   Breaker breaker_;
   std::map<ShardName, Seat*> seats_;
   std::set<ShardName> untold_;
-  std::set<ShardName> parked_;
+  std::optional<ShardName> told_until_;  ///< of untold_, by a plan that had to leave the rest to the next
+  std::set<std::pair<Time, ShardName>> pauses_;  ///< of the parked, by their ends; also such as were let go
   std::map<ShardName, Time> unsure_;    ///< when bots that say nothing of their login are taken for logged in
   std::set<std::string> asking_kinds_;  ///< of bots: where one asks, so do the others
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there

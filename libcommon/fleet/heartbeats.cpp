@@ -14,7 +14,7 @@ double intervals(Instant from, Instant to, Millis interval) {
 
 }  // namespace
 
-std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool disperse) {
+std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool disperse, std::size_t most) {
   if (ring_.empty() || !counted_) {
     counted_ = now;
     credit_ = 0;
@@ -22,16 +22,13 @@ std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool dis
   }
   const auto size = static_cast<double>(ring_.size());
   const double passed = intervals(*counted_, now, interval);
-  if (!disperse) {
-    if (passed < 1) return {};
+  if (disperse || passed >= 1) {
+    // After a pause (the process was stopped) nobody is asked twice.
+    credit_ = std::min(credit_ + passed * size, size);
     counted_ = now;
-    return {ring_.begin(), ring_.end()};
   }
-  // After a pause (the process was stopped) nobody is asked twice.
-  credit_ = std::min(credit_ + passed * size, size);
-  counted_ = now;
   std::vector<ShardName> shards;
-  for (; credit_ >= 1; credit_ -= 1) {
+  for (; credit_ >= 1 && shards.size() < most; credit_ -= 1) {
     auto at = last_ ? ring_.upper_bound(*last_) : ring_.begin();
     if (at == ring_.end()) at = ring_.begin();
     last_ = *at;
@@ -42,6 +39,7 @@ std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool dis
 
 std::optional<Instant> HeartbeatRing::next(Instant now, Millis interval, bool disperse) const {
   if (ring_.empty()) return std::nullopt;
+  if (credit_ >= 1) return now;
   const auto from = counted_.value_or(now);
   const double share = disperse ? (1 - credit_) / static_cast<double>(ring_.size()) : 1;
   const auto wait =

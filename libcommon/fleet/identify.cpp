@@ -1,6 +1,7 @@
 #include "fleet/identify.hpp"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 namespace smaster::fleet {
@@ -21,6 +22,8 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
   }
   limits_ = limits;
   drifted_ = false;
+  waiting_in_.clear();
+  for (const auto& [place, waiting] : queue_) count_waiting(waiting.ids, 1);
   if (!limits_ || !limits_->remaining) return;
   for (const auto& [key, given] : given_) {
     if (!given.sent) count(static_cast<std::int64_t>(given.ids.size()));
@@ -30,18 +33,20 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
 // ---- waiting ----
 
 void IdentifyQueue::enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now) {
-  const auto found = waiting_.find(key);
   if (ids.empty()) return;
-  if (found != waiting_.end() && found->second.ids == ids) {
-    found->second.ask = ask;
-    found->second.asked = now;
-    return;
+  if (const auto found = waiting_.find(key); found != waiting_.end()) {
+    if (auto& waiting = queue_.at(found->second); waiting.ids == ids) {
+      waiting.ask = ask;
+      waiting.asked = now;
+      return;
+    }
+    leave(found);
   }
-  if (found != waiting_.end()) leave(found);
   const auto turns = turns_.find(key.shard);
   const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), key};
-  waiting_.emplace(std::move(key), Waiting{ids, ask, now, place});
-  queue_.insert(place);
+  queue_.emplace(place, Waiting{ids, ask, now});
+  waiting_.emplace(std::move(key), place);
+  count_waiting(ids, 1);
 }
 
 void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
@@ -59,8 +64,8 @@ void IdentifyQueue::forget(const ShardName& shard) {
 
 void IdentifyQueue::forget_login(const ShardName& shard, ShardId id, std::uint64_t ask) {
   const Key key{shard, id};
-  if (const auto found = waiting_.find(key); found != waiting_.end() && found->second.ask == ask)
-    leave(found);
+  const auto found = waiting_.find(key);
+  if (found != waiting_.end() && queue_.at(found->second).ask == ask) leave(found);
   const auto given = given_.find(key);
   if (given != given_.end() && given->second.ask == ask && !given->second.sent) give_back(given);
 }
@@ -71,16 +76,29 @@ void IdentifyQueue::forget_logins(const ShardName& shard) {
   }
 }
 
-void IdentifyQueue::leave(std::map<Key, Waiting>::iterator waiting) {
-  queue_.erase(waiting->second.place);
-  waiting_.erase(waiting);
-  if (waiting_.empty()) turns_.clear();
+void IdentifyQueue::leave(std::map<Key, Place>::iterator waiting) { leave(queue_.find(waiting->second)); }
+
+void IdentifyQueue::leave(Queue::iterator at) {
+  count_waiting(at->second.ids, -1);
+  waiting_.erase(at->first.key);
+  queue_.erase(at);
+  if (queue_.empty()) turns_.clear();
 }
 
-IdentifyQueue::Buckets IdentifyQueue::buckets_of(const Ids& ids) const {
-  Buckets buckets;
+void IdentifyQueue::count_waiting(const Ids& ids, std::int32_t change) {
+  if (!limits_) return;
+  for_each_bucket(ids, [&](std::int32_t bucket, std::int32_t logins) {
+    const auto counted = waiting_in_.try_emplace(bucket).first;
+    if ((counted->second += change * logins) == 0) waiting_in_.erase(counted);
+  });
+}
+
+template <class Visit>
+void IdentifyQueue::for_each_bucket(const Ids& ids, Visit visit) const {
+  if (ids.size() == 1) return visit(bucket_of(ids.front()), 1);
+  std::map<std::int32_t, std::int32_t> buckets;
   for (const auto id : ids) ++buckets[bucket_of(id)];
-  return buckets;
+  for (const auto& [bucket, logins] : buckets) visit(bucket, logins);
 }
 
 IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
@@ -89,12 +107,13 @@ IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
 }
 
 /// A bot that asks after it was started in its turn needs no second one.
-Time IdentifyQueue::free_at(std::int32_t bucket, const Key& key) const {
+Time IdentifyQueue::free_at(std::int32_t bucket, const Key* key) const {
   const auto found = buckets_.find(bucket);
   if (found == buckets_.end()) return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
   const auto& bucket_now = found->second;
   const auto& holder = bucket_now.holder;
-  const bool own = holder && holder->shard == key.shard && holder->id == kStart && key.id != kStart;
+  const bool own =
+      key != nullptr && holder && holder->shard == key->shard && holder->id == kStart && key->id != kStart;
   return (own ? bucket_now.before : bucket_now.last) + kIdentifyInterval;
 }
 
@@ -106,12 +125,12 @@ bool IdentifyQueue::exhausted(Time now, std::size_t ids) const {
 }
 
 /// The logins that a turn adds to those counted: none where its start was counted.
-std::size_t IdentifyQueue::logins_of(const Place& place) const {
-  const auto started = given_.find({place.key.shard, kStart});
-  const bool counted = place.key.id != kStart && started != given_.end() &&
-                       std::find(started->second.ids.begin(), started->second.ids.end(), place.key.id) !=
-                           started->second.ids.end();
-  return counted ? 0 : waiting_.at(place.key).ids.size();
+std::size_t IdentifyQueue::logins_of(const Key& key, const Ids& ids) const {
+  const auto started = given_.find({key.shard, kStart});
+  const bool counted =
+      key.id != kStart && started != given_.end() &&
+      std::find(started->second.ids.begin(), started->second.ids.end(), key.id) != started->second.ids.end();
+  return counted ? 0 : ids.size();
 }
 
 std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
@@ -119,30 +138,27 @@ std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
   expire(now);
   std::set<std::int32_t> awaited;  // by somebody whose turn comes first
   for (auto at = queue_.begin(); at != queue_.end();) {
-    const auto place = *at++;
-    const auto waiting = waiting_.find(place.key);
-    const auto ids = waiting->second.ids;
-    const auto ask = waiting->second.ask;
-    const auto waited = now - waiting->second.asked;
+    const auto here = at++;
+    const auto& key = here->first.key;
+    const auto& ids = here->second.ids;
     if (limits_) {
-      if (exhausted(now, logins_of(place))) break;
-      const auto buckets = buckets_of(ids);
-      const bool free = std::all_of(buckets.begin(), buckets.end(), [&](const auto& bucket) {
-        return now >= free_at(bucket.first, place.key) && !awaited.contains(bucket.first);
+      if (awaited.size() == waiting_in_.size() || exhausted(now, logins_of(key, ids))) break;
+      bool free = true;
+      for_each_bucket(ids, [&](std::int32_t bucket, std::int32_t) {
+        free = free && now >= free_at(bucket, &key) && !awaited.contains(bucket);
       });
       if (!free) {
-        for (const auto& [bucket, logins] : buckets) awaited.insert(bucket);
-        if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
+        for_each_bucket(ids, [&](std::int32_t bucket, std::int32_t) { awaited.insert(bucket); });
         continue;
       }
-      if (place.key.id != kStart) asks(place.key.shard);
+      if (key.id != kStart) asks(key.shard);
       count(static_cast<std::int64_t>(ids.size()));
-      hold(place.key, ids, ask, now + (place.key.id == kStart ? patience_ : kPermitValidity), now);
+      hold(key, ids, here->second.ask, now + (key.id == kStart ? patience_ : kPermitValidity), now);
     }
-    const auto kind = place.key.id == kStart ? Turn::Kind::start : Turn::Kind::login;
-    turns.push_back({kind, place.key.shard, ids, ask, waited});
-    ++turns_[place.key.shard];
-    leave(waiting_.find(place.key));
+    const auto kind = key.id == kStart ? Turn::Kind::start : Turn::Kind::login;
+    turns.push_back({kind, key.shard, ids, here->second.ask, now - here->second.asked});
+    ++turns_[key.shard];
+    leave(here);
   }
   return turns;
 }
@@ -150,18 +166,19 @@ std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
 std::optional<Time> IdentifyQueue::next(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  if (exhausted(now, logins_of(*queue_.begin()))) return limits_->reset_at;
+  const auto& [first, waits] = *queue_.begin();
+  if (exhausted(now, logins_of(first.key, waits.ids))) return limits_->reset_at;
   auto earliest = Time::max();
   std::set<std::int32_t> awaited;
-  for (const auto& place : queue_) {
+  for (const auto& entry : queue_) {
     auto at = now;
     bool next_in_all = true;
-    for (const auto& [bucket, logins] : buckets_of(waiting_.at(place.key).ids)) {
+    for_each_bucket(entry.second.ids, [&](std::int32_t bucket, std::int32_t) {
       next_in_all = awaited.insert(bucket).second && next_in_all;
-      at = std::max(at, free_at(bucket, place.key));
-    }
+      at = std::max(at, free_at(bucket, &entry.first.key));
+    });
     if (next_in_all) earliest = std::min(earliest, at);
-    if (static_cast<std::int32_t>(awaited.size()) == limits_->max_concurrency) break;
+    if (awaited.size() == waiting_in_.size()) break;
   }
   return earliest;
 }
@@ -169,19 +186,36 @@ std::optional<Time> IdentifyQueue::next(Time now) const {
 std::optional<Time> IdentifyQueue::all_started(Time now) const {
   if (queue_.empty()) return std::nullopt;
   if (!limits_) return now;
-  const auto begin = exhausted(now, logins_of(*queue_.begin())) ? limits_->reset_at : now;
-  std::map<std::int32_t, Time> turns;
+  const auto& [first, waits] = *queue_.begin();
+  const auto begin = exhausted(now, logins_of(first.key, waits.ids)) ? limits_->reset_at : now;
   auto last = begin;
-  for (const auto& place : queue_) {
-    const auto buckets = buckets_of(waiting_.at(place.key).ids);
-    auto start = begin;
-    for (const auto& [bucket, logins] : buckets) {
-      start = std::max(start, turns.emplace(bucket, free_at(bucket, place.key)).first->second);
-    }
-    for (const auto& [bucket, logins] : buckets) turns[bucket] = start + logins * kIdentifyInterval;
-    last = std::max(last, start);
+  for (const auto& [bucket, logins] : waiting_in_) {
+    last = std::max(last, std::max(begin, free_at(bucket, nullptr)) + (logins - 1) * kIdentifyInterval);
   }
   return last;
+}
+
+std::vector<IdentifyQueue::Wish> IdentifyQueue::wishes_of(const ShardName& shard) const {
+  std::vector<Wish> wishes;
+  for (auto at = waiting_.lower_bound({shard, kStart}); at != waiting_.end() && at->first.shard == shard;
+       ++at) {
+    wishes.push_back({shard, at->first.id, queue_.at(at->second).ids});
+  }
+  return wishes;
+}
+
+IdentifyQueue IdentifyQueue::without_waiting() const {
+  IdentifyQueue copy(since_);
+  copy.before_ = before_;
+  copy.limits_ = limits_;
+  copy.patience_ = patience_;
+  copy.given_ = given_;
+  copy.buckets_ = buckets_;
+  return copy;
+}
+
+void IdentifyQueue::want(const Wish& wish, Time now) {
+  enqueue({wish.shard, wish.id}, wish.ids, kNoAsk, now);
 }
 
 // ---- what becomes of turns ----
@@ -194,14 +228,14 @@ void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time
   // What an earlier process of the same name may have sent is known no better than now.
   if (const auto earlier = given_.find(key); earlier != given_.end()) release(earlier, now);
   auto latest = until;
-  for (const auto& [number, logins] : buckets_of(ids)) {
+  for_each_bucket(ids, [&](std::int32_t number, std::int32_t logins) {
     auto& bucket = bucket_of(number);
     // A bucket that is held by another is held until both are over.
     bucket.before = bucket.last;
     bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
     bucket.holder = key;
     latest = std::max(latest, bucket.last);
-  }
+  });
   given_.emplace(key, Given{ids, ask, latest, std::nullopt});
 }
 

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <vector>
 
 #include "base/types.hpp"
@@ -89,9 +88,21 @@ class IdentifyQueue {
   [[nodiscard]] std::vector<Turn> due(Time now);
   /// When `due` has something to give again; nothing while nobody waits.
   [[nodiscard]] std::optional<Time> next(Time now) const;
-  /// When the last of those who wait has had its turn, as things are.
+  /// When the last of those who wait has had its turn, as things are; sooner than it will be where one
+  /// process waits for several buckets at once.
   [[nodiscard]] std::optional<Time> all_started(Time now) const;
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+
+  /// What a shard waits for, to be wanted again in a copy: copied in one piece, thousands who wait would keep
+  /// everybody else waiting.
+  struct Wish {
+    ShardName shard;
+    ShardId id;  ///< whose login; kNoShard: the process' start
+    std::vector<ShardId> ids;
+  };
+  [[nodiscard]] std::vector<Wish> wishes_of(const ShardName& shard) const;
+  [[nodiscard]] IdentifyQueue without_waiting() const;
+  void want(const Wish& wish, Time now);
 
   // ---- what became of a turn ----
 
@@ -118,7 +129,7 @@ class IdentifyQueue {
     ShardId id;
     auto operator<=>(const Key&) const = default;
   };
-  static constexpr ShardId kStart{-1};
+  static constexpr ShardId kStart = kNoShard;
   struct Place {
     std::int32_t turns;  ///< that its shard has had
     ShardId first;
@@ -129,7 +140,6 @@ class IdentifyQueue {
     Ids ids;
     std::uint64_t ask;
     Time asked;
-    Place place;
   };
   /// A turn that was given and of which it is not yet known when it became a login.
   struct Given {
@@ -144,30 +154,35 @@ class IdentifyQueue {
     Time before;                ///< `last` without the holder's
     Time unasked{};             ///< the last IDENTIFY without a permit
   };
-  using Buckets = std::map<std::int32_t, std::int32_t>;
+  using Queue = std::map<Place, Waiting>;
 
   void enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now);
-  void leave(std::map<Key, Waiting>::iterator waiting);
+  void leave(std::map<Key, Place>::iterator waiting);
+  void leave(Queue::iterator at);
+  void count_waiting(const Ids& ids, std::int32_t change);
   void hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now);
   void give_back(std::map<Key, Given>::iterator given);
   void release(std::map<Key, Given>::iterator given, Time last);
   void expire(Time now);
   void count(std::int64_t logins);
   Bucket& bucket_of(std::int32_t bucket);
-  /// How many of the ids are in each bucket.
-  [[nodiscard]] Buckets buckets_of(const Ids& ids) const;
+  /// visit(bucket, how many of the ids are in it), for each that one of them is in.
+  template <class Visit>
+  void for_each_bucket(const Ids& ids, Visit visit) const;
   [[nodiscard]] std::int32_t bucket_of(ShardId id) const { return id.value % limits_->max_concurrency; }
-  [[nodiscard]] Time free_at(std::int32_t bucket, const Key& key) const;
+  [[nodiscard]] Time free_at(std::int32_t bucket, const Key* key) const;
   [[nodiscard]] bool exhausted(Time now, std::size_t ids) const;
-  [[nodiscard]] std::size_t logins_of(const Place& place) const;
+  [[nodiscard]] std::size_t logins_of(const Key& key, const Ids& ids) const;
 
   Time since_;
   std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
   std::optional<IdentifyLimits> limits_;
   bool drifted_ = false;
   Millis patience_ = kLoginPatience;
-  std::map<Key, Waiting> waiting_;
-  std::set<Place> queue_;
+  Queue queue_;
+  std::map<Key, Place> waiting_;  ///< of each, its place in the queue
+  /// The logins that wait in each bucket; a look at the queue ends where each of these has its next.
+  std::map<std::int32_t, std::int32_t> waiting_in_;
   std::map<ShardName, std::int32_t> turns_;  ///< had since nobody waited
   std::map<Key, Given> given_;
   std::map<std::int32_t, Bucket> buckets_;

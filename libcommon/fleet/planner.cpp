@@ -13,26 +13,35 @@ constexpr std::int32_t kMasterId = 1000;  ///< the original master's choice
 /// One run of the rules over the board.
 class Step {
  public:
-  explicit Step(Board& board) : board_(board), settings_(board.settings()) {}
+  Step(Board& board, std::size_t most) : board_(board), settings_(board.settings()), most_(most) {}
 
   Plan run(Time now) {
-    board_.look(now);
-    while (!board_.due.empty()) {
+    plan_.more = !board_.look(now, most_) || !carry_out(now);
+    return std::move(plan_);
+  }
+
+ private:
+  /// Whether all was done that is to be done. Each rule goes by what those before it have left: none is begun
+  /// before they are through.
+  bool carry_out(Time now) {
+    while (!full() && !board_.due.empty()) {
       auto& entry = **board_.due.begin();
       assign(entry, board_.rightful(entry));
     }
     use_spares();
     convert();
     place();
-    while (replace_a_dead_one()) place();
-    stop_the_old_generation();
-    if (settings_.rebalance) move_one();
+    while (!full() && replace_a_dead_one()) place();
+    if (!full()) stop_the_old_generation();
+    if (!full() && settings_.rebalance) move_one();
     tell_the_silent(now);
+    if (full()) return false;
     plan_.generate = missing_config();
-    return std::move(plan_);
+    return true;
   }
 
- private:
+  [[nodiscard]] bool full() const { return plan_.assignments.size() + plan_.reboots.size() >= most_; }
+
   void assign(Entry& entry, Role role) {
     plan_.assignments.push_back({entry.seat->info.id, role});
     board_.give(entry, std::move(role));
@@ -50,12 +59,12 @@ class Step {
   /// The old generation's shards keep their ids with the new count; one that has room takes more when nobody
   /// else could.
   void convert() {
-    while (!board_.convertible.empty()) {
+    while (!full() && !board_.convertible.empty()) {
       auto& entry = **board_.convertible.begin();
       if (!may_go_down(entry)) break;
       auto ids = board_.obtainable(entry);
       if (board_.idle_capacity == 0 && entry.connected) {
-        for (const auto id : board_.open_ids(entry.capacity - ids.size())) ids.push_back(id);
+        for (const auto id : board_.open.lowest(entry.capacity - ids.size())) ids.push_back(id);
       }
       assign(entry, std::move(ids));
     }
@@ -63,9 +72,10 @@ class Step {
 
   /// Open ids go to shards that have none, on the host that is the least full: nobody goes down for them.
   void use_spares() {
-    for (auto* idle = board_.next_idle(); idle != nullptr && !board_.open.empty();
-         idle = board_.next_idle()) {
-      assign(*idle, board_.open_ids(idle->capacity));
+    while (!full() && !board_.open.empty()) {
+      auto* const idle = board_.next_idle();
+      if (idle == nullptr) break;
+      assign(*idle, board_.open.lowest(idle->capacity));
     }
   }
 
@@ -73,19 +83,19 @@ class Step {
   /// room, which restarts them.
   void place() {
     use_spares();
-    while (!board_.open.empty()) {
+    while (!full() && !board_.open.empty()) {
       if (settings_.strategy != Strategy::blue_green && !board_.surplus.empty()) {
         auto& entry = **board_.surplus.begin();
         if (entry.connected) {
           if (!may_go_down(entry)) break;
-          assign(entry, board_.open_ids(entry.capacity));
+          assign(entry, board_.open.lowest(entry.capacity));
           continue;
         }
       }
       if (board_.roomy.empty()) break;
       auto& entry = **board_.roomy.begin();
       auto ids = entry.part.claims;
-      for (const auto id : board_.open_ids(entry.standing.room)) ids.push_back(id);
+      for (const auto id : board_.open.lowest(entry.standing.room)) ids.push_back(id);
       assign(entry, std::move(ids));
     }
   }
@@ -106,7 +116,7 @@ class Step {
   /// Who has nothing to do in the new generation goes once that can do without.
   void stop_the_old_generation() {
     if (!old_may_go()) return;
-    while (!board_.surplus.empty()) assign(**board_.surplus.begin(), Role{});
+    while (!full() && !board_.surplus.empty()) assign(**board_.surplus.begin(), Role{});
   }
 
   [[nodiscard]] bool old_may_go() const {
@@ -129,12 +139,12 @@ class Step {
   }
 
   void tell_the_silent(Time now) {
-    while (!board_.reboots.empty()) {
+    while (!full() && !board_.reboots.empty()) {
       auto& seat = *(*board_.reboots.begin())->seat;
       seat.reboot_asked = now;
       plan_.reboots.push_back(seat.info.id);
       board_.changed(seat);
-      board_.look(now);
+      (void)board_.look(now, kAll);
     }
   }
 
@@ -146,6 +156,7 @@ class Step {
 
   Board& board_;
   const PlanSettings& settings_;
+  const std::size_t most_;
   Plan plan_;
 };
 
@@ -182,9 +193,9 @@ void Planner::add(Seat& seat) { board_->add(seat); }
 void Planner::remove(Seat& seat) { board_->remove(seat); }
 void Planner::changed(Seat& seat) { board_->changed(seat); }
 
-Plan Planner::step(Time now) {
+Plan Planner::step(Time now, std::size_t most) {
   if (!board_->settings().goal.known()) return {};
-  return Step(*board_).run(now);
+  return Step(*board_, most).run(now);
 }
 
 Progress Planner::progress() const {
@@ -193,7 +204,7 @@ Progress Planner::progress() const {
   progress.up = static_cast<std::int64_t>(board.ids_up);
   progress.placed = static_cast<std::int64_t>(board.placed());
   progress.moving = static_cast<std::int64_t>(board.moving);
-  progress.old = static_cast<std::int64_t>(board.old);
+  progress.old = static_cast<std::int64_t>(board.old + board.unlisted());
   progress.spares = static_cast<std::int64_t>(board.idle_capacity);
   return progress;
 }

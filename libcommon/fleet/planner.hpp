@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -28,8 +29,8 @@ struct PlanSettings {
   bool auto_generate = true;  ///< make configs for shards that the goal needs
   Patience patience;
   Strategy strategy = Strategy::at_once;
-  unsigned max_down = 1;   ///< rolling: shards that may be down at a time
-  bool rebalance = false;  ///< even out the ids over the hosts
+  unsigned max_down = 1;             ///< rolling: shards that may be down at a time
+  bool rebalance = false;            ///< even out the ids over the hosts
   Millis gateway_patience{180'000};  ///< how long a bot may be without a gateway connection
   Millis login_patience{15'000};     ///< how long a bot that says nothing is not taken for logged in
   bool operator==(const PlanSettings&) const = default;
@@ -58,15 +59,19 @@ struct Plan {
   std::vector<ShardName> reboots;   ///< silent ones, to be told to restart their bots
   std::vector<Unwell> unwell;       ///< the same of those without a gateway
   Generate generate = Generate::nothing;
+  bool more = false;  ///< there is more to do than one step may; another is due at once
   bool operator==(const Plan&) const = default;
 };
+
+/// No limit to what one step does.
+inline constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
 /// How far the fleet is on its way to the goal.
 struct Progress {
   std::int64_t up = 0;      ///< ids of the goal that run
   std::int64_t placed = 0;  ///< that somebody was given
   std::int64_t moving = 0;  ///< shards that are starting
-  std::int64_t old = 0;     ///< shards that have ids of another generation
+  std::int64_t old = 0;     ///< shards that have ids of another generation, or may have as far as is known
   std::int64_t spares = 0;  ///< ids that shards without any could take at once
 };
 
@@ -93,8 +98,9 @@ class Planner {
   void remove(Seat& seat);
 
   /// Makes what must be done true in the seats' `info` and `reboot_asked`, and says what it was. A second
-  /// step at the same time does nothing.
-  [[nodiscard]] Plan step(Time now);
+  /// step at the same time does nothing. `most`: so many seats are looked at, and so many orders given; what
+  /// is then left is for further steps, which together do what one without a limit does.
+  [[nodiscard]] Plan step(Time now, std::size_t most = kAll);
   [[nodiscard]] Progress progress() const;
   /// All is quiet, and no move would even out the hosts. Looks at all of the fullest one's seats.
   [[nodiscard]] bool is_even() const;

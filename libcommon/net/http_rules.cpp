@@ -17,7 +17,9 @@ namespace urls = boost::urls;
 bool is_host(std::string_view text) {
   if (text.empty()) return true;  // as HTTP has it for targets without an authority
   const auto authority = urls::parse_authority(text);
-  return authority && !authority->has_userinfo();
+  if (!authority || authority->has_userinfo()) return false;
+  // Boost.URL takes any digits for a port, and 0 for the number of those that are none.
+  return !authority->has_port() || authority->port().empty() || authority->port_number() != 0;
 }
 
 std::string_view field(const http::request_header<>& request, http::field name) {

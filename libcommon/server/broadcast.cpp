@@ -79,16 +79,15 @@ void answer_later(Core& core, OnBroadcast then, BroadcastResult result) {
 
 void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis timeout) {
   // As the original does: only ids that registered shards have are asked, and the array is as long as those.
-  std::int32_t registered = 0;
-  for (const auto& [name, shard] : core.fleet.shards()) {
-    if (!shard.info.is_master && shard.info.registered()) ++registered;
-  }
-  std::vector<ShardId> ids;
-  for (const auto& [id, shard] : core.fleet.by_id()) {
-    if (shard->info.registered()) ids.push_back(id);
-  }
+  auto ids = all_ids(core);
+  std::erase_if(ids, [&core](ShardId id) {
+    const auto* const shard = core.fleet.holder(id);
+    return shard == nullptr || !shard->info.registered();
+  });
   if (ids.empty()) return answer_later(core, std::move(then), {R"("No Shards")", "[]", {}});
-  const auto length = std::max(std::min(registered, core.fleet.goal().value), ids.back().value + 1);
+  const auto registered = static_cast<std::int64_t>(core.fleet.registered());
+  const auto length = std::max(std::min<std::int64_t>(registered, core.fleet.goal().value),
+                               ids.back().value + std::int64_t{1});
   auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length));
   Eval::start(
       core, std::move(question), ids, timeout,
@@ -117,10 +116,9 @@ void broadcast_as_discord(Core& core, Question question, std::optional<std::int6
         core, std::move(then),
         discord_error("ShardingShardNotFound", "Shard " + std::to_string(*shard) + " could not be found."));
   }
-  const auto by_id = core.fleet.by_id();
-  const auto connected = [&](ShardId id) {
-    const auto found = by_id.find(id);
-    return found != by_id.end() && found->second->connected;
+  const auto connected = [&core](ShardId id) {
+    const auto* const holder = core.fleet.holder(id);
+    return holder != nullptr && holder->connected;
   };
   auto ids = all_ids(core);
   if (shard) ids.assign(1, ShardId{static_cast<std::int32_t>(*shard)});

@@ -131,14 +131,18 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     co_return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
   }
 
-  const auto targets = respawn_targets(context.core, *ids);
   auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  auto watch = std::make_shared<RespawnWatch>(context.core, targets);
+  auto watch = std::make_shared<RespawnWatch>(context.core);
+  Slice slice(context.core.slices, kForOperators);
+  co_await slice.next();
+  const auto targets = respawn_targets(context.core, *ids);
+  for (const auto& target : targets) {
+    if (slice.over()) co_await slice.next();
+    watch->add(target);
+  }
   respawn(context.core, targets, *delay);
   std::int64_t turn = 0;
   std::map<ShardName, ShardId> by_name;
-  Slice slice(context.core.slices, kForOperators);
-  co_await slice.next();
   for (const auto& target : targets) {
     if (slice.over()) co_await slice.next();
     bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};

@@ -33,9 +33,9 @@ Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
   return std::optional(std::move(ids));
 }
 
-/// The ids of those whose row of the stats fulfils all conditions.
-net::Task<Result<std::set<ShardId>>> ids_where(Core& core, const std::vector<Condition>& conditions) {
-  std::set<ShardName> names;
+/// The ids of those whose row of the stats fulfils all conditions, in their order.
+net::Task<Result<std::vector<ShardId>>> ids_where(Core& core, const std::vector<Condition>& conditions) {
+  std::vector<ShardName> names;
   std::set<std::string> unknown;
   bool stats = false;
   for (const auto& condition : conditions) {
@@ -47,15 +47,17 @@ net::Task<Result<std::set<ShardId>>> ids_where(Core& core, const std::vector<Con
   co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
     const auto row = row_json(core, entry.second, stats);
     std::erase_if(unknown, [&row](const std::string& path) { return has_field(row, path); });
-    if (fulfils(row, conditions)) names.insert(entry.first);
+    if (fulfils(row, conditions)) names.push_back(entry.first);
   });
   if (!unknown.empty()) {
     co_return fail(ErrorKind::usage, "no shard has a field \"" + *unknown.begin() +
                                          "\"; \"smaster stats --json\" shows which there are");
   }
-  std::set<ShardId> ids;
-  for (const auto& [id, shard] : core.fleet.by_id()) {
-    if (names.contains(shard->info.id)) ids.insert(id);
+  std::vector<ShardId> ids;
+  for (const auto id : all_ids(core)) {
+    if (slice.over()) co_await slice.next();
+    const auto* const shard = core.fleet.holder(id);
+    if (shard != nullptr && std::binary_search(names.begin(), names.end(), shard->info.id)) ids.push_back(id);
   }
   co_return ids;
 }
@@ -105,9 +107,9 @@ Result<Millis> milliseconds(const bj::object& body, std::string_view key, Millis
 net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(Core& core, const bj::object& body) {
   auto ids = listed_ids(body);
   if (!ids) co_return ids;
-  const auto narrow = [&ids](const std::set<ShardId>& allowed) {
-    if (!*ids) ids->emplace(allowed.begin(), allowed.end());
-    std::erase_if(**ids, [&](ShardId id) { return !allowed.contains(id); });
+  const auto narrow = [&ids](std::vector<ShardId> allowed) {
+    if (!*ids) return void(ids->emplace(std::move(allowed)));
+    std::erase_if(**ids, [&](ShardId id) { return !std::binary_search(allowed.begin(), allowed.end(), id); });
   };
   if (const auto* guild = body.if_contains("guild"); guild != nullptr) {
     const auto owner = guild->is_string()
@@ -128,9 +130,9 @@ net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(Core& core, con
     conditions.push_back({"host", Condition::Compare::equal, std::string(host->get_string())});
   }
   if (!conditions.empty()) {
-    const auto found = co_await ids_where(core, conditions);
+    auto found = co_await ids_where(core, conditions);
     if (!found) co_return found.error();
-    narrow(*found);
+    narrow(std::move(*found));
   }
   co_return ids;
 }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
-#include <map>
 #include <utility>
 
 #include "base/text.hpp"
@@ -13,8 +12,10 @@
 namespace smaster::server {
 namespace {
 
-/// Shards that are asked, or given up, in one turn of the loop.
+/// Shards that are found, or given up, in one turn of the loop; and how long some are asked in one.
+constexpr std::size_t kFoundAtOnce = 1000;
 constexpr std::size_t kAtOnce = 100;
+constexpr Millis kAsking{2};
 constexpr std::int32_t kNotAsked = -1;
 
 }  // namespace
@@ -45,39 +46,45 @@ std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vect
   auto eval = std::make_shared<Eval>(core);
   eval->question_ = std::move(question);
   eval->listener_ = std::make_shared<const Listener>(Listener{std::move(on_answer), std::move(on_end)});
-  net::asio::post(core.context, [eval, ids, timeout] { eval->begin(ids, timeout); });
+  eval->ids_ = ids;
+  net::asio::post(core.context, [eval, timeout] { eval->begin(timeout); });
   return eval;
 }
 
-void Eval::begin(const std::vector<ShardId>& ids, Millis timeout) {
+void Eval::begin(Millis timeout) {
   if (!listener_) return;
   ++core_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
-  const auto by_id = core_.fleet.by_id();
-  std::map<ShardName, std::size_t> shared;  // a process that runs several ids answers once
-  for (const auto id : ids) {
-    const auto found = by_id.find(id);
-    if (found == by_id.end()) {
-      targets_.push_back({{id}, std::nullopt});
-      continue;
-    }
-    const auto& info = found->second->info;
-    const bool several = info.goal.ids.size() > 1;
-    const auto first = several ? shared.emplace(info.id, targets_.size()).first->second : targets_.size();
-    if (first == targets_.size()) targets_.push_back({{}, info.id});
-    targets_[first].ids.push_back(id);
-  }
   timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
     if (!error) self->give_up(timeout);
   });
-  ask_some();
+  find_some();
+}
+
+void Eval::find_some() {
+  if (!listener_) return;
+  const auto end = std::min(found_ + kFoundAtOnce, ids_.size());
+  while (found_ < end) find_next();
+  if (found_ == ids_.size()) return ask_some();
+  net::asio::post(core_.context, [self = shared_from_this()] { self->find_some(); });
+}
+
+void Eval::find_next() {
+  const auto id = ids_[found_++];
+  const auto* const holder = core_.fleet.holder(id);
+  if (holder == nullptr) return targets_.push_back({{id}, std::nullopt});
+  const auto& info = holder->info;
+  const bool several = info.goal.ids.size() > 1;
+  const auto first = several ? shared_.emplace(info.id, targets_.size()).first->second : targets_.size();
+  if (first == targets_.size()) targets_.push_back({{}, info.id});
+  targets_[first].ids.push_back(id);
 }
 
 /// Some at a time: the first answers are there long before the last of thousands is asked.
 void Eval::ask_some() {
-  const auto end = std::min(next_ + kAtOnce, targets_.size());
-  while (next_ < end && listener_ && late_.empty()) ask(targets_[next_++]);
+  const auto until = net::now() + kAsking;
+  while (next_ < targets_.size() && listener_ && late_.empty() && net::now() < until) ask(targets_[next_++]);
   if (!late_.empty()) return;
   if (next_ < targets_.size() && listener_) {
     return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
@@ -137,6 +144,7 @@ void Eval::tell(const EvalAnswer& answer) {
 
 /// In the order of their ids, since people read it; some at a time.
 void Eval::give_up(Millis timeout) {
+  while (found_ < ids_.size()) find_next();
   for (const auto& [id, waiting] : waiting_) late_.push_back(id);
   std::sort(late_.begin(), late_.end());
   for (auto next = next_; next < targets_.size(); ++next) late_.push_back(kNotAsked);

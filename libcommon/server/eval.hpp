@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -77,7 +78,9 @@ class Eval : public std::enable_shared_from_this<Eval> {
     std::optional<ShardName> name;  ///< none: no shard has the id
   };
 
-  void begin(const std::vector<ShardId>& ids, Millis timeout);
+  void begin(Millis timeout);
+  void find_some();
+  void find_next();
   void ask_some();
   void ask(const Target& target);
   void answered(ShardId id, const socketio::Arguments* arguments);
@@ -93,6 +96,9 @@ class Eval : public std::enable_shared_from_this<Eval> {
   std::shared_ptr<const Listener> listener_;  ///< none once it has ended
   Question question_;
   std::shared_ptr<const std::string> for_agents_, for_others_;  ///< the question as it is sent
+  std::vector<ShardId> ids_;
+  std::size_t found_ = 0;                    ///< of the ids, those that have their target
+  std::map<ShardName, std::size_t> shared_;  ///< targets of several ids: such a process answers once
   std::vector<Target> targets_;
   std::size_t next_ = 0;                               ///< of the targets
   std::vector<std::int32_t> late_;                     ///< ids that are being given up

@@ -24,9 +24,11 @@ namespace asio = net::asio;
 constexpr std::chrono::seconds kFlushInterval{1};
 constexpr Millis kFirstCorrectionPause{1'000};
 constexpr unsigned kQuietHeartbeats = 2;
-/// Shards that are added, or removed, in one turn of the loop.
+/// Shards that are added, removed, saved or asked in one turn of the loop.
 constexpr std::size_t kAddedAtOnce = 500;
-constexpr std::size_t kRemovedAtOnce = 100;
+constexpr std::size_t kRemovedAtOnce = 40;
+constexpr std::size_t kSavedAtOnce = 200;
+constexpr std::size_t kAskedAtOnce = 200;
 /// What an agent's bot gets to end when it has lost its master (kLostGrace), and a little for the way.
 constexpr Millis kAgentMargin{7'000};
 /// From one alert of a duplicate to the next.
@@ -71,6 +73,15 @@ void Fleet::take(Kept kept) {
     dispatch_.limit(*limits);
     budget_ = *limits;
   }
+}
+
+net::Task<> Fleet::take_in_turns(Kept kept) {
+  std::size_t taken = 0;
+  for (auto& info : std::exchange(kept.shards, {})) {
+    if (++taken % kAddedAtOnce == 0) co_await asio::post(context_, net::use_task);
+    insert(std::move(info));
+  }
+  take(std::move(kept));
 }
 
 net::Task<Result<Kept>> Fleet::read_in_store() {
@@ -133,36 +144,38 @@ void Fleet::insert(fleet::ShardInfo info) {
   shard.registration = ++registrations_;
   if (shard.info.holder.known()) shard.margin = kAgentMargin;
   index_.emplace(name, &shard);
+  list(shard);
+  if (shard.info.is_master) masters_.insert(name);
+  if (counts_as_registered(shard)) ++registered_;
   if (name.is_further()) processes_[name.process(0)].insert(name);
   dispatch_.add(shard);
 }
 
-Fleet::ById Fleet::by_id() {
-  std::vector<Shard*> holders(static_cast<std::size_t>(std::max(goal().value, 0)));
-  const auto add = [&](bool present) {
-    for (auto& [name, shard] : shards_) {
-      const auto& goal_role = shard.info.goal;
-      if (shard.info.is_master || (goal_role.count == goal()) != present) continue;
-      for (const auto id : goal_role.ids) {
-        if (id.value >= goal().value) continue;
-        auto& holder = holders[static_cast<std::size_t>(id.value)];
-        if (holder == nullptr) holder = &shard;
-      }
-    }
-  };
-  add(true);
-  add(false);  // while the count changes, the old generation stands in for what is not there yet
-  ById::sequence_type found;
-  found.reserve(holders.size());
-  for (std::int32_t id = 0; id < goal().value; ++id) {
-    if (auto* const holder = holders[static_cast<std::size_t>(id)]) found.emplace_back(ShardId{id}, holder);
+/// Its role has changed: it is found by its new ids.
+void Fleet::list(Shard& shard) {
+  for (const auto id : shard.listed.ids) {
+    const auto at = holders_.find(id.value);
+    std::erase(at->second, &shard);
+    if (at->second.empty()) holders_.erase(at);
   }
-  return ById(boost::container::ordered_unique_range, found.begin(), found.end());
+  shard.listed = shard.info.is_master ? fleet::Role{} : shard.info.goal;
+  for (const auto id : shard.listed.ids) holders_[id.value].push_back(&shard);
+}
+
+Shard* Fleet::holder(ShardId id) {
+  const auto found = id.value < goal().value ? holders_.find(id.value) : holders_.end();
+  if (found == holders_.end()) return nullptr;
+  return *std::min_element(found->second.begin(), found->second.end(),
+                           [this](const Shard* a, const Shard* b) {
+                             const bool old_a = a->listed.count != goal(), old_b = b->listed.count != goal();
+                             return old_a != old_b ? old_b : a->info.id < b->info.id;
+                           });
 }
 
 const Shard* Fleet::live_master() const {
-  for (const auto& [name, shard] : shards_) {
-    if (shard.info.is_master && shard.session != nullptr) return &shard;
+  for (const auto& name : masters_) {
+    const auto* const shard = index_.at(name);
+    if (shard->session != nullptr) return shard;
   }
   return nullptr;
 }
@@ -285,13 +298,13 @@ void Fleet::extend_lease(Shard& shard, Millis term) {
   auto& known = shard.info.holder.term;
   if (known == term) return;
   known = term;
-  shard.dirty = true;
+  save_soon(shard);
   dispatch_.changed(shard);
 }
 
 void Fleet::leave(Shard& shard) {
   shard.info.holder = {};
-  shard.dirty = true;
+  save_soon(shard);
 }
 
 void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
@@ -301,7 +314,7 @@ void Fleet::introduced(ShardSession& session, std::uint32_t capacity, const std:
   shard->info.capacity = capacity;
   shard->info.host = host;
   shard->kind = kind;
-  shard->dirty = true;
+  save_soon(*shard);
   dispatch_.changed(*shard);
 }
 
@@ -326,9 +339,19 @@ void Fleet::detach(ShardSession& session) {
   replan();
 }
 
+bool Fleet::counts_as_registered(const Shard& shard) {
+  return !shard.info.is_master && shard.info.registered();
+}
+
+void Fleet::save_soon(Shard& shard) {
+  if (!std::exchange(shard.dirty, true)) dirty_.push_back(shard.info.id);
+}
+
 void Fleet::seen(Shard& shard) {
+  const bool before = counts_as_registered(shard);
   shard.info.last_seen = net::fleet_clock();
-  shard.dirty = true;
+  if (!before && counts_as_registered(shard)) ++registered_;
+  save_soon(shard);
   dispatch_.changed(shard);
 }
 
@@ -413,7 +436,7 @@ net::Task<> Fleet::save_batches() {
     }
     if (!batch->result) {
       for (const auto& name : batch->names) {
-        if (auto* const shard = find(name)) shard->dirty = true;
+        if (auto* const shard = find(name)) save_soon(*shard);
       }
     }
     batch->done = true;
@@ -423,14 +446,15 @@ net::Task<> Fleet::save_batches() {
 
 net::Task<Result<void>> Fleet::add(std::vector<fleet::ShardInfo> infos) {
   const auto names = std::make_shared<std::set<ShardName>>();
+  std::size_t added = 0;
   for (auto& info : infos) {
+    if (++added % kAddedAtOnce == 0) co_await asio::post(context_, net::use_task);
     names->insert(info.id);
     info.used = revoked_.used(info.id, net::wall_clock() - settings_.timestamp_precision);
   }
   adding_.push_back(names);
   const auto saved = co_await in_store([this, &infos] { return store_.save(infos); });
   Result<void> revoked;
-  std::size_t added = 0;
   for (auto& info : infos) {
     if (!saved) break;
     if (++added % kAddedAtOnce == 0) co_await asio::post(context_, net::use_task);
@@ -486,6 +510,10 @@ net::Task<Result<void>> Fleet::remove_some(std::vector<ShardName> names) {
     history_.forget(name);
     revoked_.add(name, shard->info.used, net::wall_clock());
     if (const auto own = processes_.find(name.process(0)); own != processes_.end()) own->second.erase(name);
+    shard->info.goal = {};
+    list(*shard);
+    masters_.erase(name);
+    if (counts_as_registered(*shard)) --registered_;
     index_.erase(name);
     shards_.erase(name);
     if (session != nullptr) session->close();
@@ -538,7 +566,8 @@ bool Fleet::update_config_text() {
 }
 
 void Fleet::arm_heartbeats() {
-  if (finished_) return;
+  heartbeat_timer_.cancel();
+  if (finished_ || settings_.update_style != UpdateStyle::pull) return;
   const auto now = std::chrono::steady_clock::now();
   const auto next = ring_.next(now, settings_.interval, settings_.disperse);
   if (!next) return;
@@ -550,13 +579,10 @@ void Fleet::arm_heartbeats() {
 
 void Fleet::send_heartbeats() {
   const auto now = std::chrono::steady_clock::now();
-  const auto due = ring_.due(now, settings_.interval, settings_.disperse);
-  arm_heartbeats();
-  if (settings_.update_style == UpdateStyle::pull) {
-    for (const auto& name : due) {
-      if (auto* const shard = find(name)) send_update(*shard);
-    }
+  for (const auto& name : ring_.due(now, settings_.interval, settings_.disperse, kAskedAtOnce)) {
+    if (auto* const shard = find(name)) send_update(*shard);
   }
+  arm_heartbeats();
 }
 
 void Fleet::arm_flush() {
@@ -573,24 +599,30 @@ net::Task<> Fleet::flush_and_go_on() {
   arm_flush();
 }
 
+/// So many rows at a time, each handed over in the turn in which it was copied: no older row of a shard comes
+/// behind a newer one.
 net::Task<> Fleet::flush() {
   log::say_held_back(std::chrono::steady_clock::now());
   auto blocks = history_.take_unsaved();
-  std::vector<fleet::ShardInfo> infos;
-  for (auto& [name, shard] : shards_) {
-    if (std::exchange(shard.dirty, false)) infos.push_back(shard.info);
+  Result<void> written;
+  for (auto left = dirty_.size(); left > 0 && written;) {
+    std::vector<fleet::ShardInfo> infos;
+    for (; left > 0 && infos.size() < kSavedAtOnce; --left) {
+      auto* const shard = find(dirty_.front());
+      dirty_.pop_front();
+      if (shard != nullptr && std::exchange(shard->dirty, false)) infos.push_back(shard->info);
+    }
+    if (infos.empty()) break;
+    written = co_await in_store([&] { return store_.save(infos); });
+    if (written) continue;
+    for (const auto& info : infos) {
+      if (auto* const shard = find(info.id)) save_soon(*shard);
+    }
   }
-  if (blocks.empty() && infos.empty()) co_return;
+  if (blocks.empty()) co_return;
   const auto oldest = net::wall_clock() - settings_.history_length;
-  const auto written = co_await in_store([&]() -> Result<void> {
-    auto result = infos.empty() ? Result<void>{} : store_.save(infos);
-    return result && !blocks.empty() ? past_.save_history(blocks, oldest) : result;
-  });
-  if (written) co_return;
-  history_.put_back(std::move(blocks));
-  for (const auto& info : infos) {
-    if (auto* shard = find(info.id)) shard->dirty = true;
-  }
+  if (written) written = co_await in_store([&] { return past_.save_history(blocks, oldest); });
+  if (!written) history_.put_back(std::move(blocks));
 }
 
 /// Notes that the store begins to fail, or works again; both are said once.

@@ -2,7 +2,6 @@
 // plans, saves before it tells, and asks for heartbeats. Runs on the one thread that owns the state.
 #pragma once
 
-#include <boost/container/flat_map.hpp>
 #include <deque>
 #include <functional>
 #include <list>
@@ -38,6 +37,7 @@ struct Shard : fleet::Seat {
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
   ShardSession* session = nullptr;             ///< its live connection; `connected` once it has our proof
   bool dirty = false;                          ///< to be saved with the next flush
+  fleet::Role listed = {};                     ///< by whose ids it is found
   fleet::History::Tail* past = nullptr;        ///< its statuses, since the first one
   Instant status_at{};                         ///< when `status` came
   Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
@@ -86,6 +86,8 @@ class Fleet {
   /// Reads what the store has, in any thread; `take` it before anything else.
   [[nodiscard]] Result<Kept> read();
   void take(Kept kept);
+  /// The same while others are served: nothing but this fleet's numbers is to be seen of it before it ends.
+  net::Task<> take_in_turns(Kept kept);
   /// The same in the store's own thread; and ahead of that, as long as another server leads.
   net::Task<Result<Kept>> read_in_store();
   net::Task<Result<void>> read_ahead();
@@ -121,9 +123,11 @@ class Fleet {
   [[nodiscard]] std::optional<Time> parked_until(const Shard& shard) const;
   /// Who waits to log in, and what Discord allows.
   [[nodiscard]] const fleet::IdentifyQueue& identify() const { return dispatch_.identify(); }
-  using ById = boost::container::flat_map<ShardId, Shard*>;
-  /// Who has which id of the present goal, connected or not; the master has none.
-  [[nodiscard]] ById by_id();
+  /// Who has this id of the present goal, connected or not; while the count changes, the old generation
+  /// stands in for what is not there yet. Null: nobody; the master has none.
+  [[nodiscard]] Shard* holder(ShardId id);
+  /// Shards that have been here, masters aside.
+  [[nodiscard]] std::size_t registered() const { return registered_; }
   /// A master shard that is connected, if any.
   [[nodiscard]] const Shard* live_master() const;
 
@@ -168,8 +172,10 @@ class Fleet {
   /// Takes over samples of known shards from elsewhere; on disk when it returns ok.
   net::Task<Result<void>> add_history(std::vector<fleet::SampleBlock> blocks);
 
+  /// Changes that come together are planned together.
+  static constexpr Millis kPlanDelay{5};
   /// Something changed that the planner must know of.
-  void replan();
+  void replan(Millis delay = kPlanDelay);
   /// Sends the shard its `update` now, if it can hear it.
   void send_update(Shard& shard);
   void settings_changed();
@@ -218,7 +224,7 @@ class Fleet {
   void follow_settings();
   net::Task<Result<void>> save(Target target);
   void set_plan_settings();
-  void tell_all_anew();
+  net::Task<> tell_all_anew();
   net::Task<> say(fleet::Plan plan);
   void say(std::span<const fleet::Assign> assignments);
   void say(const fleet::Parked& parked);
@@ -268,6 +274,9 @@ class Fleet {
   net::Task<> save_batches();
   bool update_config_text();
   void insert(fleet::ShardInfo info);
+  void list(Shard& shard);
+  void save_soon(Shard& shard);
+  [[nodiscard]] static bool counts_as_registered(const Shard& shard);
 
   net::asio::io_context& context_;
   const Settings& settings_;
@@ -276,7 +285,11 @@ class Fleet {
   net::asio::thread_pool store_thread_{1};
   std::map<ShardName, Shard> shards_;
   std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
-  std::unordered_map<ShardName, std::set<ShardName>> processes_;  ///< further ones, by the first one's name
+  std::unordered_map<ShardName, std::set<ShardName>> processes_;   ///< further ones, by the first one's name
+  std::unordered_map<std::int32_t, std::vector<Shard*>> holders_;  ///< by shard id, of any count
+  std::set<ShardName> masters_;
+  std::size_t registered_ = 0;
+  std::deque<ShardName> dirty_;  ///< rows to be saved; also names that are known no more
   fleet::Revoked revoked_;
   std::uint64_t registrations_ = 0;                         ///< made so far
   std::uint64_t connections_ = 0;                           ///< reserved so far

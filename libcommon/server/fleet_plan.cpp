@@ -22,11 +22,9 @@ namespace {
 
 namespace asio = net::asio;
 
-/// Changes that come together are planned together.
-constexpr Millis kPlanDelay{5};
 constexpr std::chrono::seconds kRetrySave{1};
-/// Shards that are changed, saved and spoken of in one turn of the loop.
-constexpr std::size_t kAtOnce = 500;
+/// Shards that are planned for, changed, saved and spoken of in one turn of the loop.
+constexpr std::size_t kAtOnce = 200;
 /// How long orders are sent in one turn of the loop.
 constexpr Millis kSending{2};
 /// So many logins are counted in the store before they are made: of who takes over they are lost at most.
@@ -154,13 +152,24 @@ void Fleet::rebalance() {
 }
 
 void Fleet::settings_changed() {
-  if (update_config_text()) tell_all_anew();
+  if (update_config_text()) tasks_.spawn("tell all anew", tell_all_anew());
   follow_settings();
   arm_heartbeats();
 }
 
-void Fleet::tell_all_anew() {
-  for (auto& [name, shard] : shards_) dispatch_.tell_anew(shard, net::fleet_clock());
+net::Task<> Fleet::tell_all_anew() {
+  std::size_t told = 0;
+  for (auto at = shards_.begin(); at != shards_.end();) {
+    dispatch_.tell_anew(at->second, net::fleet_clock());
+    if (++told % kAtOnce != 0) {
+      ++at;
+      continue;
+    }
+    deliver_later();
+    const auto name = at->first;
+    co_await asio::post(context_, net::use_task);
+    at = shards_.upper_bound(name);
+  }
   deliver_later();
 }
 
@@ -168,16 +177,17 @@ void Fleet::discord_says(ShardCount recommended, const fleet::IdentifyLimits& li
   recommended_ = recommended;
   const bool first = !identify().limits();
   dispatch_.limit(limits);
-  if (first) tell_all_anew();  // from now on agents ask before they restart a bot
+  if (first)
+    tasks_.spawn("tell all anew", tell_all_anew());  // from now on agents ask before they restart a bot
   deliver_later();
   follow_settings();
 }
 
 // ---- plans ----
 
-void Fleet::replan() {
+void Fleet::replan(Millis delay) {
   if (finished_ || std::exchange(plan_due_, true)) return;
-  plan_timer_.expires_after(kPlanDelay);
+  plan_timer_.expires_after(delay);
   plan_timer_.async_wait([this](boost::system::error_code error) {
     plan_due_ = false;
     if (!error) run_plan();
@@ -196,7 +206,8 @@ void Fleet::arm_tick() {
 }
 
 void Fleet::run_plan() {
-  auto plan = dispatch_.plan(net::fleet_clock());
+  auto plan = dispatch_.plan(net::fleet_clock(), kAtOnce);
+  for (const auto& assignment : plan.assignments) list(*find(assignment.shard));
   if (!claims_.empty()) {
     tasks_.spawn("save who holds shards", save_then_tell(std::exchange(claims_, {}), false));
   }
@@ -213,6 +224,7 @@ void Fleet::run_plan() {
     tasks_.spawn("generate a config", generate_one(plan.generate));
   }
   deliver_later();
+  if (plan.more) replan(Millis{0});
 }
 
 net::Task<> Fleet::generate_one(fleet::Generate what) {
@@ -444,7 +456,7 @@ void Fleet::deliver(const fleet::Order& order) {
         session.answer(*ack_id, {"null"});
       break;
     case fleet::Order::Kind::update:
-      shard->dirty = true;
+      save_soon(*shard);
       session.emit("update", {update_text(*shard, order.role.first(), order.role)});
       break;
     case fleet::Order::Kind::permit:

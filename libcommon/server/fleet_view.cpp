@@ -67,7 +67,7 @@ boost::json::object page_row(const Core& core, const Shard& shard, std::string_v
 FleetView::FleetView(Core& core) : core_(core), pause_(core.context) {}
 
 net::Task<> FleetView::run() {
-  for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(name);
+  for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(unread_.end(), name);
   co_await look();
   co_await read_past();
   while (!stopped_) {

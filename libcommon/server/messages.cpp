@@ -19,20 +19,19 @@ bool is_all(std::string_view to) { return json::unquote(to) == "all"; }
 
 /// Sends to those that can hear it; the sentence says why one alone cannot.
 BroadcastResult deliver(Core& core, const Question& message, const std::vector<ShardId>& targets, bool one) {
-  const auto by_id = core.fleet.by_id();
   const std::vector<std::string_view> arguments(message.arguments.begin(), message.arguments.end());
   std::size_t sent = 0;
   for (const auto id : targets) {
-    const auto found = by_id.find(id);
-    const bool connected = found != by_id.end() && found->second->connected;
-    if (!connected || !found->second->session->is_agent()) {
+    const auto* const holder = core.fleet.holder(id);
+    const bool connected = holder != nullptr && holder->connected;
+    if (!connected || !holder->session->is_agent()) {
       if (one) {
         return failure("shard " + std::to_string(id.value) + " is " +
                        (connected ? "run by no agent, which this needs" : "not connected"));
       }
       continue;
     }
-    found->second->session->emit(message.event, arguments);
+    holder->session->emit(message.event, arguments);
     ++sent;
   }
   return {"null", std::to_string(sent), {}};

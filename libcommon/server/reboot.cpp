@@ -35,14 +35,14 @@ net::Task<Chosen> choose(Core& core, const Reboot& request, Slice& slice) {
     });
     co_return chosen;
   }
-  const auto by_id = core.fleet.by_id();
-  std::set<const Shard*> seen;
+  std::set<ShardName> seen;
   for (const auto id : *request.ids) {
-    const auto at = by_id.find(id);
-    if (at == by_id.end()) {
+    if (slice.over()) co_await slice.next();
+    const auto* const holder = core.fleet.holder(id);
+    if (holder == nullptr) {
       chosen.nobodys.push_back(id);
-    } else if (seen.insert(at->second).second) {
-      chosen.shards.push_back(at->second->info.id);
+    } else if (seen.insert(holder->info.id).second) {
+      chosen.shards.push_back(holder->info.id);
     }
   }
   co_return chosen;

@@ -125,7 +125,11 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   if (!shards) co_return shards.error();
   Imported imported;
   std::vector<fleet::ShardInfo> fresh;
+  fresh.reserve(shards->size());
+  Slice slice(core_.slices, kForOperators);
+  co_await slice.next();
   for (auto& info : *shards) {
+    if (slice.over()) co_await slice.next();
     const auto* const known = core_.fleet.find(info.id);
     if (known == nullptr && !reserved_->contains(info.id)) {
       fresh.push_back(std::move(info));
@@ -136,6 +140,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
                                               "\" is known already, with another key; nothing was imported");
     }
   }
+  slice.end();
   imported.added = fresh.size();
   if (!fresh.empty()) {
     if (auto added = co_await core_.fleet.add(std::move(fresh)); !added) co_return added.error();
@@ -146,7 +151,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
 
 net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::string history) {
   std::set<std::string, std::less<>> names;
-  for (const auto& [name, shard] : core_.fleet.shards()) names.insert(name.str());
+  for (const auto& [name, shard] : core_.fleet.shards()) names.insert(names.end(), name.str());
   const auto oldest = net::wall_clock() - core_.settings.history_length;
   auto read =
       co_await net::run_in(core_.slow_work, [&] { return fleet::read_history(history, names, oldest); });

@@ -47,14 +47,20 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
 /// What would happen: seen in slices, foretold in a pool.
 net::Task<std::string> foretell(Core& core, fleet::PlanSettings from, fleet::PlanSettings to) {
   std::vector<fleet::Seat> seats;
+  std::vector<fleet::IdentifyQueue::Wish> wishes;
+  seats.reserve(core.fleet.shards().size());
   {
     Slice slice(core.slices, kForOperators);
     co_await slice.next();
-    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) { seats.push_back(entry.second); });
+    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+      seats.push_back(entry.second);
+      for (auto& wish : core.fleet.identify().wishes_of(entry.first)) wishes.push_back(std::move(wish));
+    });
   }
-  auto queue = core.fleet.identify();
+  auto queue = core.fleet.identify().without_waiting();
   const auto now = net::fleet_clock();
   co_return co_await net::run_in(core.rendering, [&] {
+    for (const auto& wish : std::exchange(wishes, {})) queue.want(wish, now);
     return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
   });
 }

@@ -9,6 +9,7 @@
 #include "json/json.hpp"
 #include "log/log.hpp"
 #include "server/core.hpp"
+#include "server/eval.hpp"
 #include "server/shard_session.hpp"
 
 namespace smaster::server {
@@ -76,7 +77,8 @@ net::Task<> roll(Core& core, std::vector<RespawnTarget> targets, RollOptions opt
     if (shard == nullptr || !shard->connected) continue;
     next_at = std::chrono::steady_clock::now() + options.shard_delay;
     std::vector<RespawnTarget> one{{target.id, target.name, true}};
-    auto watch = std::make_shared<RespawnWatch>(core, one);
+    auto watch = std::make_shared<RespawnWatch>(core);
+    watch->add(one.front());
     respawn(core, std::move(one), Millis{0});
     co_await wait_until_back(std::move(watch), options.timeout);
   }
@@ -106,15 +108,13 @@ net::Task<> listed(std::unique_ptr<Listing> listing, net::Task<> task) {
 
 std::vector<RespawnTarget> respawn_targets(Core& core, const std::optional<std::vector<ShardId>>& ids) {
   std::vector<RespawnTarget> targets;
-  const auto by_id = core.fleet.by_id();
-  if (!ids) {
-    for (const auto& [id, shard] : by_id) targets.push_back({id, shard->info.id, shard->connected});
-    return targets;
-  }
-  for (const auto id : *ids) {
-    const auto at = by_id.find(id);
-    targets.push_back(at == by_id.end() ? RespawnTarget{id, std::nullopt, false}
-                                        : RespawnTarget{id, at->second->info.id, at->second->connected});
+  for (const auto id : ids ? *ids : all_ids(core)) {
+    const auto* const holder = core.fleet.holder(id);
+    if (holder != nullptr) {
+      targets.push_back({id, holder->info.id, holder->connected});
+    } else if (ids) {
+      targets.push_back({id, std::nullopt, false});
+    }
   }
   return targets;
 }
@@ -157,15 +157,15 @@ Result<void> Respawns::roll(const ShardName& who, std::vector<RespawnTarget> tar
   return begin(who, [&] { return server::roll(core_, std::move(targets), options); });
 }
 
-RespawnWatch::RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets)
-    : core_(core), timer_(core.context.get_executor()), begun_(std::chrono::steady_clock::now()) {
-  for (const auto& target : targets) {
-    const auto* const shard = target.connected ? core_.fleet.find(*target.name) : nullptr;
-    if (shard == nullptr) continue;
-    const auto* const status = shard->status.get();
-    waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
-                                          status != nullptr && status->bot && status->bot->ready == true});
-  }
+RespawnWatch::RespawnWatch(Core& core)
+    : core_(core), timer_(core.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
+
+void RespawnWatch::add(const RespawnTarget& target) {
+  const auto* const shard = target.connected ? core_.fleet.find(*target.name) : nullptr;
+  if (shard == nullptr) return;
+  const auto* const status = shard->status.get();
+  waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
+                                        status != nullptr && status->bot && status->bot->ready == true});
 }
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {

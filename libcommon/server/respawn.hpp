@@ -69,8 +69,10 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
   /// Called at the end for each that is not back in time.
   using OnLate = std::function<void(const ShardName&)>;
 
-  /// Call before `respawn`: what is true now is what must change.
-  RespawnWatch(Core& core, const std::vector<RespawnTarget>& targets);
+  explicit RespawnWatch(Core& core);
+  /// Call before `respawn`: what is true now is what must change. One that is not connected is not waited
+  /// for.
+  void add(const RespawnTarget& target);
   /// Ends when all are back, at the end of the time (`delay` for each and `timeout`), or when it is
   /// cancelled.
   net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late);

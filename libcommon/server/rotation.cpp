@@ -89,9 +89,11 @@ net::Task<Result<void>> Rotation::begin() {
   start(std::move(*signer), keys->private_pem, std::move(announcement));
   spdlog::warn("the master has a new key pair beside the old one; agents are told, others need new configs");
   if (!saving_) co_await save();
-  for (auto& [name, shard] : core_.fleet.shards()) {
-    if (shard.connected) announce(*shard.session);
-  }
+  Slice slice(core_.slices, kForOperators);
+  co_await slice.next();
+  co_await in_slices(core_.fleet.shards(), slice, [this](const auto& entry) {
+    if (active() && entry.second.connected) announce(*entry.second.session);
+  });
   co_return Result<void>();
 }
 

@@ -350,7 +350,8 @@ class Server final : public net::Application {
       co_return;
     }
     if (stopping_) co_return;
-    core_.fleet.take(std::move(*kept));
+    co_await core_.fleet.take_in_turns(std::move(*kept));
+    if (stopping_) co_return;
     leads_ = true;
     if (auto led = lead(); !led) {
       fail_with(led.error());

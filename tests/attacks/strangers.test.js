@@ -35,6 +35,7 @@ const malformed = {
   'a Host with a space': get('/healthz', 'Host: a b\r\n'),
   'a Host with a path': get('/healthz', 'Host: a/b\r\n'),
   'a Host with a user': get('/healthz', 'Host: a@b\r\n'),
+  'a Host with a port above 65535': get('/healthz', 'Host: a:99999999\r\n'),
   'a list of Hosts': get('/healthz', 'Host: a, b\r\n'),
   'a space before the colon': get('/healthz', `${host}X : y\r\n`),
   'a tab before the colon': get('/healthz', `${host}X\t: y\r\n`),

@@ -80,6 +80,13 @@ TEST_F(ChannelTest, SpacesOfTheScriptsOwnAreNoOthersMark) {
   EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"s \\t\"}\n");
 }
 
+TEST_F(ChannelTest, AnEmptyScriptIsNoneToDiscordJsSoItIsNeverSentAsItIs) {
+  channel.eval("", answer());
+  EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"\\t\"}\n");
+  channel.receive(R"({"_eval":"\t"})");
+  EXPECT_EQ(answers, (std::vector<std::string>{"ok null"}));
+}
+
 TEST_F(ChannelTest, TooManyThatWaitMakeTheOldestGiveUp) {
   channel.eval("never", answer());
   const auto ignore = [](const Outcome&) {};

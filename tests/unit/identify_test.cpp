@@ -84,6 +84,23 @@ TEST_F(IdentifyTest, AColdStartTakesTheLeastTimeThatTheRulesAllow) {
   }
 }
 
+TEST_F(IdentifyTest, ACopyThatIsMadeOfWishesGivesTheSameTurns) {
+  queue.limit(IdentifyLimits{.max_concurrency = 3});
+  want(7);
+  (void)due(at(5));
+  queue.want_login(name(9), ShardId{1}, 4, at(5));
+  auto copy = queue.without_waiting();
+  EXPECT_EQ(copy.waiting(), 0u);
+  for (int i = 9; i >= 0; --i) {
+    for (const auto& wish : queue.wishes_of(name(i))) copy.want(wish, at(5));
+  }
+  EXPECT_EQ(copy.waiting(), queue.waiting());
+  EXPECT_EQ(copy.all_started(at(6)), queue.all_started(at(6)));
+  for (int second = 6; second < 60; ++second) {
+    EXPECT_EQ(ids(due(copy, at(second))), ids(due(at(second)))) << second;
+  }
+}
+
 TEST_F(IdentifyTest, TheReserveIsKeptAndTheResetIsWaitedFor) {
   queue.limit(IdentifyLimits{
       .max_concurrency = 16, .remaining = 12, .reset_at = at(1000), .total = 500, .reserve = 10});

@@ -194,6 +194,47 @@ TEST(Planner, RebalancesOnlyWhenAskedAndOneAfterTheOther) {
   EXPECT_EQ(plans_of(scene, settings), "aaa:-1/-1 | eee:0,1/8 | bbb:-1/-1 | fff:2,3/8 ");
 }
 
+TEST(Planner, StepsThatAreCutShortDoTogetherWhatAWholeOneDoes) {
+  for (const auto strategy : {Strategy::at_once, Strategy::rolling, Strategy::blue_green}) {
+    for (const std::size_t most : {1, 2, 5}) {
+      const auto* const text = "aaa:0/3+ bbb:1/3+ ccc:2/3 ddd*+ eee+x2 fff:0/5+ ggg:4/5+ hhh+ iii:3,4/9+x2";
+      Scene whole(text), cut(text);
+      Planner planner(to(7, strategy)), other(to(3, Strategy::at_once));
+      for (auto& seat : cut.seats) {
+        planner.add(seat);
+        other.add(seat);
+      }
+      auto expected = text_of(whole.step(to(7, strategy)));
+      Plan all;
+      for (bool more = true; more;) {
+        const auto plan = planner.step(kNever, most);
+        EXPECT_LE(plan.assignments.size(), most);
+        all.assignments.insert(all.assignments.end(), plan.assignments.begin(), plan.assignments.end());
+        more = plan.more;
+      }
+      EXPECT_EQ(text_of(all), expected) << to_string(strategy) << ' ' << most;
+      EXPECT_FALSE(planner.step(kNever, most).more);
+    }
+  }
+}
+
+TEST(Planner, SeatsThatGoWhileTheSettingsAreNewLeaveNothingBehind) {
+  Scene scene("aaa:0/3+ bbb:1/3+ ccc:2/3+ ddd+ eee+");
+  Planner planner(to(3, Strategy::at_once));
+  for (auto& seat : scene.seats) planner.add(seat);
+  (void)planner.step(kNever);
+  planner.set(to(5, Strategy::at_once));
+  (void)planner.step(kNever, 2);
+  EXPECT_EQ(planner.progress().old, 5) << "nobody has been looked at";
+  for (const std::size_t gone : {0, 4}) planner.remove(scene.seats[gone]);
+  while (planner.step(kNever, 1).more) {
+  }
+  EXPECT_EQ(planner.progress().placed, 3);
+  EXPECT_EQ(planner.progress().old, 0);
+  for (const std::size_t gone : {1, 2, 3}) planner.remove(scene.seats[gone]);
+  EXPECT_EQ(planner.progress().placed, 0);
+}
+
 TEST(Planner, NothingMoreIsPlannedOnceAllObeyed) {
   for (const int goal : {0, 1, 3, 7}) {
     Scene scene("aaa+ bbb:0/3+ ccc:5/9 ddd*+ eee:0/3+ fff:2/7+ ggg");
@@ -387,10 +428,10 @@ TEST(Heartbeats, AreSpreadEvenlyOverTheInterval) {
   HeartbeatRing ring;
   for (const char* shard : {"aaa", "bbb", "ccc", "ddd"}) ring.join(name(shard));
   const Millis interval{1000};
-  EXPECT_TRUE(ring.due(Instant{}, interval, true).empty());
+  EXPECT_TRUE(ring.due(Instant{}, interval, true, kAll).empty());
   std::map<ShardName, int> asked;
   for (int ms = 10; ms <= 3000; ms += 10) {
-    const auto due = ring.due(Instant{} + Millis{ms}, interval, true);
+    const auto due = ring.due(Instant{} + Millis{ms}, interval, true, kAll);
     EXPECT_LE(due.size(), 1u) << "never two in one tick of a hundredth";
     for (const auto& shard : due) ++asked[shard];
   }
@@ -402,17 +443,24 @@ TEST(Heartbeats, GoOutTogetherWhenNotDispersed) {
   HeartbeatRing ring;
   ring.join(name("aaa"));
   ring.join(name("bbb"));
-  (void)ring.due(Instant{}, Millis{1000}, false);
-  EXPECT_TRUE(ring.due(Instant{} + Millis{999}, Millis{1000}, false).empty());
-  EXPECT_EQ(ring.due(Instant{} + Millis{1000}, Millis{1000}, false).size(), 2u);
+  (void)ring.due(Instant{}, Millis{1000}, false, kAll);
+  EXPECT_TRUE(ring.due(Instant{} + Millis{999}, Millis{1000}, false, kAll).empty());
+  const auto at = Instant{} + Millis{1000};
+  const auto first = ring.due(at, Millis{1000}, false, 1);
+  EXPECT_EQ(first.size(), 1u);
+  EXPECT_EQ(ring.next(at, Millis{1000}, false), at) << "the other one is due as well";
+  const auto second = ring.due(at, Millis{1000}, false, 1);
+  EXPECT_EQ(second.size(), 1u);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(ring.next(at, Millis{1000}, false), at + Millis{1000});
 }
 
 TEST(Heartbeats, NobodyIsAskedTwiceAfterAPause) {
   HeartbeatRing ring;
   ring.join(name("aaa"));
   ring.join(name("bbb"));
-  (void)ring.due(Instant{}, Millis{1000}, true);
-  EXPECT_EQ(ring.due(Instant{} + std::chrono::hours(1), Millis{1000}, true).size(), 2u);
+  (void)ring.due(Instant{}, Millis{1000}, true, kAll);
+  EXPECT_EQ(ring.due(Instant{} + std::chrono::hours(1), Millis{1000}, true, kAll).size(), 2u);
 }
 
 TEST(Heartbeats, EmptyRingNeedsNoTimer) {

@@ -84,7 +84,7 @@ fleet::BotReport Agent::bot_report() const {
   report.ready = ready ? ready : ready_;
   report.asks = logins_.asks();
   report.hooks = logins_.hooks();
-  if (bot_) report.gateways = logins_.gateways(net::now());
+  report.gateways = logins_.gateways(net::now());
   if (bot_ && (hung_up_ || channel_->alive())) report.askable = !hung_up_;
   report.pid = bot_ ? bot_->pid() : -1;
   report.deaths = life_.deaths();

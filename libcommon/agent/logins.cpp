@@ -32,6 +32,8 @@ std::int64_t number_of(const boost::json::object& object, std::string_view key, 
 /// How a line for the bot begins: marked, where the line that it answers was.
 std::string begin_line(bool marked) { return marked ? R"({"cmd":"NODE_SMASTER",)" : "{"; }
 
+constexpr const char* kRefused = "refused";
+
 /// The beginning of an answer on the channel.
 std::string answer_head(ShardId id, const std::string& number, bool marked) {
   return begin_line(marked) + R"("_sIdentify":)" + std::to_string(id.value) + R"(,"_sId":)" + number;
@@ -55,7 +57,8 @@ void Logins::ended(bool died) {
   while (!assumed_.empty()) assume_sent(assumed_.begin()->first);
   questions_.clear();
   permits_.clear();
-  gateways_.clear();
+  // Why it ended, where Discord has refused it: most bots end at once then.
+  std::erase_if(gateways_, [](const auto& gateway) { return gateway.second.report.state != kRefused; });
   sink_.tell_master(died ? "died" : "ended", kNoShard, 0, Millis{0});
 }
 
@@ -286,7 +289,7 @@ void Logins::on_gateway(std::string_view text, Instant now) {
     report.state = "disconnected";
   } else if (event == "closed" || event == "gave_up") {
     report.code = number_of(object, "code", 1006);
-    report.state = !fleet::refusal_words(report.code).empty() ? "refused" : "disconnected";
+    report.state = !fleet::refusal_words(report.code).empty() ? kRefused : "disconnected";
   } else if (event == "figures") {
     gateway.heard = now;
     report.ping = number_of(object, "ping", -1);

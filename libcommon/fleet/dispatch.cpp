@@ -133,6 +133,8 @@ void Dispatch::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
     unwell_.erase(seat.info.id);
   }
   if (standing != Gateway::refused || seat.refused != 0) return;
+  // An agent tells of a process that was refused until it starts the next one, which may have been ordered.
+  if (std::exchange(seat.refused_process, status.start_time) == status.start_time) return;
   seat.refused = seat.gateway.code();
   tell_anew(seat, now);
 }

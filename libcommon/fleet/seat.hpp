@@ -42,25 +42,25 @@ struct Seat {
   Millis margin{0};            ///< what its bot may take to end after the shard has given up its master
 
   // What it has been told; fleet/dispatch.hpp keeps these.
-  bool told = true;              ///< its present goal
-  unsigned saving = 0;           ///< changes that must be on disk before it hears of them
-  bool awaiting_status = false;  ///< an agent's first one says what it runs, before it is told anything
-  bool settled = true;           ///< by its last status it knows its goal, and runs it
-  bool must_log_in = false;      ///< was told to run nothing since it logged in: whatever late statuses say
-  bool parked = false;           ///< is told to run nothing, since its bot fails again and again
-  bool respawn_due = false;      ///< is to restart its bot when it is its turn to log in
-  Time respawn_asked = kNever;   ///< when that was asked for
-  Time respawn_owed = kNever;    ///< the same, of one that was away then
-  Time stops_until = kNever;     ///< told to run nothing for a moment: how long that may take at most
-  bool asks_to_start = false;    ///< its agent waits for its turn to restart a bot that died
-  bool restarting = false;       ///< its bot is about to start, and was asked to
-  std::string kind;              ///< of its bot: those with the same program are alike; empty: not known
-  bool asks = false;             ///< its bot asks before each login: its process need not wait for a turn
-  Time turn_from = kNever;       ///< the start of the bot that its last turn is to replace
-  GatewayWatch gateway;          ///< by what its bot tells of it
-  std::int64_t refused =
-      0;         ///< the code with which Discord refused it: it is not tried again by itself; 0: none
-  BotStart bot;  ///< by its last status
+  bool told = true;               ///< its present goal
+  unsigned saving = 0;            ///< changes that must be on disk before it hears of them
+  bool awaiting_status = false;   ///< an agent's first one says what it runs, before it is told anything
+  bool settled = true;            ///< by its last status it knows its goal, and runs it
+  bool must_log_in = false;       ///< was told to run nothing since it logged in: whatever late statuses say
+  bool parked = false;            ///< is told to run nothing, since its bot fails again and again
+  bool respawn_due = false;       ///< is to restart its bot when it is its turn to log in
+  Time respawn_asked = kNever;    ///< when that was asked for
+  Time respawn_owed = kNever;     ///< the same, of one that was away then
+  Time stops_until = kNever;      ///< told to run nothing for a moment: how long that may take at most
+  bool asks_to_start = false;     ///< its agent waits for its turn to restart a bot that died
+  bool restarting = false;        ///< its bot is about to start, and was asked to
+  std::string kind;               ///< of its bot: those with the same program are alike; empty: not known
+  bool asks = false;              ///< its bot asks before each login: its process need not wait for a turn
+  Time turn_from = kNever;        ///< the start of the bot that its last turn is to replace
+  GatewayWatch gateway;           ///< by what its bot tells of it
+  std::int64_t refused = 0;       ///< Discord's close code: it is not tried again by itself; 0: none
+  Time refused_process = kNever;  ///< when the bot was started that was refused last
+  BotStart bot;                   ///< by its last status
 
   /// Its last sign of life; to connect is one, and to be given an id for who can hear of it.
   [[nodiscard]] Time last_sign(const Patience& patience) const {

@@ -1,0 +1,62 @@
+// A bot that Discord refuses, or cannot be reached by: seen within seconds, whether its process goes on or ends at once, and never tried
+// again by itself where that could only cost logins.
+import assert from 'node:assert/strict';
+import path from 'node:path';
+import {test} from 'node:test';
+import {writeFileSync} from 'node:fs';
+import {COMMANDS, environment} from './bots.js';
+import {standIn} from './stand-in.js';
+import {Server, until} from '../e2e/harness.js';
+
+const PATIENCE = 90_000;
+
+/** A server and an agent with one bot of that kind. */
+async function fleet(t, kind, discord) {
+  const server = new Server();
+  t.after(() => server.cleanup());
+  const token = path.join(server.folder, 'token');
+  writeFileSync(token, 'the token\n', {mode: 0o600});
+  server.configure(`[shards]\ncount = 1\ntoken_file = "${token}"\n[discord]\napi_base = "${discord.api}"\n[heartbeat]\ninterval = "1s"\n`);
+  await server.start();
+  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
+  const {DISCORD_API, DISCORD_GATEWAY} = environment(discord, 0, 1);
+  const [config] = await server.register(1);
+  server.agent([config], COMMANDS[kind], {flags: ['--token-file', token, '--restart-delay', '100ms'], env: {DISCORD_API, DISCORD_GATEWAY}});
+  server.states = async (state) => until(`the shard to be ${state}`, async () => (await server.stats()).shards[0]?.state === state);
+  return server;
+}
+
+/** Refused with this code at its first login: said, stopped, not tried again. Then Discord takes it, and the operator lets it try. */
+async function isRefused(t, kind, code) {
+  const discord = await standIn(t, {guilds: 4});
+  discord.refuse({code});
+  const server = await fleet(t, kind, discord);
+  const stats = async () => (await server.stats()).shards[0].stats;
+  await server.states('refused');
+  assert.match(server.log, new RegExp(`Discord refuses the bot of shard aaa \\(id 0\\) with code ${code}`));
+  await until('the bot to be stopped', async () => (await stats()).bot.pid === -1);
+  // By now the agent would have started it several times.
+  const stopped = (await stats()).timestamp;
+  await until('later statuses', async () => (await stats()).timestamp > stopped + 3000);
+  assert.equal(discord.counts.refused, 1);
+  assert.equal((await server.stats()).shards[0].state, 'refused');
+  discord.refuse({code: null});
+  assert.equal((await server.tool(['respawn', '--shard', '0', '--delay', '0s'])).code, 0);
+  await discord.untilReady([0], 1, PATIENCE);
+  await server.states('running');
+  assert.equal(discord.counts.too_early, 0);
+  return {discord, server};
+}
+
+for (const kind of Object.keys(COMMANDS)) {
+  test(`${kind}: a refused login is said, and tried again when the operator says so; a gateway that is away is said`, async (t) => {
+    const {discord, server} = await isRefused(t, kind, 4004);
+    discord.away({ms: 600_000});
+    await server.states('disconnected');
+  });
+}
+
+test('intents that are not allowed are said', async (t) => {
+  const {server} = await isRefused(t, 'discord.js', 4014);
+  assert.match(server.log, /allow them in Discord's developer portal/);
+});

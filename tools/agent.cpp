@@ -51,16 +51,18 @@ Result<std::vector<std::string>> bot_environment(const std::string& token_file) 
 
 int check(const std::vector<std::filesystem::path>& configs, const agent::AgentOptions& options) {
   int code = tools::kDone;
+  const auto show = [&code](const agent::Finding& finding) {
+    const bool bad = finding.verdict == agent::Finding::Verdict::bad;
+    tools::print_line(std::string(bad                                                ? "FAILED  "
+                                  : finding.verdict == agent::Finding::Verdict::good ? "ok      "
+                                                                                     : "skipped ") +
+                      finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence);
+    if (bad && code == tools::kDone) code = tools::exit_code(finding.kind);
+  };
   for (const auto& config : configs) {
-    for (const auto& finding : agent::check_agent(config, options)) {
-      const bool bad = finding.verdict == agent::Finding::Verdict::bad;
-      tools::print_line(std::string(bad                                                ? "FAILED  "
-                                    : finding.verdict == agent::Finding::Verdict::good ? "ok      "
-                                                                                       : "skipped ") +
-                        finding.subject + std::string(12 - finding.subject.size(), ' ') + finding.sentence);
-      if (bad && code == tools::kDone) code = tools::exit_code(finding.kind);
-    }
+    for (const auto& finding : agent::check_agent(config, options)) show(finding);
   }
+  show(agent::check_hooks(options));
   return code;
 }
 
@@ -82,7 +84,7 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->allow_extra_args(false)
       ->required();
-  tool.app.add_flag("--check", only_check, "Only try config, keys, files, connection and clock");
+  tool.app.add_flag("--check", only_check, "Only try config, keys, files, hooks, connection and clock");
   tool.app.add_option("--token-file", token_file, "File with the bot's token, else $DISCORD_TOKEN")
       ->type_name("FILE");
   tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")

@@ -2,7 +2,10 @@
 #include <unistd.h>
 
 #include "agent/config_lock.hpp"
+#include "agent/hooks.hpp"
 #include "agent/host.hpp"
+#include "json/json.hpp"
+#include "net/program.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -95,6 +98,51 @@ void check_connection(const ShardConfig& config, const AgentOptions& options, co
 }
 
 }  // namespace
+
+Finding check_hooks(const AgentOptions& options) {
+  const auto skipped = [](std::string why) { return Finding{Verdict::skipped, "hooks", std::move(why), {}}; };
+  if (!options.hooks) return skipped("--no-hooks: bots are left alone");
+  if (options.command.empty()) return skipped("no COMMAND: put the bot's behind --");
+  const auto folder = hooks_folder();
+  if (folder.empty())
+    return {Verdict::bad, "hooks", "they are not installed beside this program", ErrorKind::unavailable};
+  net::Program program;
+  program.command = survey_command(options.command, folder);
+  program.env = {{"SMASTER_HOOKS", "survey"}};
+  if (program.command.empty()) {
+    return skipped(
+        options.command.front() +
+        " is neither node nor python: such a bot asks by itself, see man 7 smaster-identify, or its "
+        "starts wait instead");
+  }
+  asio::io_context context{1};
+  std::string found;
+  Result<net::Ended> ended = fail(ErrorKind::internal, "it was not run");
+  net::OnLine on_line = [&found](net::Output from, std::string_view line) {
+    const auto value = from == net::Output::out ? json::parse(line) : json::parse("{}");
+    const auto* const hello =
+        value && value->is_object() ? value->get_object().if_contains("_sHooks") : nullptr;
+    const auto library =
+        hello != nullptr && hello->is_object() ? read_library(hello->get_object()) : std::nullopt;
+    if (library) found += (found.empty() ? "" : ", ") + library->words();
+  };
+  net::TaskScope tasks(context.get_executor(), "check");
+  tasks.spawn("survey",
+              [](asio::io_context& context, net::Program& program, net::OnLine& on_line,
+                 Result<net::Ended>& ended) -> net::Task<> {
+                ended = co_await net::run_program(context, program, on_line);
+              }(context, program, on_line, ended));
+  context.run();
+  if (!ended) return {Verdict::bad, "hooks", ended.error().message, ended.error().kind};
+  if (!ended->ok()) {
+    return {Verdict::bad, "hooks", options.command.front() + " did not load them: " + ended->text(program),
+            ErrorKind::unavailable};
+  }
+  if (found.empty()) {
+    return skipped("no library that they know is found from " + program.command.back());
+  }
+  return {Verdict::good, "hooks", std::move(found), {}};
+}
 
 std::vector<Finding> check_agent(const std::filesystem::path& path, const AgentOptions& options) {
   std::vector<Finding> findings;

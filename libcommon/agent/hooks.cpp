@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <system_error>
 
+#include "json/json.hpp"
+
 namespace smaster::agent {
 namespace {
 
@@ -28,7 +30,39 @@ std::string take(std::vector<std::string>& environment, const std::string& name)
   return value;
 }
 
+constexpr std::size_t kMaxLibrary = 64;
+constexpr std::size_t kMaxWhy = 200;
+
+std::string text_of(const boost::json::object& object, std::string_view key, std::size_t most) {
+  std::string text;
+  json::read(object, key, text);
+  if (text.size() > most) text.resize(most);
+  return text;
+}
+
 }  // namespace
+
+std::string Library::words() const {
+  return name + (asks ? "" : " (does not ask" + (why.empty() ? "" : ": " + why) + ")");
+}
+
+std::optional<Library> read_library(const boost::json::object& hello) {
+  Library library{text_of(hello, "library", kMaxLibrary), false, text_of(hello, "why", kMaxWhy)};
+  if (library.name.empty()) return std::nullopt;
+  json::read(hello, "identify", library.asks);
+  return library;
+}
+
+std::vector<std::string> survey_command(const std::vector<std::string>& bot,
+                                        const std::filesystem::path& folder) {
+  const auto program = std::filesystem::path(bot.front()).filename().string();
+  const bool node = program == "node" || program == "nodejs";
+  if (!node && !program.starts_with("python")) return {};
+  const auto script =
+      std::find_if(bot.begin() + 1, bot.end(), [](const auto& word) { return !word.starts_with('-'); });
+  return {bot.front(), (folder / (node ? "node.js" : "python/smaster_hooks.py")).string(),
+          script == bot.end() ? "bot" : *script};
+}
 
 std::filesystem::path hooks_folder() {
   std::error_code error;

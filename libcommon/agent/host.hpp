@@ -19,7 +19,7 @@ namespace smaster::agent {
 struct Finding {
   enum class Verdict { good, bad, skipped };
   Verdict verdict = Verdict::good;
-  std::string subject;  ///< "config", "keys", "connection", "clock", "files"
+  std::string subject;  ///< "config", "keys", "connection", "clock", "files", "hooks"
   std::string sentence;
   ErrorKind kind = ErrorKind::internal;  ///< of a bad one
 };
@@ -27,5 +27,8 @@ struct Finding {
 /// Proves config, keys, files, connection and clock without starting a bot.
 [[nodiscard]] std::vector<Finding> check_agent(const std::filesystem::path& config,
                                                const AgentOptions& options);
+/// Which libraries the bot of these options could load, and whether the hooks make them ask before they log in;
+/// the bot is not run.
+[[nodiscard]] Finding check_hooks(const AgentOptions& options);
 
 }  // namespace smaster::agent

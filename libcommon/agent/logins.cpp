@@ -4,6 +4,7 @@
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "agent/hooks.hpp"
 #include "base/text.hpp"
 #include "fleet/gateway_watch.hpp"
 #include "json/json.hpp"
@@ -11,16 +12,8 @@
 namespace smaster::agent {
 namespace {
 
-constexpr std::size_t kMaxLibrary = 64;
-constexpr std::size_t kMaxWhy = 200;
+constexpr std::size_t kMaxHooks = 400;
 constexpr std::size_t kMaxLibraries = 8;
-
-std::string text_of(const boost::json::object& object, std::string_view key, std::size_t most) {
-  std::string text;
-  json::read(object, key, text);
-  if (text.size() > most) text.resize(most);
-  return text;
-}
 
 /// Within what JavaScript counts exactly: sums of what a bot says of itself stay in range.
 std::int64_t number_of(const boost::json::object& object, std::string_view key, std::int64_t otherwise) {
@@ -104,17 +97,14 @@ void Logins::on_hello(std::string_view text, bool marked) {
   if (!std::exchange(greeted_, true)) {
     sink_.login_line(begin_line(marked) + R"("_sHooks":{"version":1}})" + "\n");
   }
-  const auto library = text_of(object, "library", kMaxLibrary);
-  if (library.empty()) return;
-  bool identify = false;
-  json::read(object, "identify", identify);
-  const auto name = library.substr(0, library.find(' '));
+  const auto library = read_library(object);
+  if (!library) return;
+  const auto name = library->name.substr(0, library->name.find(' '));
   if (!libraries_.contains(name) && libraries_.size() >= kMaxLibraries) return;
-  libraries_[name] = identify;
-  const auto why = text_of(object, "why", kMaxWhy);
+  libraries_[name] = library->asks;
   if (!hooks_.empty()) hooks_ += ", ";
-  hooks_ += library + (identify ? "" : " (does not ask" + (why.empty() ? "" : ": " + why) + ")");
-  if (hooks_.size() > 2 * kMaxWhy) hooks_.resize(2 * kMaxWhy);
+  hooks_ += library->words();
+  if (hooks_.size() > kMaxHooks) hooks_.resize(kMaxHooks);
   set_asks(std::all_of(libraries_.begin(), libraries_.end(), [](const auto& found) { return found.second; }));
 }
 
@@ -265,7 +255,8 @@ void Logins::on_gateway(std::string_view text, Instant now) {
   auto& gateway = gateways_[id];
   auto& report = gateway.report;
   gateway.told = true;
-  const auto event = text_of(object, "event", kMaxLibrary);
+  std::string event;
+  json::read(object, "event", event);
   if (event == "identify_sent") {
     const auto at = number_of(object, "at", -1);
     const auto steady = std::chrono::duration_cast<Millis>(now.time_since_epoch()).count();

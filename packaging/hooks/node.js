@@ -1,6 +1,7 @@
 // Loaded by Node.js before a bot that smaster's agent started: `NODE_OPTIONS=--require …/node.js`. It makes each Discord library that it knows ask the
 // agent before it logs in, and tells the agent what the gateway does: smaster-channel(7), "Logins". Without an agent that
 // answers, it does nothing. It changes no file, has no message listener, and does not keep the process alive.
+// `SMASTER_HOOKS=survey node …/node.js BOT.js` only says on stdout, as lines of JSON, what it can do for the libraries that the bot could load.
 'use strict';
 
 const fs = require('node:fs');
@@ -541,7 +542,37 @@ function restoreEnvironment() {
   if (first && real(first) === path.join(__dirname, 'python')) without('PYTHONPATH', rest.join(path.delimiter));
 }
 
-if (isMainThread && process.env.SMASTER_HOOKS === '1' && process.send) {
+/** Loads each library from where the bot is, without the bot; says what it finds. */
+async function survey(bot) {
+  const require = Module.createRequire(path.resolve(bot));
+  const said = new Set();
+  const agent = {
+    found(library, {identify, gateway, why}) {
+      if (said.has(library)) return;
+      said.add(library);
+      fs.writeSync(1, `${JSON.stringify({_sHooks: {library, identify, gateway, ...(why && {why})}})}\n`);
+    },
+  };
+  const shards = new Shards(agent);
+  watchRequires((file, exports, outer = []) => loaded(file, exports, outer, agent, shards));
+  for (const name of ['discord.js', '@discordjs/ws', 'eris', 'oceanic.js', '@discordeno/gateway']) {
+    try {
+      require.resolve(name);
+    } catch {
+      continue; // it is not there
+    }
+    try {
+      require(name);
+    } catch (error) {
+      agent.found(name, {identify: false, gateway: false, why: `it cannot be loaded: ${error.message.split('\n')[0]}`});
+    }
+  }
+  process.exit(0);
+}
+
+if (process.env.SMASTER_HOOKS === 'survey' && require.main === module) {
+  survey(process.argv[2] ?? 'bot.js');
+} else if (isMainThread && process.env.SMASTER_HOOKS === '1' && process.send) {
   try {
     restoreEnvironment();
     const agent = new Agent();

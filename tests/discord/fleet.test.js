@@ -1,19 +1,26 @@
-// A fleet of small bots that ask before they log in, under real agents and a real server, at a stand-in for Discord that does its worst:
-// however sessions are lost, no login comes too early, none is over the day's budget, and no shard is logged in twice.
+// A fleet of small bots that ask before they log in, under real agents and two real servers on an etcd, at a stand-in for Discord that does
+// its worst: however sessions are lost, whoever is killed, no login comes too early, none is over the day's budget, and no shard is logged
+// in twice. SMASTER_FLEET=whole: 3 hosts × 64 bots, 1,000 faults, 20 kills of the leader; that takes a quarter of an hour.
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';
-import {writeFileSync} from 'node:fs';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import {COMMANDS, environment} from './bots.js';
 import {StandIn} from './stand-in.js';
-import {Server, until} from '../e2e/harness.js';
+import {cluster} from '../e2e/cluster.js';
+import {until} from '../e2e/harness.js';
 
-const AGENTS = 3;
-const IDS = 8; // of each agent's one process
-const COUNT = AGENTS * IDS;
-const BUCKETS = 8;
-const FAULTS = 12;
-const PATIENCE = 300_000;
+const WHOLE = process.env.SMASTER_FLEET === 'whole';
+const HOSTS = 3;
+const PROCESSES = WHOLE ? 8 : 2; // of each host
+const IDS = WHOLE ? 8 : 4; // of each process
+const COUNT = HOSTS * PROCESSES * IDS;
+const BUCKETS = WHOLE ? 64 : 8;
+const FAULTS = WHOLE ? 1000 : 12;
+const KILLS = WHOLE ? 20 : 2; // of the leader
+const SHARE = WHOLE ? 0.05 : 0.2; // of the shards that a fault meets
+const PATIENCE = 600_000;
 
 /** What can happen to some shards' sessions. */
 const FAULT = [
@@ -26,27 +33,31 @@ const FAULT = [
 ];
 
 const all = Array.from({length: COUNT}, (_, id) => id);
-const some = () => all.filter(() => Math.random() < 0.2);
+const some = () => all.filter(() => Math.random() < SHARE);
 
 function asItShouldBe(discord) {
   const {too_early: early, over_budget: over, doubles} = discord.counts;
   assert.deepEqual({early, over, doubles}, {early: 0, over: 0, doubles: 0}, JSON.stringify(discord.counts));
 }
 
-test('every login of a fleet is asked for, whatever becomes of its sessions, its server and its bots', async (t) => {
-  const discord = await new StandIn({maxConcurrency: BUCKETS, guilds: COUNT}).listen();
+test('every login of a fleet is asked for, whatever becomes of its sessions, its leaders and its bots', async (t) => {
+  const discord = await new StandIn({maxConcurrency: BUCKETS, guilds: COUNT, total: 20_000}).listen();
   discord.setMaxListeners(0); // waits that were given up
   t.after(() => discord.close());
-  const server = new Server();
-  t.after(() => server.cleanup());
-  const token = path.join(server.folder, 'token');
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-fleet-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  const token = path.join(folder, 'token');
   writeFileSync(token, 'the token\n', {mode: 0o600});
-  server.configure(`[shards]\ncount = ${COUNT}\ntoken_file = "${token}"\n[discord]\napi_base = "${discord.api}"\n[limits]\nconn_count = 1000\n[heartbeat]\ninterval = "1s"\n`);
-  await server.start();
-  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === BUCKETS);
+  const fleet = await cluster(t, 2, {
+    settings: `[shards]\ncount = ${COUNT}\ntoken_file = "${token}"\n[discord]\napi_base = "${discord.api}"\n[limits]\nconn_count = 10000\n[heartbeat]\ninterval = "1s"\n`,
+  });
+  const leader = () => fleet.leader();
+  await until('the limits', async () => (await (await leader()).stats()).identify?.max_concurrency === BUCKETS);
   const {DISCORD_API, DISCORD_GATEWAY} = environment(discord, 0, 1);
-  for (const config of await server.register(AGENTS)) {
-    server.agent([config], COMMANDS.light, {flags: ['--token-file', token, '--shards-per-process', String(IDS), '--restart-delay', '100ms'], env: {DISCORD_API, DISCORD_GATEWAY}});
+  for (const config of await fleet.register(HOSTS)) {
+    fleet.servers[0].agent([config], COMMANDS.light, {
+      flags: ['--token-file', token, '--processes', String(PROCESSES), '--shards-per-process', String(IDS), '--restart-delay', '100ms'], env: {DISCORD_API, DISCORD_GATEWAY},
+    });
   }
   await discord.untilReady(all, COUNT, PATIENCE);
   assert.equal(discord.counts.identifies, COUNT);
@@ -55,18 +66,21 @@ test('every login of a fleet is asked for, whatever becomes of its sessions, its
   for (let i = 0; i < FAULTS; ++i) {
     FAULT[i % FAULT.length](discord, some());
     if (i % 6 === 2) {
-      const pid = (await server.stats()).shards[0].stats?.bot?.pid ?? -1;
-      if (pid > 0) process.kill(pid, 'SIGKILL');
+      const shards = (await (await leader()).stats()).shards.filter(({stats}) => stats?.bot?.pid > 0);
+      if (shards.length > 0) process.kill(shards[i % shards.length].stats.bot.pid, 'SIGKILL');
     }
-    if (i % 6 === 5) {
-      await server.end('SIGKILL');
-      await server.start();
+    if (i % Math.floor(FAULTS / KILLS) === Math.floor(FAULTS / KILLS) - 1) {
+      const dead = await leader();
+      await dead.end('SIGKILL');
+      await fleet.leader(dead);
+      await dead.start();
     }
     // Some have come back; the next fault may meet the others on their way.
     const before = discord.counts.identifies;
     await Promise.race([discord.until(({counts}) => counts.identifies > before + 3, 5000, 'logins').catch(() => {}), discord.untilReady(all, COUNT, PATIENCE)]);
+    asItShouldBe(discord);
   }
   await discord.untilReady(all, COUNT, PATIENCE);
   asItShouldBe(discord);
-  await until('the same number of logins left', async () => (await server.stats()).identify?.remaining === discord.startLimit().remaining, PATIENCE);
+  await until('the same number of logins left', async () => (await (await leader()).stats()).identify?.remaining === discord.startLimit().remaining);
 });

@@ -7,6 +7,7 @@ import {describe, test} from 'node:test';
 import {Agent} from './agent.js';
 import {COMMANDS} from './bots.js';
 import {standIn} from './stand-in.js';
+import {Server} from '../e2e/harness.js';
 
 const INTERVAL = Number(process.env.IDENTIFY_INTERVAL ?? 1500); // ms; Discord's are 5000
 const PATIENCE = 120_000;
@@ -379,4 +380,23 @@ asyncio.run(Bot(intents=discord.Intents(guilds=True)).start("token"))
       {version: 1, runtime: `node ${process.versions.node}`, library: 'eris 0.99.0', identify: false, gateway: false, why: 'this version is not known'},
     ]);
   });
+});
+
+test('--check says which libraries a bot could load, and whether they ask', async (t) => {
+  const server = new Server();
+  t.after(() => server.cleanup());
+  await server.start();
+  const [config] = await server.register(1);
+  const file = path.join(server.folder, 'check.json');
+  writeFileSync(file, JSON.stringify(config), {mode: 0o600});
+  const hooksOf = async (...command) => (await server.tool(['agent', '--check', '--config', file, ...command])).stdout.match(/^(\w+) +hooks +(.*)$/m).slice(1);
+  const [verdict, found] = await hooksOf('--', ...COMMANDS['discord.js']);
+  assert.equal(verdict, 'ok');
+  for (const library of ['discord.js', 'eris', 'oceanic.js', '@discordeno/gateway']) assert.match(found, new RegExp(`${library} \\d+[\\d.]+(,|$)`));
+  const [good, python] = await hooksOf('--', ...COMMANDS['discord.py']);
+  assert.equal(good, 'ok');
+  assert.match(python, /discord\.py \d+[\d.]+/);
+  assert.deepEqual(await hooksOf('--', 'node', '/nowhere/bot.js'), ['skipped', 'no library that they know is found from /nowhere/bot.js']);
+  assert.equal((await hooksOf('--', './my-bot'))[0], 'skipped');
+  assert.equal((await hooksOf('--no-hooks', '--', ...COMMANDS['discord.js']))[0], 'skipped');
 });

@@ -360,7 +360,7 @@ test('--check proves each thing in a line, and leaves a running agent alone', as
   const good = await check('--project-dir', server.folder);
   assert.equal(good.code, 0, good.stderr);
   assert.deepEqual(good.stdout.trim().split('\n').map((line) => line.split(/ +/).slice(0, 2)),
-    [['ok', 'config'], ['ok', 'keys'], ['ok', 'files'], ['ok', 'connection'], ['ok', 'clock']]);
+    [['ok', 'config'], ['ok', 'keys'], ['ok', 'files'], ['ok', 'connection'], ['ok', 'clock'], ['skipped', 'hooks']]);
   assert.match(good.stdout, /by websocket; the master has proved itself/);
 
   const connected = server.connection();

@@ -8,6 +8,7 @@ that are not for the hooks are passed on.
 import asyncio
 import atexit
 import concurrent.futures
+import importlib
 import json
 import os
 import platform
@@ -525,15 +526,22 @@ class Hooks:
 
     def _begin(self):
         """Takes the channel; false if there is none to take."""
+        if surveyor is not None:
+            self._agent, self._shards = surveyor, Shards(surveyor)
+            self._name_library()
+            return True
         number = os.environ.get("SMASTER_CHANNEL_FD", "")
         if os.environ.get("SMASTER_HOOKS") != "1" or not number.isdigit():
             return False
         restore_environment()
         self._agent = Agent(int(number))
         self._shards = Shards(self._agent)
+        self._name_library()
+        return True
+
+    def _name_library(self):
         version = getattr(sys.modules.get(self._package), "__version__", "")
         self._library = f"{distribution(self._package)} {version}".strip()
-        return True
 
 
 def distribution(package):
@@ -598,4 +606,30 @@ class Finder:
         return spec
 
 
+class Surveyor:
+    """In the agent's place where there is no bot: says on stdout, as lines of JSON, what can be done for a library."""
+
+    active = False
+
+    def found(self, library, identify, gateway, why=None):
+        hello = {"library": library, "identify": identify, "gateway": gateway}
+        if why:
+            hello["why"] = why
+        print(json.dumps({"_sHooks": hello}), flush=True)
+
+    def survey(self, bot):
+        """Loads each library from where the bot is, without the bot."""
+        sys.path.insert(0, os.path.dirname(os.path.abspath(bot)))
+        for package in PACKAGES:
+            if machinery.PathFinder.find_spec(package) is None:
+                continue
+            try:
+                importlib.import_module(package)
+            except Exception as error:  # whatever a library does
+                self.found(package, False, False, f"it cannot be loaded: {error}")
+
+
+surveyor = Surveyor() if os.environ.get("SMASTER_HOOKS") == "survey" and __name__ == "__main__" else None
 sys.meta_path.insert(0, Finder())
+if surveyor is not None:
+    surveyor.survey(sys.argv[1] if len(sys.argv) > 1 else "bot.py")

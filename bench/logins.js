@@ -27,7 +27,7 @@ class Smaster {
     Object.assign(this, {discord, kind});
   }
 
-  async start(count, {spares = 0} = {}) {
+  async start(count, {spares = 0, hooks = true} = {}) {
     const {Server} = await import('../tests/e2e/harness.js');
     this.count = count;
     this.server = new Server(); // makes the folder in which the token is
@@ -37,7 +37,7 @@ class Smaster {
     await this.server.start();
     const configs = await this.server.register(count + spares);
     const {DISCORD_API, DISCORD_GATEWAY} = environment(this.discord, 0, 1);
-    this.agent = this.server.agent(configs, COMMANDS[this.kind], {flags: ['--token-file', token], env: {DISCORD_API, DISCORD_GATEWAY, NO_COLOR: '1'}});
+    this.agent = this.server.agent(configs, COMMANDS[this.kind], {flags: ['--token-file', token, ...(hooks ? [] : ['--no-hooks'])], env: {DISCORD_API, DISCORD_GATEWAY, NO_COLOR: '1'}});
   }
 
   async respawn() {
@@ -130,6 +130,15 @@ const started = (count, kind, maxConcurrency, limit) => ({
   name: `cold start, ${count} × ${kind}${maxConcurrency > 1 ? `, max_concurrency ${maxConcurrency}` : ''}`, kind, maxConcurrency, limit: {logins: count, early: 0, doubles: 0, over: 0, took: limit},
   run: (discord, parent) => counted(discord, async () => {
     await parent.start(count);
+    await discord.untilReady(ids(count), count, PATIENCE);
+  }),
+});
+
+/** Bots that are left alone: their starts wait instead of their logins. */
+const cannotAsk = (count, kind) => ({
+  name: `cold start, ${count} × ${kind} that cannot ask`, kind, maxConcurrency: 1, smasterOnly: true, limit: {logins: count, early: 0, doubles: 0, over: 0},
+  run: (discord, parent) => counted(discord, async () => {
+    await parent.start(count, {hooks: false});
     await discord.untilReady(ids(count), count, PATIENCE);
   }),
 });
@@ -230,6 +239,8 @@ const ROWS = [
   started(4, 'oceanic.js', 1, 16),
   started(4, 'discordeno', 1, 16),
   started(4, 'discord.py', 1, 16),
+  cannotAsk(8, 'discord.js'),
+  cannotAsk(8, 'eris'),
   lost(8, 'discord.js'),
   lost(16, 'discord.js'),
   lost(4, 'eris'),

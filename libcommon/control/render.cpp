@@ -319,6 +319,13 @@ std::string totals_as_prometheus(const bj::object& counts) {
     metric(out, total.name, "gauge", total.help);
     out += fmt::format("smaster_{} {}\n", total.name, number(counts.if_contains(total.key)));
   }
+  if (const auto* const states = counts.if_contains("states"); states != nullptr && states->is_object()) {
+    metric(out, "shards", "gauge",
+           "Shards by their state, as smaster stats shows it; the master's left out.");
+    for (const auto& [state, count] : states->get_object()) {
+      out += fmt::format("smaster_shards{{state=\"{}\"}} {}\n", outlet::metrics_label(state), number(&count));
+    }
+  }
   metric(out, "uptime_seconds", "gauge", "Time since the server started.");
   return out + fmt::format("smaster_uptime_seconds {}\n", number(counts.if_contains("uptime_ms")) / 1000);
 }

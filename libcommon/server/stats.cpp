@@ -15,6 +15,11 @@ namespace smaster::server {
 
 namespace {
 
+/// All that Fleet::state may say of a shard.
+constexpr std::string_view kShardStates[] = {"running", "logging in", "starting", "queued",  "spare",
+                                             "new",     "silent",     "deaf",     "hung",    "disconnected",
+                                             "refused", "crashing",   "parked",   "offline", "dead"};
+
 /// Who waits to log in, and what Discord allows.
 boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
                                   Time now) {
@@ -53,6 +58,7 @@ boost::json::object reshard_json(Core& core) {
 void ShardCounts::add(const Core& core, const Shard& shard, std::string_view state) {
   if (shard.info.is_master) return;
   ++known;
+  ++states[state];
   current += shard.connected ? 1 : 0;
   registered += shard.info.registered() ? 1 : 0;
   const bool right = state == "running" && shard.info.goal.count == core.fleet.goal();
@@ -74,6 +80,12 @@ boost::json::object counts_json(Core& core, const ShardCounts& counts, std::opti
                              {"known", counts.known},
                              {"registered", counts.registered},
                              {"configured", counts.configured}};
+  boost::json::object states;
+  for (const auto state : kShardStates) {
+    const auto found = counts.states.find(state);
+    states[state] = found == counts.states.end() ? 0 : found->second;
+  }
+  object["states"] = std::move(states);
   if (clients) object["clients"] = *clients;
   if (auto trouble = core.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
   object["uptime_ms"] = uptime.count();

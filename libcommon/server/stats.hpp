@@ -4,6 +4,7 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string_view>
 
@@ -20,17 +21,18 @@ struct Shard;
 /// How many shards there are, without master shards.
 struct ShardCounts {
   std::int64_t known = 0;
-  std::int64_t current = 0;     ///< connected
-  std::int64_t registered = 0;  ///< ever connected
-  std::int64_t configured = 0;  ///< ids that run as they should
+  std::int64_t current = 0;                         ///< connected
+  std::int64_t registered = 0;                      ///< ever connected
+  std::int64_t configured = 0;                      ///< ids that run as they should
+  std::map<std::string_view, std::int64_t> states;  ///< shards by their state
 
   /// `state`: the shard's.
   void add(const Core& core, const Shard& shard, std::string_view state);
 };
 net::Task<ShardCounts> count_shards(Core& core, Slice& slice);
 
-/// {goal, current, known, registered, configured, clients, uptime_ms}, and what is under way. `clients`:
-/// connections with a session; left out when it is nothing.
+/// {goal, current, known, registered, configured, states, clients, uptime_ms}, and what is under way.
+/// `clients`: connections with a session; left out when it is nothing.
 [[nodiscard]] boost::json::object counts_json(Core& core, const ShardCounts& counts,
                                               std::optional<std::size_t> clients);
 

@@ -38,6 +38,7 @@ test('the stats of 3,000 shards are written as they are read, each shard as it i
   const stats = JSON.parse(await read(response));
   const written = stats.shards.map(({id}) => id);
   assert.equal(stats.known, many);
+  assert.equal(Object.values(stats.states).reduce((sum, count) => sum + count), many, 'each in one state');
   assert.ok(written.includes(first), 'written before it was removed');
   assert.ok(!written.includes(last), 'removed before it was written');
   assert.equal(new Set(written).size, many - 1);

@@ -195,6 +195,7 @@ test('stats: the same numbers in every format', async (t) => {
   const prometheus = (await server.tool(['stats', '--prometheus'])).stdout;
   assert.match(prometheus, /^# TYPE smaster_shards_configured gauge\nsmaster_shards_configured 2$/m);
   assert.match(prometheus, new RegExp(`^smaster_shard_id\\{name="${shard.id}"\\} 1$`, 'm'));
+  assert.match(prometheus, /^# TYPE smaster_shards gauge\nsmaster_shards\{state="running"\} 2\nsmaster_shards\{state="logging in"\} 0$/m);
   const table = (await server.tool(['stats'])).stdout;
   assert.match(table, /^goal 2 {2}current 2 {2}configured 2/);
   assert.match(table, new RegExp(`^1 +${shard.id} +running`, 'm'));

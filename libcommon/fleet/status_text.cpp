@@ -10,8 +10,9 @@
 namespace smaster::fleet {
 namespace {
 
-/// Bytes of what a shard says of its processors; more is left out.
-constexpr std::size_t kMaxCpus = 65'536;
+/// Bytes of one member of a status, such as what a shard says of its processors; a longer one is left out: to
+/// read a megabyte of numbers takes longer than others should wait.
+constexpr std::size_t kMaxMember = 65'536;
 /// Cores a status may list; more are dropped, so that one shard cannot fill the memory with history.
 constexpr std::size_t kMaxCores = 1024;
 
@@ -68,7 +69,7 @@ void read_loads(Value value, std::vector<double>& out) {
 
 /// Only shown again, and by far the largest part: it stays as it came.
 void read_cpus(Value value, std::string& out) {
-  if (value.starts_with('[') && value.size() <= kMaxCpus) out = value;
+  if (value.starts_with('[')) out = value;
 }
 
 void read_bot(Value value, std::optional<BotReport>& out) {
@@ -124,7 +125,7 @@ bool read_status(std::string_view text, ShardStatus& status, std::span<const std
     const auto* found = std::find_if(expected, std::end(kFields), named);
     if (found == std::end(kFields)) found = std::find_if(std::begin(kFields), expected, named);
     if (found == std::end(kFields) || !named(*found)) continue;
-    found->read(member->value, reading);
+    if (member->value.size() <= kMaxMember) found->read(member->value, reading);
     expected = std::next(found);
   }
   reading.goal.apply_to(status.goal);

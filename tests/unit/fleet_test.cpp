@@ -24,6 +24,18 @@ TEST(ShardStatus, FieldsOfTheWrongTypeKeepTheirOldValue) {
   EXPECT_TRUE(status.is_master);
 }
 
+TEST(ShardStatus, MembersOfAMegabyteAreLeftOutAndTheRestIsRead) {
+  std::string loads = "0.5";
+  for (int i = 0; i < 300'000; ++i) loads += ",0.5";
+  ShardStatus status;
+  read_text(R"({"cpuLoad":[)" + loads + R"(],"ping":42,"goalShardIds":[)" + loads + R"(],"bot":{"x":[)" +
+                loads + "]}}",
+            status);
+  EXPECT_TRUE(status.cpu_load.empty());
+  EXPECT_FALSE(status.bot);
+  EXPECT_EQ(status.ping, 42);
+}
+
 TEST(ShardStatus, StorageMayBeText) {
   ShardStatus status;
   read_text(R"({"storageUsedTotal":" 2048 ","storageUsedUsers":7})", status);

@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->allow_extra_args(false)
       ->required();
-  tool.app.add_flag("--check", only_check, "Only try config, keys, files, hooks, connection and clock");
+  tool.app.add_flag("--check", only_check, "Only try config, keys, files, hooks, connection, clock");
   tool.app.add_option("--token-file", token_file, "File with the bot's token, else $DISCORD_TOKEN")
       ->type_name("FILE");
   tool.app.add_option("--project-dir", project_dir, "Where files from the master go, and nowhere else")

@@ -318,10 +318,12 @@ void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
     const auto given = at++;
     if (given->first.id == kStart) {
       if (died) release(given, now);
-    } else if (given->second.sent) {
-      release(given, now);
     } else {
-      give_back(given);
+      if (!given->second.sent) {
+        count(-static_cast<std::int64_t>(given->second.ids.size()));
+        drifted_ = true;
+      }
+      release(given, now);
     }
   }
   forget_logins(shard);

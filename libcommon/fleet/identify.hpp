@@ -17,9 +17,9 @@ namespace smaster::fleet {
 inline constexpr Millis kIdentifyInterval{5'000};
 /// A permit that was not used for so long is void: the bot asks again. Told to the bot with the permit.
 inline constexpr Millis kPermitValidity{5'000};
-/// How much later than its sender says an IDENTIFY may reach Discord. READY, which ends the doubt, mostly
-/// comes sooner.
-inline constexpr Millis kIdentifyDelay{250};
+/// How much later than its sender says an IDENTIFY may reach Discord: a lost packet is sent again after some
+/// hundred milliseconds, and a busy machine is slow. READY, which ends the doubt, mostly comes sooner.
+inline constexpr Millis kIdentifyDelay{1'000};
 /// How long a process that cannot ask may take until its IDENTIFY, unless the settings say otherwise.
 inline constexpr Millis kLoginPatience{15'000};
 
@@ -115,8 +115,9 @@ class IdentifyQueue {
   void all_logged_in(const ShardName& shard, Time now);
   /// The process that was started announces its logins: its start needs no turn.
   void asks(const ShardName& shard);
-  /// The process has ended: its permits are not used any more. One that was told to end is followed by the
-  /// one that its start's turn is for; with one that died, that turn is over.
+  /// The process has ended: its permits are not used any more, if it has not used one in its last moment
+  /// without saying so. One that was told to end is followed by the one that its start's turn is for; with
+  /// one that died, that turn is over.
   void ended(const ShardName& shard, bool died, Time now);
   /// A process that cannot ask was started at `at` without a turn of ours, and has not logged in yet.
   void started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at, Time now);

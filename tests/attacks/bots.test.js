@@ -8,7 +8,7 @@ import {request, serve, until} from './harness.js';
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
 /** How long another shard's eval may take beside an attack. */
-const promptly = sanitized ? 60_000 : 8_000;
+const promptly = sanitized ? 20_000 : 8_000;
 /** How much memory an attack may cost the agent or the server, in MiB; a sanitizer keeps what is freed for a while. */
 const bound = 128 + (sanitized ? 600 : 0);
 
@@ -96,7 +96,7 @@ async function attacked(t, {settings = '', flags = [], ...options} = {}) {
     const before = [agent, server].map(({process: {pid}}) => peak(pid));
     const [begun, heard] = [performance.now(), await statuses(server)];
     let over = false;
-    const struck = ask(script, '--timeout', sanitized ? '60s' : '5s').finally(() => over = true);
+    const struck = ask(script, '--timeout', process.env.SMASTER_SANITIZED ? '20s' : '5s').finally(() => over = true);
     do await untouched(); while (!over);
     const result = await struck;
     await until('the attacker to be served', async () => await ask('3') === 3);

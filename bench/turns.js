@@ -19,7 +19,7 @@ class Fleet {
   async start({shards = '', more = ''} = {}) {
     this.state = mkdtempSync(`${folder}/state-`);
     this.server = await smaster(this.state, count, 'push', {shards, more: `[dashboard]\nlisten = 0\n${more}`});
-    while (!/the dashboard is on/.test(this.server.log)) await pause(1);
+    await this.server.says(/the dashboard is on/);
     this.page = this.server.log.match(/the dashboard is on (\S+)/)[1];
     this.load = new Program([`${bin}/load-generator`, String(this.server.port), `${folder}/key.pem`]);
     this.connections = new http.Agent({keepAlive: true, maxSockets: 4});
@@ -91,8 +91,21 @@ class Fleet {
     }
   }
 
+  /** What is asked of every fleet at the end. */
+  get lastRequests() {
+    return {
+      reshard: async () => {
+        await this.tool('reshard', String(count - 1000));
+        await pause(5000);
+      },
+      'all lost at once': async () => {
+        await this.load.tell('drop');
+        await pause(5000);
+      },
+    };
+  }
+
   async end() {
-    if (process.env.KEEP_LOG) writeFileSync(process.env.KEEP_LOG, this.server.log, {flag: 'a'});
     await this.load.end();
     await this.server.end();
   }
@@ -131,14 +144,7 @@ await free.measure('no Discord', {
   'import of the same': () => importShards(free.server, count),
   'rotate-key': () => free.tool('rotate-key'),
   'shards rm of 1,000': () => free.tool('shards', 'rm', ...Array.from({length: 1000}, (_, n) => letters(count - 1000 + n))),
-  reshard: async () => {
-    await free.tool('reshard', String(count - 1000));
-    await pause(5000);
-  },
-  'all lost at once': async () => {
-    await free.load.tell('drop');
-    await pause(5000);
-  },
+  ...free.lastRequests,
 });
 await free.end();
 
@@ -158,14 +164,7 @@ await waiting.measure('all wait to log in', {
   stats: () => waiting.tool('stats'),
   'the page, with its events for 5 s': () => waiting.look(),
   'respawn of all': () => waiting.tool('respawn', '--delay', '0s'),
-  reshard: async () => {
-    await waiting.tool('reshard', String(count - 1000));
-    await pause(5000);
-  },
-  'all lost at once': async () => {
-    await waiting.load.tell('drop');
-    await pause(5000);
-  },
+  ...waiting.lastRequests,
 });
 await waiting.end();
 process.exit(good ? 0 : 1);

@@ -32,6 +32,13 @@ export class Program {
     this.child.stdin.write(`${command}\n`);
     return JSON.parse(await this.line());
   }
+  /** Waits until its log has this. */
+  async says(pattern) {
+    while (!pattern.test(this.log)) {
+      if (this.child.exitCode !== null) throw new Error(`it ended: ${this.log}`);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+  }
   /** Microseconds of CPU that all its threads have used. */
   get cpu() {
     const tasks = `/proc/${this.child.pid}/task`;
@@ -59,7 +66,7 @@ export async function smaster(state, count, style, {shards = '', more = ''} = {}
   writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n${shards}[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "${style}"\n[log]\nlevel = "info"\n${more}`);
   const server = new Program([`${bin}/smaster`, 'serve', '--config', `${state}/smaster.toml`, '--socket', socket]);
   server.socket = socket;
-  while (!/listening on/.test(server.log) && server.child.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 1));
+  await server.says(/listening on/);
   server.port = Number(server.log.match(/listening on \S+ port (\d+)/)[1]);
   return server;
 }

@@ -605,9 +605,11 @@ net::Task<> Fleet::flush() {
   log::say_held_back(std::chrono::steady_clock::now());
   auto blocks = history_.take_unsaved();
   Result<void> written;
+  // Those of now, not those who come meanwhile; and the last flush of a server that ends may take some of
+  // them.
   for (auto left = dirty_.size(); left > 0 && written;) {
     std::vector<fleet::ShardInfo> infos;
-    for (; left > 0 && infos.size() < kSavedAtOnce; --left) {
+    for (; left > 0 && !dirty_.empty() && infos.size() < kSavedAtOnce; --left) {
       auto* const shard = find(dirty_.front());
       dirty_.pop_front();
       if (shard != nullptr && std::exchange(shard->dirty, false)) infos.push_back(shard->info);

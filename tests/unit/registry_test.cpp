@@ -293,6 +293,24 @@ TEST_F(Registry, AConfigWhoseMakingThrowsIsTriedAgain) {
   run();
 }
 
+TEST_F(Registry, TheLastFlushMayTakeWhatAnotherHasNotSavedYet) {
+  std::vector<fleet::ShardInfo> shards;
+  for (char a = 'a'; a <= 'z'; ++a) {
+    for (char b = 'a'; b <= 'z'; ++b) shards.push_back(info(std::string{'a', a, b}));
+  }
+  const auto count = shards.size();
+  know(std::move(shards));
+  for (auto& [each, shard] : fleet().shards()) fleet().seen(shard);
+  // Both count what there is to save before either has saved it.
+  const auto finish = [&]() -> net::Task<> { co_await fleet().finish(true); };
+  for (int i = 0; i < 2; ++i) tasks_.spawn("finish", finish());
+  run();
+  const auto saved = store_->load_registry();
+  ASSERT_TRUE(saved);
+  EXPECT_EQ(saved->size(), count);
+  for (const auto& row : *saved) EXPECT_TRUE(row.registered()) << row.id.str();
+}
+
 TEST_F(Registry, ATurnIsGivenBackHoweverItsUserEnds) {
   Turns turns(context_, 1, 10, 10);
   const auto fails = [&]() -> net::Task<> {

@@ -6,9 +6,9 @@
 #include <string_view>
 #include <vector>
 
-#include "fleet/history.hpp"
 #include "json/json.hpp"
 #include "measure.hpp"
+#include "records/history.hpp"
 #include "store/store.hpp"
 
 namespace {

@@ -4,10 +4,10 @@
 #include <iostream>
 #include <string>
 
-#include "fleet/history.hpp"
 #include "fleet/planner.hpp"
-#include "fleet/status_text.hpp"
 #include "measure.hpp"
+#include "records/history.hpp"
+#include "records/status_text.hpp"
 #include "wire/engineio/packet.hpp"
 #include "wire/socketio/assembler.hpp"
 
@@ -112,7 +112,7 @@ __attribute__((noinline)) void plan_steps(Fleet& fleet) {
       seat.connected = !seat.connected;
       fleet.planner.changed(seat);
     }
-    done += fleet.planner.step(fleet.now).assignments.size();
+    done += fleet.planner.step(fleet.now).changes.size();
   }
 }
 

@@ -55,7 +55,7 @@ void measure(int count, int changed) {
     }
     const auto start = cpu_us(CLOCK_THREAD_CPUTIME_ID);
     for (auto* const seat : touched) planner.changed(*seat);
-    moved += planner.step(now).assignments.size();
+    moved += planner.step(now).changes.size();
     steps.push_back(cpu_us(CLOCK_THREAD_CPUTIME_ID) - start);
   }
   std::printf("%8d %9d %16.1f %18.2f %20.1f %14zu\n", count, changed, median(steps), median(steps) / changed,

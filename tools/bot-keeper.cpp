@@ -35,7 +35,7 @@
 #include <utility>
 #include <vector>
 
-#include "agent/lease_word.hpp"
+#include "agent/bot/lease_word.hpp"
 
 namespace {
 

@@ -3,7 +3,7 @@
 
 #include "base/toml.hpp"
 #include "json/json.hpp"
-#include "server/settings.hpp"
+#include "settings/settings.hpp"
 #include "tool.hpp"
 
 namespace {

@@ -24,7 +24,7 @@ std::string text(const bj::object& object, std::string_view key) {
 }
 
 /// "4,5 of 8", or "-".
-std::string role(const bj::object& move, std::string_view key) {
+std::string assignment(const bj::object& move, std::string_view key) {
   const auto* const object = json::object_at(move, key);
   const auto* const ids = object == nullptr ? nullptr : object->if_contains("shards");
   if (ids == nullptr || !ids->is_array() || ids->get_array().empty()) return "-";
@@ -48,7 +48,7 @@ void print_plan(const bj::object& plan) {
     const auto& move = row.get_object();
     const auto host = text(move, "host");
     table.push_back({seconds(number(move, "at_ms")), text(move, "name"), host.empty() ? "-" : host,
-                     role(move, "from"), role(move, "to")});
+                     assignment(move, "from"), assignment(move, "to")});
   }
   print_styled(control::render({std::move(table)}, look()));
 }

@@ -3,8 +3,8 @@
 
 #include "base/file.hpp"
 #include "log/log.hpp"
-#include "server/containment.hpp"
-#include "server/server.hpp"
+#include "server/process/server.hpp"
+#include "settings/containment.hpp"
 #include "tool.hpp"
 
 namespace {

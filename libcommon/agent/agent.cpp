@@ -298,8 +298,8 @@ void Agent::on_update(const socketio::Arguments& arguments) {
     return;
   }
   const auto& update = value->get_object();
-  Role role;
-  fleet::read(update, fleet::kUpdateFields, role);
+  Assignment assignment;
+  fleet::read(update, fleet::kUpdateFields, assignment);
   ShardId id;
   json::read(update, "id", id);
   std::string identify;
@@ -329,11 +329,13 @@ void Agent::on_update(const socketio::Arguments& arguments) {
     spdlog::info("{}: the master says that this agent is to end", tag());
     return stop();
   }
-  const auto goal = role.bound() && role.count.value > 0 ? std::optional(role) : std::nullopt;
+  const auto goal =
+      assignment.bound() && assignment.count.value > 0 ? std::optional(assignment) : std::nullopt;
   if (goal != life_.goal()) {
-    spdlog::info("{}: {}", tag(),
-                 goal ? "shard id " + fleet::ids_text(role) + " of " + std::to_string(role.count.value)
-                      : "no shard id for now");
+    spdlog::info(
+        "{}: {}", tag(),
+        goal ? "shard id " + fleet::ids_text(assignment) + " of " + std::to_string(assignment.count.value)
+             : "no shard id for now");
   }
   life_.ask_first(identify == "ask");
   obey(life_.set_goal(goal, now()));

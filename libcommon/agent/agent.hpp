@@ -10,16 +10,16 @@
 #include <string>
 #include <vector>
 
-#include "agent/bot_life.hpp"
-#include "agent/bot_process.hpp"
-#include "agent/channel.hpp"
+#include "agent/bot/bot_life.hpp"
+#include "agent/bot/bot_process.hpp"
+#include "agent/bot/channel.hpp"
+#include "agent/bot/identify_server.hpp"
+#include "agent/bot/lease.hpp"
+#include "agent/bot/logins.hpp"
+#include "agent/bot/statuses.hpp"
+#include "agent/bot/storage_gauge.hpp"
 #include "agent/config_lock.hpp"
-#include "agent/identify_server.hpp"
-#include "agent/lease.hpp"
-#include "agent/logins.hpp"
 #include "agent/requests.hpp"
-#include "agent/statuses.hpp"
-#include "agent/storage_gauge.hpp"
 #include "agent/uplink.hpp"
 #include "files/folder.hpp"
 #include "net/task_scope.hpp"
@@ -146,7 +146,7 @@ class Agent final : public UplinkOwner,
   void obey(BotLife::Order order);
   void start_bot();
   void ask_to_start();
-  [[nodiscard]] BotCommand bot_command(const Role& role) const;
+  [[nodiscard]] BotCommand bot_command(const Assignment& assignment) const;
   void arm_life();
 
   // The lease: until when the bot may run without word from the master.

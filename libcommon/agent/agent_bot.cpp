@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "agent/agent.hpp"
-#include "agent/hooks.hpp"
+#include "agent/bot/hooks.hpp"
 #include "base/text.hpp"
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
@@ -77,10 +77,10 @@ void Agent::arm_life() {
   });
 }
 
-BotCommand Agent::bot_command(const Role& role) const {
+BotCommand Agent::bot_command(const Assignment& assignment) const {
   const auto& options = shared_.options;
-  const auto id = std::to_string(role.first().value);
-  const auto ids = role.ids.size() > 1 ? '[' + fleet::ids_text(role) + ']' : id;
+  const auto id = std::to_string(assignment.first().value);
+  const auto ids = assignment.ids.size() > 1 ? '[' + fleet::ids_text(assignment) + ']' : id;
   BotCommand command;
   command.words = options.command;
   const auto program = std::filesystem::path(options.command.front()).filename();
@@ -90,7 +90,7 @@ BotCommand Agent::bot_command(const Role& role) const {
   command.words.insert(command.words.end(), bot_args_.begin(), bot_args_.end());
   command.environment = options.environment;
   for (const auto& variable :
-       {"SHARDS=" + ids, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(role.count.value),
+       {"SHARDS=" + ids, "SHARD_ID=" + id, "SHARD_COUNT=" + std::to_string(assignment.count.value),
         std::string("SHARDING_MANAGER=true"), std::string("SHARDING_MANAGER_MODE=process"),
         "SHARDING_NAME=" + name_.str(), "SHARDING_BOT_NAME=" + bot_name_,
         std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
@@ -100,7 +100,7 @@ BotCommand Agent::bot_command(const Role& role) const {
     add_hooks(command.environment, folder);
   }
   if (identify_address_) command.environment.push_back("SMASTER_IDENTIFY_URL=" + identify_address_->url());
-  if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(role) + "] ";
+  if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(assignment) + "] ";
   command.grace = options.grace;
   command.lock = lock_;
   command.lease = lease_page_.descriptor();
@@ -108,8 +108,9 @@ BotCommand Agent::bot_command(const Role& role) const {
 }
 
 void Agent::start_bot() {
-  const auto role = *life_.role();
-  spdlog::info("{}: starting the bot as shard {} of {}", tag(), fleet::ids_text(role), role.count.value);
+  const auto assignment = *life_.assignment();
+  spdlog::info("{}: starting the bot as shard {} of {}", tag(), fleet::ids_text(assignment),
+               assignment.count.value);
   ++bot_generation_;
   ready_.reset();
   ended_ = false;
@@ -118,11 +119,11 @@ void Agent::start_bot() {
   asking_figures_ = false;
   figures_.reset();
   channel_.emplace(*this);
-  logins_.started(role.ids);
+  logins_.started(assignment.ids);
   if (shared_.identify != nullptr) identify_address_.emplace(*shared_.identify, *this);
   start_time_ = wall_clock();
   kill_timer_.cancel();
-  auto started = BotProcess::start(shared_.context, bot_command(role), *this);
+  auto started = BotProcess::start(shared_.context, bot_command(assignment), *this);
   if (started) {
     bot_ = std::move(*started);
     send_status();
@@ -195,7 +196,7 @@ Logins::Ticket Agent::identify_asked(const IdentifyRequest& request, Logins::Ans
     if (!refusal.empty()) spdlog::warn("{}: the bot asks by HTTP to log in: {}", tag(), refusal);
     answer(refusal);
   };
-  const auto count = life_.role()->count;
+  const auto count = life_.assignment()->count;
   if (request.count && request.count != count) {
     told("this process runs shards of " + std::to_string(count.value) + ", not of " +
          std::to_string(request.count->value));

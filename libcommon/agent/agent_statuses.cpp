@@ -110,7 +110,7 @@ void Agent::send_status_soon() {
 
 void Agent::send_status() {
   if (!uplink_.up()) return;
-  BotFacts facts{name_.str(), is_master_, life_.goal(), life_.role(), start_time_, stop_time_};
+  BotFacts facts{name_.str(), is_master_, life_.goal(), life_.assignment(), start_time_, stop_time_};
   if (bot_) {
     facts.pid = bot_->pid();
     facts.tree = shared_.processes.descendants_memory(bot_->keeper(), net::now());

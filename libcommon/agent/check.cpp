@@ -1,8 +1,8 @@
 // `smaster agent --check`: everything that an agent needs, tried out, without a bot.
 #include <unistd.h>
 
+#include "agent/bot/hooks.hpp"
 #include "agent/config_lock.hpp"
-#include "agent/hooks.hpp"
 #include "agent/host.hpp"
 #include "json/json.hpp"
 #include "net/program.hpp"

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "agent/channel.hpp"
+#include "agent/bot/channel.hpp"
 #include "agent/uplink.hpp"
 
 namespace smaster::agent {

@@ -38,12 +38,12 @@ class Forecasting {
 
  private:
   void take(const Plan& plan) {
-    for (const auto& assignment : plan.assignments) {
-      auto& seat = *by_name_.at(assignment.shard);
+    for (const auto& change : plan.changes) {
+      auto& seat = *by_name_.at(change.shard);
       if (seat.info.is_master || !seat.connected) continue;
-      if (assignment.role.bound()) {
+      if (change.assignment.bound()) {
         seat.queued = true;
-        queue_.want(seat.info.id, assignment.role.ids);
+        queue_.want(seat.info.id, change.assignment.ids);
       } else {
         queue_.forget(seat.info.id);
         arrive(seat);

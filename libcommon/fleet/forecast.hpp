@@ -17,8 +17,8 @@ struct Move {
   Millis at{0};  ///< from now, when it starts or stops
   ShardName shard;
   std::string host;
-  Role from;
-  Role to;  ///< unbound: it stops
+  Assignment from;
+  Assignment to;  ///< unbound: it stops
 };
 
 struct Forecast {

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "fleet/bot_report.hpp"
+#include "records/bot_report.hpp"
 
 namespace smaster::fleet {
 

@@ -56,8 +56,8 @@ class IdentifyQueue {
   /// A permit that another server gave may be used until its validity is over.
   void assume_permits() { assume_started(1 + kPermitValidity / kIdentifyInterval); }
 
-  /// What Discord says now. Turns that have not become logins yet are not in its figure. Without limits
-  /// everything may start and log in at once.
+  /// What Discord says now. FairSemaphore that have not become logins yet are not in its figure. Without
+  /// limits everything may start and log in at once.
   void limit(std::optional<IdentifyLimits> limits);
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
   /// Whether somebody has logged in unasked since Discord last said how many logins are left.

@@ -3,20 +3,20 @@
 #include <algorithm>
 #include <utility>
 
-#include "fleet/board.hpp"
+#include "fleet/plan_index.hpp"
 
 namespace smaster::fleet {
 namespace {
 
 constexpr std::int32_t kMasterId = 1000;  ///< the original master's choice
 
-/// One run of the rules over the board.
+/// One run of the rules over the index.
 class Step {
  public:
-  Step(Board& board, std::size_t most) : board_(board), settings_(board.settings()), most_(most) {}
+  Step(PlanIndex& index, std::size_t most) : index_(index), settings_(index.settings()), most_(most) {}
 
   Plan run(Time now) {
-    plan_.more = !board_.look(now, most_) || !carry_out(now);
+    plan_.more = !index_.look(now, most_) || !carry_out(now);
     return std::move(plan_);
   }
 
@@ -24,9 +24,9 @@ class Step {
   /// Whether all was done that is to be done. Each rule goes by what those before it have left: none is begun
   /// before they are through.
   bool carry_out(Time now) {
-    while (!full() && !board_.due.empty()) {
-      auto& entry = **board_.due.begin();
-      assign(entry, board_.rightful(entry));
+    while (!full() && !index_.due.empty()) {
+      auto& entry = **index_.due.begin();
+      assign(entry, index_.rightful(entry));
     }
     use_spares();
     convert();
@@ -40,31 +40,31 @@ class Step {
     return true;
   }
 
-  [[nodiscard]] bool full() const { return plan_.assignments.size() + plan_.reboots.size() >= most_; }
+  [[nodiscard]] bool full() const { return plan_.changes.size() + plan_.reboots.size() >= most_; }
 
-  void assign(Entry& entry, Role role) {
-    plan_.assignments.push_back({entry.seat->info.id, role});
-    board_.give(entry, std::move(role));
+  void assign(Entry& entry, Assignment assignment) {
+    plan_.changes.push_back({entry.seat->info.id, assignment});
+    index_.give(entry, std::move(assignment));
   }
 
   void assign(Entry& entry, std::vector<ShardId> ids) {
     std::sort(ids.begin(), ids.end());
-    assign(entry, ids.empty() ? Role{} : Role(std::move(ids), settings_.goal));
+    assign(entry, ids.empty() ? Assignment{} : Assignment(std::move(ids), settings_.goal));
   }
 
   [[nodiscard]] bool may_go_down(const Entry& entry) const {
-    return settings_.strategy == Strategy::at_once || !entry.connected || board_.moving < settings_.max_down;
+    return settings_.strategy == Strategy::at_once || !entry.connected || index_.moving < settings_.max_down;
   }
 
   /// The old generation's shards keep their ids with the new count; one that has room takes more when nobody
   /// else could.
   void convert() {
-    while (!full() && !board_.convertible.empty()) {
-      auto& entry = **board_.convertible.begin();
+    while (!full() && !index_.convertible.empty()) {
+      auto& entry = **index_.convertible.begin();
       if (!may_go_down(entry)) break;
-      auto ids = board_.obtainable(entry);
-      if (board_.idle_capacity == 0 && entry.connected) {
-        for (const auto id : board_.open.lowest(entry.capacity - ids.size())) ids.push_back(id);
+      auto ids = index_.obtainable(entry);
+      if (index_.idle_capacity == 0 && entry.connected) {
+        for (const auto id : index_.open.lowest(entry.capacity - ids.size())) ids.push_back(id);
       }
       assign(entry, std::move(ids));
     }
@@ -72,10 +72,10 @@ class Step {
 
   /// Open ids go to shards that have none, on the host that is the least full: nobody goes down for them.
   void use_spares() {
-    while (!full() && !board_.open.empty()) {
-      auto* const idle = board_.next_idle();
+    while (!full() && !index_.open.empty()) {
+      auto* const idle = index_.next_idle();
       if (idle == nullptr) break;
-      assign(*idle, board_.open.lowest(idle->capacity));
+      assign(*idle, index_.open.lowest(idle->capacity));
     }
   }
 
@@ -83,19 +83,19 @@ class Step {
   /// room, which restarts them.
   void place() {
     use_spares();
-    while (!full() && !board_.open.empty()) {
-      if (settings_.strategy != Strategy::blue_green && !board_.surplus.empty()) {
-        auto& entry = **board_.surplus.begin();
+    while (!full() && !index_.open.empty()) {
+      if (settings_.strategy != Strategy::blue_green && !index_.surplus.empty()) {
+        auto& entry = **index_.surplus.begin();
         if (entry.connected) {
           if (!may_go_down(entry)) break;
-          assign(entry, board_.open.lowest(entry.capacity));
+          assign(entry, index_.open.lowest(entry.capacity));
           continue;
         }
       }
-      if (board_.roomy.empty()) break;
-      auto& entry = **board_.roomy.begin();
+      if (index_.roomy.empty()) break;
+      auto& entry = **index_.roomy.begin();
       auto ids = entry.part.claims;
-      for (const auto id : board_.open.lowest(entry.standing.room)) ids.push_back(id);
+      for (const auto id : index_.open.lowest(entry.standing.room)) ids.push_back(id);
       assign(entry, std::move(ids));
     }
   }
@@ -103,12 +103,12 @@ class Step {
   /// The dead lose their ids as far as others could take them that no other id waits for. Another gets them
   /// as soon as nobody can be running them: at once, or in a later step.
   bool replace_a_dead_one() {
-    const auto room = board_.idle_capacity + board_.room;
-    if (board_.dead.empty() || room <= board_.vacant) return false;
-    auto& entry = **board_.dead.begin();
+    const auto room = index_.idle_capacity + index_.room;
+    if (index_.dead.empty() || room <= index_.vacant) return false;
+    auto& entry = **index_.dead.begin();
     auto ids = entry.part.claims;
     std::sort(ids.begin(), ids.end());
-    ids.resize(ids.size() - std::min<std::size_t>(ids.size(), room - board_.vacant));
+    ids.resize(ids.size() - std::min<std::size_t>(ids.size(), room - index_.vacant));
     assign(entry, std::move(ids));
     return true;
   }
@@ -116,7 +116,7 @@ class Step {
   /// Who has nothing to do in the new generation goes once that can do without.
   void stop_the_old_generation() {
     if (!old_may_go()) return;
-    while (!full() && !board_.surplus.empty()) assign(**board_.surplus.begin(), Role{});
+    while (!full() && !index_.surplus.empty()) assign(**index_.surplus.begin(), Assignment{});
   }
 
   [[nodiscard]] bool old_may_go() const {
@@ -124,9 +124,9 @@ class Step {
       case Strategy::at_once:
         return true;
       case Strategy::rolling:
-        return board_.convertible.empty() && board_.moving == 0;
+        return index_.convertible.empty() && index_.moving == 0;
       case Strategy::blue_green:
-        return board_.ids_up == board_.size();
+        return index_.ids_up == index_.size();
     }
     return true;
   }
@@ -134,27 +134,27 @@ class Step {
   /// When all is quiet: the smallest process that one move to another host would even out gives up its ids;
   /// they go to the host with the most room.
   void move_one() {
-    if (!board_.quiet()) return;
-    if (auto* const entry = board_.next_move()) assign(*entry, Role{});
+    if (!index_.quiet()) return;
+    if (auto* const entry = index_.next_move()) assign(*entry, Assignment{});
   }
 
   void tell_the_silent(Time now) {
-    while (!full() && !board_.reboots.empty()) {
-      auto& seat = *(*board_.reboots.begin())->seat;
+    while (!full() && !index_.reboots.empty()) {
+      auto& seat = *(*index_.reboots.begin())->seat;
       seat.reboot_asked = now;
       plan_.reboots.push_back(seat.info.id);
-      board_.changed(seat);
-      (void)board_.look(now, kAll);
+      index_.changed(seat);
+      (void)index_.look(now, kAll);
     }
   }
 
   [[nodiscard]] Generate missing_config() const {
     if (!settings_.auto_generate) return Generate::nothing;
-    if (board_.all_capacity < board_.size()) return Generate::shard;
-    return board_.masters == 0 ? Generate::master : Generate::nothing;
+    if (index_.all_capacity < index_.size()) return Generate::shard;
+    return index_.masters == 0 ? Generate::master : Generate::nothing;
   }
 
-  Board& board_;
+  PlanIndex& index_;
   const PlanSettings& settings_;
   const std::size_t most_;
   Plan plan_;
@@ -183,40 +183,40 @@ std::optional<Strategy> parse_strategy(std::string_view text) {
   return std::nullopt;
 }
 
-Planner::Planner(const PlanSettings& settings) : board_(std::make_unique<Board>(settings)) {}
+Planner::Planner(const PlanSettings& settings) : index_(std::make_unique<PlanIndex>(settings)) {}
 Planner::~Planner() = default;
 
 void Planner::set(const PlanSettings& settings) {
-  if (settings != board_->settings()) board_->set(settings);
+  if (settings != index_->settings()) index_->set(settings);
 }
-void Planner::add(Seat& seat) { board_->add(seat); }
-void Planner::remove(Seat& seat) { board_->remove(seat); }
-void Planner::changed(Seat& seat) { board_->changed(seat); }
+void Planner::add(Seat& seat) { index_->add(seat); }
+void Planner::remove(Seat& seat) { index_->remove(seat); }
+void Planner::changed(Seat& seat) { index_->changed(seat); }
 
 Plan Planner::step(Time now, std::size_t most) {
-  if (!board_->settings().goal.known()) return {};
-  return Step(*board_, most).run(now);
+  if (!index_->settings().goal.known()) return {};
+  return Step(*index_, most).run(now);
 }
 
 Progress Planner::progress() const {
-  const auto& board = *board_;
+  const auto& index = *index_;
   Progress progress;
-  progress.up = static_cast<std::int64_t>(board.ids_up);
-  progress.placed = static_cast<std::int64_t>(board.placed());
-  progress.moving = static_cast<std::int64_t>(board.moving);
-  progress.old = static_cast<std::int64_t>(board.old + board.unlisted());
-  progress.spares = static_cast<std::int64_t>(board.idle_capacity);
+  progress.up = static_cast<std::int64_t>(index.ids_up);
+  progress.placed = static_cast<std::int64_t>(index.placed());
+  progress.moving = static_cast<std::int64_t>(index.moving);
+  progress.old = static_cast<std::int64_t>(index.old + index.unlisted());
+  progress.spares = static_cast<std::int64_t>(index.idle_capacity);
   return progress;
 }
 
-bool Planner::is_even() const { return board_->quiet() && board_->next_move() == nullptr; }
+bool Planner::is_even() const { return index_->quiet() && index_->next_move() == nullptr; }
 
-void apply(const Role& role, ShardInfo& info, Time now) {
+void apply(const Assignment& assignment, ShardInfo& info, Time now) {
   const auto& old = info.goal;
   const bool known = std::find(info.may_run.begin(), info.may_run.end(), old) != info.may_run.end();
   if (old.bound() && !info.is_master && !known) info.may_run.push_back(old);
-  info.goal = role;
-  (role.bound() ? info.boot_time : info.stop_time) = now;
+  info.goal = assignment;
+  (assignment.bound() ? info.boot_time : info.stop_time) = now;
 }
 
 void believe_status(const ShardStatus& status, ShardInfo& info) {

@@ -1,8 +1,8 @@
 // The planner: from what is known of the fleet, and the time, to what must be done about it. No clock, no
 // sockets. Source: SPEC, "Planner". Its first rule is that one id of one generation never has two live bots:
-// an id is given to a shard only when no other can still be running it. It keeps an index (fleet/board.hpp),
-// so that a step costs what changed, not what exists; a planner that was just made from the same fleet
-// returns the same plan.
+// an id is given to a shard only when no other can still be running it. It keeps an index
+// (fleet/plan_index.hpp), so that a step costs what changed, not what exists; a planner that was just made
+// from the same fleet returns the same plan.
 #pragma once
 
 #include <cstdint>
@@ -36,11 +36,11 @@ struct PlanSettings {
   bool operator==(const PlanSettings&) const = default;
 };
 
-/// This shard was given this role; an unbound one takes its ids away.
-struct Assign {
+/// This shard was given this assignment; an unbound one takes its ids away.
+struct Change {
   ShardName shard;
-  Role role;
-  bool operator==(const Assign&) const = default;
+  Assignment assignment;
+  bool operator==(const Change&) const = default;
 };
 
 /// Make one config for a new shard.
@@ -55,9 +55,9 @@ struct Unwell {
 };
 
 struct Plan {
-  std::vector<Assign> assignments;  ///< in the order in which they were made
-  std::vector<ShardName> reboots;   ///< silent ones, to be told to restart their bots
-  std::vector<Unwell> unwell;       ///< the same of those without a gateway
+  std::vector<Change> changes;     ///< in the order in which they were made
+  std::vector<ShardName> reboots;  ///< silent ones, to be told to restart their bots
+  std::vector<Unwell> unwell;      ///< the same of those without a gateway
   Generate generate = Generate::nothing;
   bool more = false;  ///< there is more to do than one step may; another is due at once
   bool operator==(const Plan&) const = default;
@@ -79,7 +79,7 @@ struct Progress {
 /// original has it, or the first id beyond the goal for fleets larger than that.
 [[nodiscard]] ShardId master_id(ShardCount goal);
 
-class Board;
+class PlanIndex;
 
 class Planner {
  public:
@@ -106,12 +106,12 @@ class Planner {
   [[nodiscard]] bool is_even() const;
 
  private:
-  std::unique_ptr<Board> board_;
+  std::unique_ptr<PlanIndex> index_;
 };
 
-/// Makes an assignment in the registry's row: the new goal, its times, and what the shard may still be
+/// Makes a change in the registry's row: the new goal, its times, and what the shard may still be
 /// running.
-void apply(const Role& role, ShardInfo& info, Time now);
+void apply(const Assignment& assignment, ShardInfo& info, Time now);
 
 /// Takes over what a status says the shard runs. One that does not know its present goal yet may be about to
 /// start what it was told before, so it only counts for what it does run.

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "fleet/gateway_watch.hpp"
-#include "fleet/shard_info.hpp"
+#include "records/shard_info.hpp"
 
 namespace smaster::fleet {
 
@@ -41,7 +41,7 @@ struct Seat {
   Time reboot_asked = kNever;  ///< when it was last told to reboot because it was silent
   Millis margin{0};            ///< what its bot may take to end after the shard has given up its master
 
-  // What it has been told; fleet/dispatch.hpp keeps these.
+  // What it has been told; fleet/orders.hpp keeps these.
   bool told = true;               ///< its present goal
   unsigned saving = 0;            ///< changes that must be on disk before it hears of them
   bool awaiting_status = false;   ///< an agent's first one says what it runs, before it is told anything

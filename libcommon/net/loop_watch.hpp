@@ -27,7 +27,7 @@ class LoopWatch {
 
   /// The longest turn of the last one to two minutes.
   [[nodiscard]] Duration longest(Instant now);
-  /// Turns above kBound, since the start: those that worked for so long, and those that stood.
+  /// FairSemaphore above kBound, since the start: those that worked for so long, and those that stood.
   [[nodiscard]] std::uint64_t worked_long() const { return worked_long_; }
   [[nodiscard]] std::uint64_t stood_long() const { return stood_long_; }
   /// The time that turns have taken, since the start.

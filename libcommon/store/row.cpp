@@ -27,7 +27,7 @@ std::optional<fleet::ShardInfo> parse_row(std::string_view text) {
   fleet::ShardInfo info(std::move(*name));
   fleet::read(object, info);
   json::read(object, "mayRun", may_run);
-  info.may_run = fleet::parse_roles(may_run);
+  info.may_run = fleet::parse_assignments(may_run);
   json::read(object, "capacity", capacity);
   info.capacity = static_cast<std::uint32_t>(std::max<std::int64_t>(capacity, 1));
   json::read(object, "host", info.host);

@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "fleet/shard_info.hpp"
+#include "records/shard_info.hpp"
 
 namespace smaster::store {
 

@@ -64,9 +64,9 @@ struct Row {
     info.created_time = from_unix_ms(created);
     info.boot_time = from_unix_ms(boot);
     info.stop_time = from_unix_ms(stop);
-    info.goal = role(goal, goal_id, goal_count);
-    info.current = role(current, current_id, current_count);
-    info.may_run = fleet::parse_roles(may_run);
+    info.goal = assignment(goal, goal_id, goal_count);
+    info.current = assignment(current, current_id, current_count);
+    info.may_run = fleet::parse_assignments(may_run);
     info.capacity = static_cast<std::uint32_t>(std::max(capacity, 1));
     info.host = host;
     info.holder = fleet::parse_holder(holder);
@@ -74,10 +74,11 @@ struct Row {
     return info;
   }
 
-  /// Rows of the second version have no text of their roles.
-  static fleet::Role role(const std::string& text, int id, int count) {
-    auto roles = fleet::parse_roles(text);
-    return roles.empty() ? fleet::Role(ShardId{id}, ShardCount{count}) : std::move(roles.front());
+  /// Rows of the second version have no text of their assignments.
+  static fleet::Assignment assignment(const std::string& text, int id, int count) {
+    auto assignments = fleet::parse_assignments(text);
+    return assignments.empty() ? fleet::Assignment(ShardId{id}, ShardCount{count})
+                               : std::move(assignments.front());
   }
 };
 

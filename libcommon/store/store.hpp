@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/result.hpp"
-#include "fleet/history.hpp"
-#include "fleet/shard_info.hpp"
+#include "records/history.hpp"
+#include "records/shard_info.hpp"
 
 namespace smaster::store {
 

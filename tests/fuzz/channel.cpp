@@ -1,5 +1,5 @@
 // Whatever a bot writes into its channel: it may be ignored, but never break the agent.
-#include "agent/channel.hpp"
+#include "agent/bot/channel.hpp"
 
 namespace {
 

@@ -9,9 +9,9 @@
 #include <boost/beast/http.hpp>
 
 #include "net/engine_server.hpp"
-#include "server/control_api.hpp"
-#include "server/core.hpp"
-#include "server/registrar.hpp"
+#include "server/api/control_api.hpp"
+#include "server/process/core.hpp"
+#include "server/requests/registrar.hpp"
 
 namespace {
 

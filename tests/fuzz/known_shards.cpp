@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "fleet/import.hpp"
+#include "records/import.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace smaster;

@@ -1,5 +1,5 @@
 // TOML of any kind: it is taken, or refused with a sentence; what is taken can be described.
-#include "server/settings.hpp"
+#include "settings/settings.hpp"
 
 #include <cstdint>
 #include <cstdlib>

@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "fleet/samples.hpp"
-#include "fleet/status_text.hpp"
 #include "json/json.hpp"
+#include "records/samples.hpp"
+#include "records/status_text.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);

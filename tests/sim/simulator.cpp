@@ -10,14 +10,14 @@
 #include <set>
 #include <vector>
 
-#include "agent/bot_life.hpp"
-#include "fleet/dispatch.hpp"
+#include "agent/bot/bot_life.hpp"
+#include "fleet/orders.hpp"
 
 namespace smaster::sim {
 namespace {
 
+using agent::Assignment;
 using agent::BotLife;
-using agent::Role;
 
 constexpr Millis kInterval{30'000};
 constexpr Millis kPing{25'000};
@@ -69,7 +69,7 @@ struct Host {
   std::map<std::uint64_t, Time> asked_at;  ///< each question
   std::uint64_t asks_made = 0;
   std::set<ShardId> logged_in;
-  std::optional<Role> told;  ///< by the last update
+  std::optional<Assignment> told;  ///< by the last update
   std::int64_t deaths = 0;
   Time started{};
   Time ended{};
@@ -238,7 +238,7 @@ class World {
     host.heard = now_;
     auto& r = row(i);
     if (r.connection) r.connection->server_end = false;
-    if (r.connection) dispatch_->left(r);
+    if (r.connection) orders_->left(r);
     r.connection = connection;
     r.info.last_seen = now_;
     r.info.capacity = host.capacity;
@@ -246,7 +246,7 @@ class World {
     r.margin = kMargin;
     say("%s joins", host.name.str().c_str());
     r.kind = host.asks ? "asks" : host.agent ? "mute" : "";
-    dispatch_->joined(r, host.agent, now_);
+    orders_->joined(r, host.agent, now_);
     if (host.agent) {
       send_status(i);
       for (const auto& [id, ask] : std::map(host.wants)) ask_login(i, id);
@@ -282,7 +282,7 @@ class World {
       if (r.connection != connection) return;
       r.connection.reset();
       r.info.last_seen = now_;
-      if (server_up_) dispatch_->left(r);
+      if (server_up_) orders_->left(r);
       replan();
     });
     after(between(0, most), [this, i, connection] {
@@ -299,14 +299,14 @@ class World {
   void server_starts() {
     server_up_ = true;
     since_ = now_;
-    dispatch_.emplace(settings(), now_);
-    if (limits_) dispatch_->limit(*limits_);
+    orders_.emplace(settings(), now_);
+    if (limits_) orders_->limit(*limits_);
     for (auto& [name, r] : rows_) {
       Row fresh(r.kept.value_or(r.info));
       fresh.kept = fresh.info;
       fresh.granted = r.granted;
       r = std::move(fresh);
-      dispatch_->add(r);
+      orders_->add(r);
     }
     say("the server starts");
     replan();
@@ -318,7 +318,7 @@ class World {
     say("the server dies");
     for (std::size_t i = 0; i < hosts_.size(); ++i) break_connection(i, false);
     for (auto& [name, r] : rows_) r.connection.reset();
-    if (limits_) limits_ = dispatch_->identify().limits();  // Discord knows
+    if (limits_) limits_ = orders_->identify().limits();  // Discord knows
     ++server_life_;
     after(pick(0, 3) == 0 ? between(240'000, 330'000) : between(100, 90'000), [this] { server_starts(); });
   }
@@ -341,7 +341,7 @@ class World {
         try_again(i, 1'500);
       });
     }
-    if (limits_) limits_ = dispatch_->identify().limits();  // they are in the store
+    if (limits_) limits_ = orders_->identify().limits();  // they are in the store
     ++server_life_;
     after(between(20, kLease.count() + 2'000), [this] { server_starts(); });
   }
@@ -391,43 +391,43 @@ class World {
     const bool compare = hosts_.size() < kSmall && ++plans_ % 16 == 0;
     const auto fresh = compare ? fresh_plan() : fleet::Plan{};
     // Mostly cut short, as those of large fleets are.
-    auto plan = dispatch_->plan(now_, compare ? fleet::kAll : pick(1, 8));
-    if (compare && plan.more) plan = dispatch_->plan(now_);  // the end of one that was
+    auto plan = orders_->plan(now_, compare ? fleet::kAll : pick(1, 8));
+    if (compare && plan.more) plan = orders_->plan(now_);  // the end of one that was
     if (plan.more) replan();
-    for (const auto& assignment : plan.assignments) {
-      const auto& r = rows_.at(assignment.shard);
-      say("%s gets %s/%d, runs %s/%d as far as is known", assignment.shard.str().c_str(),
-          fleet::ids_text(assignment.role).c_str(), assignment.role.count.value,
+    for (const auto& change : plan.changes) {
+      const auto& r = rows_.at(change.shard);
+      say("%s gets %s/%d, runs %s/%d as far as is known", change.shard.str().c_str(),
+          fleet::ids_text(change.assignment).c_str(), change.assignment.count.value,
           fleet::ids_text(r.info.current).c_str(), r.info.current.count.value);
-      check_role(r, assignment.role);
+      check_assignment(r, change.assignment);
     }
     for (const auto& name : plan.reboots) say("%s is told to reboot", name.str().c_str());
     if (compare && fresh != plan) broken("a planner that was just made would plan something else");
     // A plan that has just been made needs nothing more, neither of this planner nor of a new one.
     if (compare) {
       const auto again = fresh_plan();
-      if (!again.assignments.empty() || !again.reboots.empty()) {
-        for (const auto& a : again.assignments)
-          say("again: %s %s", a.shard.str().c_str(), fleet::to_text({a.role}).c_str());
+      if (!again.changes.empty() || !again.reboots.empty()) {
+        for (const auto& a : again.changes)
+          say("again: %s %s", a.shard.str().c_str(), fleet::to_text({a.assignment}).c_str());
         broken("the plan is not silent on its own result");
       }
     }
     deliver();
-    after(between(1, 50), [this, life = server_life_, assignments = plan.assignments] {
+    after(between(1, 50), [this, life = server_life_, changes = plan.changes] {
       if (!server_up_ || life != server_life_) return;
-      for (const auto& assignment : assignments) {
-        auto& r = rows_.at(assignment.shard);
+      for (const auto& change : changes) {
+        auto& r = rows_.at(change.shard);
         r.kept = r.info;
       }
-      dispatch_->saved(assignments, now_);
+      orders_->saved(changes, now_);
       deliver();
     });
     check_due_ = true;
   }
 
-  void check_role(const Row& r, const Role& role) {
-    if (role.ids.size() > r.info.capacity) broken(r.info.id.str() + " gets more ids than it can take");
-    if (role.bound() && role.count.value != goal_)
+  void check_assignment(const Row& r, const Assignment& assignment) {
+    if (assignment.ids.size() > r.info.capacity) broken(r.info.id.str() + " gets more ids than it can take");
+    if (assignment.bound() && assignment.count.value != goal_)
       broken(r.info.id.str() + " gets an id of an old generation");
   }
 
@@ -437,9 +437,9 @@ class World {
 
   void deliver() {
     if (!server_up_) return;
-    dispatch_->tick(now_);
-    for (const auto& order : dispatch_->take_orders()) send(order);
-    const auto next = dispatch_->next(now_);
+    orders_->tick(now_);
+    for (const auto& order : orders_->take_orders()) send(order);
+    const auto next = orders_->next(now_);
     if (!next || (deliver_at_ > now_ && deliver_at_ <= *next)) return;
     deliver_at_ = std::max(*next, now_ + Millis{1});
     at(deliver_at_, [this, life = server_life_] {
@@ -452,7 +452,7 @@ class World {
     auto& r = row(i);
     if (trace_)
       say("  -> %s: %s%s", order.shard.str().c_str(),
-          order.kind == fleet::Order::Kind::update    ? ("update " + fleet::to_text({order.role})).c_str()
+          order.kind == fleet::Order::Kind::update ? ("update " + fleet::to_text({order.assignment})).c_str()
           : order.kind == fleet::Order::Kind::respawn ? "respawn"
           : order.kind == fleet::Order::Kind::exit    ? "exit"
           : order.kind == fleet::Order::Kind::permit  ? "permit"
@@ -461,10 +461,10 @@ class World {
     if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
     // The answer to who asked comes with what it is told: that is one login.
     const bool again = order.kind == fleet::Order::Kind::start && r.granted_at == now_;
-    if (order.logs_in && !again && !hosts_[i].asks && dispatch_->identify().limits()) log_in(i);
+    if (order.logs_in && !again && !hosts_[i].asks && orders_->identify().limits()) log_in(i);
     switch (order.kind) {
       case fleet::Order::Kind::update:
-        return send_update(i, order.role);
+        return send_update(i, order.assignment);
       case fleet::Order::Kind::respawn:
         return to_agent(i, r.connection, [this, i] {
           if (!hosts_[i].deaf) obey(i, hosts_[i].life.respawn(instant(i)));
@@ -477,7 +477,7 @@ class World {
         return to_agent(i, r.connection, [this, i] { kill_host(i); });
       case fleet::Order::Kind::permit: {
         return to_agent(i, r.connection,
-                        [this, i, id = order.role.first(), ask = order.ask, waited = order.delay] {
+                        [this, i, id = order.assignment.first(), ask = order.ask, waited = order.delay] {
                           permit(i, id, ask, hosts_[i].asked_at[ask] + waited + kUse);
                         });
       }
@@ -498,7 +498,7 @@ class World {
     if (host.connection) {
       host.asked_at[ask] = now_;
       to_server(i, host.connection, [this, i, id, ask] {
-        if (dispatch_->ask_login(row(i), id, ask, now_)) deliver();
+        if (orders_->ask_login(row(i), id, ask, now_)) deliver();
       });
     }
     after(kAskAgain, [this, i, id, ask] {
@@ -511,7 +511,7 @@ class World {
     auto& host = hosts_[i];
     if (!host.connection || !host.up) return;
     to_server(i, host.connection, [this, i, event, id, ask] {
-      dispatch_->login(row(i), {event, id, ask, now_}, now_);
+      orders_->login(row(i), {event, id, ask, now_}, now_);
       deliver();
       replan();
     });
@@ -540,7 +540,7 @@ class World {
         if (host.generation != generation || host.life.phase() != BotLife::Phase::running) return;
         host.logged_in.insert(id);
         tell_login(i, fleet::LoginEvent::ready, id);
-        if (host.logged_in.size() == host.life.role()->ids.size()) logged_in(i, generation);
+        if (host.logged_in.size() == host.life.assignment()->ids.size()) logged_in(i, generation);
       });
     });
   }
@@ -573,7 +573,7 @@ class World {
     auto& r = row(i);
     r.granted = std::min(r.granted + 1, 2);
     r.granted_at = now_;
-    const auto& limits = *dispatch_->identify().limits();
+    const auto& limits = *orders_->identify().limits();
     std::set<std::int32_t> buckets;
     for (const auto id : r.info.goal.ids) buckets.insert(id.value % limits.max_concurrency);
     for (const auto bucket : buckets) {
@@ -587,10 +587,10 @@ class World {
     if (*limits.remaining < limits.reserve) broken("the logins kept in reserve are used");
   }
 
-  void send_update(std::size_t i, const Role& role) {
+  void send_update(std::size_t i, const Assignment& assignment) {
     auto& r = row(i);
-    const auto goal = role.bound() ? std::optional(role) : std::nullopt;
-    const bool asks = hosts_[i].agent && dispatch_->identify().limits().has_value();
+    const auto goal = assignment.bound() ? std::optional(assignment) : std::nullopt;
+    const bool asks = hosts_[i].agent && orders_->identify().limits().has_value();
     to_agent(i, r.connection, [this, i, goal, asks] {
       auto& host = hosts_[i];
       host.told = goal;
@@ -605,7 +605,7 @@ class World {
   void heartbeats() {
     after(kInterval, [this] {
       for (std::size_t i = 0; i < hosts_.size(); ++i) {
-        if (server_up_ && row(i).connection) dispatch_->remind(row(i), now_);
+        if (server_up_ && row(i).connection) orders_->remind(row(i), now_);
       }
       deliver();
       heartbeats();
@@ -625,8 +625,8 @@ class World {
     auto& host = hosts_[i];
     if (!host.connection || !host.up) return;
     fleet::ShardStatus status;
-    status.goal = host.told.value_or(Role{});
-    status.current = host.life.role().value_or(Role{});
+    status.goal = host.told.value_or(Assignment{});
+    status.current = host.life.assignment().value_or(Assignment{});
     status.start_time = host.started;
     status.stop_time = host.ended;
     if (host.agent) {
@@ -640,7 +640,7 @@ class World {
       auto& r = row(i);
       r.info.last_seen = now_;
       if (lively || !status.current.bound()) r.info.last_heartbeat = now_;
-      const auto parked = dispatch_->status(r, status, now_);
+      const auto parked = orders_->status(r, status, now_);
       if (parked)
         say("%s is parked for %lld s", r.info.id.str().c_str(),
             static_cast<long long>(parked->pause.count() / 1000));
@@ -654,7 +654,7 @@ class World {
   void ask(std::size_t i) {
     to_server(i, hosts_[i].connection, [this, i, generation = hosts_[i].generation] {
       row(i).asked = generation;
-      dispatch_->ask_to_start(row(i));
+      orders_->ask_to_start(row(i));
       deliver();
     });
   }
@@ -673,8 +673,8 @@ class World {
         host.wants.clear();
         host.logged_in.clear();
         host.started = now_;
-        say("%s starts a bot as %s/%d", host.name.str().c_str(), fleet::ids_text(*host.life.role()).c_str(),
-            host.life.role()->count.value);
+        say("%s starts a bot as %s/%d", host.name.str().c_str(),
+            fleet::ids_text(*host.life.assignment()).c_str(), host.life.assignment()->count.value);
         if (limits_ && host.agent && !host.asks && row(i).granted == 0) {
           broken(host.name.str() + " starts a bot, and it was not its turn to log in");
         }
@@ -712,7 +712,7 @@ class World {
       auto& h = hosts_[i];
       if (h.generation != generation || h.life.phase() != BotLife::Phase::running) return;
       if (h.broken) return bot_ends(i, generation);
-      for (const auto id : h.life.role()->ids) want_login(i, id);
+      for (const auto id : h.life.assignment()->ids) want_login(i, id);
     });
   }
 
@@ -726,7 +726,7 @@ class World {
 
   void bot_ends(std::size_t i, unsigned generation) {
     auto& host = hosts_[i];
-    if (host.generation != generation || !host.life.role()) return;
+    if (host.generation != generation || !host.life.assignment()) return;
     say("%s's bot is gone", host.name.str().c_str());
     if (host.life.phase() == BotLife::Phase::running && host.up) ++host.deaths;
     host.ended = now_;
@@ -800,7 +800,7 @@ class World {
         break;
       case 10:
         rebalance_ = pick(0, 1) > 0;
-        if (server_up_) dispatch_->set(settings());
+        if (server_up_) orders_->set(settings());
         replan();
         break;
       case 11:
@@ -831,7 +831,7 @@ class World {
                                   : fleet::Strategy::blue_green;
     say("the goal is %d, %s", goal_, std::string(fleet::to_string(strategy_)).c_str());
     uncovered_.clear();
-    if (server_up_) dispatch_->set(settings());
+    if (server_up_) orders_->set(settings());
     replan();
     if (pick(0, 1) > 0 && now_ < end_of_faults_)
       after(between(10, 10'000), [this] {
@@ -886,7 +886,7 @@ class World {
 
   void start_host(std::size_t i) {
     auto& host = hosts_[i];
-    if (host.up || host.life.role()) return;
+    if (host.up || host.life.assignment()) return;
     say("%s is back", host.name.str().c_str());
     host.up = true;
     host.told.reset();
@@ -911,15 +911,15 @@ class World {
     switch (pick(0, 2)) {
       case 0:
         say("%s is to respawn", hosts_[i].name.str().c_str());
-        dispatch_->respawn(row(i), now_);
+        orders_->respawn(row(i), now_);
         break;
       case 1:
         say("%s is to reboot", hosts_[i].name.str().c_str());
-        dispatch_->reboot(row(i), now_);
+        orders_->reboot(row(i), now_);
         break;
       default:
         say("%s is to exit", hosts_[i].name.str().c_str());
-        dispatch_->exit(row(i), now_);
+        orders_->exit(row(i), now_);
         break;
     }
     deliver();
@@ -929,7 +929,7 @@ class World {
   void release() {
     if (!server_up_) return;
     for (auto& [name, r] : rows_) {
-      if (r.parked) dispatch_->respawn(r, now_);
+      if (r.parked) orders_->respawn(r, now_);
     }
     deliver();
   }
@@ -941,7 +941,7 @@ class World {
     // With too few spares the old generation would stay for good, which is what blue/green promises.
     if (strategy_ == fleet::Strategy::blue_green) {
       strategy_ = fleet::Strategy::rolling;
-      if (server_up_) dispatch_->set(settings());
+      if (server_up_) orders_->set(settings());
       replan();
     }
     for (std::size_t i = 0; i < hosts_.size(); ++i) {
@@ -962,12 +962,12 @@ class World {
     if (hosts_.size() >= kSmall && ++checks_ % 64 != 0) return;
     std::map<std::pair<std::int32_t, std::int32_t>, const Host*> live;
     for (const auto& host : hosts_) {
-      const auto& role = host.life.role();
-      if (!role) continue;
-      for (const auto id : role->ids) {
-        const auto [at, fresh] = live.emplace(std::pair(role->count.value, id.value), &host);
+      const auto& assignment = host.life.assignment();
+      if (!assignment) continue;
+      for (const auto id : assignment->ids) {
+        const auto [at, fresh] = live.emplace(std::pair(assignment->count.value, id.value), &host);
         if (!fresh) {
-          broken("shard id " + std::to_string(id.value) + " of " + std::to_string(role->count.value) +
+          broken("shard id " + std::to_string(id.value) + " of " + std::to_string(assignment->count.value) +
                  " runs on " + at->second->name.str() + " and on " + host.name.str());
         }
       }
@@ -1008,10 +1008,10 @@ class World {
     const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(goal_), room);
     std::size_t running = 0;
     for (const auto& host : hosts_) {
-      const auto& role = host.life.role();
-      if (!role) continue;
-      if (role->count.value != goal_) broken(host.name.str() + " runs a shard that is not wanted");
-      if (host.life.phase() == BotLife::Phase::running) running += role->ids.size();
+      const auto& assignment = host.life.assignment();
+      if (!assignment) continue;
+      if (assignment->count.value != goal_) broken(host.name.str() + " runs a shard that is not wanted");
+      if (host.life.phase() == BotLife::Phase::running) running += assignment->ids.size();
       if (host.asks && !host.ready) broken(host.name.str() + " has not logged in long after the last fault");
     }
     if (running != wanted) {
@@ -1019,7 +1019,7 @@ class World {
              " ids run long after the last fault");
     }
     if (hosts_.size() >= kSmall) return;
-    if (const auto plan = fresh_plan(); !plan.assignments.empty() || !plan.reboots.empty()) {
+    if (const auto plan = fresh_plan(); !plan.changes.empty() || !plan.reboots.empty()) {
       broken("the plan is not silent long after the last fault");
     }
   }
@@ -1036,7 +1036,7 @@ class World {
   std::vector<Host> hosts_;
   std::map<ShardName, Row> rows_;
   std::map<ShardName, std::size_t> index_;
-  std::optional<fleet::Dispatch> dispatch_;
+  std::optional<fleet::Orders> orders_;
   std::optional<fleet::IdentifyLimits> limits_;
   std::map<std::int32_t, Time> logins_;  ///< each bucket's last
   std::map<std::int32_t, Time> uncovered_;

@@ -1,8 +1,8 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include "agent/proc.hpp"
-#include "agent/statuses.hpp"
+#include "agent/bot/proc.hpp"
+#include "agent/bot/statuses.hpp"
 #include "json/json.hpp"
 
 namespace smaster::agent {
@@ -38,7 +38,7 @@ TEST(Cores, OfThisMachineAreThere) {
 
 struct StatusesTest : testing::Test {
   Statuses statuses;
-  BotFacts facts{"abc", false, Role{ShardId{2}, ShardCount{4}}, Role{ShardId{1}, ShardCount{4}},
+  BotFacts facts{"abc", false, Assignment{ShardId{2}, ShardCount{4}}, Assignment{ShardId{1}, ShardCount{4}},
                  from_unix_ms(10)};
 
   fleet::ShardStatus compose(const char* figures, std::int64_t at) {

@@ -1,8 +1,8 @@
-#include "agent/logins.hpp"
+#include "agent/bot/logins.hpp"
 
 #include <gtest/gtest.h>
 
-#include "agent/identify_server.hpp"
+#include "agent/bot/identify_server.hpp"
 
 namespace smaster::agent {
 namespace {

@@ -1,4 +1,4 @@
-#include "agent/bot_life.hpp"
+#include "agent/bot/bot_life.hpp"
 
 #include <gtest/gtest.h>
 
@@ -10,8 +10,8 @@ using Phase = BotLife::Phase;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-const Role kOne{ShardId{1}, ShardCount{4}};
-const Role kTwo{ShardId{2}, ShardCount{4}};
+const Assignment kOne{ShardId{1}, ShardCount{4}};
+const Assignment kTwo{ShardId{2}, ShardCount{4}};
 
 struct BotLifeTest : testing::Test {
   BotLife life{LifeOptions{}};
@@ -21,12 +21,12 @@ struct BotLifeTest : testing::Test {
 TEST_F(BotLifeTest, AGoalStartsTheBotOnceAndNoGoalStopsIt) {
   EXPECT_EQ(life.set_goal(kOne, now), Order::start);
   EXPECT_EQ(life.set_goal(kOne, now), Order::none);
-  EXPECT_EQ(life.role(), kOne);
+  EXPECT_EQ(life.assignment(), kOne);
   EXPECT_EQ(life.set_goal(std::nullopt, now), Order::stop);
-  EXPECT_EQ(life.role(), kOne) << "it still lives";
+  EXPECT_EQ(life.assignment(), kOne) << "it still lives";
   EXPECT_EQ(life.exited(now, 0), Order::none);
   EXPECT_EQ(life.phase(), Phase::idle);
-  EXPECT_EQ(life.role(), std::nullopt);
+  EXPECT_EQ(life.assignment(), std::nullopt);
 }
 
 TEST_F(BotLifeTest, ANewIdWaitsUntilTheOldProcessIsGone) {
@@ -35,12 +35,12 @@ TEST_F(BotLifeTest, ANewIdWaitsUntilTheOldProcessIsGone) {
   EXPECT_EQ(life.set_goal(kOne, now), Order::none);
   EXPECT_EQ(life.set_goal(kTwo, now), Order::none);
   EXPECT_EQ(life.exited(now, 0), Order::start);
-  EXPECT_EQ(life.role(), kTwo);
+  EXPECT_EQ(life.assignment(), kTwo);
 }
 
 TEST_F(BotLifeTest, AnotherCountIsAnotherBot) {
   (void)life.set_goal(kOne, now);
-  EXPECT_EQ(life.set_goal(Role{ShardId{1}, ShardCount{8}}, now), Order::stop);
+  EXPECT_EQ(life.set_goal(Assignment{ShardId{1}, ShardCount{8}}, now), Order::stop);
 }
 
 TEST_F(BotLifeTest, ADeadBotIsStartedAgainAfterGrowingPauses) {

@@ -1,4 +1,4 @@
-#include "agent/channel.hpp"
+#include "agent/bot/channel.hpp"
 
 #include <gtest/gtest.h>
 

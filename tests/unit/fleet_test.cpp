@@ -1,9 +1,9 @@
 #include <gtest/gtest.h>
 
-#include "fleet/attempts.hpp"
-#include "fleet/shard_info.hpp"
-#include "fleet/status_text.hpp"
 #include "json/json.hpp"
+#include "records/shard_info.hpp"
+#include "records/status_text.hpp"
+#include "server/fairness/attempts.hpp"
 
 namespace smaster::fleet {
 namespace {

@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "files/folder.hpp"
-#include "server/containment.hpp"
+#include "settings/containment.hpp"
 
 namespace smaster::files {
 namespace {

@@ -1,13 +1,13 @@
 // The statuses of the past: how they are packed, and what is held until it is on disk.
-#include "fleet/history.hpp"
+#include "records/history.hpp"
 
 #include <gtest/gtest.h>
 
 #include <limits>
 
-#include "fleet/import.hpp"
-#include "fleet/status_text.hpp"
 #include "json/json.hpp"
+#include "records/import.hpp"
+#include "records/status_text.hpp"
 
 namespace smaster::fleet {
 namespace {

@@ -1,4 +1,4 @@
-#include "fleet/holder.hpp"
+#include "records/holder.hpp"
 
 #include <gtest/gtest.h>
 

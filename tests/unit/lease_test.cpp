@@ -1,4 +1,4 @@
-#include "agent/lease.hpp"
+#include "agent/bot/lease.hpp"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

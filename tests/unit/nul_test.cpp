@@ -7,7 +7,7 @@
 #include "json/json.hpp"
 #include "net/http_client.hpp"
 #include "net/program.hpp"
-#include "server/settings.hpp"
+#include "settings/settings.hpp"
 #include "wire/shard/file_event.hpp"
 
 namespace smaster {

@@ -4,10 +4,10 @@
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
-#include "server/mail.hpp"
-#include "server/metrics.hpp"
-#include "server/reboot.hpp"
-#include "server/where.hpp"
+#include "server/metrics/metrics.hpp"
+#include "server/requests/mail.hpp"
+#include "server/requests/reboot.hpp"
+#include "server/requests/shard_filter.hpp"
 #include "sql/rows.hpp"
 #include "wire/shard/file_event.hpp"
 

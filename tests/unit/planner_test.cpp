@@ -5,8 +5,8 @@
 #include <sstream>
 
 #include "fleet/heartbeats.hpp"
-#include "fleet/names.hpp"
 #include "fleet/planner.hpp"
+#include "records/names.hpp"
 
 namespace smaster::fleet {
 namespace {
@@ -23,7 +23,8 @@ struct Scene {
       info.last_seen = word.find('?') == std::string::npos ? from_unix_ms(1) : kNever;
       info.is_master = word.find('*') != std::string::npos;
       if (const auto colon = word.find(':'); colon != std::string::npos) {
-        info.goal = parse_roles(word.substr(colon + 1, word.find_first_of("+*x@?", colon) - colon - 1)).at(0);
+        info.goal =
+            parse_assignments(word.substr(colon + 1, word.find_first_of("+*x@?", colon) - colon - 1)).at(0);
       }
       if (const auto at = word.find('x', 3); at != std::string::npos) {
         info.capacity = static_cast<std::uint32_t>(std::stoi(word.substr(at + 1)));
@@ -39,7 +40,7 @@ struct Scene {
     Planner planner(settings);
     for (auto& seat : seats) planner.add(seat);
     auto plan = planner.step(now);
-    EXPECT_EQ(planner.step(now).assignments.size(), 0u) << "its own result needs no plan";
+    EXPECT_EQ(planner.step(now).changes.size(), 0u) << "its own result needs no plan";
     return plan;
   }
 
@@ -57,8 +58,8 @@ struct Scene {
 
 std::string text_of(const Plan& plan) {
   std::string text;
-  for (const auto& assignment : plan.assignments) {
-    text += assignment.shard.str() + ':' + to_text({assignment.role}) + ' ';
+  for (const auto& change : plan.changes) {
+    text += change.shard.str() + ':' + to_text({change.assignment}) + ' ';
   }
   for (const auto& shard : plan.reboots) text += shard.str() + "! ";
   switch (plan.generate) {
@@ -208,8 +209,8 @@ TEST(Planner, StepsThatAreCutShortDoTogetherWhatAWholeOneDoes) {
       Plan all;
       for (bool more = true; more;) {
         const auto plan = planner.step(kNever, most);
-        EXPECT_LE(plan.assignments.size(), most);
-        all.assignments.insert(all.assignments.end(), plan.assignments.begin(), plan.assignments.end());
+        EXPECT_LE(plan.changes.size(), most);
+        all.changes.insert(all.changes.end(), plan.changes.begin(), plan.changes.end());
         more = plan.more;
       }
       EXPECT_EQ(text_of(all), expected) << to_string(strategy) << ' ' << most;
@@ -278,7 +279,7 @@ struct SilenceTest : testing::Test {
     const auto expected = fresh.step(now);
     const auto plan = planner->step(now);
     EXPECT_EQ(text_of(plan), text_of(expected));
-    EXPECT_TRUE(planner->step(now).assignments.empty()) << "its own result needs no plan";
+    EXPECT_TRUE(planner->step(now).changes.empty()) << "its own result needs no plan";
     return text_of(plan);
   }
 
@@ -374,29 +375,29 @@ TEST_F(SilenceTest, AnIdThatMayStillRunIsNotGivenOn) {
 
 TEST_F(SilenceTest, AStatusThatDoesNotKnowTheGoalConfirmsNothing) {
   Seat seat(ShardInfo(name("aaa")));
-  const Role role(ShardId{1}, ShardCount{2});
-  apply(role, seat.info, kStart);
-  apply(Role{}, seat.info, kStart);
+  const Assignment assignment(ShardId{1}, ShardCount{2});
+  apply(assignment, seat.info, kStart);
+  apply(Assignment{}, seat.info, kStart);
   ShardStatus early;  // from before it was told either
-  early.goal = role;
+  early.goal = assignment;
   believe_status(early, seat.info);
-  EXPECT_EQ(seat.info.may_run, std::vector<Role>{role});
+  EXPECT_EQ(seat.info.may_run, std::vector<Assignment>{assignment});
   reports(seat, -1, -1);
   EXPECT_TRUE(seat.info.may_run.empty());
 }
 
 TEST_F(SilenceTest, TheFirstStatusOfAConnectionIsTheTruth) {
   ShardInfo info(name("aaa"));
-  const Role role(ShardId{1}, ShardCount{2});
-  info.goal = info.current = role;
-  info.may_run = {Role(ShardId{0}, ShardCount{1})};
+  const Assignment assignment(ShardId{1}, ShardCount{2});
+  info.goal = info.current = assignment;
+  info.may_run = {Assignment(ShardId{0}, ShardCount{1})};
   believe_first_status(ShardStatus{}, info);
   EXPECT_FALSE(info.current.bound());
   EXPECT_TRUE(info.may_run.empty());
   ShardStatus about_to_start;
-  about_to_start.goal = role;
+  about_to_start.goal = assignment;
   believe_first_status(about_to_start, info);
-  EXPECT_EQ(info.may_run, std::vector<Role>{role});
+  EXPECT_EQ(info.may_run, std::vector<Assignment>{assignment});
 }
 
 TEST_F(SilenceTest, OfTwoWithOneIdTheOlderKeepsIt) {
@@ -405,13 +406,13 @@ TEST_F(SilenceTest, OfTwoWithOneIdTheOlderKeepsIt) {
   EXPECT_EQ(plan_at(10, 2), "aaa:-1/-1 ");
 }
 
-TEST(Roles, AreTextInTheStore) {
-  const std::vector<Role> roles{
+TEST(Assignments, AreTextInTheStore) {
+  const std::vector<Assignment> assignments{
       {ShardId{1}, ShardCount{4}}, {{ShardId{20}, ShardId{21}}, ShardCount{80}}, {}};
-  EXPECT_EQ(to_text(roles), "1/4 20,21/80 -1/-1");
-  EXPECT_EQ(parse_roles("1/4 20,21/80 -1/-1"), roles);
-  EXPECT_EQ(parse_roles(""), std::vector<Role>{});
-  EXPECT_EQ(parse_roles("x 1/ x/2 3 1/4  "), (std::vector<Role>{{ShardId{1}, ShardCount{4}}}));
+  EXPECT_EQ(to_text(assignments), "1/4 20,21/80 -1/-1");
+  EXPECT_EQ(parse_assignments("1/4 20,21/80 -1/-1"), assignments);
+  EXPECT_EQ(parse_assignments(""), std::vector<Assignment>{});
+  EXPECT_EQ(parse_assignments("x 1/ x/2 3 1/4  "), (std::vector<Assignment>{{ShardId{1}, ShardCount{4}}}));
 }
 
 TEST(Names, AreThreeLettersAndNeverTaken) {

@@ -5,9 +5,9 @@
 #include <filesystem>
 
 #include "base/file.hpp"
-#include "server/core.hpp"
-#include "server/eval.hpp"
-#include "server/shard_session.hpp"
+#include "server/process/core.hpp"
+#include "server/requests/eval.hpp"
+#include "server/shards/shard_session.hpp"
 #include "store/store.hpp"
 
 namespace smaster::server {
@@ -312,7 +312,7 @@ TEST_F(Registry, TheLastFlushMayTakeWhatAnotherHasNotSavedYet) {
 }
 
 TEST_F(Registry, ATurnIsGivenBackHoweverItsUserEnds) {
-  Turns turns(context_, 1, 10, 10);
+  FairSemaphore turns(context_, 1, 10, 10);
   const auto fails = [&]() -> net::Task<> {
     const auto turn = co_await turns.take("a");
     EXPECT_TRUE(turn);

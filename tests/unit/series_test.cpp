@@ -1,4 +1,4 @@
-#include "fleet/series.hpp"
+#include "records/series.hpp"
 
 #include <gtest/gtest.h>
 

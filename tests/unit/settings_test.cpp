@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "json/json.hpp"
-#include "server/settings.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
 namespace {

@@ -1,5 +1,5 @@
 // Long work on the loop: in slices, over maps that change meanwhile, and only so much at once.
-#include "server/slices.hpp"
+#include "server/fairness/slices.hpp"
 
 #include <gtest/gtest.h>
 
@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "server/places.hpp"
+#include "server/fairness/places.hpp"
 
 namespace smaster::server {
 namespace {

@@ -13,7 +13,7 @@
 #include <functional>
 
 #include "json/json.hpp"
-#include "server/settings.hpp"
+#include "settings/settings.hpp"
 #include "sql/frames.hpp"
 #include "sql/reading.hpp"
 #include "sql/rows.hpp"

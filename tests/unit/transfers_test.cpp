@@ -3,7 +3,7 @@
 
 #include <boost/asio/detached.hpp>
 
-#include "server/transfers.hpp"
+#include "server/fairness/transfers.hpp"
 
 namespace smaster::server {
 namespace {

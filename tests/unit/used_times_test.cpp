@@ -1,4 +1,4 @@
-#include "fleet/used_times.hpp"
+#include "records/used_times.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,295 @@
+#include "agent/bot/identify_server.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <boost/asio/ip/address_v4.hpp>
+#include <boost/beast/core/basic_stream.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/http.hpp>
+#include <chrono>
+#include <utility>
+
+#include "base/text.hpp"
+#include "crypto/keys.hpp"
+#include "json/json.hpp"
+#include "net/application.hpp"
+
+namespace smaster::agent {
+namespace {
+
+namespace asio = net::asio;
+namespace beast = boost::beast;
+namespace http = beast::http;
+
+constexpr std::size_t kSecretBytes = 24;
+constexpr std::ptrdiff_t kMostStrangers = 64;  ///< connections that have not shown a secret
+constexpr std::uint32_t kMaxHeader = 8 * 1024;
+constexpr std::uint64_t kMaxBody = 4 * 1024;
+constexpr std::chrono::seconds kRequestTimeout{10};  ///< to send a request, or to take an answer
+constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
+constexpr std::size_t kMaxDrained = 64 * 1024;
+constexpr std::chrono::seconds kAcceptPause{1};
+/// How long a POST waits until it is told to come back. Its protocol can say that, the one with GET cannot.
+constexpr std::chrono::seconds kLongestPost{20};
+/// When to come back: soon, since waiting is what the next request does. Sandwich-Daemon's identify_url.go
+/// reads this header, in milliseconds.
+constexpr const char* kRetryHeader = "X-Retry-After-Ms";
+constexpr Millis kRetryAfter{500};
+
+net::Response respond(http::status status, const std::string& message) {
+  net::Response response(status, 11);
+  response.keep_alive(false);
+  if (status != http::status::no_content) {
+    response.set(http::field::content_type, "application/json");
+    response.body() = R"({"message":)" + json::quote(message) + "}\n";
+  }
+  response.prepare_payload();
+  return response;
+}
+
+net::Response come_back() {
+  auto response = respond(http::status::too_many_requests, "this shard may not log in yet; ask again");
+  response.set(kRetryHeader, std::to_string(kRetryAfter.count()));
+  response.set(http::field::retry_after, "1");
+  return response;
+}
+
+/// The path's first part, and what is behind the question mark, of "/SECRET/?QUERY".
+std::pair<std::string_view, std::string_view> parts(std::string_view target) {
+  const auto mark = target.find('?');
+  auto path = target.substr(0, mark);
+  if (path.starts_with('/')) path.remove_prefix(1);
+  if (path.ends_with('/')) path.remove_suffix(1);
+  return {path, mark == target.npos ? std::string_view() : target.substr(mark + 1)};
+}
+
+}  // namespace
+
+Result<IdentifyRequest> parse_identify_request(std::string_view query, std::string_view body) {
+  IdentifyRequest request;
+  for (const auto pair : split(query, '&')) {
+    constexpr std::string_view kShard = "shard=";
+    if (!pair.starts_with(kShard)) continue;
+    const auto id = parse_int<std::int32_t>(pair.substr(kShard.size()));
+    if (!id || *id < 0) return fail(ErrorKind::bad_data, "shard is to be a shard's id, as in ?shard=3");
+    request.id = ShardId{*id};
+  }
+  if (trim(body).empty()) return request;
+  const auto value = json::parse(body);
+  if (!value || !value->is_object()) return fail(ErrorKind::bad_data, "the body is no JSON object");
+  ShardId id;
+  ShardCount count;  // Sandwich-Daemon sends 0 where it takes what Discord recommends
+  json::read(value->get_object(), "shard_id", id);
+  json::read(value->get_object(), "shard_count", count);
+  if (!id.bound()) return fail(ErrorKind::bad_data, "shard_id is to be a shard's id");
+  request.id = id;
+  if (count.value > 0) request.count = count;
+  return request;
+}
+
+/// One request, from its connection to its answer: a login is rare.
+class IdentifyServer::Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(IdentifyServer& server, net::Socket socket)
+      : server_(server), wake_(socket.get_executor()), stream_(std::move(socket)) {}
+
+  net::Task<> run() {
+    const auto self = shared_from_this();
+    boost::system::error_code error;
+    http::request_parser<http::string_body> parser;
+    parser.header_limit(kMaxHeader);
+    parser.body_limit(kMaxBody);
+    stream_.expires_after(kRequestTimeout);
+    co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(net::use_task, error));
+    if (dropped_) co_return;
+    if (!error) {
+      co_await serve(parser.get());
+    } else if (error == http::error::body_limit || error == http::error::header_limit) {
+      co_await refuse(http::status::payload_too_large, "the request is too large");
+      // Closing with unread data would reset the connection, and the answer with it.
+      stream_.expires_after(kRefusedTimeout);
+      co_await net::drain(stream_, kMaxDrained);
+    } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
+               error != http::error::end_of_stream && error != http::error::partial_message) {
+      co_await refuse(http::status::bad_request, "that is no HTTP request");
+    }
+  }
+
+  /// Closes it. Whoever it asks hears nothing more of it.
+  void drop() {
+    dropped_ = true;
+    address_ = nullptr;
+    stream_.close();
+    wake_.cancel();
+  }
+  [[nodiscard]] bool asks_at(const Address& address) const { return address_ == &address; }
+  /// It has shown no secret.
+  [[nodiscard]] bool stranger() const { return address_ == nullptr && !dropped_; }
+
+ private:
+  net::Task<> serve(const net::Request& request) {
+    const auto [secret, query] = parts({request.target().data(), request.target().size()});
+    auto* const address = server_.find(secret);
+    if (address == nullptr) {
+      co_return co_await refuse(http::status::not_found,
+                                "no bot has this address; its own is in SMASTER_IDENTIFY_URL");
+    }
+    const bool post = request.method() == http::verb::post;
+    if (!post && request.method() != http::verb::get) {
+      co_return co_await refuse(http::status::method_not_allowed, "this takes GET and POST");
+    }
+    const auto asked = parse_identify_request(query, request.body());
+    if (!asked) co_return co_await refuse(http::status::bad_request, asked.error().message);
+
+    address_ = address;
+    const auto ticket =
+        address->owner_.identify_asked(*asked, [weak = weak_from_this()](const std::string& refusal) {
+          const auto self = weak.lock();
+          if (!self) return;
+          self->answer_ = refusal;
+          self->wake_.cancel();
+        });
+    co_await wait(post);
+    if (address_ == nullptr) co_return;  // the process has ended
+    if (answer_ && !answer_->empty()) co_return co_await refuse(http::status::forbidden, *answer_);
+    if (gone_ || peer_closed()) co_return address_->owner_.identify_withdrawn(ticket);
+    if (!answer_) {
+      address_->owner_.identify_withdrawn(ticket);
+      co_await write(come_back());
+      co_return;
+    }
+    auto permit =
+        post ? respond(http::status::no_content, {}) : respond(http::status::ok, "this shard may log in now");
+    const bool taken = co_await write(std::move(permit));
+    if (address_ == nullptr) co_return;
+    if (taken) {
+      address_->owner_.identify_delivered(ticket);
+    } else {
+      address_->owner_.identify_withdrawn(ticket);
+    }
+  }
+
+  /// Until there is an answer, the peer has gone, or a POST has waited for long enough.
+  net::Task<> wait(bool post) {
+    if (answer_) co_return;
+    stream_.socket().async_wait(net::Socket::wait_read,
+                                [self = shared_from_this()](boost::system::error_code error) {
+                                  if (error) return;
+                                  self->gone_ = true;  // one that waits has nothing to say
+                                  self->wake_.cancel();
+                                });
+    if (post) {
+      wake_.expires_after(kLongestPost);
+    } else {
+      wake_.expires_at(net::Timer::time_point::max());
+    }
+    boost::system::error_code ignored;
+    co_await wake_.async_wait(asio::redirect_error(net::use_task, ignored));
+    if (!dropped_) stream_.socket().cancel(ignored);
+  }
+
+  net::Task<> refuse(http::status status, std::string message) {
+    auto response = respond(status, message);
+    co_await write(std::move(response));
+  }
+
+  net::Task<bool> write(net::Response response) {
+    boost::system::error_code error;
+    stream_.expires_after(kRequestTimeout);
+    co_await http::async_write(stream_, response, asio::redirect_error(net::use_task, error));
+    if (error) co_return false;
+    boost::system::error_code ignored;
+    stream_.socket().shutdown(net::Socket::shutdown_send, ignored);
+    co_return true;
+  }
+
+  [[nodiscard]] bool peer_closed() {
+    pollfd peer{stream_.socket().native_handle(), POLLRDHUP, 0};
+    return ::poll(&peer, 1, 0) > 0;
+  }
+
+  IdentifyServer& server_;
+  Address* address_ = nullptr;  ///< whose owner it asks
+  net::Timer wake_;
+  beast::basic_stream<net::tcp, net::Executor> stream_;
+  beast::flat_buffer buffer_;
+  std::optional<std::string> answer_;  ///< why not; empty: it may
+  bool gone_ = false;
+  bool dropped_ = false;
+};
+
+IdentifyServer::IdentifyServer(asio::io_context& context)
+    : acceptor_(context.get_executor()),
+      pause_(context.get_executor()),
+      tasks_(context.get_executor(), "identify") {}
+
+IdentifyServer::~IdentifyServer() {
+  for (const auto& [number, connection] : connections_) connection->drop();
+}
+
+Result<void> IdentifyServer::listen() {
+  boost::system::error_code error;
+  const net::tcp::endpoint endpoint(asio::ip::address_v4::loopback(), 0);
+  acceptor_.open(endpoint.protocol(), error);
+  if (!error) acceptor_.bind(endpoint, error);
+  if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+  if (error) return fail(ErrorKind::cannot_create, "cannot listen on 127.0.0.1: " + error.message());
+  tasks_.keep_running("accept connections", [this] { return accept_loop(); });
+  return {};
+}
+
+net::Task<> IdentifyServer::accept_loop() {
+  while (acceptor_.is_open()) {
+    boost::system::error_code error;
+    auto socket = co_await acceptor_.async_accept(asio::redirect_error(net::use_task, error));
+    if (error == asio::error::operation_aborted) co_return;
+    if (error) {
+      pause_.expires_after(kAcceptPause);
+      co_await pause_.async_wait(asio::redirect_error(net::use_task, error));
+      continue;
+    }
+    make_room();
+    const auto number = next_connection_++;
+    const auto connection = std::make_shared<Connection>(*this, std::move(socket));
+    connections_.emplace(number, connection);
+    tasks_.spawn("connection", hold(number, connection), [this, number] { connections_.erase(number); });
+  }
+}
+
+net::Task<> IdentifyServer::hold(std::uint64_t number, std::shared_ptr<Connection> connection) {
+  co_await connection->run();
+  connections_.erase(number);
+}
+
+/// Anybody on this machine can connect: the oldest that has not shown a secret goes.
+void IdentifyServer::make_room() {
+  const auto stranger = [](const auto& entry) { return entry.second->stranger(); };
+  if (std::count_if(connections_.begin(), connections_.end(), stranger) < kMostStrangers) return;
+  std::find_if(connections_.begin(), connections_.end(), stranger)->second->drop();
+}
+
+IdentifyServer::Address* IdentifyServer::find(std::string_view secret) const {
+  const auto found = addresses_.find(secret);
+  return found == addresses_.end() ? nullptr : found->second;
+}
+
+IdentifyServer::Address::Address(IdentifyServer& server, IdentifyOwner& owner)
+    : server_(server), owner_(owner), secret_(crypto::random_token(kSecretBytes)) {
+  server_.addresses_.emplace(secret_, this);
+}
+
+IdentifyServer::Address::~Address() {
+  server_.addresses_.erase(secret_);
+  for (const auto& [number, connection] : server_.connections_) {
+    if (connection->asks_at(*this)) connection->drop();
+  }
+}
+
+std::string IdentifyServer::Address::url() const {
+  boost::system::error_code error;
+  const auto port = server_.acceptor_.local_endpoint(error).port();
+  return "http://127.0.0.1:" + std::to_string(port) + '/' + secret_ + '/';
+}
+
+}  // namespace smaster::agent

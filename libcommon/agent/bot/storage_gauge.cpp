@@ -1,0 +1,31 @@
+#include "agent/bot/storage_gauge.hpp"
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+
+namespace smaster::agent {
+namespace {
+
+constexpr std::chrono::minutes kLeastPause{5};
+/// A walk through millions of files takes seconds; this keeps it below 0.05 % of a core.
+constexpr int kPausePerWork = 2'000;
+
+}  // namespace
+
+net::Task<> StorageGauge::run() {
+  while (!stopped_ && !folder_.empty()) {
+    const auto begun = std::chrono::steady_clock::now();
+    latest_ = co_await net::run_in(pool_, [this] { return measure_storage(folder_); });
+    const auto took = std::chrono::steady_clock::now() - begun;
+    boost::system::error_code ignored;
+    pause_.expires_after(std::max<std::chrono::nanoseconds>(kLeastPause, took * kPausePerWork));
+    if (!stopped_) co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  }
+}
+
+void StorageGauge::stop() {
+  stopped_ = true;
+  pause_.cancel();
+}
+
+}  // namespace smaster::agent

@@ -1,0 +1,419 @@
+#include "fleet/orders.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace smaster::fleet {
+namespace {
+
+/// What a bot gets to end before its shard is told to start it again.
+constexpr Millis kStopPatience{10'000};
+
+}  // namespace
+
+std::optional<LoginEvent> parse_login_event(std::string_view word) {
+  constexpr std::pair<std::string_view, LoginEvent> kWords[] = {
+      {"asks", LoginEvent::asks},   {"mute", LoginEvent::mute},     {"sent", LoginEvent::sent},
+      {"ready", LoginEvent::ready}, {"cancel", LoginEvent::cancel}, {"ended", LoginEvent::ended},
+      {"died", LoginEvent::died}};
+  for (const auto& [text, event] : kWords) {
+    if (word == text) return event;
+  }
+  return std::nullopt;
+}
+
+void Orders::add(Seat& seat) {
+  seats_.emplace(seat.info.id, &seat);
+  planner_.add(seat);
+  identify_.assume_started(seat.info.goal.ids.size());
+  for (const auto& assignment : seat.info.may_run) identify_.assume_started(assignment.ids.size());
+}
+
+void Orders::remove(Seat& seat) {
+  identify_.forget(seat.info.id);
+  untold_.erase(seat.info.id);
+  unsure_.erase(seat.info.id);
+  unwell_.erase(seat.info.id);
+  identify_.forget_logins(seat.info.id);
+  planner_.remove(seat);
+  seats_.erase(seat.info.id);
+}
+
+void Orders::joined(Seat& seat, bool agent, Time now) {
+  seat.connected = true;
+  seat.joined = now;
+  seat.awaiting_status = agent;
+  untell(seat);
+}
+
+void Orders::left(Seat& seat) {
+  seat.connected = false;
+  if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
+  seat.stops_until = kNever;
+  seat.must_log_in = false;  // when it returns it says what it runs
+  seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
+  identify_.forget(seat.info.id);
+  identify_.forget_logins(seat.info.id);
+  untold_.erase(seat.info.id);
+  planner_.changed(seat);
+}
+
+std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time now) {
+  if (seat.awaiting_status) {
+    believe_first_status(status, seat.info);
+  } else {
+    believe_status(status, seat.info);
+  }
+  const bool told_to_stop = seat.parked || seat.stops_until != kNever;
+  if (told_to_stop && !status.goal.bound() && !status.current.bound()) {
+    seat.info.current = {};
+    seat.info.may_run.clear();
+  }
+  seat.settled = status.goal == seat.info.goal && status.current == seat.info.goal;
+  follow_login(seat, status, seat.awaiting_status, now);
+  follow_gateway(seat, status, now);
+  planner_.changed(seat);
+  const auto parked = count_failures(seat, status, now);
+  seat.awaiting_status = false;
+  const auto owed = std::exchange(seat.respawn_owed, kNever);
+  if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
+  return parked;
+}
+
+bool Orders::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
+
+/// Its like need not wait for the turn of their starts any more.
+void Orders::learn_that_it_asks(Seat& seat, Time now) {
+  seat.asks = true;
+  if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
+  for (auto& [name, other] : seats_) {
+    if (other->kind != seat.kind || !identify_.wants(name)) continue;
+    if (!other->told) {
+      identify_.forget(name);
+      remind(*other, now);
+    } else if (std::exchange(other->asks_to_start, false)) {
+      identify_.forget(name);
+      order_start(*other, Order::Kind::start);
+    }
+  }
+}
+
+/// Whether its bot has logged in, as far as it says. `ready` that nobody has said is not ready: a bot that
+/// says nothing of its login is taken for logged in when it must be.
+void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
+  const auto& name = seat.info.id;
+  unsure_.erase(name);
+  if (status.bot && status.bot->asks && !seat.asks) learn_that_it_asks(seat, now);
+  seat.asks = status.bot && status.bot->asks;
+  if (first && seat.asks) identify_.assume_permits();
+  const bool said = status.bot && status.bot->ready.has_value();
+  const bool logged_in = said && *status.bot->ready;
+  const bool limited = identify_.limits().has_value() && !seat.info.is_master;
+  const auto started = std::max(seat.info.boot_time, std::min(status.start_time, now));
+  const auto sure_at = started + login_patience_;
+  seat.ready = said ? logged_in : !limited || !status.current.bound() || (!seat.asks && now >= sure_at);
+  if (!limited || !status.current.bound()) return;
+  if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
+  if (logged_in && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
+  if (first && !logged_in && !seat.asks) {
+    identify_.started_elsewhere(name, status.current.ids, std::min(status.start_time, now), now);
+  }
+}
+
+void Orders::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
+  if (!status.bot) return;
+  if (status.start_time != seat.bot.at) seat.gateway.restarted();
+  seat.gateway.hear(status.bot->gateways, now);
+  const auto standing = seat.gateway.standing();
+  const bool unwell =
+      standing == Gateway::disconnected || standing == Gateway::deaf || standing == Gateway::hung;
+  if (unwell) {
+    unwell_.insert(seat.info.id);
+  } else {
+    unwell_.erase(seat.info.id);
+  }
+  if (standing != Gateway::refused || seat.refused != 0) return;
+  // An agent tells of a process that was refused until it starts the next one, which may have been ordered.
+  if (std::exchange(seat.refused_process, status.start_time) == status.start_time) return;
+  seat.refused = seat.gateway.code();
+  tell_anew(seat, now);
+}
+
+/// One that has lost Discord while others have it; where most have lost it, restarts would only cost logins.
+void Orders::restart_the_unwell(Plan& plan, Time now) {
+  constexpr std::size_t kFew = 3;
+  if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;
+  const std::vector<ShardName> names(unwell_.begin(), unwell_.end());
+  for (const auto& name : names) {
+    auto& seat = *seats_.at(name);
+    const auto standing = seat.gateway.standing();
+    const auto since = seat.gateway.since();
+    const auto patience =
+        standing == Gateway::disconnected ? gateway_patience_ : patience_.request_reboot_after;
+    const bool asked = seat.respawn_asked > since && now < seat.respawn_asked + patience_.expect_reboot_after;
+    if (!seat.connected || seat.queued || seat.parked || asked || now < since + patience) continue;
+    plan.unwell.push_back({name, standing, now - since});
+    respawn(seat, now);
+  }
+}
+
+void Orders::tell_ready(Time now) {
+  for (auto at = unsure_.begin(); at != unsure_.end();) {
+    if (at->second > now) {
+      ++at;
+      continue;
+    }
+    auto& seat = *seats_.at(at->first);
+    at = unsure_.erase(at);
+    seat.ready = true;
+    planner_.changed(seat);
+  }
+}
+
+// ---- telling ----
+
+void Orders::untell(Seat& seat) {
+  seat.told = false;
+  seat.queued = true;
+  if (seat.connected) untold_.insert(seat.info.id);  // another is told when it connects
+  planner_.changed(seat);
+}
+
+void Orders::tell_anew(Seat& seat, Time now) {
+  untell(seat);
+  remind(seat, now);
+}
+
+/// A bot that is to start logs in, and waits for its turn; one that already runs what it is told does not.
+void Orders::remind(Seat& seat, Time now) {
+  if (!seat.connected || seat.saving > 0 || seat.awaiting_status) return;
+  const auto& info = seat.info;
+  if (info.current.bound() && now < seat.stops_until) return;
+  seat.stops_until = kNever;
+  const auto pause = parked_until(seat, now);
+  const bool parks = !info.is_master && (pause || seat.refused != 0);
+  if (std::exchange(seat.parked, parks) && !parks) untell(seat);
+  if (parks) {
+    if (pause) pauses_.emplace(*pause, info.id);
+    identify_.forget(info.id);
+    return send(seat, Assignment{}, false, now);
+  }
+  const bool runs = info.runs_goal() && seat.settled && !seat.must_log_in;
+  const bool logs_in = !info.is_master && info.goal.bound() && !runs;
+  if (logs_in && !seat.told) {
+    if (asks(seat) && identify_.limits()) return send(seat, info.goal, true, now);
+    untold_.erase(info.id);  // the queue has it now
+    return identify_.want(info.id, info.goal.ids);
+  }
+  if (!seat.told && !seat.respawn_due) identify_.forget(info.id);
+  send(seat, info.goal, false, now);
+}
+
+void Orders::send(Seat& seat, const Assignment& assignment, bool logs_in, Time now) {
+  const bool fresh = !std::exchange(seat.told, true);
+  seat.queued = false;
+  if (logs_in || !assignment.bound()) seat.must_log_in = !assignment.bound();
+  if (fresh && assignment.bound() && !seat.info.runs_goal()) {
+    seat.restarting = true;
+    seat.info.boot_time = now;  // a start has its time from here
+  }
+  untold_.erase(seat.info.id);
+  planner_.changed(seat);
+  orders_.push_back({Order::Kind::update, seat.info.id, assignment, logs_in});
+}
+
+/// Whether all were looked at: those who cannot be told yet stay.
+bool Orders::tell_all(Time now, std::size_t most) {
+  auto at = told_until_ ? untold_.upper_bound(*told_until_) : untold_.begin();
+  told_until_.reset();
+  while (at != untold_.end()) {
+    const auto name = *at++;
+    remind(*seats_.at(name), now);
+    if (--most == 0 && at != untold_.end()) {
+      told_until_ = name;
+      return false;
+    }
+  }
+  return true;
+}
+
+// ---- plans ----
+
+Plan Orders::plan(Time now, std::size_t most) {
+  tell_ready(now);
+  auto plan = planner_.step(now, most);
+  for (const auto& change : plan.changes) {
+    auto& seat = *seats_.at(change.shard);
+    untell(seat);
+    ++seat.saving;
+    seat.settled = false;
+    seat.refused = 0;  // with another count it may be another matter
+    // It waits as what it is to be now, or not at all.
+    identify_.forget(change.shard);
+  }
+  for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
+  restart_the_unwell(plan, now);
+  plan.more = !tell_all(now, most) || plan.more;
+  return plan;
+}
+
+void Orders::saved(std::span<const Change> changes, Time now) {
+  for (const auto& change : changes) {
+    const auto found = seats_.find(change.shard);
+    if (found == seats_.end()) continue;
+    --found->second->saving;
+    remind(*found->second, now);
+  }
+}
+
+// ---- logins ----
+
+void Orders::respawn(Seat& seat, Time now) {
+  seat.respawn_asked = now;
+  if (!seat.connected) {
+    seat.respawn_owed = now;
+    return;
+  }
+  seat.refused = 0;
+  if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
+  seat.respawn_due = true;
+  identify_.want(seat.info.id, seat.info.goal.ids);
+}
+
+void Orders::respawn_after(Seat& seat, Millis delay) {
+  if (!seat.connected) return;
+  seat.restarting = true;
+  orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
+}
+
+/// It waits as one that has not been told its goal, though not in the queue: its next status puts it there.
+void Orders::stop_for_a_moment(Seat& seat, Time now) {
+  (void)breaker_.release(seat.info.goal.first(), now);
+  seat.refused = 0;
+  identify_.forget(seat.info.id);
+  untold_.erase(seat.info.id);
+  seat.told = seat.settled = seat.parked = seat.respawn_due = false;
+  seat.queued = seat.restarting = seat.must_log_in = true;
+  seat.stops_until = now + kStopPatience;
+  planner_.changed(seat);
+}
+
+void Orders::reboot(Seat& seat, Time now) {
+  if (!seat.connected || seat.saving > 0) return;
+  stop_for_a_moment(seat, now);
+  orders_.push_back({Order::Kind::update, seat.info.id, {}});
+}
+
+void Orders::exit(Seat& seat, Time now) {
+  if (!seat.connected) return;
+  if (seat.saving == 0) stop_for_a_moment(seat, now);
+  orders_.push_back({Order::Kind::exit, seat.info.id, {}});
+}
+
+void Orders::ask_to_start(Seat& seat) {
+  if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
+  if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
+  seat.asks_to_start = true;
+  identify_.want(seat.info.id, seat.info.goal.ids);
+}
+
+bool Orders::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {
+  if (!seat.info.goal.has(id) && !seat.info.current.has(id)) return false;
+  seat.asks = true;
+  if (!seat.kind.empty()) asking_kinds_.insert(seat.kind);
+  identify_.want_login(seat.info.id, id, ask, now);
+  return true;
+}
+
+void Orders::login(Seat& seat, const LoginNews& news, Time now) {
+  const auto& name = seat.info.id;
+  switch (news.event) {
+    case LoginEvent::asks:
+      learn_that_it_asks(seat, now);
+      return identify_.asks(name);
+    case LoginEvent::mute:
+      seat.asks = false;
+      asking_kinds_.erase(seat.kind);
+      return;
+    case LoginEvent::sent:
+      if (!seat.info.goal.has(news.id) && !seat.info.current.has(news.id)) return;
+      return identify_.identified(name, news.id, news.ask, news.at, now);
+    case LoginEvent::ready:
+      return identify_.logged_in(name, news.id, now);
+    case LoginEvent::cancel:
+      return identify_.forget_login(name, news.id, news.ask);
+    case LoginEvent::ended:
+      return identify_.ended(name, false, now);
+    case LoginEvent::died:
+      return identify_.ended(name, true, now);
+  }
+}
+
+void Orders::order_start(Seat& seat, Order::Kind kind) {
+  seat.restarting = true;
+  orders_.push_back({kind, seat.info.id, {}, true});
+}
+
+void Orders::tick(Time now) {
+  for (const auto& [kind, name, ids, ask, waited] : identify_.due(now)) {
+    auto& seat = *seats_.at(name);
+    if (kind == IdentifyQueue::Turn::Kind::login) {
+      orders_.push_back(
+          {Order::Kind::permit, name, Assignment(ids, seat.info.goal.count), true, waited, ask});
+      continue;
+    }
+    seat.turn_from = seat.bot.at;
+    if (seat.saving > 0) {  // it queues again when that is done
+      identify_.asks(name);
+      continue;
+    }
+    const bool tells = !seat.told;
+    if (tells) send(seat, seat.info.goal, true, now);
+    // A new assignment restarts the bot anyway; an agent that asks may have had the assignment before.
+    if (std::exchange(seat.respawn_due, false) && !tells) order_start(seat, Order::Kind::respawn);
+    if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
+  }
+  tell_ready(now);
+  while (!pauses_.empty() && pauses_.begin()->first <= now) {
+    const auto seat = seats_.find(pauses_.begin()->second);
+    pauses_.erase(pauses_.begin());
+    // Its next pause, or that of the id that it was given meanwhile, has its own end.
+    if (seat != seats_.end() && seat->second->parked && seat->second->refused == 0)
+      remind(*seat->second, now);
+  }
+}
+
+std::optional<Time> Orders::next(Time now) const {
+  auto next = identify_.next(now).value_or(Time::max());
+  for (const auto& [name, at] : unsure_) next = std::min(next, at);
+  if (!pauses_.empty()) next = std::min(next, pauses_.begin()->first);
+  return next == Time::max() ? std::nullopt : std::optional(next);
+}
+
+// ---- bots that fail ----
+
+/// An agent counts its bot's deaths; of other shards we see that their bot started anew, and nobody asked it
+/// to.
+std::optional<Parked> Orders::count_failures(Seat& seat, const ShardStatus& status, Time now) {
+  const auto before = std::exchange(seat.bot, BotStart(status));
+  if (seat.info.is_master || !seat.info.goal.bound()) return std::nullopt;
+  constexpr std::int64_t kMostAtOnce = 20;
+  std::int64_t deaths = 0;
+  auto lived = status.start_time - before.at;
+  if (status.bot) {
+    deaths = status.bot->deaths - before.deaths.value_or(status.bot->deaths);
+    const bool again = status.start_time > status.stop_time;
+    lived = status.stop_time - (again ? before.at : status.start_time);
+  } else if (status.start_time != before.at && before.at != kNever) {
+    deaths = std::exchange(seat.restarting, false) || !before.ran ? 0 : 1;
+  }
+  Millis pause{0};
+  for (std::int64_t i = 0; i < std::min(deaths, kMostAtOnce); ++i) {
+    pause = breaker_.failed(seat.info.goal.first(), lived, now);
+  }
+  if (pause == Millis{0}) return std::nullopt;
+  tell_anew(seat, now);
+  return Parked{seat.info.id, pause};
+}
+
+}  // namespace smaster::fleet

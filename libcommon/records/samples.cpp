@@ -1,0 +1,189 @@
+#include "records/samples.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+namespace smaster::fleet {
+namespace {
+
+/// Every whole number of a status in the order in which it is packed: visit(field) for each.
+template <class Status, class Visit>
+void for_each_number(Status& s, Visit visit) {
+  visit(s.timestamp);
+  visit(s.start_time);
+  visit(s.stop_time);
+  visit(s.goal);
+  visit(s.current);
+  visit(s.goal.count);
+  visit(s.current.count);
+  visit(s.time_delta);
+  visit(s.message_count_delta);
+  visit(s.message_count_total);
+  visit(s.mem_heap_used);
+  visit(s.mem_heap_total);
+  visit(s.mem_rss);
+  visit(s.mem_external);
+  visit(s.storage_used_total);
+  visit(s.storage_used_users);
+}
+
+std::int64_t to_int(Time value) { return to_unix_ms(value); }
+std::int64_t to_int(const Assignment& value) { return value.first().value; }
+std::int64_t to_int(ShardCount value) { return value.value; }
+std::int64_t to_int(double value) {
+  constexpr double kLimit = 9.0e18;
+  return std::isfinite(value) && std::abs(value) < kLimit ? std::llround(value) : 0;
+}
+void from_int(std::int64_t raw, Time& out) { out = from_unix_ms(raw); }
+void from_int(std::int64_t raw, Assignment& out) {
+  out = Assignment(ShardId{static_cast<std::int32_t>(raw)}, out.count);
+}
+void from_int(std::int64_t raw, ShardCount& out) { out.value = static_cast<std::int32_t>(raw); }
+void from_int(std::int64_t raw, double& out) { out = static_cast<double>(raw); }
+
+/// Differences that wrap around instead of overflowing.
+std::int64_t minus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+std::int64_t plus(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
+/// Zigzag, then seven bits a byte: small numbers of either sign stay short.
+void put_varint(std::string& out, std::int64_t value) {
+  auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
+  while (bits >= 0x80) {
+    out += static_cast<char>(bits | 0x80);
+    bits >>= 7;
+  }
+  out += static_cast<char>(bits);
+}
+
+void put_float(std::string& out, double value) {
+  const auto narrow = static_cast<float>(value);
+  char raw[sizeof narrow];
+  std::memcpy(raw, &narrow, sizeof narrow);
+  out.append(raw, sizeof raw);
+}
+
+class Reader {
+ public:
+  explicit Reader(std::string_view in) : in_(in) {}
+
+  std::int64_t varint() {
+    std::uint64_t bits = 0;
+    for (unsigned shift = 0; shift < 64 && !in_.empty(); shift += 7) {
+      const auto byte = static_cast<unsigned char>(in_.front());
+      in_.remove_prefix(1);
+      bits |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
+      if (byte < 0x80) return static_cast<std::int64_t>(bits >> 1) ^ -static_cast<std::int64_t>(bits & 1);
+    }
+    good_ = false;
+    return 0;
+  }
+
+  double number() {
+    float narrow = 0;
+    if (in_.size() < sizeof narrow) {
+      good_ = false;
+      return 0;
+    }
+    std::memcpy(&narrow, in_.data(), sizeof narrow);
+    in_.remove_prefix(sizeof narrow);
+    return static_cast<double>(narrow);
+  }
+
+  [[nodiscard]] bool good() const { return good_; }
+  [[nodiscard]] std::size_t left() const { return in_.size(); }
+
+ private:
+  std::string_view in_;
+  bool good_ = true;
+};
+
+}  // namespace
+
+std::optional<SampleBlock> OpenBlock::add(Time at, const ShardStatus& status) {
+  if (!empty()) at = std::max(at, last_ + Millis{1});
+  std::optional<SampleBlock> before;
+  auto bytes = pack(at, status);
+  if (!empty() && packed_.size() + bytes.size() > kBytes) {
+    before = block(true);
+    packed_.clear();
+    numbers_ = {};
+    bytes = pack(at, status);
+  }
+  if (empty()) first_ = at;
+  packed_ += bytes;
+  last_ = at;
+  return before;
+}
+
+std::string OpenBlock::pack(Time at, const ShardStatus& status) {
+  std::string out;
+  std::size_t i = 0;
+  const auto put = [&](const auto& field) {
+    auto& last = numbers_[i++];
+    put_varint(out, minus(to_int(field), last));
+    last = to_int(field);
+  };
+  put(at);
+  for_each_number(status, put);
+  put_float(out, status.ping);
+  put_varint(out, static_cast<std::int64_t>(status.cpu_load.size()));
+  for (const double load : status.cpu_load) put_float(out, load);
+  return out;
+}
+
+std::vector<Sample> unpack(std::string_view packed) {
+  std::vector<Sample> samples;
+  Reader in(packed);
+  std::array<std::int64_t, OpenBlock::kNumbers> numbers{};
+  while (in.left() > 0) {
+    Sample sample;
+    std::size_t i = 0;
+    const auto take = [&](auto& field) {
+      auto& last = numbers[i++];
+      last = plus(last, in.varint());
+      from_int(last, field);
+    };
+    take(sample.at);
+    for_each_number(sample.status, take);
+    sample.status.ping = in.number();
+    const auto cores = in.varint();
+    for (std::int64_t core = 0; core < cores && in.good(); ++core) {
+      sample.status.cpu_load.push_back(in.number());
+    }
+    if (!in.good()) break;
+    samples.push_back(std::move(sample));
+  }
+  return samples;
+}
+
+ShardStatus unpack_lone(std::string_view packed) {
+  ShardStatus status;
+  Reader in(packed);
+  for_each_number(status, [&](auto& field) { from_int(in.varint(), field); });
+  status.ping = in.number();
+  while (in.left() >= sizeof(float)) status.cpu_load.push_back(in.number());
+  return status;
+}
+
+std::vector<Sample> merge(const std::vector<SampleBlock>& blocks, Time since) {
+  std::vector<Sample> samples;
+  for (const auto& block : blocks) {
+    auto some = unpack(block.packed);
+    samples.insert(samples.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+  }
+  std::erase_if(samples, [since](const Sample& sample) { return sample.at <= since; });
+  std::stable_sort(samples.begin(), samples.end(),
+                   [](const Sample& a, const Sample& b) { return a.at < b.at; });
+  const auto same = [](const Sample& a, const Sample& b) { return a.at == b.at; };
+  samples.erase(std::unique(samples.begin(), samples.end(), same), samples.end());
+  return samples;
+}
+
+}  // namespace smaster::fleet

@@ -1,0 +1,69 @@
+// Statuses over time, packed: each number as its difference to that of the sample before, in as few bytes as
+// it needs. Some 60 bytes a status, half of them its processors' loads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "records/shard_info.hpp"
+
+namespace smaster::fleet {
+
+/// One status at the moment at which it was received.
+struct Sample {
+  Time at;
+  ShardStatus status;  ///< without `id`, `is_master`, `cpus` and `bot`; of several ids the first
+};
+
+/// Some samples of one shard, one after the other. `first` tells it from the shard's other blocks.
+struct SampleBlock {
+  ShardName shard;
+  Time first;
+  Time last;
+  std::string packed;
+  bool full = false;  ///< nothing is added to it any more
+};
+
+/// Gathers one shard's samples.
+class OpenBlock {
+ public:
+  /// Three of them, with what a database adds, fill a page of 4 KiB.
+  static constexpr std::size_t kBytes = 1320;
+  /// Whole numbers in a sample: its moment, and the status'.
+  static constexpr std::size_t kNumbers = 17;
+
+  explicit OpenBlock(ShardName shard) : shard_(std::move(shard)) {}
+
+  /// Adds a sample: times and counts as whole numbers, ping and loads as floats. One that is not later than
+  /// the last is given the millisecond after it. Returns the block so far where the sample begins a new one.
+  std::optional<SampleBlock> add(Time at, const ShardStatus& status);
+  /// What is gathered, which is full or not.
+  [[nodiscard]] SampleBlock block(bool full) const { return {shard_, first_, last_, packed_, full}; }
+  [[nodiscard]] bool empty() const { return packed_.empty(); }
+
+ private:
+  /// The sample in bytes, as it follows the last one.
+  [[nodiscard]] std::string pack(Time at, const ShardStatus& status);
+
+  ShardName shard_;
+  Time first_ = kNever;
+  Time last_ = kNever;
+  std::string packed_;
+  std::array<std::int64_t, kNumbers> numbers_{};  ///< of the last sample
+};
+
+/// The samples of a block's bytes; where they are bad, those before.
+[[nodiscard]] std::vector<Sample> unpack(std::string_view packed);
+
+/// A status from before there were blocks: its numbers as they are, ping, and loads up to the end.
+[[nodiscard]] ShardStatus unpack_lone(std::string_view packed);
+
+/// The samples of one shard's blocks that are later than `since`, in their order, each moment once.
+[[nodiscard]] std::vector<Sample> merge(const std::vector<SampleBlock>& blocks, Time since);
+
+}  // namespace smaster::fleet

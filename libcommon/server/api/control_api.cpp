@@ -1,0 +1,317 @@
+#include "server/api/control_api.hpp"
+
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <utility>
+#include <variant>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "net/engine_server.hpp"
+#include "server/api/member_routes.hpp"
+#include "server/api/operator_routes.hpp"
+#include "server/api/request.hpp"
+#include "server/api/shard_routes.hpp"
+#include "server/process/core.hpp"
+#include "server/requests/eval.hpp"
+#include "server/requests/messages.hpp"
+#include "server/requests/registrar.hpp"
+#include "server/requests/reshard.hpp"
+#include "server/requests/respawn.hpp"
+#include "server/stats/history.hpp"
+#include "server/stats/stats.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using control::Answer;
+using control::Call;
+using control::LineStream;
+using control::Reply;
+
+constexpr std::int64_t kMaxGenerate = 10'000;
+
+Answer get_stats(ControlContext& context, const Call&) {
+  auto place = context.core.operators_answers.take("");
+  if (!place) {
+    return control::error_reply(fail(
+        ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
+  }
+  auto pieces = [pieces = stats_pieces(context.core, context.engine.session_count()),
+                 place = std::move(place)] { return pieces(); };
+  return control::Bytes{std::move(pieces), "application/json"};
+}
+
+Answer get_server(ControlContext& context, const Call&) {
+  const auto& settings = context.core.settings;
+  return json_reply(bj::object{{"version", SMASTER_VERSION},
+                               {"pid", ::getpid()},
+                               {"started_ms", to_unix_ms(context.core.started_at)},
+                               {"address", settings.address},
+                               {"port", context.core.port},
+                               {"path", settings.path},
+                               {"state_dir", settings.state_dir.string()}});
+}
+
+Answer get_config(ControlContext& context, const Call&) {
+  return Reply{.body = to_json(context.core.settings)};
+}
+
+Answer get_history(ControlContext& context, const Call& call) {
+  Time since = net::wall_clock() - context.core.settings.history_length;
+  if (const auto at = call.query.find("since"); at != call.query.end()) {
+    const auto ms = parse_int<std::int64_t>(at->second);
+    if (!ms) return usage("\"since\" is not a time in unix milliseconds");
+    since = from_unix_ms(*ms);
+  }
+  std::vector<ShardName> names;
+  const auto [first, last] = call.query.equal_range("id");
+  for (auto at = first; at != last; ++at) {
+    auto name = ShardName::parse_seat(at->second);
+    if (!name || context.core.fleet.find(*name) == nullptr) {
+      return control::error_reply(fail(ErrorKind::not_found, "no shard is named \"" + at->second + '"'));
+    }
+    names.push_back(std::move(*name));
+  }
+  if (first == last) {
+    for (const auto& [name, shard] : context.core.fleet.shards()) names.push_back(name);
+  }
+  return control::Bytes{history_pieces(context.core, std::move(names), since), "application/json"};
+}
+
+net::Task<Answer> post_eval(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  const auto* script = body->if_contains("script");
+  if (script == nullptr || !script->is_string()) co_return usage("\"script\" is missing or not a text");
+  const auto ids = co_await addressed(context.core, *body);
+  const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
+  if (!ids || !timeout) co_return control::error_reply(!ids ? ids.error() : timeout.error());
+
+  const auto targets = *ids ? **ids : all_ids(context.core);
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  eval_to_lines(context.core, lines, Question::eval(std::string_view(script->get_string())), targets,
+                *timeout);
+  co_return lines;
+}
+
+net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Millis timeout,
+                          std::map<ShardName, ShardId> by_name, std::shared_ptr<LineStream> lines) {
+  co_await watch->run(
+      delay, timeout,
+      [&](const ShardName& name, Millis after) {
+        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                               {"name", name.str()},
+                                               {"state", "back"},
+                                               {"after_ms", after.count()}}));
+      },
+      [&](const ShardName& name) {
+        lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
+                                               {"name", name.str()},
+                                               {"state", "late"},
+                                               {"error", "not back in time"}}));
+      });
+  lines->finish();
+}
+
+net::Task<Answer> post_respawn(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  const auto ids = co_await addressed(context.core, *body);
+  const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
+  const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
+  bool wait = false;
+  json::read(*body, "wait", wait);
+  if (!ids || !delay || !timeout) {
+    co_return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
+  }
+
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  auto watch = std::make_shared<RespawnWatch>(context.core);
+  Slice slice(context.core.slices, kForOperators);
+  co_await slice.next();
+  const auto targets = respawn_targets(context.core, *ids);
+  for (const auto& target : targets) {
+    if (slice.over()) co_await slice.next();
+    watch->add(target);
+  }
+  respawn(context.core, targets, *delay);
+  std::int64_t turn = 0;
+  std::map<ShardName, ShardId> by_name;
+  for (const auto& target : targets) {
+    if (slice.over()) co_await slice.next();
+    bj::object line{{"shard", target.id.value}, {"name", name_value(target.name)}};
+    if (target.connected) {
+      line["state"] = "sent";
+      line["delay_ms"] = turn++ * delay->count();
+      by_name.emplace(*target.name, target.id);
+    } else {
+      line["state"] = "missing";
+      line["error"] = target.name ? "not connected; it is told when it returns" : "no shard has this id";
+    }
+    lines->push(json::serialize(line));
+  }
+  if (!wait) {
+    lines->finish();
+    co_return lines;
+  }
+  lines->on_gone = [watch] { watch->cancel(); };
+  context.core.tasks.spawn("watch a respawn",
+                           watch_respawn(watch, *delay, *timeout, std::move(by_name), lines),
+                           [lines] { lines->finish(); });
+  co_return lines;
+}
+
+/// Makes configs until `left` is used up; several of these run side by side.
+net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
+                          std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
+                          std::shared_ptr<int> workers) {
+  while (co_await lines->room() && *left > 0) {
+    --*left;
+    const auto made = co_await registrar.generate(master, deliver);
+    if (!made) {
+      *left = 0;  // the next one would fail as well
+      lines->push(control::error_reply(made.error()).body);
+      break;
+    }
+    bj::object line{{"name", made->name.str()}};
+    if (deliver == Deliver::file) {
+      line["path"] = made->path.string();
+    } else {
+      line["config"] = *json::parse(made->config);
+    }
+    lines->push(json::serialize(line));
+  }
+  if (--*workers == 0) lines->finish();
+}
+
+Answer post_genconfig(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  bool master = false;
+  bool as_text = false;
+  std::int64_t count = 1;
+  json::read(*body, "master", master);
+  json::read(*body, "inline", as_text);
+  json::read(*body, "count", count);
+  if (count < 1 || count > kMaxGenerate)
+    return usage("\"count\" is from 1 to " + std::to_string(kMaxGenerate));
+  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  const auto left = std::make_shared<std::int64_t>(count);
+  const auto workers = std::make_shared<int>(2);  // as many as the pool for slow work has threads
+  // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
+  lines->on_gone = [left] { *left = 0; };
+  for (int i = 0; i < 2; ++i) {
+    context.core.tasks.spawn("generate configs",
+                             generate_some(context.registrar, lines, left, master,
+                                           as_text ? Deliver::text : Deliver::file, workers),
+                             [lines] { lines->finish(); });
+  }
+  return lines;
+}
+
+net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalances) {
+  constexpr std::int64_t kMostShards = 100'000;
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  Reshard request;
+  const auto timeout = milliseconds(*body, "timeout_ms", Millis{3'600'000});
+  if (!timeout) co_return control::error_reply(timeout.error());
+  request.timeout = *timeout;
+  json::read(*body, "dry_run", request.dry_run);
+  json::read(*body, "wait", request.wait);
+  if (!rebalances) {
+    std::int64_t count = -1;
+    json::read(*body, "count", count);
+    if (count < 0 || count > kMostShards)
+      co_return usage("\"count\" is from 0 to " + std::to_string(kMostShards));
+    request.count = ShardCount{static_cast<std::int32_t>(count)};
+    std::string strategy = "auto";
+    json::read(*body, "strategy", strategy);
+    request.strategy = fleet::parse_strategy(strategy);
+    if (!request.strategy && strategy != "auto")
+      co_return usage("\"strategy\" is auto, rolling, blue-green or at-once");
+  }
+  auto lines = co_await reshard(context.core, std::move(request));
+  if (!lines) co_return control::error_reply(lines.error());
+  co_return std::move(*lines);
+}
+
+net::Task<Answer> post_resharding(ControlContext context, Call call) {
+  return post_reshard(std::move(context), std::move(call), false);
+}
+net::Task<Answer> post_rebalance(ControlContext context, Call call) {
+  return post_reshard(std::move(context), std::move(call), true);
+}
+
+Answer post_stop(ControlContext& context, const Call&) {
+  spdlog::info("stop requested");
+  net::asio::post(context.core.context, context.stop);
+  return json_reply(bj::object{{"stopping", true}});
+}
+
+/// A request that is answered without waiting, or with lines; and one whose answer takes its time.
+using Handle =
+    std::variant<Answer (*)(ControlContext&, const Call&), net::Task<Answer> (*)(ControlContext, Call)>;
+
+struct Route {
+  std::string_view method;
+  std::string_view path;
+  Handle handle;
+};
+
+const Route kRoutes[] = {
+    {"GET", "/v1/stats", get_stats},
+    {"GET", "/v1/server", get_server},
+    {"GET", "/v1/history", get_history},
+    {"POST", "/v1/eval", post_eval},
+    {"POST", "/v1/respawn", post_respawn},
+    {"POST", "/v1/reboot", post_reboot},
+    {"POST", "/v1/genconfig", post_genconfig},
+    {"POST", "/v1/shards/import", post_import},
+    {"POST", "/v1/shards/history", post_import_history},
+    {"POST", "/v1/shards/master-key", post_import_key},
+    {"GET", "/v1/keys/rotation", get_rotation},
+    {"POST", "/v1/keys/rotation", post_rotation},
+    {"DELETE", "/v1/shards", delete_shards},
+    {"POST", "/v1/reshard", post_resharding},
+    {"POST", "/v1/rebalance", post_rebalance},
+    {"POST", "/v1/sql", post_sql},
+    {"GET", "/v1/file", get_file},
+    {"PUT", "/v1/file", put_file},
+    {"DELETE", "/v1/file", delete_file},
+    {"POST", "/v1/file/push", post_push},
+    {"POST", "/v1/file/fetch", post_fetch},
+    {"POST", "/v1/update", post_update},
+    {"GET", "/v1/config", get_config},
+    {"GET", "/v1/log-level", get_log_level},
+    {"POST", "/v1/log-level", post_log_level},
+    {"GET", "/v1/members", get_members},
+    {"POST", "/v1/step-down", post_step_down},
+    {"POST", "/v1/stop", post_stop},
+};
+
+}  // namespace
+
+net::Task<Answer> handle_control(ControlContext context, Call call) {
+  if (!context.leads && !is_local(call.path)) {
+    co_return control::error_reply(fail(ErrorKind::unavailable, "this server does not lead; try again"));
+  }
+  bool known_path = false;
+  for (const auto& route : kRoutes) {
+    if (route.path != call.path) continue;
+    known_path = true;
+    if (route.method != call.method) continue;
+    if (const auto* const at_once = std::get_if<0>(&route.handle)) co_return (*at_once)(context, call);
+    co_return co_await std::get<1>(route.handle)(std::move(context), std::move(call));
+  }
+  if (known_path) co_return Reply{405, R"({"error":"this path takes another method","kind":"usage"})"};
+  co_return control::error_reply(fail(ErrorKind::not_found, "the control API has no " + call.path));
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,156 @@
+#include "server/cluster/candidacy.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "net/clock.hpp"
+#include "server/process/core.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace asio = net::asio;
+
+/// How often it is looked whether the lead is free, where nothing says so.
+constexpr Millis kLook{1'000};
+constexpr Millis kRetry{200};
+/// Longer than the others take to see that the lead is free.
+constexpr Millis kHoldBack{1'000};
+
+/// What clocks of different machines may differ in, over a lease.
+Millis margin(Millis lease) { return lease / 50; }
+
+}  // namespace
+
+Candidacy::Candidacy(Core& core, store::Election& election)
+    : core_(core),
+      election_(election),
+      pause_(core.context.get_executor()),
+      watchdog_(core.context.get_executor()),
+      ended_(core.context.get_executor(), Instant::max()) {}
+
+net::Task<> Candidacy::run(store::Member self, bool hold_back) {
+  self_ = std::move(self);
+  auto running = std::optional(running_.begin());
+  if (hold_back) co_await pause(kHoldBack);
+  while (!stopping_) {
+    if (leads_) {
+      co_await keep();
+    } else {
+      co_await campaign();
+    }
+  }
+  running.reset();
+  ended_.cancel();
+}
+
+net::Task<> Candidacy::campaign() {
+  const auto begun = since_boot();
+  const auto standing = co_await net::run_in(thread_, [this] { return election_.campaign(self_); });
+  note(standing ? Result<void>() : standing.error());
+  if (stopping_) co_return;
+  if (!standing) {
+    leader_ = {};
+    co_await pause(kRetry);
+    co_return;
+  }
+  if (standing->leader.name != leader_.name && !standing->leads && !standing->leader.name.empty()) {
+    spdlog::info("{} leads; this server stands by", standing->leader.url);
+  }
+  leader_ = standing->leader;
+  if (standing->leads) {
+    leads_ = true;
+    core_.leadership.lease_until(begun + election_.lease() - margin(election_.lease()));
+    arm_watchdog();
+    elected();
+    co_return;
+  }
+  const auto asked = net::now();
+  const auto read = co_await core_.fleet.read_ahead();
+  if (read) read_ahead_ = asked;
+  if (stopping_) co_return;
+  co_await net::run_in(thread_, [this] { election_.wait(kLook); });
+}
+
+/// One renewal of the lease, when it is due.
+net::Task<> Candidacy::keep() {
+  const auto lease = election_.lease();
+  co_await pause(trouble_.empty() ? lease / 3 : kRetry);
+  if (stopping_ || !leads_) co_return;
+  const auto begun = since_boot();
+  const auto renewed = co_await net::run_in(thread_, [this] { return election_.renew(); });
+  note(renewed);
+  if (stopping_ || !leads_) co_return;
+  if (renewed && core_.leadership.leased()) {
+    core_.leadership.lease_until(begun + lease - margin(lease));
+    arm_watchdog();
+  } else if (!renewed && renewed.error().kind == ErrorKind::not_permitted) {
+    depose(renewed.error().message);
+  }
+}
+
+/// A lease that could not be renewed ends at its time, whatever else goes on then.
+void Candidacy::arm_watchdog() {
+  const auto left = core_.leadership.until() - since_boot();
+  watchdog_.expires_after(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds{0}));
+  watchdog_.async_wait([this](boost::system::error_code error) {
+    if (error || stopping_ || !leads_ || core_.leadership.leased()) return;
+    depose(trouble_.empty() ? "this server was held up for too long" : trouble_);
+  });
+}
+
+void Candidacy::depose(const std::string& why) {
+  leads_ = false;
+  lost_ = true;
+  core_.leadership.lose();
+  pause_.cancel();
+  deposed(why);
+}
+
+/// What begins and ends is said once.
+void Candidacy::note(const Result<void>& result) {
+  const auto before = std::exchange(trouble_, result ? "" : result.error().message);
+  if (before.empty() == trouble_.empty()) return;
+  if (trouble_.empty()) {
+    spdlog::info("the store can be reached again");
+  } else {
+    spdlog::warn("{}", trouble_);
+  }
+}
+
+net::Task<> Candidacy::pause(Millis time) {
+  boost::system::error_code ignored;
+  pause_.expires_after(time);
+  co_await pause_.async_wait(asio::redirect_error(net::use_task, ignored));
+}
+
+net::Task<> Candidacy::stop() {
+  stopping_ = true;
+  pause_.cancel();
+  watchdog_.cancel();
+  election_.stop();
+  boost::system::error_code ignored;
+  while (running_) co_await ended_.async_wait(asio::redirect_error(net::use_task, ignored));
+  core_.leadership.lose();
+  if (!lost_) co_await net::run_in(thread_, [this] { election_.resign(); });
+}
+
+void Candidacy::join() {
+  election_.stop();
+  thread_.join();
+}
+
+Millis Candidacy::lag() const {
+  if (leads_) return Millis{0};
+  if (read_ahead_ == Instant{}) return Millis::max();
+  return std::chrono::duration_cast<Millis>(net::now() - read_ahead_);
+}
+
+net::Task<Result<std::vector<store::Member>>> Candidacy::members() {
+  co_return co_await net::run_in(thread_, [this] { return election_.members(); });
+}
+
+}  // namespace smaster::server

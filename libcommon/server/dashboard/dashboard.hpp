@@ -1,0 +1,90 @@
+// The page with the fleet on it: `[dashboard]`. Serves the page, its data, and what it is allowed to command.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_set>
+
+#include "control/connection.hpp"
+#include "net/address.hpp"
+#include "net/task_scope.hpp"
+#include "server/api/control_api.hpp"
+#include "server/dashboard/fleet_view.hpp"
+
+namespace smaster::server {
+
+class Dashboard {
+ public:
+  /// `commands`: what evals and respawns are given to.
+  Dashboard(Core& core, control::Handler commands);
+  ~Dashboard();
+  Dashboard(const Dashboard&) = delete;
+  Dashboard& operator=(const Dashboard&) = delete;
+
+  /// Listens where the settings say, if they do; unavailable when it cannot. Call once.
+  [[nodiscard]] Result<void> listen();
+  [[nodiscard]] net::tcp::endpoint endpoint() const;
+  void stop();
+  /// Who got in by what is no longer set has to log in anew.
+  void settings_changed();
+
+ private:
+  using Connection = control::Connection<net::Socket>;
+  struct Failures {
+    Instant since{};
+    unsigned count = 0;
+  };
+  /// What somebody was let in by; it holds until the session ends, or the password or the settings change.
+  struct Grant {
+    std::string session;  ///< its token; empty: by the password itself, or there is none
+    std::uint64_t epoch = 0;
+  };
+  /// By which a file is known to be the same as before.
+  struct Stamp {
+    std::string path;
+    std::uint64_t inode = 0;
+    std::int64_t size = 0;
+    std::pair<std::int64_t, std::int64_t> changed{};
+    bool operator==(const Stamp&) const = default;
+  };
+  enum class Judgement { right, wrong, too_many };
+
+  void accept(net::Socket socket, net::Place place);
+  /// Its handler lives as long as the connection.
+  net::Task<> hold(std::shared_ptr<Connection> connection, std::shared_ptr<const control::Handler> handler);
+  net::Task<control::Answer> serve(control::Call call, net::Address peer);
+  net::Task<control::Answer> data(control::Call call, Grant grant);
+  net::Task<control::Answer> log_in(const control::Call& call, const net::Address& peer);
+  net::Task<> read_password();
+  Judgement judge(const std::string& password, const std::string& key);
+  net::Task<std::optional<Grant>> may_see(const control::Call& call, const net::Address& peer,
+                                          bool& too_many);
+  [[nodiscard]] bool holds(const Grant& grant) const;
+  void end_sessions();
+  /// What attempts are counted by.
+  [[nodiscard]] std::string attempt_key(const control::Call& call, const net::Address& peer) const;
+  net::Task<> follow(std::shared_ptr<control::LineStream> lines, Grant grant);
+  net::Task<control::Answer> command(control::Call call);
+  control::Answer series(const control::Call& call);
+  control::Answer pieces(net::Pieces pieces) const;
+
+  Core& core_;
+  control::Handler commands_;
+  FleetView view_;
+  net::Crowd crowd_;
+  net::Acceptor acceptor_;
+  std::map<std::string, Instant> sessions_;  ///< until when each token is good
+  std::uint64_t epoch_ = 0;                  ///< goes up when all sessions end
+  std::string password_;                     ///< as its file had it last; empty: nobody gets in
+  Stamp password_stamp_;
+  std::filesystem::path password_file_;  ///< the settings that the sessions were opened under
+  std::vector<std::string> allow_;
+  std::map<std::string, Failures> failures_;
+  std::unordered_set<std::shared_ptr<Connection>> connections_;
+  net::TaskScope tasks_;
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,301 @@
+#include "server/dashboard/fleet_view.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <boost/json/array.hpp>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/process/core.hpp"
+#include "server/shards/shard_session.hpp"
+#include "server/stats/stats.hpp"
+
+namespace smaster::server {
+namespace {
+
+constexpr Millis kPause{1'000};
+constexpr std::size_t kMaxEvents = 500;
+
+std::string number(float value) {
+  return std::isnan(value) ? "null" : fmt::format("{:.6g}", static_cast<double>(value));
+}
+
+void append(std::string& out, const std::vector<float>& values) {
+  out += '[';
+  for (std::size_t i = 0; i < values.size(); ++i) out.append(i > 0 ? "," : "").append(number(values[i]));
+  out += ']';
+}
+
+bool is_mean(fleet::Metric metric) { return metric == fleet::Metric::cpu || metric == fleet::Metric::ping; }
+
+std::string ids_text(const Shard& shard) {
+  return shard.info.goal.bound() ? fleet::ids_text(shard.info.goal) : std::string();
+}
+
+/// A shard's line: what the grid and the table show of it.
+boost::json::object page_row(const Core& core, const Shard& shard, std::string_view state) {
+  const auto& info = shard.info;
+  boost::json::object row{{"name", info.id.str()},
+                          {"ids", ids_text(shard)},
+                          {"id", info.goal.first().value},
+                          {"count", info.goal.count.value},
+                          {"master", info.is_master},
+                          {"state", state},
+                          {"host", info.host},
+                          {"seen", to_unix_ms(info.last_seen)},
+                          {"address", shard.session != nullptr ? shard.session->address() : std::string()}};
+  if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
+    row["parkedUntil"] = to_unix_ms(*until);
+  }
+  if (!shard.status) return row;
+  const auto& status = *shard.status;
+  row["memory"] = status.mem_rss;
+  row["cpu"] = fleet::mean_load(status);
+  row["ping"] = status.ping;
+  row["messages"] = status.message_count_total;
+  row["since"] = to_unix_ms(status.start_time);
+  if (status.bot) row["deaths"] = status.bot->deaths;
+  return row;
+}
+
+}  // namespace
+
+FleetView::FleetView(Core& core) : core_(core), pause_(core.context) {}
+
+net::Task<> FleetView::run() {
+  for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(unread_.end(), name);
+  co_await look();
+  co_await read_past();
+  while (!stopped_) {
+    boost::system::error_code ignored;
+    pause_.expires_after(kPause);
+    co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    if (!stopped_) co_await look();
+  }
+}
+
+void FleetView::stop() {
+  stopped_ = true;
+  pause_.cancel();
+}
+
+/// One shard's at a time: whoever else wants to read it is not held up for long.
+net::Task<> FleetView::read_past() {
+  const auto since = net::wall_clock() - fleet::kDay.part * fleet::kDay.parts;
+  auto next = net::now() + kPause;
+  while (!unread_.empty()) {
+    const auto name = *unread_.begin();
+    const auto samples = co_await core_.fleet.history(name, since);
+    if (stopped_) co_return;
+    auto& series = series_[name];
+    for (const auto& sample : samples ? *samples : std::vector<fleet::Sample>()) {
+      series.add(sample.at, sample.status);
+    }
+    if (const auto* const shard = core_.fleet.find(name); shard != nullptr) {
+      rows_[name].status_at = shard->info.last_heartbeat;
+    } else {
+      series_.erase(name);
+    }
+    unread_.erase(name);
+    if (net::now() < next) continue;
+    co_await look();
+    next = net::now() + kPause;
+  }
+}
+
+net::Task<> FleetView::look() {
+  Slice slice(core_.slices, kForPage);
+  co_await slice.next();
+  if (const auto goal = core_.fleet.goal().value; goal != goal_) {
+    if (goal_ >= 0) tell(fmt::format("the goal is {} shards now, {} before", goal, goal_), "", "");
+    goal_ = goal;
+  }
+  std::vector<ShardName> gone;
+  co_await in_slices(rows_, slice, [&](const auto& entry) {
+    if (core_.fleet.find(entry.first) == nullptr) gone.push_back(entry.first);
+  });
+  for (const auto& name : gone) {
+    if (core_.fleet.find(name) != nullptr) continue;  // it has come back meanwhile
+    tell("revoked", name.str(), "");
+    gone_.emplace_back(moment_ + 1, name.str());
+    series_.erase(name);
+    rows_.erase(name);
+  }
+  while (gone_.size() > kMaxEvents) gone_.pop_front();
+  ShardCounts counts;
+  co_await in_slices(core_.fleet.shards(), slice, [&](const auto& entry) {
+    const auto [row, fresh] = rows_.try_emplace(entry.first);
+    const auto state = core_.fleet.state(entry.second);
+    counts.add(core_, entry.second, state);
+    compare(entry.second, state, row->second, fresh);
+  });
+  counts_ = counts;
+  ++moment_;
+}
+
+void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bool fresh) {
+  const auto name = shard.info.id.str();
+  if (shard.status) {
+    const auto& status = *shard.status;
+    const bool known = !fresh && row.start_time != fleet::kNever;
+    if (known && status.bot && status.bot->deaths > row.deaths) {
+      tell("the bot died: " + status.bot->last_exit, name, ids_text(shard));
+    }
+    if (known && status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
+    row.deaths = status.bot ? status.bot->deaths : 0;
+    row.start_time = std::max(row.start_time, status.start_time);
+    if (!unread_.contains(shard.info.id) && shard.info.last_heartbeat > row.status_at) {
+      row.status_at = shard.info.last_heartbeat;
+      series_[shard.info.id].add(row.status_at, status);
+    }
+  }
+  const bool same = !fresh && state == row.state && shard.info.last_seen == row.seen &&
+                    shard.info.goal == row.goal && shard.session == row.session;
+  if (same) return;
+  row.seen = shard.info.last_seen;
+  row.goal = shard.info.goal;
+  row.session = shard.session;
+  if (!fresh && state != row.state) {
+    tell(fmt::format("{} → {}", row.state, state), name, ids_text(shard));
+  }
+  row.state = state;
+  row.json = json::serialize(page_row(core_, shard, state));
+  row.changed = moment_ + 1;
+}
+
+void FleetView::tell(std::string what, const std::string& name, const std::string& ids) {
+  events_.push_back(
+      {moment_ + 1,
+       json::serialize(boost::json::object{
+           {"at", to_unix_ms(net::wall_clock())}, {"name", name}, {"ids", ids}, {"what", std::move(what)}})});
+  if (events_.size() > kMaxEvents) events_.pop_front();
+}
+
+boost::json::object FleetView::head() const {
+  auto counts = counts_json(core_, counts_, std::nullopt);
+  counts["now"] = to_unix_ms(net::wall_clock());
+  return counts;
+}
+
+/// How far `changes` has come.
+struct FleetView::Changes {
+  const FleetView& view;
+  const std::uint64_t since;
+  const std::uint64_t until;
+  Walk<ShardName> walk{};
+  bool begun = false;
+  bool any = false;
+  bool ended = false;
+
+  [[nodiscard]] bool covers(std::uint64_t moment) const { return moment > since && moment <= until; }
+  net::Task<Result<std::string>> next();
+  [[nodiscard]] std::string rest() const;
+};
+
+net::Task<Result<std::string>> FleetView::Changes::next() {
+  std::string text;
+  if (ended) co_return text;
+  Slice slice(view.core_.slices, kForPage);
+  co_await slice.next();
+  if (!std::exchange(begun, true)) text = "{\"head\":" + json::serialize(view.head()) + ",\"rows\":[";
+  const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
+  const auto add = [&](const auto& entry) {
+    if (covers(entry.second.changed))
+      text.append(std::exchange(any, true) ? "," : "").append(entry.second.json);
+  };
+  while (!walk.over(view.rows_, add, go_on)) {
+    if (text.size() >= kPieceBytes) co_return text;
+    co_await slice.next();
+  }
+  ended = true;
+  co_return text + rest();
+}
+
+/// What follows the rows.
+std::string FleetView::Changes::rest() const {
+  std::string text = "],\"events\":[";
+  const char* comma = "";
+  for (const auto& event : view.events_) {
+    if (covers(event.moment)) text.append(std::exchange(comma, ",")).append(event.json);
+  }
+  text += "],\"gone\":[";
+  comma = "";
+  for (const auto& [moment, name] : view.gone_) {
+    if (covers(moment) && since > 0) text.append(std::exchange(comma, ",")).append(json::quote(name));
+  }
+  return text + "]}";
+}
+
+net::Pieces FleetView::changes(std::uint64_t since) {
+  const auto at = std::make_shared<Changes>(Changes{*this, since, moment_});
+  return [at] { return at->next(); };
+}
+
+/// How far `series` has come.
+struct FleetView::Graph {
+  const FleetView& view;
+  const fleet::Metric metric;
+  const fleet::Resolution& resolution;
+  const std::set<std::string> names;
+  const bool all;
+  const Time now = net::wall_clock();
+  std::vector<float> sum = std::vector<float>(resolution.parts, std::nanf(""));
+  std::vector<float> counts = std::vector<float>(resolution.parts, 0);
+  Walk<ShardName> walk{};
+  bool begun = false;
+  bool any = false;
+  bool ended = false;
+
+  net::Task<Result<std::string>> next();
+  void add(const std::vector<float>& values);
+};
+
+net::Task<Result<std::string>> FleetView::Graph::next() {
+  std::string text;
+  if (ended) co_return text;
+  Slice slice(view.core_.slices, kForPage);
+  co_await slice.next();
+  if (!std::exchange(begun, true)) {
+    const auto step = resolution.part.count();
+    const auto start = (to_unix_ms(now) / step - static_cast<std::int64_t>(resolution.parts) + 1) * step;
+    text = fmt::format("{{\"start\":{},\"step\":{},\"shards\":{{", start, step);
+  }
+  const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
+  const auto take = [&](const auto& entry) {
+    const auto values = entry.second.values(metric, resolution, now);
+    add(values);
+    const auto& name = entry.first.str();
+    if (!all && !names.contains(name)) return;
+    text.append(std::exchange(any, true) ? "," : "").append(json::quote(name)).append(":");
+    append(text, values);
+  };
+  while (!walk.over(view.series_, take, go_on)) {
+    if (text.size() >= kPieceBytes) co_return text;
+    co_await slice.next();
+  }
+  for (std::size_t i = 0; i < sum.size() && is_mean(metric); ++i) sum[i] /= counts[i] > 0 ? counts[i] : 1;
+  text += "},\"sum\":";
+  append(text, sum);
+  ended = true;
+  co_return text + '}';
+}
+
+void FleetView::Graph::add(const std::vector<float>& values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isnan(values[i])) continue;
+    sum[i] = std::isnan(sum[i]) ? values[i] : sum[i] + values[i];
+    counts[i] += 1;
+  }
+}
+
+net::Pieces FleetView::series(fleet::Metric metric, const fleet::Resolution& resolution,
+                              std::set<std::string> names, bool all) {
+  const auto at = std::make_shared<Graph>(Graph{*this, metric, resolution, std::move(names), all});
+  return [at] { return at->next(); };
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,81 @@
+// The fleet as the dashboard shows it: rows that change, events, and figures over time.
+#pragma once
+
+#include <boost/json/object.hpp>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <set>
+#include <string>
+
+#include "net/asio.hpp"
+#include "net/pieces.hpp"
+#include "records/series.hpp"
+#include "server/stats/stats.hpp"
+
+namespace smaster::server {
+
+class Core;
+struct Shard;
+
+class FleetView {
+ public:
+  explicit FleetView(Core& core);
+
+  /// Reads the past, a shard at a time, and then follows the fleet until stop.
+  net::Task<> run();
+  void stop();
+
+  /// ShardCounts up with each look at the fleet that is over.
+  [[nodiscard]] std::uint64_t moment() const { return moment_; }
+  /// What has changed from that moment up to the present one as JSON: `head` with the counts, `rows` of
+  /// shards, `gone` names, `events`. Since 0: everything. No piece ends within a row.
+  [[nodiscard]] net::Pieces changes(std::uint64_t since);
+
+  /// Figures over time: `{"start":MS,"step":MS,"shards":{NAME:[…]},"sum":[…]}`, null where nothing is known.
+  /// Amounts are summed over all shards, CPU and ping are means. `names`: whose own figures are added.
+  [[nodiscard]] net::Pieces series(fleet::Metric metric, const fleet::Resolution& resolution,
+                                   std::set<std::string> names, bool all);
+
+ private:
+  struct Row {
+    std::string json;
+    std::uint64_t changed = 0;
+    // What it is made of; the rest changes only with a status.
+    Time seen = fleet::kNever;
+    fleet::Assignment goal;
+    const void* session = nullptr;
+    // What events are told from.
+    std::string state;
+    Time start_time = fleet::kNever;
+    std::int64_t deaths = 0;
+    Time status_at = fleet::kNever;
+  };
+  struct Event {
+    std::uint64_t moment;
+    std::string json;
+  };
+  struct Changes;
+  struct Graph;
+
+  net::Task<> read_past();
+  /// At all shards, in slices. What it finds becomes visible at its end, with the next moment.
+  net::Task<> look();
+  void compare(const Shard& shard, std::string_view state, Row& row, bool fresh);
+  void tell(std::string what, const std::string& name, const std::string& ids);
+  [[nodiscard]] boost::json::object head() const;
+
+  Core& core_;
+  net::Timer pause_;
+  bool stopped_ = false;
+  std::uint64_t moment_ = 0;
+  ShardCounts counts_;
+  std::int32_t goal_ = -1;
+  std::map<ShardName, Row> rows_;
+  std::map<ShardName, fleet::Series> series_;
+  std::set<ShardName> unread_;  ///< whose past is not in their series yet
+  std::deque<Event> events_;
+  std::deque<std::pair<std::uint64_t, std::string>> gone_;
+};
+
+}  // namespace smaster::server

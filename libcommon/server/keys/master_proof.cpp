@@ -1,0 +1,38 @@
+#include "server/keys/master_proof.hpp"
+
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+constexpr std::chrono::seconds kShared{1};
+
+}  // namespace
+
+void MasterProof::get(std::function<void(const Proof&)> then) {
+  if (!proof_.text.empty() && std::chrono::steady_clock::now() < made_ + kShared) {
+    then(proof_);
+    return;
+  }
+  waiting_.push_back(std::move(then));
+  if (!signing_) tasks_.spawn("sign", sign());
+}
+
+net::Task<> MasterProof::sign() {
+  auto busy = std::optional(signing_.begin());
+  while (true) {
+    const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
+    const auto begun = std::chrono::steady_clock::now();
+    auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
+    const auto signer = signer_;
+    auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });
+    if (signer != signer_) continue;  // its proof would be wrong by now
+    proof_ = {std::move(signature), std::move(text)};
+    made_ = begun;  // not before: meanwhile the old proof stays old
+    break;
+  }
+  busy.reset();
+  for (const auto& then : std::exchange(waiting_, {})) then(proof_);
+}
+
+}  // namespace smaster::server

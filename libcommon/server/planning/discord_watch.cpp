@@ -1,0 +1,105 @@
+#include "server/planning/discord_watch.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <cstdlib>
+#include <utility>
+
+#include "base/file.hpp"
+#include "base/text.hpp"
+#include "discord/gateway.hpp"
+#include "net/clock.hpp"
+#include "server/process/core.hpp"
+
+namespace smaster::server {
+namespace {
+
+constexpr Millis kFirstRetry{5'000};  ///< the original's
+constexpr Millis kLongestRetry{600'000};
+constexpr Millis kAskSoon{60'000};
+
+/// The bot's token: from its file, else from its variable; empty when neither is configured.
+Result<std::string> read_token(const Settings& settings) {
+  if (!settings.token_file.empty()) {
+    const auto text = read_file(settings.token_file);
+    if (!text) return text.error();
+    return std::string(trim(*text));
+  }
+  if (settings.token_env.empty()) return std::string();
+  const char* const value = std::getenv(settings.token_env.c_str());
+  if (value == nullptr)
+    return fail(ErrorKind::bad_config, "the variable " + settings.token_env + " is not set");
+  return std::string(value);
+}
+
+}  // namespace
+
+DiscordWatch::DiscordWatch(Core& core)
+    : core_(core), pause_(core.context.get_executor()), backoff_(kFirstRetry, kLongestRetry) {}
+
+net::Task<> DiscordWatch::run() {
+  while (!stopped_) {
+    const auto again = co_await ask();
+    asked_ = net::now();
+    next_ = again ? asked_ + *again : Instant::max();
+    while (!stopped_ && net::now() < next_) {
+      boost::system::error_code ignored;
+      pause_.expires_at(next_);
+      co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    }
+  }
+}
+
+net::Task<std::optional<Millis>> DiscordWatch::ask() {
+  const auto token = read_token(core_.settings);
+  if (!token) spdlog::error("[shards] token: {}", token.error().message);
+  if (!token || token->empty()) co_return std::nullopt;
+  auto endpoint = *discord::parse_api_base(core_.settings.api_base);  // the settings were checked
+  if (core_.settings.api_base.starts_with("https:")) {
+    auto tls = net::client_tls_context(core_.settings.discord_ca_file);
+    if (!tls) {
+      spdlog::error("[discord]: {}", tls.error().message);
+      co_return std::nullopt;
+    }
+    endpoint.tls = std::move(*tls);
+  }
+  auto answer = co_await discord::fetch_gateway_bot(core_.context.get_executor(), endpoint, *token);
+  if (auto* const gateway = std::get_if<discord::GatewayBot>(&answer)) {
+    backoff_.reset();
+    gateway->limits.reserve = core_.settings.identify_reserve;
+    spdlog::info("Discord recommends {} shards; {} of {} logins are left, {} at a time",
+                 gateway->recommended.value, *gateway->limits.remaining, gateway->limits.total,
+                 gateway->limits.max_concurrency);
+    core_.fleet.discord_says(gateway->recommended, gateway->limits);
+    co_return core_.settings.auto_detect_interval;
+  }
+  const auto& failure = std::get<discord::GatewayFailure>(answer);
+  if (failure.token_refused) {
+    spdlog::error("{}; it is not asked again before the settings are reloaded", failure.message);
+    co_return std::nullopt;
+  }
+  const auto own_pause = backoff_.next(0);  // one server asks: no jitter is needed
+  const auto pause = failure.retry_after.value_or(own_pause);
+  spdlog::warn("{}; asking again in {}", failure.message, format_duration(pause));
+  co_return pause;
+}
+
+void DiscordWatch::settings_changed() {
+  next_ = Instant::min();
+  pause_.cancel();
+}
+
+void DiscordWatch::ask_soon() {
+  if (next_ == Instant::max() || next_ <= asked_ + kAskSoon)
+    return;  // it is not asked at all, or soon anyway
+  next_ = asked_ + kAskSoon;
+  pause_.cancel();
+}
+
+void DiscordWatch::stop() {
+  stopped_ = true;
+  pause_.cancel();
+}
+
+}  // namespace smaster::server

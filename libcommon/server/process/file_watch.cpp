@@ -1,0 +1,91 @@
+#include "server/process/file_watch.hpp"
+
+#include <spdlog/spdlog.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+
+#include <cstring>
+#include <set>
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+constexpr Millis kSettle{100};
+/// Not IN_MODIFY: a file that is still being written is not looked at yet, and databases are modified all the
+/// time.
+constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB;
+
+}  // namespace
+
+FileWatch::FileWatch(net::asio::io_context& context, OnChange on_change)
+    : on_change_(std::move(on_change)), events_(context.get_executor()), settle_(context.get_executor()) {
+  const int fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) {
+    spdlog::warn("edits are not noticed by themselves ({}); SIGHUP reads the settings again",
+                 std::strerror(errno));
+    return;
+  }
+  events_.assign(fd);
+  wait();
+}
+
+FileWatch::State FileWatch::look(const std::filesystem::path& file) {
+  struct stat info {};
+  if (::stat(file.c_str(), &info) != 0) return {};
+  return {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec * 1'000'000'000 + info.st_mtim.tv_nsec};
+}
+
+void FileWatch::watch(const std::vector<std::filesystem::path>& files) {
+  if (!events_.is_open()) return;
+  std::map<std::filesystem::path, State> fresh;
+  for (const auto& file : files) {
+    const auto known = files_.find(file);
+    fresh.emplace(file, known != files_.end() ? known->second : look(file));
+  }
+  files_ = std::move(fresh);
+  for (const int folder : std::exchange(folders_, {})) ::inotify_rm_watch(events_.native_handle(), folder);
+  std::set<std::filesystem::path> folders;
+  for (const auto& [file, state] : files_) folders.insert(file.has_parent_path() ? file.parent_path() : ".");
+  for (const auto& folder : folders) {
+    const int id = ::inotify_add_watch(events_.native_handle(), folder.c_str(), kEvents);
+    if (id >= 0) folders_.push_back(id);
+    if (id < 0)
+      spdlog::warn("edits in {} are not noticed by themselves: {}", folder.string(), std::strerror(errno));
+  }
+}
+
+void FileWatch::wait() {
+  events_.async_read_some(net::asio::buffer(buffer_), [this](boost::system::error_code error, std::size_t) {
+    if (error) return;
+    // Which file an event is of does not matter: links may lead to it from elsewhere.
+    if (!std::exchange(settling_, true)) {
+      settle_.expires_after(kSettle);
+      settle_.async_wait([this](boost::system::error_code cancelled) {
+        settling_ = false;
+        if (!cancelled) look_at_all();
+      });
+    }
+    wait();
+  });
+}
+
+void FileWatch::look_at_all() {
+  std::vector<std::filesystem::path> changed;
+  for (auto& [file, state] : files_) {
+    const auto now = look(file);
+    // One that is gone for a moment is about to be replaced.
+    if (now == state || now == State{}) continue;
+    state = now;
+    changed.push_back(file);
+  }
+  for (const auto& file : changed) on_change_(file);
+}
+
+void FileWatch::stop() {
+  boost::system::error_code ignored;
+  events_.close(ignored);
+  settle_.cancel();
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,199 @@
+#include "server/requests/eval.hpp"
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "server/process/core.hpp"
+#include "server/shards/shard_session.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// Shards that are found, or given up, in one turn of the loop; and how long some are asked in one.
+constexpr std::size_t kFoundAtOnce = 1000;
+constexpr std::size_t kAtOnce = 100;
+constexpr Millis kAsking{2};
+constexpr std::int32_t kNotAsked = -1;
+
+}  // namespace
+
+Eval::Eval(Core& core) : core_(core), timer_(core.context.get_executor()) {}
+
+Question Question::eval(std::string_view script) {
+  auto quoted = json::quote(script);
+  return {"evalRequest", {quoted}, quoted};
+}
+
+Question Question::fetch_prop(std::string_view path) {
+  std::string script = "this";
+  for (std::string_view rest = path; !rest.empty();) {
+    const auto dot = rest.find('.');
+    script += '[' + json::quote(rest.substr(0, dot)) + ']';
+    rest.remove_prefix(dot == std::string_view::npos ? rest.size() : dot + 1);
+  }
+  return {"fetchProp", {json::quote(path)}, json::quote(script)};
+}
+
+Question Question::message(std::string_view data, ShardId from) {
+  return {"message", {std::string(data), std::to_string(from.value)}, std::nullopt};
+}
+
+std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vector<ShardId>& ids,
+                                  Millis timeout, OnAnswer on_answer, OnEnd on_end) {
+  auto eval = std::make_shared<Eval>(core);
+  eval->question_ = std::move(question);
+  eval->listener_ = std::make_shared<const Listener>(Listener{std::move(on_answer), std::move(on_end)});
+  eval->ids_ = ids;
+  net::asio::post(core.context, [eval, timeout] { eval->begin(timeout); });
+  return eval;
+}
+
+void Eval::begin(Millis timeout) {
+  if (!listener_) return;
+  ++core_.metrics.evals;
+  begun_ = std::chrono::steady_clock::now();
+  timer_.expires_after(timeout);
+  timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
+    if (!error) self->give_up(timeout);
+  });
+  find_some();
+}
+
+void Eval::find_some() {
+  if (!listener_) return;
+  const auto end = std::min(found_ + kFoundAtOnce, ids_.size());
+  while (found_ < end) find_next();
+  if (found_ == ids_.size()) return ask_some();
+  net::asio::post(core_.context, [self = shared_from_this()] { self->find_some(); });
+}
+
+void Eval::find_next() {
+  const auto id = ids_[found_++];
+  const auto* const holder = core_.fleet.holder(id);
+  if (holder == nullptr) return targets_.push_back({{id}, std::nullopt});
+  const auto& info = holder->info;
+  const bool several = info.goal.ids.size() > 1;
+  const auto first = several ? shared_.emplace(info.id, targets_.size()).first->second : targets_.size();
+  if (first == targets_.size()) targets_.push_back({{}, info.id});
+  targets_[first].ids.push_back(id);
+}
+
+/// Some at a time: the first answers are there long before the last of thousands is asked.
+void Eval::ask_some() {
+  const auto until = net::now() + kAsking;
+  while (next_ < targets_.size() && listener_ && late_.empty() && net::now() < until) ask(targets_[next_++]);
+  if (!late_.empty()) return;
+  if (next_ < targets_.size() && listener_) {
+    return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
+  }
+  finish_if_done();
+}
+
+void Eval::ask(const Target& target) {
+  const auto& [ids, name] = target;
+  auto* const shard = name ? core_.fleet.find(*name) : nullptr;
+  if (shard == nullptr) return missing(ids, std::nullopt, "no shard has this id");
+  if (!shard->connected) return missing(ids, name, "not connected");
+  const bool agent = shard->session->is_agent();
+  if (!agent && !question_.script) return missing(ids, name, "run by no agent, which this needs");
+  auto& payload = agent ? for_agents_ : for_others_;
+  if (!payload) {
+    payload = agent ? socketio::event_payload(question_.event,
+                                              {question_.arguments.begin(), question_.arguments.end()})
+                    : socketio::event_payload("evalRequest", {*question_.script});
+  }
+  const auto id = ids.front();
+  const auto ack_id = shard->session->request(
+      payload,
+      [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
+  core_.awaited += waiting_.emplace(id.value, Waiting{shard->session->ref(), ids, ack_id}).second ? 1 : 0;
+}
+
+void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
+  const auto node = waiting_.extract(id.value);
+  if (node.empty()) return;
+  --core_.awaited;
+  if (!listener_) return;
+  const auto& name = node.mapped().shard.name;
+  if (arguments == nullptr) {
+    missing(node.mapped().shards, name,
+            "disconnected before it answered (an answer above [limits] max_payload does that too)");
+  } else {
+    const auto& values = arguments->json;
+    const bool ok = values.empty() || !json::truthy(values.front());
+    ++core_.metrics.eval_answers[ok ? "result" : "error"];
+    core_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
+    const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
+    tell({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
+          std::string(text), arguments->attachments});
+  }
+  finish_if_done();
+}
+
+void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
+  ++core_.metrics.eval_answers["missing"];
+  tell({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
+}
+
+void Eval::tell(const EvalAnswer& answer) {
+  if (const auto listener = listener_) listener->on_answer(answer);
+}
+
+/// In the order of their ids, since people read it; some at a time.
+void Eval::give_up(Millis timeout) {
+  while (found_ < ids_.size()) find_next();
+  for (const auto& [id, waiting] : waiting_) late_.push_back(id);
+  std::sort(late_.begin(), late_.end());
+  for (auto next = next_; next < targets_.size(); ++next) late_.push_back(kNotAsked);
+  give_up_some(0, format_duration(timeout));
+}
+
+void Eval::give_up_some(std::size_t first, const std::string& time) {
+  const auto end = std::min(first + kAtOnce, late_.size());
+  for (auto at = first; at < end && listener_; ++at) {
+    if (late_[at] == kNotAsked) {
+      const auto& target = targets_[next_++];
+      missing(target.ids, target.name, "not asked within " + time);
+      continue;
+    }
+    const auto node = waiting_.extract(late_[at]);
+    if (node.empty()) continue;  // it has answered meanwhile
+    --core_.awaited;
+    const auto& waiting = node.mapped();
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+    missing(waiting.shards, waiting.shard.name, "no answer within " + time);
+  }
+  if (end < late_.size() && listener_) {
+    return net::asio::post(core_.context,
+                           [self = shared_from_this(), end, time] { self->give_up_some(end, time); });
+  }
+  late_.clear();
+  finish_if_done();
+}
+
+void Eval::finish_if_done() {
+  if (!waiting_.empty() || !late_.empty() || next_ < targets_.size() || !listener_) return;
+  timer_.cancel();
+  const auto listener = std::exchange(listener_, nullptr);
+  listener->on_end();
+}
+
+void Eval::cancel() {
+  timer_.cancel();
+  core_.awaited -= waiting_.size();
+  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
+    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+  }
+  listener_ = nullptr;
+}
+
+std::vector<ShardId> all_ids(Core& core) {
+  std::vector<ShardId> ids;
+  for (std::int32_t id = 0; id < core.fleet.goal().value; ++id) ids.push_back(ShardId{id});
+  return ids;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,330 @@
+#include "server/requests/files.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <limits>
+#include <utility>
+
+#include "json/json.hpp"
+#include "log/log.hpp"
+#include "server/process/core.hpp"
+#include "server/shards/shard_session.hpp"
+#include "settings/containment.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// The most that npm's websocket client takes in one message (`ws`, maxPayload), less its own overhead.
+constexpr std::size_t kMaxFile = 100u << 20;
+/// How long a shard may take to say that it has a file.
+constexpr Millis kPatience{300'000};
+/// Files that wait to be written: how many, of them of one shard, and how much memory they may take.
+constexpr std::size_t kMostWaiting = 10'000;
+constexpr std::size_t kMostWaitingEach = 2'000;
+constexpr std::size_t kMostWaitingBytes = 256u << 20;
+constexpr std::size_t kMostWaitingBytesEach = 128u << 20;
+/// What stands for the time of a file that does not exist (WIRE.md, `getFile`).
+constexpr Time kNoFile = from_unix_ms(1);
+
+/// Files on their way to shards, with those that wait and those that were not answered: of all, and of all
+/// processes of one.
+constexpr std::size_t kMostSent = 10'000;
+constexpr std::size_t kMostSentEach = 2'000;
+/// A shard that takes nothing of a file for so long does not get the rest.
+constexpr std::chrono::seconds kStall{30};
+/// The same while others wait for their turn.
+constexpr std::chrono::seconds kStallBusy{3};
+
+/// A file that is read while it is sent; closed when all of it was, or when the shard takes no more.
+class FileSource final : public engineio::FrameSource, public std::enable_shared_from_this<FileSource> {
+ public:
+  FileSource(Core& core, std::shared_ptr<files::OpenFile> file, Transfers::Turn turn)
+      : core_(core), file_(std::move(file)), turn_(std::move(turn)), stall_(core.context.get_executor()) {}
+
+  /// `stalled`: what to do when the shard takes no more.
+  void start(std::function<void(std::chrono::seconds)> stalled) {
+    stalled_ = std::move(stalled);
+    watch();
+  }
+
+  void read(std::size_t offset, Then then) override {
+    watch();
+    if (!file_) {
+      auto rest = whole_ ? std::optional(std::string()) : std::nullopt;
+      return net::asio::post(core_.context, [rest, then = std::move(then)] { then(rest); });
+    }
+    net::asio::post(core_.files.thread(),
+                    [self = shared_from_this(), file = file_, offset, then = std::move(then)]() mutable {
+                      auto piece = file->read(offset, kPiece);
+                      net::asio::post(self->core_.context,
+                                      [self, piece = std::move(piece), then = std::move(then)]() mutable {
+                                        self->whole_ = piece && piece->empty();
+                                        if (!piece || piece->empty()) self->finish();
+                                        then(piece ? std::optional(std::move(*piece)) : std::nullopt);
+                                      });
+                    });
+  }
+
+ private:
+  void watch() {
+    if (!file_) return;
+    taken_ = net::now();
+    look_again();
+  }
+  void look_again() {
+    stall_.expires_after(kStallBusy);
+    stall_.async_wait([weak = weak_from_this()](boost::system::error_code error) {
+      const auto self = error ? nullptr : weak.lock();
+      if (!self || !self->file_) return;
+      const auto quiet = net::now() - self->taken_;
+      if (quiet < kStall && !self->core_.files.others_wait()) return self->look_again();
+      self->finish();
+      if (self->stalled_) self->stalled_(std::chrono::duration_cast<std::chrono::seconds>(quiet));
+    });
+  }
+  void finish() {
+    stall_.cancel();
+    file_.reset();
+    turn_ = {};
+  }
+
+  Core& core_;
+  std::shared_ptr<files::OpenFile> file_;  ///< until it is closed
+  bool whole_ = false;                     ///< all of it was read
+  Transfers::Turn turn_;
+  net::Timer stall_;
+  Instant taken_{};  ///< when the shard took something last
+  std::function<void(std::chrono::seconds)> stalled_;
+};
+
+Error not_connected(const ShardName& shard) {
+  return fail(ErrorKind::unavailable, "shard " + shard.str() + " is not connected");
+}
+
+Error too_many() {
+  return fail(ErrorKind::unavailable, "too many files wait to be written; try again later");
+}
+
+Error too_many_sent() {
+  return fail(ErrorKind::unavailable, "too many files are asked for at the same time (at most " +
+                                          std::to_string(kMostSentEach) + " of one shard, " +
+                                          std::to_string(kMostSent) + " of all); try again later");
+}
+
+template <class T>
+Result<std::shared_ptr<T>> shared(Result<T> result) {
+  if (!result) return result.error();
+  return std::make_shared<T>(std::move(*result));
+}
+
+/// What an ack says: null, or an error of any form.
+Result<void> outcome_of(const socketio::Arguments* arguments) {
+  if (arguments == nullptr) return fail(ErrorKind::unavailable, "disconnected before it answered");
+  if (arguments->json.empty() || !json::truthy(arguments->json.front())) return {};
+  const auto& error = arguments->json.front();
+  std::string sentence = json::unquote(error).value_or(std::string(error.substr(0, 300)));
+  if (const auto value = json::parse(error); value && value->is_object()) {
+    json::read(value->get_object(), "message", sentence);
+  }
+  return fail(ErrorKind::bad_data, sentence);
+}
+
+}  // namespace
+
+/// Counts bytes that wait to be written, for as long as it lives.
+class Files::HeldBytes {
+ public:
+  HeldBytes(std::shared_ptr<WaitingBytes> bytes, std::string who, std::size_t size)
+      : bytes_(std::move(bytes)), who_(std::move(who)), size_(size) {
+    bytes_->all += size_;
+    bytes_->each[who_] += size_;
+  }
+  HeldBytes(const HeldBytes&) = delete;
+  HeldBytes& operator=(const HeldBytes&) = delete;
+  ~HeldBytes() {
+    bytes_->all -= size_;
+    const auto own = bytes_->each.find(who_);  // none, where only files without bytes wait
+    if (own != bytes_->each.end() && (own->second -= size_) == 0) bytes_->each.erase(own);
+  }
+
+ private:
+  std::shared_ptr<WaitingBytes> bytes_;
+  std::string who_;
+  std::size_t size_;
+};
+
+/// A quarter of the descriptors for what operators push, and for the configured files.
+Files::Files(Core& core)
+    : core_(core),
+      turns_(core.context, 1, kMostWaiting, kMostWaitingEach),
+      asked_for_(core.context, core.descriptors.limits().files - core.descriptors.limits().files / 4,
+                 kMostSent, kMostSentEach),
+      pushed_(core.context, std::max<std::size_t>(core.descriptors.limits().files / 4, 1),
+              std::numeric_limits<std::size_t>::max(), kMostSentEach) {}
+
+/// That of the present settings.
+Result<std::shared_ptr<files::Folder>> Files::folder() {
+  const auto& path = core_.settings.project_dir;
+  if (path.empty()) {
+    return fail(ErrorKind::not_permitted, "this server has no files: [server] project_dir is not set");
+  }
+  if (!folder_ || path != path_) {
+    auto opened = files::Folder::open(path);
+    if (!opened) return opened.error();
+    folder_ = std::make_shared<files::Folder>(std::move(*opened));
+    path_ = path;
+  }
+  return folder_;
+}
+
+net::Task<Result<void>> Files::take(std::string who, wire::FileEvent event) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  if (event.what == wire::FileEvent::What::keep) co_return Result<void>();
+  const auto size = event.data.size();
+  const bool fits = waiting_bytes_->all + size <= kMostWaitingBytes &&
+                    waiting_bytes_->each[who] + size <= kMostWaitingBytesEach;
+  const HeldBytes held(waiting_bytes_, who, size);
+  if (!fits) co_return too_many();
+  const auto turn = co_await turns_.take(who);
+  if (!turn) co_return too_many();
+  const auto guard =
+      who.empty() ? std::nullopt : std::optional(guard_for_shards(core_.settings, core_.settings_file));
+  auto done = co_await net::run_in(thread_, [&folder, &event, &guard] {
+    const auto* const keeps = guard ? &*guard : nullptr;
+    return event.what == wire::FileEvent::What::write
+               ? (*folder)->write(event.file.name, event.data, event.file.mtime, keeps)
+               : (*folder)->remove(event.file.name, keeps);
+  });
+  co_return done;
+}
+
+net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name) {
+  return open(std::move(name), std::nullopt);
+}
+
+net::Task<Result<std::shared_ptr<files::OpenFile>>> Files::open(std::string name,
+                                                                std::optional<files::Guard> guard) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  co_return co_await net::run_in(thread_, [&folder, &name, &guard] {
+    return shared((*folder)->open_file(name, guard ? &*guard : nullptr));
+  });
+}
+
+net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string name) {
+  const auto folder = this->folder();
+  if (!folder) co_return folder.error();
+  co_return co_await net::run_in(thread_, [&folder, &name] { return shared((*folder)->create(name)); });
+}
+
+Result<ShardRef> Files::connected(const ShardName& name) {
+  const auto* const shard = core_.fleet.find(name);
+  if (shard == nullptr || !shard->connected) return not_connected(name);
+  return shard->session->ref();
+}
+
+net::Task<Result<void>> Files::give(ShardRef to, wire::FileName asked) {
+  const auto ticket = asked_for_.enter(to.name.process(0).str());
+  if (!ticket) co_return too_many_sent();
+  auto turn = co_await asked_for_.take(*ticket);
+  if (!turn || core_.fleet.session(to) == nullptr) co_return not_connected(to.name);
+  auto time = kNoFile;
+  std::shared_ptr<files::OpenFile> given;
+  {
+    auto guard = std::optional(guard_for_shards(core_.settings, core_.settings_file));
+    auto file = co_await open(asked.name, std::move(guard));  // closed soon, if it is not sent
+    if (!file && file.error().kind != ErrorKind::not_found) co_return file.error();
+    if (file) time = (*file)->mtime;
+    if (file && (!asked.mtime || time > *asked.mtime)) given = std::move(*file);
+  }
+  auto name = wire::file_name_json(asked.name, time);
+  co_return co_await send(std::move(to), std::move(name), std::move(given), std::move(turn));
+}
+
+net::Task<Result<void>> Files::push(ShardName shard, std::string name) {
+  const auto ticket = pushed_.enter(shard.str());
+  if (!ticket) co_return too_many_sent();
+  auto turn = co_await pushed_.take(*ticket);
+  if (!turn) co_return not_connected(shard);
+  if (const auto there = connected(shard); !there) co_return there.error();
+  auto file = co_await open(name);
+  if (!file) co_return file.error();
+  auto name_json = wire::file_name_json(name, (*file)->mtime);
+  auto given = std::move(*file);
+  auto to = connected(shard);
+  if (!to) co_return to.error();
+  co_return co_await send(std::move(*to), std::move(name_json), std::move(given), std::move(turn));
+}
+
+net::Task<Result<void>> Files::fetch(ShardName shard, std::string name) {
+  auto to = connected(shard);
+  if (!to) co_return to.error();
+  std::vector<std::string> arguments(1, json::quote(name));
+  std::string event = "getFile";
+  std::shared_ptr<engineio::FrameSource> none;
+  co_return co_await ask(std::move(*to), std::move(event), std::move(arguments), std::move(none));
+}
+
+net::Task<Result<void>> Files::send(ShardRef to, std::string name_json, std::shared_ptr<files::OpenFile> file,
+                                    Transfers::Turn turn) {
+  if (file && file->size > kMaxFile) {
+    co_return fail(ErrorKind::bad_data, "the file has " + std::to_string(file->size) + " bytes, of at most " +
+                                            std::to_string(kMaxFile) + " that shards take");
+  }
+  std::vector<std::string> arguments(1, std::move(name_json));
+  arguments.emplace_back(file ? R"({"_placeholder":true,"num":0})" : "null");
+  std::string event = "writeFile";
+  std::shared_ptr<engineio::FrameSource> source;
+  if (file) {
+    const auto sent = std::make_shared<FileSource>(core_, std::move(file), std::move(turn));
+    source = sent;
+    sent->start([&core = core_, to](std::chrono::seconds quiet) {
+      auto* const session = core.fleet.session(to);
+      if (session == nullptr) return;
+      log::shard(spdlog::level::warn, {"file", to.name.str(), {}, {}},
+                 "shard " + to.name.str() + " has taken nothing of a file for " +
+                     std::to_string(quiet.count()) + " s: it is disconnected");
+      session->close();  // it cannot be sent anything else before the rest of the file
+    });
+  }
+  turn = {};
+  co_return co_await ask(std::move(to), std::move(event), std::move(arguments), std::move(source));
+}
+
+net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<std::string> arguments,
+                                   std::shared_ptr<engineio::FrameSource> source) {
+  auto* const session = core_.fleet.session(to);
+  if (session == nullptr) co_return not_connected(to.name);
+  // Whichever comes first, the answer or the end of patience, sets it; the answer may come much later.
+  struct State {
+    explicit State(const net::Executor& executor) : done(executor, kPatience) {}
+    net::Timer done;
+    Result<void> outcome = fail(ErrorKind::timed_out, "it has not said in time that it has it");
+  };
+  const auto state = std::make_shared<State>(core_.context.get_executor());
+  session->request_with(event, {arguments.begin(), arguments.end()}, source,
+                        [state](const socketio::Arguments* answer) {
+                          state->outcome = outcome_of(answer);
+                          state->done.cancel();
+                        });
+  source.reset();  // it is the session's now, until it is sent
+  boost::system::error_code ignored;
+  co_await state->done.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  co_return state->outcome;
+}
+
+net::Task<> Files::copy(ShardName shard) {
+  const auto names = core_.settings.copy_files;
+  for (const auto& name : names) {
+    const auto copied = co_await push(shard, name);
+    if (!copied) {
+      spdlog::warn("[shards] copy_files: {} is not on shard {}: {}", name, shard.str(),
+                   copied.error().message);
+    }
+  }
+}
+
+}  // namespace smaster::server

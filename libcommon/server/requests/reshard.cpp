@@ -1,0 +1,152 @@
+#include "server/requests/reshard.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "fleet/forecast.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "server/process/core.hpp"
+#include "server/stats/stats.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using Lines = std::shared_ptr<control::LineStream>;
+
+constexpr Millis kProgressEvery{200};
+
+bj::object assignment_json(const fleet::Assignment& assignment) {
+  return {{"shards", fleet::ids_json(assignment)}, {"count", assignment.count.value}};
+}
+
+std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
+                      const fleet::Forecast& forecast) {
+  bj::array moves;
+  for (const auto& move : forecast.moves) {
+    moves.push_back(bj::object{{"at_ms", move.at.count()},
+                               {"name", move.shard.str()},
+                               {"host", move.host},
+                               {"from", assignment_json(move.from)},
+                               {"to", assignment_json(move.to)}});
+  }
+  return json::serialize(bj::object{{"plan",
+                                     {{"from", from.goal.value},
+                                      {"to", to.goal.value},
+                                      {"strategy", fleet::to_string(to.strategy)},
+                                      {"logins", forecast.logins},
+                                      {"takes_ms", forecast.takes.count()},
+                                      {"up_in_the_end", forecast.end.up},
+                                      {"moves", std::move(moves)}}}});
+}
+
+/// What would happen: seen in slices, foretold in a pool.
+net::Task<std::string> foretell(Core& core, fleet::PlanSettings from, fleet::PlanSettings to) {
+  std::vector<fleet::Seat> seats;
+  std::vector<fleet::IdentifyQueue::Wish> wishes;
+  seats.reserve(core.fleet.shards().size());
+  {
+    Slice slice(core.slices, kForOperators);
+    co_await slice.next();
+    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+      seats.push_back(entry.second);
+      for (auto& wish : core.fleet.identify().wishes_of(entry.first)) wishes.push_back(std::move(wish));
+    });
+  }
+  auto queue = core.fleet.identify().without_waiting();
+  const auto now = net::fleet_clock();
+  co_return co_await net::run_in(core.rendering, [&] {
+    for (const auto& wish : std::exchange(wishes, {})) queue.want(wish, now);
+    return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
+  });
+}
+
+bool is_done(Core& core) {
+  const auto progress = core.fleet.progress();
+  return progress.old == 0 && progress.up == core.fleet.goal().value && !core.fleet.rebalancing();
+}
+
+bj::object progress_json(Core& core) {
+  auto object = to_json(core.fleet.progress());
+  object["goal"] = core.fleet.goal().value;
+  object["waiting"] = core.fleet.identify().waiting();
+  return object;
+}
+
+net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
+                      std::shared_ptr<bool> listened_to) {
+  if (request.count) {
+    const auto saved = co_await core.fleet.retarget(target);
+    if (!saved) {
+      lines->push(control::error_reply(saved.error()).body);
+      lines->finish();
+      co_return;
+    }
+  } else {
+    core.fleet.rebalance();
+  }
+  const auto until = net::now() + request.timeout;
+  net::Timer pause(core.context.get_executor());
+  std::string said;
+  while (request.wait && *listened_to) {
+    boost::system::error_code ignored;
+    pause.expires_after(kProgressEvery);
+    co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    if (!*listened_to) break;
+    auto line = json::serialize(bj::object{{"progress", progress_json(core)}});
+    // Only the present counts: what a slow reader misses is not kept for it.
+    if (line != said && lines->offer(line)) said = std::move(line);
+    const bool over = core.fleet.target() != target;
+    if (over || is_done(core) || net::now() >= until) {
+      lines->push(
+          json::serialize(bj::object{{"end", {{"done", !over && is_done(core)}, {"replaced", over}}}}));
+      break;
+    }
+  }
+  lines->finish();
+}
+
+}  // namespace
+
+net::Task<Result<Lines>> reshard(Core& core, Reshard request) {
+  const auto present = core.fleet.plan_settings();
+  auto wanted = present;
+  auto target = core.fleet.target();
+  if (request.count) {
+    target = core.fleet.ask_for(*request.count, request.strategy);
+    wanted.goal = target.count;
+    wanted.strategy = target.strategy;
+    const auto spares = core.fleet.progress().spares;
+    if (wanted.strategy == fleet::Strategy::blue_green && *request.count != present.goal &&
+        spares < request.count->value) {
+      co_return fail(ErrorKind::usage,
+                     "blue/green needs room for " + std::to_string(request.count->value) +
+                         " more shard ids in connected shards that have none, there is room for " +
+                         std::to_string(spares) + "; start more agents, or use --strategy rolling");
+    }
+  } else {
+    wanted.rebalance = true;
+  }
+  auto lines = std::make_shared<control::LineStream>(core.context.get_executor());
+  lines->push(co_await foretell(core, present, wanted));
+  if (request.dry_run) {
+    lines->finish();
+    co_return lines;
+  }
+  spdlog::info("asked over the control socket: {}",
+               request.count ? "from " + std::to_string(present.goal.value) + " to " +
+                                   std::to_string(request.count->value) + " shards, " +
+                                   std::string(fleet::to_string(target.strategy))
+                             : "even out the hosts");
+  const auto listened_to = std::make_shared<bool>(true);
+  lines->on_gone = [listened_to] { *listened_to = false; };
+  core.tasks.spawn("reshard", carry_out(core, request, target, lines, listened_to),
+                   [lines] { lines->finish(); });
+  co_return lines;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,224 @@
+#include "server/requests/respawn.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/redirect_error.hpp>
+#include <utility>
+
+#include "json/json.hpp"
+#include "log/log.hpp"
+#include "server/process/core.hpp"
+#include "server/requests/eval.hpp"
+#include "server/shards/shard_session.hpp"
+
+namespace smaster::server {
+namespace {
+
+constexpr Millis kLookEvery{100};
+/// How often a respawning shard is asked for a status; between heartbeats it would not tell.
+constexpr Millis kNudgeEvery{1'000};
+
+/// Where logins are limited a shard does not wait by itself: it is told when it is its turn. One that is
+/// parked runs nothing that it could respawn: it is let go.
+net::Task<> respawn_in_turn(Core& core, std::vector<RespawnTarget> targets, Millis delay) {
+  struct Later {
+    ShardName name;
+    Millis wait;
+  };
+  std::vector<Later> later;
+  std::int64_t turn = 0;
+  Slice slice(core.slices, kForOperators);
+  co_await slice.next();
+  for (const auto& target : targets) {
+    if (slice.over()) co_await slice.next();
+    auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    if (shard == nullptr) continue;
+    if (!shard->connected) {
+      core.fleet.respawn(*shard);  // when it returns
+      continue;
+    }
+    const auto wait = turn++ * delay;
+    log::shard(spdlog::level::info, {"respawn", target.name->str(), target.id, {}},
+               "shard " + target.name->str() + " (id " + std::to_string(target.id.value) +
+                   ") is told to respawn in " + std::to_string(wait.count()) + " ms");
+    if (core.fleet.identify().limits() || shard->parked) {
+      later.push_back({*target.name, wait});
+    } else {
+      core.fleet.respawn_after(*shard, wait);
+    }
+  }
+  slice.end();
+  const auto begun = std::chrono::steady_clock::now();
+  net::Timer pause(core.context.get_executor());
+  for (const auto& [name, wait] : later) {
+    pause.expires_at(begun + wait);
+    co_await pause.async_wait(net::use_task);
+    if (auto* const shard = core.fleet.find(name)) core.fleet.respawn(*shard);
+  }
+}
+
+/// Until a shard that was told to respawn is back, or late.
+net::Task<> wait_until_back(std::shared_ptr<RespawnWatch> watch, Millis timeout) {
+  co_await watch->run(
+      Millis{0}, timeout, [](const ShardName&, Millis) {},
+      [](const ShardName& name) {
+        spdlog::warn("shard {} is not back in time; the next one's turn", name.str());
+      });
+}
+
+net::Task<> roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options) {
+  net::Timer pause(core.context.get_executor());
+  auto next_at = std::chrono::steady_clock::now();
+  for (const auto& target : targets) {
+    pause.expires_at(next_at);
+    co_await pause.async_wait(net::use_task);
+    const auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    if (shard == nullptr || !shard->connected) continue;
+    next_at = std::chrono::steady_clock::now() + options.shard_delay;
+    std::vector<RespawnTarget> one{{target.id, target.name, true}};
+    auto watch = std::make_shared<RespawnWatch>(core);
+    watch->add(one.front());
+    respawn(core, std::move(one), Millis{0});
+    co_await wait_until_back(std::move(watch), options.timeout);
+  }
+}
+
+/// `who` is in the set for as long as this lives.
+class Listing {
+ public:
+  Listing(std::shared_ptr<std::set<ShardName>> set, ShardName who)
+      : set_(std::move(set)), at_(set_->insert(std::move(who)).first) {}
+  ~Listing() { set_->erase(at_); }
+  Listing(const Listing&) = delete;
+  Listing& operator=(const Listing&) = delete;
+
+ private:
+  std::shared_ptr<std::set<ShardName>> set_;
+  std::set<ShardName>::iterator at_;
+};
+
+/// `listing` goes with the task, also if it never begins.
+net::Task<> listed(std::unique_ptr<Listing> listing, net::Task<> task) {
+  const auto held = std::move(listing);
+  co_await std::move(task);
+}
+
+}  // namespace
+
+std::vector<RespawnTarget> respawn_targets(Core& core, const std::optional<std::vector<ShardId>>& ids) {
+  std::vector<RespawnTarget> targets;
+  for (const auto id : ids ? *ids : all_ids(core)) {
+    const auto* const holder = core.fleet.holder(id);
+    if (holder != nullptr) {
+      targets.push_back({id, holder->info.id, holder->connected});
+    } else if (ids) {
+      targets.push_back({id, std::nullopt, false});
+    }
+  }
+  return targets;
+}
+
+void respawn(Core& core, std::vector<RespawnTarget> targets, Millis delay) {
+  core.tasks.spawn("respawn", respawn_in_turn(core, std::move(targets), delay));
+}
+
+RollOptions read_roll_options(const boost::json::object& object) {
+  constexpr std::int64_t kLongest = 3'600'000;
+  RollOptions options;
+  const auto read = [&](std::string_view key, Millis& out) {
+    std::int64_t ms = out.count();
+    json::read(object, key, ms);
+    if (ms >= 0 && ms <= kLongest) out = Millis{ms};
+  };
+  read("shardDelay", options.shard_delay);
+  read("timeout", options.timeout);
+  return options;
+}
+
+Result<void> Respawns::begin(const ShardName& who, const std::function<net::Task<>()>& make) {
+  if (under_way_->contains(who)) {
+    return fail(ErrorKind::not_permitted, "the respawnAll that shard " + who.str() +
+                                              " asked for before is under way; ask again when it is over");
+  }
+  if (under_way_->size() >= kMost) {
+    return fail(ErrorKind::unavailable,
+                std::to_string(kMost) + " shards' respawnAll are under way; ask again when one is over");
+  }
+  core_.tasks.spawn("respawnAll", listed(std::make_unique<Listing>(under_way_, who), make()));
+  return {};
+}
+
+Result<void> Respawns::respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay) {
+  return begin(who, [&] { return respawn_in_turn(core_, std::move(targets), delay); });
+}
+
+Result<void> Respawns::roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options) {
+  return begin(who, [&] { return server::roll(core_, std::move(targets), options); });
+}
+
+RespawnWatch::RespawnWatch(Core& core)
+    : core_(core), timer_(core.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
+
+void RespawnWatch::add(const RespawnTarget& target) {
+  const auto* const shard = target.connected ? core_.fleet.find(*target.name) : nullptr;
+  if (shard == nullptr) return;
+  const auto* const status = shard->status.get();
+  waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
+                                        status != nullptr && status->bot && status->bot->ready == true});
+}
+
+bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
+  const auto* const shard = core_.fleet.find(name);
+  if (shard == nullptr || !shard->connected || !shard->status || shard->status_at <= begun_) return false;
+  const bool running = shard->info.runs_goal();
+  if (!running) before.stopped = true;
+  if (before.ready && shard->status->bot && shard->status->bot->ready != true) return false;
+  const bool reconnected = shard->session->since() > begun_ && shard->status_at > shard->session->since();
+  return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
+}
+
+net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late) {
+  const auto self = shared_from_this();
+  const auto deadline = begun_ + delay * static_cast<std::int64_t>(waiting_.size()) + timeout;
+  auto next_nudge = begun_ + kNudgeEvery;
+  Slice slice(core_.slices, kForOperators);
+  while (!cancelled_) {
+    co_await slice.next();
+    const auto now = std::chrono::steady_clock::now();
+    const bool nudge = now >= next_nudge;
+    if (nudge) next_nudge = now + kNudgeEvery;
+    std::vector<ShardName> back;
+    co_await in_slices(waiting_, slice, [&](auto& entry) {
+      if (is_back(entry.first, entry.second)) {
+        back.push_back(entry.first);
+      } else if (auto* const shard = nudge ? core_.fleet.find(entry.first) : nullptr) {
+        core_.fleet.send_update(*shard);
+      }
+    });
+    for (const auto& name : back) {
+      if (slice.over()) co_await slice.next();
+      if (cancelled_) co_return;
+      waiting_.erase(name);
+      on_back(name, std::chrono::duration_cast<Millis>(now - begun_));
+    }
+    if (waiting_.empty()) co_return;
+    if (now >= deadline) break;
+    slice.end();
+    timer_.expires_after(kLookEvery);
+    boost::system::error_code ignored;
+    co_await timer_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  }
+  for (const auto& [name, before] : waiting_) {
+    if (slice.over()) co_await slice.next();
+    if (cancelled_) co_return;
+    on_late(name);
+  }
+}
+
+void RespawnWatch::cancel() {
+  cancelled_ = true;
+  timer_.cancel();
+}
+
+}  // namespace smaster::server

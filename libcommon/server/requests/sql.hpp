@@ -1,0 +1,92 @@
+// SQL for shards and operators: one database, a few worker processes that run the statements, an answer each,
+// in the end. Statements run in no other place: a worker can be killed, and can reach nothing but the
+// database.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/fair_queue.hpp"
+#include "net/asio.hpp"
+#include "server/requests/sql_process.hpp"
+#include "sql/sql.hpp"
+#include "wire/socketio/packet.hpp"
+
+namespace smaster::server {
+
+class Core;
+
+class Sql {
+ public:
+  using Then = std::function<void(Result<sql::Outcome>)>;
+
+  explicit Sql(Core& core) : core_(core) {}
+
+  /// Runs a statement and calls back from the context. `who`: a shard's name, empty for operators, who have
+  /// workers of their own. Each who asks takes turns; unavailable when too many wait already.
+  void run(const std::string& who, std::string statement, sql::Access access, Then then);
+  [[nodiscard]] std::size_t waiting() const { return shards_.waiting.size() + operators_.waiting.size(); }
+  /// Ends the workers and what they run; nothing is called back any more.
+  void stop();
+  /// Waits until they have gone, which is soon after `stop`.
+  void join();
+
+ private:
+  struct Job {
+    std::string who;
+    std::string statement;
+    sql::Access access;
+    std::chrono::steady_clock::time_point begun;
+    Then then;
+    int tries = 0;
+  };
+  struct Worker;
+  using WorkerPtr = std::shared_ptr<Worker>;
+  /// Some workers and who waits for them. A worker keeps its access and settings for life, and is replaced
+  /// when others are asked for.
+  struct Line {
+    Line(std::size_t size_, std::size_t each_, std::size_t most_blobs_)
+        : size(size_), each(each_), most_blobs(most_blobs_) {}
+
+    const std::size_t size;        ///< statements that run at once
+    const std::size_t each;        ///< of these, from the same shard
+    const std::size_t most_blobs;  ///< in an answer; more become base64 texts
+    FairQueue<Job> waiting{1'000, 500};
+    std::size_t busy = 0;
+    std::unordered_map<std::string, std::size_t> busy_of;
+    std::vector<WorkerPtr> workers;
+  };
+
+  [[nodiscard]] sql::Order order(sql::Access access) const;
+  void refuse(Then then, Error error);
+  void dispatch(Line& line);
+  void assign(Line& line, Job job);
+  [[nodiscard]] Result<WorkerPtr> hire(Line& line, sql::Order order);
+  void submit(Worker& worker);
+  void receive(const WorkerPtr& worker, std::string payload);
+  void on_message(const WorkerPtr& worker, Result<sql::Message> message);
+  void on_ready(Worker& worker, const sql::Ready& ready);
+  void on_stale(Worker& worker);
+  void on_answer(const WorkerPtr& worker, sql::Answer answer);
+  void watch(const WorkerPtr& worker, std::chrono::milliseconds patience, void (Sql::*late)(Worker&));
+  void on_late(Worker& worker);
+  void on_idle(Worker& worker);
+  void on_end(const WorkerPtr& worker, const std::string& how);
+  [[nodiscard]] std::shared_ptr<SqlProcess> end_statement(const Worker& worker, SqlProcess::OnEnd then);
+  void finish(Worker& worker, Result<sql::Outcome> outcome);
+  void release(Line& line, const std::string& who);
+
+  Core& core_;
+  net::asio::thread_pool decoding_{1};  ///< of large answers
+  Line shards_{4, 3, socketio::kMaxAttachments};
+  Line operators_{2, 2, 0};
+  std::vector<std::shared_ptr<SqlProcess>> ending_;  ///< for `join`
+  bool said_missing_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace smaster::server

@@ -1,0 +1,269 @@
+#include "server/stats/stats.hpp"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "control/render.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/process/core.hpp"
+#include "server/shards/shard_session.hpp"
+
+namespace smaster::server {
+
+namespace {
+
+/// All that Fleet::state may say of a shard.
+constexpr std::string_view kShardStates[] = {"running", "logging in", "starting", "queued",  "spare",
+                                             "new",     "silent",     "deaf",     "hung",    "disconnected",
+                                             "refused", "crashing",   "parked",   "offline", "dead"};
+
+/// Who waits to log in, and what Discord allows.
+boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
+                                  Time now) {
+  const auto in = [now](const std::optional<Time>& at) {
+    return at ? boost::json::value(std::max<std::int64_t>((*at - now).count(), 0))
+              : boost::json::value(nullptr);
+  };
+  return {
+      {"waiting", queue.waiting()},
+      {"next_in_ms", in(queue.next(now))},
+      {"all_started_in_ms", in(queue.all_started(now))},
+      {"max_concurrency", limits.max_concurrency},
+      {"remaining", limits.remaining ? boost::json::value(*limits.remaining) : boost::json::value(nullptr)},
+      {"reserve", limits.reserve},
+      {"reset_in_ms", in(limits.reset_at)}};
+}
+
+}  // namespace
+
+boost::json::object to_json(const fleet::Progress& progress) {
+  return {
+      {"up", progress.up}, {"placed", progress.placed}, {"moving", progress.moving}, {"old", progress.old}};
+}
+
+boost::json::object reshard_json(Core& core) {
+  const auto progress = core.fleet.progress();
+  if (progress.old == 0 && !core.fleet.rebalancing()) return {};
+  auto object = to_json(progress);
+  object["count"] = core.fleet.goal().value;
+  object["strategy"] = fleet::to_string(core.fleet.target().strategy);
+  object["spares"] = progress.spares;
+  object["rebalancing"] = core.fleet.rebalancing();
+  return object;
+}
+
+void ShardCounts::add(const Core& core, const Shard& shard, std::string_view state) {
+  if (shard.info.is_master) return;
+  ++known;
+  ++states[state];
+  current += shard.connected ? 1 : 0;
+  registered += shard.info.registered() ? 1 : 0;
+  const bool right = state == "running" && shard.info.goal.count == core.fleet.goal();
+  configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
+}
+
+net::Task<ShardCounts> count_shards(Core& core, Slice& slice) {
+  ShardCounts counts;
+  co_await in_slices(core.fleet.shards(), slice, [&core, &counts](const auto& entry) {
+    counts.add(core, entry.second, core.fleet.state(entry.second));
+  });
+  co_return counts;
+}
+
+boost::json::object counts_json(Core& core, const ShardCounts& counts, std::optional<std::size_t> clients) {
+  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
+  boost::json::object object{{"goal", core.fleet.goal().value},
+                             {"current", counts.current},
+                             {"known", counts.known},
+                             {"registered", counts.registered},
+                             {"configured", counts.configured}};
+  boost::json::object states;
+  for (const auto state : kShardStates) {
+    const auto found = counts.states.find(state);
+    states[state] = found == counts.states.end() ? 0 : found->second;
+  }
+  object["states"] = std::move(states);
+  if (clients) object["clients"] = *clients;
+  if (auto trouble = core.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
+  object["uptime_ms"] = uptime.count();
+  if (const auto reshard = reshard_json(core); !reshard.empty()) object["reshard"] = reshard;
+  // Only where Discord was asked: otherwise nobody waits.
+  const auto& queue = core.fleet.identify();
+  if (queue.limits()) object["identify"] = identify_json(queue, *queue.limits(), net::fleet_clock());
+  return object;
+}
+
+namespace {
+
+/// Whether another shard with its config was seen of late.
+bool is_duplicate(const Shard& shard) {
+  return shard.duplicate && net::fleet_clock() - shard.duplicate->seen <= fleet::kDuplicateShown;
+}
+
+}  // namespace
+
+boost::json::object row_json(const Core& core, const Shard& shard, bool stats) {
+  auto row = fleet::to_json(shard.info);
+  row["state"] = core.fleet.state(shard);
+  row["connected"] = shard.connected;
+  row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
+  if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
+    row["parkedUntil"] = to_unix_ms(*until);
+  }
+  row["duplicate"] = is_duplicate(shard);
+  if (is_duplicate(shard)) {
+    row["duplicateHost"] = shard.duplicate->machine;
+    row["duplicateAddress"] = shard.duplicate->address;
+    row["duplicateRefused"] = shard.duplicate->refused;
+  }
+  if (!stats) return row;
+  row["stats"] = shard.status ? boost::json::value(fleet::to_json(*shard.status)) : nullptr;
+  return row;
+}
+
+namespace {
+
+/// `object` without its closing brace, and a comma behind it: more members follow.
+std::string open_text(const boost::json::object& object) {
+  auto text = json::serialize(object);
+  text.back() = ',';
+  return text;
+}
+
+void append_row(std::string& out, const Core& core, const Shard& shard) {
+  out.append(open_text(row_json(core, shard, false))).append("\"stats\":");
+  out.append(shard.status ? fleet::to_text(*shard.status) : "null") += '}';
+}
+
+/// The figure of a shard that a gauge shows; none where it is not known.
+std::optional<double> figure(const Shard& shard, control::Figure what) {
+  using control::Figure;
+  using fleet::ShardStatus;
+  const auto* const status = shard.status.get();
+  const auto* const bot = status != nullptr && status->bot ? &*status->bot : nullptr;
+  const auto of = [status](double ShardStatus::*amount) {
+    return status == nullptr || status->*amount < 0 ? std::nullopt : std::optional(status->*amount);
+  };
+  switch (what) {
+    case Figure::shard_id:
+      return shard.info.goal.first().value;
+    case Figure::connected:
+      return shard.connected ? 1 : 0;
+    case Figure::last_seen:
+      return static_cast<double>(to_unix_ms(shard.info.last_seen));
+    case Figure::messages:
+      return of(&ShardStatus::message_count_total);
+    case Figure::heap_used:
+      return of(&ShardStatus::mem_heap_used);
+    case Figure::resident:
+      return of(&ShardStatus::mem_rss);
+    case Figure::cpu_load:
+      return status == nullptr ? std::nullopt : std::optional(fleet::mean_load(*status));
+    case Figure::ping:
+      return of(&ShardStatus::ping);
+    case Figure::storage_used:
+      return of(&ShardStatus::storage_used_total);
+    case Figure::bot_deaths:
+      return bot == nullptr ? std::nullopt : std::optional(static_cast<double>(bot->deaths));
+    case Figure::bot_crash_loop:
+      return bot == nullptr ? std::nullopt : std::optional(bot->crash_loop ? 1.0 : 0.0);
+    case Figure::bot_askable:
+      return bot == nullptr || !bot->askable ? std::nullopt : std::optional(*bot->askable ? 1.0 : 0.0);
+    case Figure::duplicate:
+      return is_duplicate(shard) ? 1 : 0;
+  }
+  return std::nullopt;
+}
+
+/// A walk over the shards that writes a text for each, in pieces.
+class Rows {
+ public:
+  explicit Rows(Core& core) : core_(core) {}
+
+  /// Appends `each(out, shard)` until the piece is full; true when all shards are written.
+  template <class Each>
+  net::Task<bool> fill(std::string& out, Slice& slice, Each each) {
+    const auto go_on = [&] { return !slice.over() && out.size() < kPieceBytes; };
+    const auto write = [&](const auto& entry) { each(out, entry.second); };
+    while (!walk_.over(core_.fleet.shards(), write, go_on)) {
+      if (out.size() >= kPieceBytes) co_return false;
+      co_await slice.next();
+    }
+    walk_ = {};
+    co_return true;
+  }
+
+ private:
+  Core& core_;
+  Walk<ShardName> walk_;
+};
+
+/// What an answer in pieces has written so far.
+struct Written {
+  Written(Core& core_, std::size_t clients_) : core(core_), clients(clients_), rows(core_) {}
+
+  Core& core;
+  const std::size_t clients;
+  Rows rows;
+  std::size_t part = 0;
+  bool any = false;  ///< of the rows
+};
+
+}  // namespace
+
+control::Pieces stats_pieces(Core& core, std::size_t clients) {
+  enum Part : std::size_t { kCounts, kRows, kEnd };
+  return [at = std::make_shared<Written>(core, clients)]() -> net::Task<Result<std::string>> {
+    std::string out;
+    if (at->part == kEnd) co_return out;
+    Slice slice(at->core.slices, kForOperators);
+    co_await slice.next();
+    if (at->part == kCounts) {
+      const auto counts = co_await count_shards(at->core, slice);
+      out = open_text(counts_json(at->core, counts, at->clients)) + "\"shards\":[";
+      at->part = kRows;
+    }
+    const bool all = co_await at->rows.fill(out, slice, [&at](std::string& row, const Shard& shard) {
+      if (std::exchange(at->any, true)) row += ',';
+      append_row(row, at->core, shard);
+    });
+    if (all) {
+      out += "]}";
+      at->part = kEnd;
+    }
+    co_return out;
+  };
+}
+
+control::Pieces prometheus_pieces(Core& core, std::size_t clients) {
+  return [at = std::make_shared<Written>(core, clients)]() -> net::Task<Result<std::string>> {
+    std::string out;
+    const auto gauges = control::shard_gauges();
+    if (at->part > gauges.size()) co_return out;
+    Slice slice(at->core.slices, kForStrangers);
+    co_await slice.next();
+    if (at->part == 0) {
+      const auto counts = co_await count_shards(at->core, slice);
+      out = control::totals_as_prometheus(counts_json(at->core, counts, at->clients));
+      ++at->part;
+    }
+    // All lines of one gauge must follow each other: the shards are walked over once for each.
+    while (at->part <= gauges.size() && out.size() < kPieceBytes) {
+      const auto& gauge = gauges[at->part - 1];
+      if (!std::exchange(at->any, true)) out += control::gauge_head(gauge);
+      const bool all = co_await at->rows.fill(out, slice, [&gauge](std::string& line, const Shard& shard) {
+        const auto value = figure(shard, gauge.figure);
+        if (value) control::append_gauge(line, gauge, shard.info.id.str(), *value);
+      });
+      if (!all) break;
+      ++at->part;
+      at->any = false;
+    }
+    co_return out;
+  };
+}
+
+}  // namespace smaster::server

@@ -3,7 +3,7 @@
 
 #include "base/file.hpp"
 #include "log/log.hpp"
-#include "server/process/server.hpp"
+#include "server/process/serve.hpp"
 #include "settings/containment.hpp"
 #include "tool.hpp"
 

@@ -11,17 +11,6 @@ constexpr Millis kStopPatience{10'000};
 
 }  // namespace
 
-std::optional<LoginEvent> parse_login_event(std::string_view word) {
-  constexpr std::pair<std::string_view, LoginEvent> kWords[] = {
-      {"asks", LoginEvent::asks},   {"mute", LoginEvent::mute},     {"sent", LoginEvent::sent},
-      {"ready", LoginEvent::ready}, {"cancel", LoginEvent::cancel}, {"ended", LoginEvent::ended},
-      {"died", LoginEvent::died}};
-  for (const auto& [text, event] : kWords) {
-    if (word == text) return event;
-  }
-  return std::nullopt;
-}
-
 void Orders::add(Seat& seat) {
   seats_.emplace(seat.info.id, &seat);
   planner_.add(seat);
@@ -78,96 +67,6 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
   const auto owed = std::exchange(seat.respawn_owed, kNever);
   if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
   return parked;
-}
-
-bool Orders::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
-
-/// Its like need not wait for the turn of their starts any more.
-void Orders::learn_that_it_asks(Seat& seat, Time now) {
-  seat.asks = true;
-  if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
-  for (auto& [name, other] : seats_) {
-    if (other->kind != seat.kind || !identify_.wants(name)) continue;
-    if (!other->told) {
-      identify_.forget(name);
-      remind(*other, now);
-    } else if (std::exchange(other->asks_to_start, false)) {
-      identify_.forget(name);
-      order_start(*other, Order::Kind::start);
-    }
-  }
-}
-
-/// Whether its bot has logged in, as far as it says. `ready` that nobody has said is not ready: a bot that
-/// says nothing of its login is taken for logged in when it must be.
-void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
-  const auto& name = seat.info.id;
-  unsure_.erase(name);
-  if (status.bot && status.bot->asks && !seat.asks) learn_that_it_asks(seat, now);
-  seat.asks = status.bot && status.bot->asks;
-  if (first && seat.asks) identify_.assume_permits();
-  const bool said = status.bot && status.bot->ready.has_value();
-  const bool logged_in = said && *status.bot->ready;
-  const bool limited = identify_.limits().has_value() && !seat.info.is_master;
-  const auto started = std::max(seat.info.boot_time, std::min(status.start_time, now));
-  const auto sure_at = started + login_patience_;
-  seat.ready = said ? logged_in : !limited || !status.current.bound() || (!seat.asks && now >= sure_at);
-  if (!limited || !status.current.bound()) return;
-  if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
-  if (logged_in && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
-  if (first && !logged_in && !seat.asks) {
-    identify_.started_elsewhere(name, status.current.ids, std::min(status.start_time, now), now);
-  }
-}
-
-void Orders::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
-  if (!status.bot) return;
-  if (status.start_time != seat.bot.at) seat.gateway.restarted();
-  seat.gateway.hear(status.bot->gateways, now);
-  const auto standing = seat.gateway.standing();
-  const bool unwell =
-      standing == Gateway::disconnected || standing == Gateway::deaf || standing == Gateway::hung;
-  if (unwell) {
-    unwell_.insert(seat.info.id);
-  } else {
-    unwell_.erase(seat.info.id);
-  }
-  if (standing != Gateway::refused || seat.refused != 0) return;
-  // An agent tells of a process that was refused until it starts the next one, which may have been ordered.
-  if (std::exchange(seat.refused_process, status.start_time) == status.start_time) return;
-  seat.refused = seat.gateway.code();
-  tell_anew(seat, now);
-}
-
-/// One that has lost Discord while others have it; where most have lost it, restarts would only cost logins.
-void Orders::restart_the_unwell(Plan& plan, Time now) {
-  constexpr std::size_t kFew = 3;
-  if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;
-  const std::vector<ShardName> names(unwell_.begin(), unwell_.end());
-  for (const auto& name : names) {
-    auto& seat = *seats_.at(name);
-    const auto standing = seat.gateway.standing();
-    const auto since = seat.gateway.since();
-    const auto patience =
-        standing == Gateway::disconnected ? gateway_patience_ : patience_.request_reboot_after;
-    const bool asked = seat.respawn_asked > since && now < seat.respawn_asked + patience_.expect_reboot_after;
-    if (!seat.connected || seat.queued || seat.parked || asked || now < since + patience) continue;
-    plan.unwell.push_back({name, standing, now - since});
-    respawn(seat, now);
-  }
-}
-
-void Orders::tell_ready(Time now) {
-  for (auto at = unsure_.begin(); at != unsure_.end();) {
-    if (at->second > now) {
-      ++at;
-      continue;
-    }
-    auto& seat = *seats_.at(at->first);
-    at = unsure_.erase(at);
-    seat.ready = true;
-    planner_.changed(seat);
-  }
 }
 
 // ---- telling ----
@@ -315,38 +214,6 @@ void Orders::ask_to_start(Seat& seat) {
   if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
   identify_.want(seat.info.id, seat.info.goal.ids);
-}
-
-bool Orders::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {
-  if (!seat.info.goal.has(id) && !seat.info.current.has(id)) return false;
-  seat.asks = true;
-  if (!seat.kind.empty()) asking_kinds_.insert(seat.kind);
-  identify_.want_login(seat.info.id, id, ask, now);
-  return true;
-}
-
-void Orders::login(Seat& seat, const LoginNews& news, Time now) {
-  const auto& name = seat.info.id;
-  switch (news.event) {
-    case LoginEvent::asks:
-      learn_that_it_asks(seat, now);
-      return identify_.asks(name);
-    case LoginEvent::mute:
-      seat.asks = false;
-      asking_kinds_.erase(seat.kind);
-      return;
-    case LoginEvent::sent:
-      if (!seat.info.goal.has(news.id) && !seat.info.current.has(news.id)) return;
-      return identify_.identified(name, news.id, news.ask, news.at, now);
-    case LoginEvent::ready:
-      return identify_.logged_in(name, news.id, now);
-    case LoginEvent::cancel:
-      return identify_.forget_login(name, news.id, news.ask);
-    case LoginEvent::ended:
-      return identify_.ended(name, false, now);
-    case LoginEvent::died:
-      return identify_.ended(name, true, now);
-  }
 }
 
 void Orders::order_start(Seat& seat, Order::Kind kind) {

@@ -15,6 +15,7 @@
 #include "net/address.hpp"
 #include "net/clock.hpp"
 #include "net/http_rules.hpp"
+#include "net/payload_pieces.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -240,37 +241,8 @@ class HttpListener::Connection final : public Crowd::Member {
       co_return co_await write(engine_.poll_response(request, engineio::encode_payload(payload)));
     }
     engineio::PayloadEncoder encoder(std::move(payload));
-    const Pieces pieces = [this, &encoder] { return next_piece(encoder); };
+    const Pieces pieces = [this, &encoder] { return next_piece(encoder, stream_->get_executor()); };
     co_return co_await write(engine_.poll_response(request, ""), pieces);
-  }
-
-  Task<Result<std::string>> next_piece(engineio::PayloadEncoder& encoder) {
-    std::string piece;
-    while (piece.empty() && !encoder.done()) {
-      if (auto* const source = encoder.wants()) {
-        auto bytes = co_await read(*source, encoder.offset());
-        if (!bytes) co_return fail(ErrorKind::unavailable, "the rest of it cannot be read");
-        encoder.supply(*std::move(bytes));
-      }
-      piece = encoder.next();
-    }
-    co_return piece;
-  }
-
-  Task<std::optional<std::string>> read(engineio::FrameSource& source, std::size_t offset) {
-    struct State {
-      explicit State(const Executor& executor) : wake(executor, Timer::time_point::max()) {}
-      Timer wake;
-      std::optional<std::string> bytes;
-    };
-    const auto state = std::make_shared<State>(stream_->get_executor());
-    source.read(offset, [state](std::optional<std::string> bytes) {
-      state->bytes = std::move(bytes);
-      state->wake.cancel();
-    });
-    boost::system::error_code woken;
-    co_await state->wake.async_wait(asio::redirect_error(use_task, woken));
-    co_return std::move(state->bytes);
   }
 
   /// Looks for the end behind whatever else may have come, such as TLS's goodbye.

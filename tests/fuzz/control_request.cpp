@@ -10,8 +10,7 @@
 
 #include "net/engine_server.hpp"
 #include "server/api/control_api.hpp"
-#include "server/process/core.hpp"
-#include "server/requests/registrar.hpp"
+#include "server/process/wiring.hpp"
 
 namespace {
 
@@ -70,21 +69,20 @@ struct Server {
   net::asio::io_context context;
   NoStore store;
   NoApplication application;
-  server::Core core{context, settings(), store, store, *crypto::Signer::load(master_key())};
-  server::Registrar registrar{core};
+  server::Wiring wiring{context, settings(), store, store, *crypto::Signer::load(master_key())};
   net::EngineServer engine{context, {}, application};
+  const server::ControlParts parts = wiring.control_parts(engine);
 
   Server() {
-    core.restart = core.reload_keys = [] {};
-    core.fleet.alert = [](const std::string&) {};
-    auto kept = core.fleet.read();
+    wiring.restart = wiring.reload_keys = [] {};
+    auto kept = wiring.store.read();
     if (!kept) std::abort();
-    core.fleet.take(std::move(*kept));
-    core.leadership.lease_until(server::Leadership::kForGood);
-    core.leadership.begin();
+    wiring.registration.take(std::move(*kept));
+    wiring.leadership.lease_until(server::Leadership::kForGood);
+    wiring.leadership.begin();
   }
   net::Task<> handle(control::Call call) {
-    const server::ControlContext request{core, registrar, engine, [] {}};
+    const server::ControlContext request{parts, [] {}};
     answer = co_await server::handle_control(request, std::move(call));
   }
   std::optional<control::Answer> answer;

@@ -55,10 +55,10 @@ TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {
   (void)reports(1);
   for (int i = 2; i <= 20; ++i) {
     orders.respawn_after(seat, Millis{500});
-    const auto orders = orders.take_orders();
-    ASSERT_EQ(orders.size(), 1u);
-    EXPECT_EQ(orders.front().kind, Order::Kind::respawn);
-    EXPECT_EQ(orders.front().delay, Millis{500});
+    const auto sent = orders.take_orders();
+    ASSERT_EQ(sent.size(), 1u);
+    EXPECT_EQ(sent.front().kind, Order::Kind::respawn);
+    EXPECT_EQ(sent.front().delay, Millis{500});
     EXPECT_FALSE(reports(i)) << i;
   }
 }

@@ -5,7 +5,8 @@
 #include <filesystem>
 
 #include "base/file.hpp"
-#include "server/process/core.hpp"
+#include "server/keys/key_files.hpp"
+#include "server/process/wiring.hpp"
 #include "server/requests/eval.hpp"
 #include "server/shards/shard_session.hpp"
 #include "store/store.hpp"
@@ -44,19 +45,22 @@ class Registry : public testing::Test {
     Settings settings;
     settings.state_dir = folder_;
     store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
-    core_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
-    core_->reload_keys = [this] { ++reloads_; };
-    core_->leadership.lease_until(Leadership::kForGood);
-    core_->leadership.begin();
+    server_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
+    server_->reload_keys = [this] { ++reloads_; };
+    server_->leadership.lease_until(Leadership::kForGood);
+    server_->leadership.begin();
   }
   ~Registry() override {
     join();
-    core_.reset();
+    server_.reset();
     std::filesystem::remove_all(folder_);
   }
 
-  void know(std::vector<fleet::ShardInfo> shards) { core_->fleet.take({std::move(shards), {}, {}, {}}); }
-  Fleet& fleet() { return core_->fleet; }
+  void know(std::vector<fleet::ShardInfo> shards) {
+    server_->registration.take({std::move(shards), {}, {}, {}});
+  }
+  Directory& directory() { return server_->directory; }
+  Registration& registration() { return server_->registration; }
   void spawn(net::Task<Result<void>> task, Result<void>& result) {
     result = fail(ErrorKind::internal, "it has not ended");
     tasks_.spawn("test", store_result(std::move(task), result));
@@ -75,50 +79,50 @@ class Registry : public testing::Test {
     context_.poll();
   }
   void join() {
-    core_->fleet.join();
-    core_->signatures.join();
-    core_->slow_work.join();
+    server_->store.join();
+    server_->signatures.join();
+    server_->slow_work.join();
   }
 
   std::filesystem::path folder_;
   net::asio::io_context context_{1};
   std::unique_ptr<store::FileStore> store_;
   net::TaskScope tasks_{context_.get_executor(), "test"};
-  std::optional<Core> core_;
+  std::optional<Wiring> server_;
   int reloads_ = 0;
 };
 
 TEST_F(Registry, AShardThatIsRevokedBetweenAdmissionAndItsConnectionIsClosed) {
   know({info("abc")});
-  auto reservation = fleet().reserve(name("abc"));
+  auto reservation = directory().reserve(name("abc"));
   ASSERT_TRUE(reservation);
   Result<void> removed;
-  spawn(fleet().remove({name("abc")}), removed);
+  spawn(registration().remove({name("abc")}), removed);
   context_.poll();
   FakeLink link;
-  ShardSession session(*core_, std::move(*reservation), "127.0.0.1");
+  ShardSession session(server_->sessions, std::move(*reservation), "127.0.0.1");
   connect(session, link);
   run();
   EXPECT_TRUE(link.closed);
   EXPECT_TRUE(removed);
   session.closed(engineio::CloseReason::server_close);
-  EXPECT_EQ(fleet().find(name("abc")), nullptr);
+  EXPECT_EQ(directory().find(name("abc")), nullptr);
 }
 
 TEST_F(Registry, AReservationIsNotForAnotherShardThatGotTheName) {
   know({info("abc")});
-  auto reservation = fleet().reserve(name("abc"));
+  auto reservation = directory().reserve(name("abc"));
   Result<void> done;
-  spawn(fleet().remove({name("abc")}), done);
+  spawn(registration().remove({name("abc")}), done);
   run();
-  spawn(fleet().add({info("abc")}), done);
+  spawn(registration().add({info("abc")}), done);
   run();
   ASSERT_TRUE(done);
   FakeLink link;
-  ShardSession session(*core_, std::move(*reservation), "127.0.0.1");
+  ShardSession session(server_->sessions, std::move(*reservation), "127.0.0.1");
   connect(session, link);
   EXPECT_TRUE(link.closed);
-  EXPECT_EQ(fleet().find(name("abc"))->session, nullptr);
+  EXPECT_EQ(directory().find(name("abc"))->session, nullptr);
 }
 
 TEST_F(Registry, HeadersThatWereUsedAreUsedWhenTheShardIsBack) {
@@ -127,30 +131,30 @@ TEST_F(Registry, HeadersThatWereUsedAreUsedWhenTheShardIsBack) {
   ASSERT_TRUE(before.used.insert(now, now - std::chrono::minutes(5)));
   know({before});
   Result<void> done;
-  spawn(fleet().remove({name("abc")}), done);
+  spawn(registration().remove({name("abc")}), done);
   run();
   ASSERT_TRUE(done);
   const auto note = store_->load_note(kRevokedNote);
   ASSERT_TRUE(note);
   EXPECT_TRUE(fleet::Revoked::parse(*note).used(name("abc"), now - std::chrono::minutes(5)).contains(now));
   EXPECT_FALSE(fleet::Revoked::parse(*note).used(name("abc"), now + std::chrono::minutes(5)).contains(now));
-  spawn(fleet().add({info("abc")}), done);
+  spawn(registration().add({info("abc")}), done);
   run();
   ASSERT_TRUE(done);
-  EXPECT_TRUE(fleet().find(name("abc"))->info.used.contains(now));
+  EXPECT_TRUE(directory().find(name("abc"))->info.used.contains(now));
 }
 
 TEST_F(Registry, AProcessWhoseKeyIsRevokedWhileItIsSavedIsNotRegistered) {
   know({info("abc")});
   Result<void> added;
   Result<void> removed;
-  spawn(fleet().add({info("abc-1")}), added);
-  spawn(fleet().remove({name("abc")}), removed);
+  spawn(registration().add({info("abc-1")}), added);
+  spawn(registration().remove({name("abc")}), removed);
   run();
   EXPECT_TRUE(removed);
   ASSERT_FALSE(added);
   EXPECT_EQ(added.error().kind, ErrorKind::not_found);
-  EXPECT_EQ(fleet().find(name("abc-1")), nullptr);
+  EXPECT_EQ(directory().find(name("abc-1")), nullptr);
   EXPECT_TRUE(store_->load_registry()->empty()) << "it would be back after a restart";
 }
 
@@ -158,52 +162,52 @@ TEST_F(Registry, TwoConnectionsOfOneNewProcessRegisterItOnce) {
   know({info("abc")});
   Result<void> first;
   Result<void> second;
-  spawn(fleet().add({info("abc-1")}), first);
-  spawn(fleet().add({info("abc-1")}), second);
+  spawn(registration().add({info("abc-1")}), first);
+  spawn(registration().add({info("abc-1")}), second);
   run();
   EXPECT_TRUE(first && second);
-  EXPECT_EQ(fleet().shards().size(), 2u);
+  EXPECT_EQ(directory().shards().size(), 2u);
 }
 
 TEST_F(Registry, OfTwoMasterShardsAtOnceTheSecondIsRefused) {
   know({info("abc", true), info("abd", true)});
-  auto first = fleet().reserve(name("abc"));
+  auto first = directory().reserve(name("abc"));
   ASSERT_TRUE(first);
-  EXPECT_TRUE(fleet().reserve(name("abc"))) << "the same one may come again";
-  const auto second = fleet().reserve(name("abd"));
+  EXPECT_TRUE(directory().reserve(name("abc"))) << "the same one may come again";
+  const auto second = directory().reserve(name("abd"));
   ASSERT_FALSE(second);
   EXPECT_EQ(second.error().kind, ErrorKind::not_permitted);
   FakeLink link;
-  auto session = std::make_unique<ShardSession>(*core_, std::move(*first), "127.0.0.1");
+  auto session = std::make_unique<ShardSession>(server_->sessions, std::move(*first), "127.0.0.1");
   connect(*session, link);
   EXPECT_FALSE(link.closed);
-  EXPECT_FALSE(fleet().reserve(name("abd")));
+  EXPECT_FALSE(directory().reserve(name("abd")));
   session->closed(engineio::CloseReason::client_close);
   session.reset();
-  EXPECT_TRUE(fleet().reserve(name("abd")));
+  EXPECT_TRUE(directory().reserve(name("abd")));
 }
 
 TEST_F(Registry, AnEvalForgetsOnlyWhatItAskedOnTheSameConnection) {
   know({info("abc")});
   FakeLink link;
-  ShardSession old(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  ShardSession old(server_->sessions, *directory().reserve(name("abc")), "127.0.0.1");
   connect(old, link);
   const auto ref = old.ref();
-  EXPECT_EQ(fleet().session(ref), &old);
-  ShardSession fresh(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  EXPECT_EQ(directory().session(ref), &old);
+  ShardSession fresh(server_->sessions, *directory().reserve(name("abc")), "127.0.0.1");
   connect(fresh, link);
   EXPECT_TRUE(link.closed) << "the old connection";
-  EXPECT_EQ(fleet().session(ref), nullptr);
-  EXPECT_EQ(fleet().session(fresh.ref()), &fresh);
+  EXPECT_EQ(directory().session(ref), nullptr);
+  EXPECT_EQ(directory().session(fresh.ref()), &fresh);
   old.closed(engineio::CloseReason::server_close);
-  EXPECT_EQ(fleet().session(fresh.ref()), &fresh);
+  EXPECT_EQ(directory().session(fresh.ref()), &fresh);
   fresh.closed(engineio::CloseReason::server_close);
 }
 
 TEST_F(Registry, WhoWaitsForAConnectionIsToldInATurnOfItsOwn) {
   know({info("abc")});
   FakeLink link;
-  ShardSession session(*core_, *fleet().reserve(name("abc")), "127.0.0.1");
+  ShardSession session(server_->sessions, *directory().reserve(name("abc")), "127.0.0.1");
   connect(session, link);
   bool told = false;
   session.request("evalRequest", {"1"}, [&](const socketio::Arguments* answer) { told = answer == nullptr; });
@@ -219,7 +223,7 @@ TEST_F(Registry, WhoHearsAnAnswerMayCancelTheEval) {
   int answers = 0;
   std::shared_ptr<Eval> eval;
   eval = Eval::start(
-      *core_, Question::eval("1"), {ShardId{0}, ShardId{1}, ShardId{2}}, Millis{60'000},
+      server_->evals, Question::eval("1"), {ShardId{0}, ShardId{1}, ShardId{2}}, Millis{60'000},
       [&](const EvalAnswer&) {
         ++answers;
         eval->cancel();
@@ -231,7 +235,7 @@ TEST_F(Registry, WhoHearsAnAnswerMayCancelTheEval) {
 
 TEST_F(Registry, AShardsRespawnsAreUnderWayOnceAndFewAltogether) {
   know({info("abc")});
-  auto& respawns = core_->respawns;
+  auto& respawns = server_->respawns;
   ASSERT_TRUE(respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {}));
   const auto again = respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {});
   ASSERT_FALSE(again);
@@ -242,15 +246,15 @@ TEST_F(Registry, AShardsRespawnsAreUnderWayOnceAndFewAltogether) {
   }
   EXPECT_EQ(begun, Respawns::kMost);
   context_.restart();
-  while (core_->tasks.running() > 0) context_.run_one();
+  while (server_->tasks.running() > 0) context_.run_one();
   EXPECT_TRUE(respawns.roll(name("abc"), {}, {})) << "the first is over";
 }
 
 TEST_F(Registry, OneStepOfARotationAtATime) {
   Result<void> begun;
   Result<void> second;
-  spawn(core_->rotation.begin(), begun);
-  spawn(core_->rotation.begin(), second);
+  spawn(server_->rotation.begin(), begun);
+  spawn(server_->rotation.begin(), second);
   run();
   ASSERT_TRUE(begun) << begun.error().message;
   ASSERT_FALSE(second);
@@ -259,9 +263,9 @@ TEST_F(Registry, OneStepOfARotationAtATime) {
   Result<void> finished;
   Result<void> again;
   Result<void> replaced;
-  spawn(core_->rotation.finish(true), finished);
-  spawn(core_->rotation.finish(true), again);
-  spawn(core_->rotation.replace(keys().private_pem), replaced);
+  spawn(server_->rotation.finish(true), finished);
+  spawn(server_->rotation.finish(true), again);
+  spawn(server_->rotation.replace(keys().private_pem), replaced);
   run();
   EXPECT_TRUE(finished);
   EXPECT_FALSE(again);
@@ -273,22 +277,22 @@ TEST_F(Registry, OneStepOfARotationAtATime) {
 }
 
 TEST_F(Registry, AConfigWhoseMakingThrowsIsTriedAgain) {
-  core_->settings.count = ShardCount{1};
-  core_->settings.count_auto = false;
-  core_->settings.auto_generate = true;
-  core_->settings.request_reboot_after = Millis{1'000};  // plans are made anew a twentieth of it apart
+  server_->settings.count = ShardCount{1};
+  server_->settings.count_auto = false;
+  server_->settings.auto_generate = true;
+  server_->settings.request_reboot_after = Millis{1'000};  // plans are made anew a twentieth of it apart
   int tries = 0;
-  fleet().generate = [&](fleet::Generate) -> net::Task<> {
+  server_->plans.generate = [&](fleet::Generate) -> net::Task<> {
     ++tries;
     throw std::runtime_error("no luck");
     co_return;
   };
   know({});
-  fleet().start();
+  server_->start();
   const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (tries < 2 && std::chrono::steady_clock::now() < until) context_.run_one_for(std::chrono::seconds(1));
   EXPECT_GE(tries, 2);
-  const auto finish = [&]() -> net::Task<> { co_await fleet().finish(false); };
+  const auto finish = [&]() -> net::Task<> { co_await server_->finish(false); };
   tasks_.spawn("finish", finish());
   run();
 }
@@ -300,9 +304,9 @@ TEST_F(Registry, TheLastFlushMayTakeWhatAnotherHasNotSavedYet) {
   }
   const auto count = shards.size();
   know(std::move(shards));
-  for (auto& [each, shard] : fleet().shards()) fleet().seen(shard);
+  for (auto& [each, shard] : directory().shards()) server_->attendance.seen(shard);
   // Both count what there is to save before either has saved it.
-  const auto finish = [&]() -> net::Task<> { co_await fleet().finish(true); };
+  const auto finish = [&]() -> net::Task<> { co_await server_->finish(true); };
   for (int i = 0; i < 2; ++i) tasks_.spawn("finish", finish());
   run();
   const auto saved = store_->load_registry();

@@ -9,7 +9,6 @@
 #include "crypto/fast_verify.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
-#include "server/process/core.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
@@ -35,15 +34,15 @@ int process_number(std::string_view query) {
 
 }  // namespace
 
-Admission::Admission(Core& core)
-    : core_(core), turns_(core.context, kThreads, kMostHandshakes, kMostHandshakes) {
+Admission::Admission(const Parts& parts)
+    : parts_(parts), turns_(parts.context, kThreads, kMostHandshakes, kMostHandshakes) {
   settings_changed();
 }
 
-void Admission::settings_changed() { proxies_ = net::Proxies(core_.settings.trusted_proxies); }
+void Admission::settings_changed() { proxies_ = net::Proxies(parts_.settings.trusted_proxies); }
 
 net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
-  ++core_.metrics.handshakes[outcome];
+  ++parts_.metrics.handshakes[outcome];
   attempts_.count(address, std::chrono::steady_clock::now());
   log::shard(spdlog::level::warn, {"handshake_refused", {}, {}, address},
              "handshake refused: " + std::string(why) + " (address " + address + ")");
@@ -52,14 +51,14 @@ net::Refusal Admission::refuse(const std::string& address, std::string_view outc
 
 /// The shard's key; of a name that nobody has, the key of another, which has the usual size.
 std::string Admission::key_for(const ShardName& name) const {
-  const auto& shards = core_.fleet.shards();
+  const auto& shards = parts_.directory.shards();
   auto at = shards.lower_bound(name);
   if (at == shards.end() && !shards.empty()) at = shards.begin();
-  return at == shards.end() ? core_.proof.public_pem() : at->second.info.key;
+  return at == shards.end() ? parts_.proof.public_pem() : at->second.info.key;
 }
 
 net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   const auto address = proxies_.limit_key(request.peer, request.forwarded_for);
   const auto instant = std::chrono::steady_clock::now();
   if (attempts_.size() > prune_at_) {
@@ -69,15 +68,15 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto exhausted = [&](const std::string& key) {
     return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
   };
-  if (!core_.leadership.held()) {
-    ++core_.metrics.handshakes["standby"];
+  if (!parts_.leadership.held()) {
+    ++parts_.metrics.handshakes["standby"];
     co_return net::Refusal{503, "This master stands by; another one leads", std::chrono::seconds(1)};
   }
   const net::Refusal too_many{429, "Too many attempts",
                               std::chrono::ceil<std::chrono::seconds>(settings.conn_time)};
   if (exhausted(address)) {
     spdlog::debug("handshake refused: too many attempts (address {})", address);
-    ++core_.metrics.handshakes["too_many"];
+    ++parts_.metrics.handshakes["too_many"];
     co_return too_many;
   }
 
@@ -90,7 +89,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (exhausted(seat)) {
     log::shard(spdlog::level::warn, {"handshake_refused", name.str(), {}, address},
                "handshake refused: shard " + name.str() + " connects too often (address " + address + ")");
-    ++core_.metrics.handshakes["too_many"];
+    ++parts_.metrics.handshakes["too_many"];
     co_return too_many;
   }
 
@@ -106,22 +105,22 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
 
   auto turn = co_await turns_.take(address);
   if (!turn) {
-    ++core_.metrics.handshakes["busy"];
+    ++parts_.metrics.handshakes["busy"];
     co_return net::Refusal{503, "Too busy", std::chrono::seconds(1)};
   }
   // Those before it in the queue may have used up what the address is allowed.
   if (exhausted(address)) {
-    ++core_.metrics.handshakes["too_many"];
+    ++parts_.metrics.handshakes["too_many"];
     co_return too_many;
   }
   // An unknown name costs the same check, against somebody's key, and gets the same answer.
   const auto key = key_for(header->name);
   const bool verified = co_await net::run_in(
-      core_.signatures, [&] { return crypto::fast_verify(key, header->signed_text, header->signature); });
+      parts_.signatures, [&] { return crypto::fast_verify(key, header->signed_text, header->signature); });
   turn.give_back();
 
   // Anything may have changed meanwhile.
-  auto* known = core_.fleet.find(header->name);
+  auto* known = parts_.directory.find(header->name);
   if (!verified || known == nullptr || known->info.key != key) {
     co_return refuse(address, "refused", "unknown name or bad signature (\"" + header->name.str() + "\")");
   }
@@ -131,44 +130,44 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   // On disk first: after a restart, or at the next leader, it must not be good again. While the store cannot
   // be written, shards are served from memory, as everywhere; this server then remembers it for as long as it
   // runs.
-  const auto saved = co_await core_.fleet.save_row(header->name);
+  const auto saved = co_await parts_.rows.save_row(header->name);
   if (!saved && saved.error().kind == ErrorKind::not_permitted)
     co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
-  known = core_.fleet.find(header->name);
+  known = parts_.directory.find(header->name);
   if (known == nullptr || known->info.key != key) {
     co_return refuse(address, "refused", "revoked meanwhile (\"" + header->name.str() + "\")");
   }
   const auto registration = known->registration;
-  if (!core_.leadership.held())
+  if (!parts_.leadership.held())
     co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
   attempts_.count(seat, instant);
-  if (core_.fleet.find(name) == nullptr) {
+  if (parts_.directory.find(name) == nullptr) {
     fleet::ShardInfo info(name);
     info.key = key;
     info.created_time = now;
     std::vector<fleet::ShardInfo> infos(1, std::move(info));
-    const auto added = co_await core_.fleet.add(std::move(infos));
+    const auto added = co_await parts_.registration.add(std::move(infos));
     if (!added && added.error().kind != ErrorKind::not_found) {
       spdlog::error("handshake refused: process {} cannot be registered: {}", name.str(),
                     added.error().message);
-      ++core_.metrics.handshakes["failed"];
+      ++parts_.metrics.handshakes["failed"];
       co_return net::Refusal{503, "Try again later", std::chrono::seconds(5)};
     }
   }
   // Its key may have been revoked while its process was registered, and the name be somebody else's by now.
-  const auto* const still = core_.fleet.find(header->name);
+  const auto* const still = parts_.directory.find(header->name);
   if (still == nullptr || still->registration != registration) {
     co_return refuse(address, "revoked", "shard " + header->name.str() + " was revoked meanwhile");
   }
-  auto reservation = core_.fleet.reserve(name);
+  auto reservation = parts_.directory.reserve(name);
   if (!reservation && reservation.error().kind == ErrorKind::not_permitted) {
     co_return refuse(address, "second_master",
                      "master shard " + name.str() + ": " + reservation.error().message);
   }
   if (!reservation) co_return refuse(address, "revoked", reservation.error().message);
-  ++core_.metrics.handshakes["accepted"];
-  core_.metrics.handshake_time.add(std::chrono::steady_clock::now() - instant);
-  co_return std::make_unique<ShardSession>(core_, std::move(*reservation), address);
+  ++parts_.metrics.handshakes["accepted"];
+  parts_.metrics.handshake_time.add(std::chrono::steady_clock::now() - instant);
+  co_return std::make_unique<ShardSession>(parts_.sessions, std::move(*reservation), address);
 }
 
 }  // namespace smaster::server

@@ -3,16 +3,33 @@
 
 #include "net/address.hpp"
 #include "net/application.hpp"
+#include "server/admission/registration.hpp"
+#include "server/cluster/leadership.hpp"
 #include "server/fairness/attempts.hpp"
 #include "server/fairness/fair_semaphore.hpp"
+#include "server/keys/master_proof.hpp"
+#include "server/metrics/metrics.hpp"
+#include "server/persistence/row_writer.hpp"
+#include "server/shards/shard_session.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
 
-class Core;
-
 class Admission {
  public:
-  explicit Admission(Core& core);
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    Metrics& metrics;
+    Directory& directory;
+    RowWriter& rows;
+    Registration& registration;
+    const MasterProof& proof;
+    const Leadership& leadership;
+    net::asio::thread_pool& signatures;
+    const SessionContext& sessions;
+  };
+  explicit Admission(const Parts& parts);
   net::Task<net::Admission> decide(net::HandshakeRequest request);
   void settings_changed();
 
@@ -21,7 +38,7 @@ class Admission {
 
   [[nodiscard]] std::string key_for(const ShardName& name) const;
 
-  Core& core_;
+  const Parts parts_;
   net::Proxies proxies_;
   fleet::Attempts attempts_;
   std::size_t prune_at_ = 1024;

@@ -8,7 +8,7 @@
 
 #include "base/file.hpp"
 #include "json/json.hpp"
-#include "server/process/core.hpp"
+#include "server/keys/key_files.hpp"
 #include "server/shards/shard_session.hpp"
 #include "wire/shard/master_key.hpp"
 
@@ -20,18 +20,18 @@ constexpr const char* kNote = "rotation";
 
 }  // namespace
 
-std::string Rotation::path() const { return (core_.settings.state_dir / kNextKeyFile).string(); }
+std::string Rotation::path() const { return (parts_.settings.state_dir / kNextKeyFile).string(); }
 
 Result<void> Rotation::load() {
   const auto text = read_file(path());
   if (!text) return text.error().kind == ErrorKind::not_found ? Result<void>() : text.error();
   auto signer = crypto::Signer::load(*text);
   if (!signer) return fail(signer.error().kind, path() + ": " + signer.error().message);
-  if (signer->public_pem() == core_.proof.public_pem()) {  // it was ending
+  if (signer->public_pem() == parts_.proof.public_pem()) {  // it was ending
     ::unlink(path().c_str());
     return {};
   }
-  const auto note = core_.fleet.load_note(kNote);
+  const auto note = parts_.store.load_note(kNote);
   if (!note) return note.error();
   if (const auto names = json::parse(note->empty() ? "[]" : *note); names && names->is_array()) {
     for (const auto& element : names->get_array()) {
@@ -40,7 +40,7 @@ Result<void> Rotation::load() {
       if (name) ahead_.insert(*name);
     }
   }
-  auto announcement = core_.proof.signer()->sign(wire::next_key_text(signer->public_pem()));
+  auto announcement = parts_.proof.signer()->sign(wire::next_key_text(signer->public_pem()));
   start(std::move(*signer), *text, std::move(announcement));
   spdlog::info("the master's keys are being rotated: {} shards trust the old ones still", behind().size());
   return {};
@@ -54,14 +54,14 @@ Result<net::Busy::Guard> Rotation::step() {
 
 /// What it writes may be replaced or gone in memory before it is on disk.
 net::Task<Result<void>> Rotation::write_key(std::shared_ptr<const std::string> private_pem) {
-  const auto file = core_.settings.state_dir / kPrivateKeyFile;
-  co_return co_await net::run_in(core_.slow_work, [&file, &private_pem] {
+  const auto file = parts_.settings.state_dir / kPrivateKeyFile;
+  co_return co_await net::run_in(parts_.slow_work, [&file, &private_pem] {
     return write_file(file, *private_pem, 0600, IfExists::replace);
   });
 }
 
 net::Task<Result<void>> Rotation::begin() {
-  if (core_.settings.store.shared()) {
+  if (parts_.settings.store.shared()) {
     co_return fail(ErrorKind::not_permitted,
                    "several servers share the keys, and one cannot change them for all; see \"Keys\" in "
                    "smaster-cluster(7)");
@@ -69,10 +69,10 @@ net::Task<Result<void>> Rotation::begin() {
   const auto turn = step();
   if (!turn) co_return turn.error();
   if (active()) co_return fail(ErrorKind::not_permitted, "the keys are being rotated already");
-  auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
+  auto keys = co_await net::run_in(parts_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
   const auto file = path();
-  const auto written = co_await net::run_in(core_.slow_work, [&file, &keys] {
+  const auto written = co_await net::run_in(parts_.slow_work, [&file, &keys] {
     return write_file(file, keys->private_pem, 0600, IfExists::refuse);
   });
   if (!written) co_return written;
@@ -80,18 +80,18 @@ net::Task<Result<void>> Rotation::begin() {
   if (!signer) co_return signer.error();
   // The old key may change here too, with its file.
   std::string announcement;
-  for (std::shared_ptr<const crypto::Signer> old; old != core_.proof.signer();) {
-    old = core_.proof.signer();
+  for (std::shared_ptr<const crypto::Signer> old; old != parts_.proof.signer();) {
+    old = parts_.proof.signer();
     announcement = co_await net::run_in(
-        core_.signatures, [&old, &keys] { return old->sign(wire::next_key_text(keys->public_pem)); });
+        parts_.signatures, [&old, &keys] { return old->sign(wire::next_key_text(keys->public_pem)); });
   }
   ahead_.clear();
   start(std::move(*signer), keys->private_pem, std::move(announcement));
   spdlog::warn("the master has a new key pair beside the old one; agents are told, others need new configs");
   if (!saving_) co_await save();
-  Slice slice(core_.slices, kForOperators);
+  Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
-  co_await in_slices(core_.fleet.shards(), slice, [this](const auto& entry) {
+  co_await in_slices(parts_.directory.shards(), slice, [this](const auto& entry) {
     if (active() && entry.second.connected) announce(*entry.second.session);
   });
   co_return Result<void>();
@@ -113,7 +113,7 @@ net::Task<Result<void>> Rotation::finish(bool force) {
   active_ = false;
   private_pem_.reset();
   ahead_.clear();
-  core_.reload_keys();
+  parts_.reload_keys();
   ::unlink(path().c_str());
   spdlog::warn("the master's old key pair is gone");
   co_return Result<void>();
@@ -128,7 +128,7 @@ net::Task<Result<void>> Rotation::replace(std::string private_pem) {
   }
   auto pem = std::make_shared<const std::string>(std::move(private_pem));
   const auto written = co_await write_key(std::move(pem));
-  if (written) core_.reload_keys();
+  if (written) parts_.reload_keys();
   co_return written;
 }
 
@@ -136,7 +136,7 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
   if (next_) {
     next_->set(std::move(signer));
   } else {
-    next_ = std::make_unique<MasterProof>(core_.context, core_.signatures, std::move(signer));
+    next_ = std::make_unique<MasterProof>(parts_.context, parts_.signatures, std::move(signer));
   }
   private_pem_ = std::make_shared<const std::string>(std::move(private_pem));
   announcement_ = std::move(announcement);
@@ -145,14 +145,14 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
 
 std::vector<ShardName> Rotation::behind() const {
   std::vector<ShardName> names;
-  for (const auto& [name, shard] : core_.fleet.shards()) {
+  for (const auto& [name, shard] : parts_.directory.shards()) {
     if (!name.is_further() && !ahead_.contains(name)) names.push_back(name);
   }
   return names;
 }
 
 const std::string& Rotation::public_pem() const {
-  return active() ? next_->public_pem() : core_.proof.public_pem();
+  return active() ? next_->public_pem() : parts_.proof.public_pem();
 }
 
 void Rotation::made(const ShardName& name, const std::string& public_pem) {
@@ -160,7 +160,7 @@ void Rotation::made(const ShardName& name, const std::string& public_pem) {
 }
 
 MasterProof& Rotation::proof_for(const ShardName& name) {
-  return active() && ahead_.contains(name.process(0)) ? *next_ : core_.proof;
+  return active() && ahead_.contains(name.process(0)) ? *next_ : parts_.proof;
 }
 
 void Rotation::stayed(const ShardName& name, const MasterProof& proof) {
@@ -190,7 +190,7 @@ void Rotation::trusts_next(const ShardName& name, bool next) {
   const bool changed = next ? ahead_.insert(std::move(own)).second : ahead_.erase(own) > 0;
   if (!changed) return;
   changed_ = true;
-  if (!saving_) core_.tasks.spawn("save the rotation", save());
+  if (!saving_) parts_.tasks.spawn("save the rotation", save());
 }
 
 net::Task<> Rotation::save() {
@@ -201,7 +201,7 @@ net::Task<> Rotation::save() {
     for (const auto& name : ahead_) names.emplace_back(name.str());
     // Not saved, it is found out again: a shard that refuses one proof is shown the other.
     auto text = json::serialize(names);
-    (void)co_await core_.fleet.save_note(kNote, std::move(text));
+    (void)co_await parts_.store.save_note(kNote, std::move(text));
   } while (changed_);
 }
 

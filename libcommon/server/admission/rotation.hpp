@@ -11,16 +11,32 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
+#include "server/fairness/slices.hpp"
 #include "server/keys/master_proof.hpp"
+#include "server/persistence/store_thread.hpp"
+#include "server/shards/directory.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
 
-class Core;
 class ShardSession;
 
 class Rotation {
  public:
-  explicit Rotation(Core& core) : core_(core) {}
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    Directory& directory;
+    StoreThread& store;
+    MasterProof& proof;
+    net::asio::thread_pool& slow_work;
+    net::asio::thread_pool& signatures;
+    Slices& slices;
+    net::TaskScope& tasks;
+    std::function<void()> reload_keys;  ///< from their files
+  };
+  explicit Rotation(const Parts& parts) : parts_(parts) {}
 
   /// Goes on with one that was under way when the last server ended.
   [[nodiscard]] Result<void> load();
@@ -56,7 +72,7 @@ class Rotation {
   void trusts_next(const ShardName& name, bool next);
   net::Task<> save();
 
-  Core& core_;
+  const Parts parts_;
   bool active_ = false;
   net::Busy stepping_;
   std::shared_ptr<const std::string> private_pem_;  ///< the new one; shared with its being written

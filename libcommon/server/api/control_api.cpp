@@ -12,11 +12,10 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
-#include "server/api/member_routes.hpp"
-#include "server/api/operator_routes.hpp"
+#include "server/api/addressed.hpp"
+#include "server/api/eval_lines.hpp"
 #include "server/api/request.hpp"
-#include "server/api/shard_routes.hpp"
-#include "server/process/core.hpp"
+#include "server/api/routes.hpp"
 #include "server/requests/eval.hpp"
 #include "server/requests/messages.hpp"
 #include "server/requests/registrar.hpp"
@@ -37,33 +36,33 @@ using control::Reply;
 constexpr std::int64_t kMaxGenerate = 10'000;
 
 Answer get_stats(ControlContext& context, const Call&) {
-  auto place = context.core.operators_answers.take("");
+  auto place = context.parts.operators_answers.take("");
   if (!place) {
     return control::error_reply(fail(
         ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
   }
-  auto pieces = [pieces = stats_pieces(context.core, context.engine.session_count()),
+  auto pieces = [pieces = stats_pieces(context.parts.stats, context.parts.engine.session_count()),
                  place = std::move(place)] { return pieces(); };
   return control::Bytes{std::move(pieces), "application/json"};
 }
 
 Answer get_server(ControlContext& context, const Call&) {
-  const auto& settings = context.core.settings;
+  const auto& settings = context.parts.settings;
   return json_reply(bj::object{{"version", SMASTER_VERSION},
                                {"pid", ::getpid()},
-                               {"started_ms", to_unix_ms(context.core.started_at)},
+                               {"started_ms", to_unix_ms(context.parts.started_at)},
                                {"address", settings.address},
-                               {"port", context.core.port},
+                               {"port", context.parts.port},
                                {"path", settings.path},
                                {"state_dir", settings.state_dir.string()}});
 }
 
 Answer get_config(ControlContext& context, const Call&) {
-  return Reply{.body = to_json(context.core.settings)};
+  return Reply{.body = to_json(context.parts.settings)};
 }
 
 Answer get_history(ControlContext& context, const Call& call) {
-  Time since = net::wall_clock() - context.core.settings.history_length;
+  Time since = net::wall_clock() - context.parts.settings.history_length;
   if (const auto at = call.query.find("since"); at != call.query.end()) {
     const auto ms = parse_int<std::int64_t>(at->second);
     if (!ms) return usage("\"since\" is not a time in unix milliseconds");
@@ -73,15 +72,15 @@ Answer get_history(ControlContext& context, const Call& call) {
   const auto [first, last] = call.query.equal_range("id");
   for (auto at = first; at != last; ++at) {
     auto name = ShardName::parse_seat(at->second);
-    if (!name || context.core.fleet.find(*name) == nullptr) {
+    if (!name || context.parts.directory.find(*name) == nullptr) {
       return control::error_reply(fail(ErrorKind::not_found, "no shard is named \"" + at->second + '"'));
     }
     names.push_back(std::move(*name));
   }
   if (first == last) {
-    for (const auto& [name, shard] : context.core.fleet.shards()) names.push_back(name);
+    for (const auto& [name, shard] : context.parts.directory.shards()) names.push_back(name);
   }
-  return control::Bytes{history_pieces(context.core, std::move(names), since), "application/json"};
+  return control::Bytes{history_pieces(context.parts.history, std::move(names), since), "application/json"};
 }
 
 net::Task<Answer> post_eval(ControlContext context, Call call) {
@@ -89,13 +88,13 @@ net::Task<Answer> post_eval(ControlContext context, Call call) {
   if (!body) co_return control::error_reply(body.error());
   const auto* script = body->if_contains("script");
   if (script == nullptr || !script->is_string()) co_return usage("\"script\" is missing or not a text");
-  const auto ids = co_await addressed(context.core, *body);
+  const auto ids = co_await addressed(context.parts.stats, *body);
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
   if (!ids || !timeout) co_return control::error_reply(!ids ? ids.error() : timeout.error());
 
-  const auto targets = *ids ? **ids : all_ids(context.core);
-  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  eval_to_lines(context.core, lines, Question::eval(std::string_view(script->get_string())), targets,
+  const auto targets = *ids ? **ids : context.parts.directory.all_ids();
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
+  eval_to_lines(context.parts.evals, lines, Question::eval(std::string_view(script->get_string())), targets,
                 *timeout);
   co_return lines;
 }
@@ -122,8 +121,8 @@ net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Mil
 net::Task<Answer> post_respawn(ControlContext context, Call call) {
   const auto body = body_object(call);
   if (!body) co_return control::error_reply(body.error());
-  const auto ids = co_await addressed(context.core, *body);
-  const auto delay = milliseconds(*body, "delay_ms", context.core.settings.respawn_delay);
+  const auto ids = co_await addressed(context.parts.stats, *body);
+  const auto delay = milliseconds(*body, "delay_ms", context.parts.settings.respawn_delay);
   const auto timeout = milliseconds(*body, "timeout_ms", Millis{120'000});
   bool wait = false;
   json::read(*body, "wait", wait);
@@ -131,16 +130,16 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     co_return control::error_reply(!ids ? ids.error() : !delay ? delay.error() : timeout.error());
   }
 
-  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
-  auto watch = std::make_shared<RespawnWatch>(context.core);
-  Slice slice(context.core.slices, kForOperators);
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
+  auto watch = std::make_shared<RespawnWatch>(context.parts.respawns);
+  Slice slice(context.parts.slices, kForOperators);
   co_await slice.next();
-  const auto targets = respawn_targets(context.core, *ids);
+  const auto targets = respawn_targets(context.parts.directory, *ids);
   for (const auto& target : targets) {
     if (slice.over()) co_await slice.next();
     watch->add(target);
   }
-  respawn(context.core, targets, *delay);
+  respawn(context.parts.respawns, targets, *delay);
   std::int64_t turn = 0;
   std::map<ShardName, ShardId> by_name;
   for (const auto& target : targets) {
@@ -161,9 +160,9 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     co_return lines;
   }
   lines->on_gone = [watch] { watch->cancel(); };
-  context.core.tasks.spawn("watch a respawn",
-                           watch_respawn(watch, *delay, *timeout, std::move(by_name), lines),
-                           [lines] { lines->finish(); });
+  context.parts.tasks.spawn("watch a respawn",
+                            watch_respawn(watch, *delay, *timeout, std::move(by_name), lines),
+                            [lines] { lines->finish(); });
   co_return lines;
 }
 
@@ -201,16 +200,16 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   json::read(*body, "count", count);
   if (count < 1 || count > kMaxGenerate)
     return usage("\"count\" is from 1 to " + std::to_string(kMaxGenerate));
-  auto lines = std::make_shared<LineStream>(context.core.context.get_executor());
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
   const auto left = std::make_shared<std::int64_t>(count);
   const auto workers = std::make_shared<int>(2);  // as many as the pool for slow work has threads
   // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
   lines->on_gone = [left] { *left = 0; };
   for (int i = 0; i < 2; ++i) {
-    context.core.tasks.spawn("generate configs",
-                             generate_some(context.registrar, lines, left, master,
-                                           as_text ? Deliver::text : Deliver::file, workers),
-                             [lines] { lines->finish(); });
+    context.parts.tasks.spawn("generate configs",
+                              generate_some(context.parts.registrar, lines, left, master,
+                                            as_text ? Deliver::text : Deliver::file, workers),
+                              [lines] { lines->finish(); });
   }
   return lines;
 }
@@ -237,7 +236,7 @@ net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalance
     if (!request.strategy && strategy != "auto")
       co_return usage("\"strategy\" is auto, rolling, blue-green or at-once");
   }
-  auto lines = co_await reshard(context.core, std::move(request));
+  auto lines = co_await reshard(context.parts.reshard, std::move(request));
   if (!lines) co_return control::error_reply(lines.error());
   co_return std::move(*lines);
 }
@@ -251,7 +250,7 @@ net::Task<Answer> post_rebalance(ControlContext context, Call call) {
 
 Answer post_stop(ControlContext& context, const Call&) {
   spdlog::info("stop requested");
-  net::asio::post(context.core.context, context.stop);
+  net::asio::post(context.parts.context, context.stop);
   return json_reply(bj::object{{"stopping", true}});
 }
 

@@ -1,10 +1,27 @@
 // The control API's requests, one table: what `/v1/…` answers. Documented in man 7 smaster-control.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 
 #include "control/stream.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
+#include "server/admission/registration.hpp"
+#include "server/admission/rotation.hpp"
+#include "server/fairness/places.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/requests/eval.hpp"
+#include "server/requests/files.hpp"
+#include "server/requests/reboot.hpp"
+#include "server/requests/registrar.hpp"
+#include "server/requests/reshard.hpp"
+#include "server/requests/respawn.hpp"
+#include "server/requests/sql.hpp"
+#include "server/requests/update.hpp"
+#include "server/stats/history.hpp"
+#include "server/stats/stats.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::net {
 class EngineServer;
@@ -13,15 +30,35 @@ class EngineServer;
 namespace smaster::server {
 
 class Candidacy;
-class Core;
 class PeerLink;
-class Registrar;
 
 /// What requests work on.
-struct ControlContext {
-  Core& core;
+struct ControlParts {
+  net::asio::io_context& context;
+  const Settings& settings;
+  const Time started_at;
+  const std::uint16_t& port;
+  net::TaskScope& tasks;
+  Slices& slices;
+  Places& operators_answers;
+  Directory& directory;
+  Registration& registration;
+  Rotation& rotation;
   Registrar& registrar;
+  const StatsParts& stats;
+  const HistoryParts& history;
+  Evals& evals;
+  const RespawnParts& respawns;
+  const RebootParts& reboot;
+  const ReshardParts& reshard;
+  Files& files;
+  Sql& sql;
+  Update& update;
   net::EngineServer& engine;
+};
+
+struct ControlContext {
+  const ControlParts& parts;
   std::function<void()> stop;
   // Among several servers:
   Candidacy* candidacy = nullptr;  ///< none: this one stands alone

@@ -16,7 +16,6 @@
 #include "server/cluster/candidacy.hpp"
 #include "server/cluster/peer_link.hpp"
 #include "server/fairness/slices.hpp"
-#include "server/process/core.hpp"
 #include "server/stats/history.hpp"
 #include "server/stats/stats.hpp"
 
@@ -31,16 +30,16 @@ constexpr std::size_t kMaxPasts = 256;
 constexpr std::size_t kMaxPastBytes = 64 << 20;
 
 /// What strangers are counted by: the client's address, behind trusted proxies.
-std::string client_key(const Core& core, const net::Request& request, const net::Address& peer) {
-  return net::Proxies(core.settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
+std::string client_key(const HttpParts& parts, const net::Request& request, const net::Address& peer) {
+  return net::Proxies(parts.settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
 }
 
 /// {NAME: [status, …] for each that is asked for, left_out: those for which there was no room, ids: all that
 /// there are}.
 class Pasts {
  public:
-  Pasts(Core& core, std::string who, boost::urls::url_view url)
-      : core_(core), who_(std::move(who)), since_(net::wall_clock() - kDefaultHistory) {
+  Pasts(const HttpParts& parts, std::string who, boost::urls::url_view url)
+      : parts_(parts), who_(std::move(who)), since_(net::wall_clock() - kDefaultHistory) {
     std::set<ShardName> names;
     for (const auto& parameter : url.params()) {
       const std::string value(parameter.value);
@@ -49,7 +48,7 @@ class Pasts {
       } else if (parameter.key == "id") {
         for (const auto text : split(value, ',')) {
           auto name = ShardName::parse_seat(text);
-          if (name && core.fleet.find(*name) != nullptr) names.insert(std::move(*name));
+          if (name && parts.directory.find(*name) != nullptr) names.insert(std::move(*name));
         }
       }
     }
@@ -59,7 +58,7 @@ class Pasts {
   net::Task<Result<std::string>> next() {
     std::string out;
     if (at_ < names_.size() && at_ < kMaxPasts && written_ < kMaxPastBytes) {
-      auto member = co_await history_member(core_, names_[at_], since_, who_);
+      auto member = co_await history_member(parts_.history, names_[at_], since_, who_);
       if (!member) co_return member.error();
       out = (at_++ == 0 ? "{" : ",") + *member;
       written_ += out.size();
@@ -67,13 +66,13 @@ class Pasts {
     }
     if (ended_) co_return out;
     if (!std::exchange(listing_, true)) out = left_out() + "\"ids\":[";
-    Slice slice(core_.slices, kForStrangers);
+    Slice slice(parts_.slices, kForStrangers);
     co_await slice.next();
     const auto go_on = [&] { return !slice.over() && out.size() < kPieceBytes; };
     const auto list = [&](const auto& entry) {
       out.append(std::exchange(any_, true) ? "," : "").append(json::quote(entry.first.str()));
     };
-    while (!ids_.over(core_.fleet.shards(), list, go_on)) {
+    while (!ids_.over(parts_.directory.shards(), list, go_on)) {
       if (out.size() >= kPieceBytes) co_return out;
       co_await slice.next();
     }
@@ -91,7 +90,7 @@ class Pasts {
     return text + "\"left_out\":" + json::serialize(names) + ',';
   }
 
-  Core& core_;
+  const HttpParts& parts_;
   const std::string who_;
   Time since_;
   std::vector<ShardName> names_;
@@ -104,14 +103,14 @@ class Pasts {
 };
 
 /// Why no shards should be sent here; empty: they may come.
-std::string unready(Core& core, const Candidacy* candidacy) {
-  if (!core.leadership.held()) {
+std::string unready(const HttpParts& parts, const Candidacy* candidacy) {
+  if (!parts.leadership.held()) {
     const auto leader = candidacy == nullptr ? std::string() : candidacy->leader().url;
     return leader.empty() ? "stands by; no server leads now" : "stands by; " + leader + " leads";
   }
   // Of several servers no other would take them.
-  if (candidacy != nullptr || core.fleet.store_trouble().empty()) return "";
-  return "degraded, served from memory: " + core.fleet.store_trouble();
+  if (candidacy != nullptr || parts.store.trouble().empty()) return "";
+  return "degraded, served from memory: " + parts.store.trouble();
 }
 
 net::Answer unavailable(net::Response response, std::string sentence) {
@@ -123,7 +122,7 @@ net::Answer unavailable(net::Response response, std::string sentence) {
 }
 
 /// The pieces as the client takes them, while it holds a place. What goes wrong before the first one is said.
-net::Task<net::Answer> in_pieces(Core& core, const net::Request& request, net::Response response,
+net::Task<net::Answer> in_pieces(const HttpParts& parts, const net::Request& request, net::Response response,
                                  net::Pieces pieces, std::shared_ptr<void> place) {
   if (!place) {
     response.set(http::field::retry_after, "1");
@@ -142,7 +141,7 @@ net::Task<net::Answer> in_pieces(Core& core, const net::Request& request, net::R
   const auto accepted = request[http::field::accept_encoding];
   if (accepted.find("gzip") != accepted.npos) {
     response.set(http::field::content_encoding, "gzip");
-    all = compressed(core.rendering, std::move(all));
+    all = compressed(parts.rendering, std::move(all));
   }
   response.body().clear();
   co_return net::Answer(std::move(response), std::move(all));
@@ -157,25 +156,9 @@ net::Pieces followed_by(net::Pieces pieces, std::function<std::string()> last) {
   };
 }
 
-std::string own_metrics(Core& core) {
-  const auto now = net::now();
-  const Gauges gauges{core.fleet.identify().waiting(),
-                      core.sql.waiting(),
-                      core.mail.waiting(),
-                      core.files.waiting(),
-                      &core.descriptors,
-                      core.loop.longest(now),
-                      core.loop.busy(),
-                      core.loop.worked_long(),
-                      core.loop.stood_long(),
-                      core.fleet.store_trouble().empty(),
-                      core.leadership.held()};
-  return core.metrics.text(gauges);
-}
-
 }  // namespace
 
-net::Task<net::Answer> answer_http(Core& core, const Candidacy* candidacy, std::size_t sessions,
+net::Task<net::Answer> answer_http(const HttpParts& parts, const Candidacy* candidacy, std::size_t sessions,
                                    const net::Request& request, const net::Address& peer) {
   net::Response response(http::status::not_implemented, request.version());
   response.keep_alive(request.keep_alive());
@@ -185,30 +168,30 @@ net::Task<net::Answer> answer_http(Core& core, const Candidacy* candidacy, std::
   const auto path = url ? std::string(url->path()) : std::string();
   const bool get = request.method() == http::verb::get;
   if (get && (path == "/healthz" || path == "/readyz")) {
-    const auto why = path == "/healthz" ? "" : unready(core, candidacy);
+    const auto why = path == "/healthz" ? "" : unready(parts, candidacy);
     response.result(why.empty() ? http::status::ok : http::status::service_unavailable);
     response.body() = why.empty() ? "ok\n" : why + '\n';
-    const auto& trouble = core.fleet.store_trouble();
+    const auto& trouble = parts.store.trouble();
     if (why.empty() && path == "/readyz" && !trouble.empty()) response.body() = "ok, but " + trouble + '\n';
     if (candidacy != nullptr) {
-      response.set(kInstanceHeader, core.instance);
+      response.set(kInstanceHeader, parts.instance);
       response.set(kLagHeader, std::to_string(candidacy->lag().count()));
       if (!candidacy->leader().url.empty()) response.set(kLeaderHeader, candidacy->leader().url);
     }
   } else if (get && path == "/metrics") {
     response.set(http::field::content_type, "text/plain; version=0.0.4; charset=utf-8");
-    auto pieces = followed_by(prometheus_pieces(core, sessions), [&core] { return own_metrics(core); });
-    auto place = core.metrics_answers.take(client_key(core, request, peer));
-    co_return co_await in_pieces(core, request, std::move(response), std::move(pieces), std::move(place));
+    auto pieces = followed_by(prometheus_pieces(parts.stats, sessions), parts.own_metrics);
+    auto place = parts.metrics_answers.take(client_key(parts, request, peer));
+    co_return co_await in_pieces(parts, request, std::move(response), std::move(pieces), std::move(place));
   } else if (get && path == "/api/public/shard-status-history") {
     response.set(http::field::content_type, "application/json");
-    auto who = client_key(core, request, peer);
-    auto place = core.past_answers.take(who);
+    auto who = client_key(parts, request, peer);
+    auto place = parts.past_answers.take(who);
     // Named, since GCC 12 destroys a closure's captures twice where it is a temporary of a co_await.
-    net::Pieces pieces = [pasts = std::make_shared<Pasts>(core, std::move(who), *url)] {
+    net::Pieces pieces = [pasts = std::make_shared<Pasts>(parts, std::move(who), *url)] {
       return pasts->next();
     };
-    co_return co_await in_pieces(core, request, std::move(response), std::move(pieces), std::move(place));
+    co_return co_await in_pieces(parts, request, std::move(response), std::move(pieces), std::move(place));
   }
   response.prepare_payload();
   co_return response;

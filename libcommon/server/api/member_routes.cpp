@@ -1,4 +1,4 @@
-#include "server/api/member_routes.hpp"
+#include "server/api/routes.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -11,7 +11,6 @@
 #include "server/api/request.hpp"
 #include "server/cluster/candidacy.hpp"
 #include "server/cluster/peer_link.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -74,7 +73,7 @@ net::Task<control::Answer> post_step_down(ControlContext context, control::Call)
         fail(ErrorKind::unavailable, "no other server stands by; this one goes on leading"));
   }
   spdlog::info("step-down requested");
-  net::asio::post(context.core.context, context.step_down);
+  net::asio::post(context.parts.context, context.step_down);
   co_return json_reply(bj::object{{"was", candidacy.self().name}});
 }
 

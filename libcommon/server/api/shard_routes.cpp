@@ -1,4 +1,4 @@
-#include "server/api/shard_routes.hpp"
+#include "server/api/routes.hpp"
 
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -7,7 +7,6 @@
 
 #include "json/json.hpp"
 #include "server/api/request.hpp"
-#include "server/process/core.hpp"
 #include "server/requests/registrar.hpp"
 
 namespace smaster::server {
@@ -20,13 +19,13 @@ using control::Call;
 }  // namespace
 
 net::Task<Answer> post_import(ControlContext context, Call call) {
-  const auto imported = co_await context.registrar.import(std::move(call.body));
+  const auto imported = co_await context.parts.registrar.import(std::move(call.body));
   if (!imported) co_return control::error_reply(imported.error());
   co_return json_reply(bj::object{{"added", imported->added}, {"unchanged", imported->unchanged}});
 }
 
 net::Task<Answer> post_import_history(ControlContext context, Call call) {
-  const auto imported = co_await context.registrar.import_history(std::move(call.body));
+  const auto imported = co_await context.parts.registrar.import_history(std::move(call.body));
   if (!imported) co_return control::error_reply(imported.error());
   co_return json_reply(
       bj::object{{"samples", imported->samples}, {"old", imported->old}, {"unknown", imported->strange}});
@@ -34,13 +33,13 @@ net::Task<Answer> post_import_history(ControlContext context, Call call) {
 
 net::Task<Answer> post_import_key(ControlContext context, Call call) {
   const auto imported =
-      co_await context.registrar.import_key(std::move(call.body), call.query.contains("force"));
+      co_await context.parts.registrar.import_key(std::move(call.body), call.query.contains("force"));
   if (!imported) co_return control::error_reply(imported.error());
   co_return json_reply(bj::object{{"imported", true}});
 }
 
 Answer get_rotation(ControlContext& context, const Call&) {
-  const auto& rotation = context.core.rotation;
+  const auto& rotation = context.parts.rotation;
   bj::object state{{"active", rotation.active()}};
   if (rotation.active()) {
     bj::array behind;
@@ -59,9 +58,9 @@ net::Task<Answer> post_rotation(ControlContext context, Call call) {
   json::read(*body, "force", force);
   Result<void> done;
   if (finish) {
-    done = co_await context.core.rotation.finish(force);
+    done = co_await context.parts.rotation.finish(force);
   } else {
-    done = co_await context.core.rotation.begin();
+    done = co_await context.parts.rotation.begin();
   }
   if (!done) co_return control::error_reply(done.error());
   co_return get_rotation(context, call);
@@ -72,15 +71,15 @@ net::Task<Answer> delete_shards(ControlContext context, Call call) {
   const auto [first, last] = call.query.equal_range("name");
   for (auto at = first; at != last; ++at) {
     const auto name = ShardName::parse_seat(at->second);
-    if (!name || context.core.fleet.find(*name) == nullptr) {
+    if (!name || context.parts.directory.find(*name) == nullptr) {
       co_return control::error_reply(
           fail(ErrorKind::not_found, "no shard is named \"" + at->second + "\"; nobody was revoked"));
     }
-    names.merge(context.core.fleet.processes_of(*name));
+    names.merge(context.parts.directory.processes_of(*name));
   }
   if (names.empty()) co_return usage("\"name\" is missing in the query");
   std::vector<ShardName> list(names.begin(), names.end());
-  const auto removed = co_await context.core.fleet.remove(std::move(list));
+  const auto removed = co_await context.parts.registration.remove(std::move(list));
   if (!removed) {
     co_return control::error_reply(fail(
         removed.error().kind, "revoked, but it would be back after a restart: " + removed.error().message));

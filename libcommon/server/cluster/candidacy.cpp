@@ -7,7 +7,6 @@
 
 #include "base/text.hpp"
 #include "net/clock.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -25,12 +24,12 @@ Millis margin(Millis lease) { return lease / 50; }
 
 }  // namespace
 
-Candidacy::Candidacy(Core& core, store::Election& election)
-    : core_(core),
+Candidacy::Candidacy(const Parts& parts, store::Election& election)
+    : parts_(parts),
       election_(election),
-      pause_(core.context.get_executor()),
-      watchdog_(core.context.get_executor()),
-      ended_(core.context.get_executor(), Instant::max()) {}
+      pause_(parts.context.get_executor()),
+      watchdog_(parts.context.get_executor()),
+      ended_(parts.context.get_executor(), Instant::max()) {}
 
 net::Task<> Candidacy::run(store::Member self, bool hold_back) {
   self_ = std::move(self);
@@ -63,13 +62,13 @@ net::Task<> Candidacy::campaign() {
   leader_ = standing->leader;
   if (standing->leads) {
     leads_ = true;
-    core_.leadership.lease_until(begun + election_.lease() - margin(election_.lease()));
+    parts_.leadership.lease_until(begun + election_.lease() - margin(election_.lease()));
     arm_watchdog();
     elected();
     co_return;
   }
   const auto asked = net::now();
-  const auto read = co_await core_.fleet.read_ahead();
+  const auto read = co_await parts_.read_ahead();
   if (read) read_ahead_ = asked;
   if (stopping_) co_return;
   co_await net::run_in(thread_, [this] { election_.wait(kLook); });
@@ -84,8 +83,8 @@ net::Task<> Candidacy::keep() {
   const auto renewed = co_await net::run_in(thread_, [this] { return election_.renew(); });
   note(renewed);
   if (stopping_ || !leads_) co_return;
-  if (renewed && core_.leadership.leased()) {
-    core_.leadership.lease_until(begun + lease - margin(lease));
+  if (renewed && parts_.leadership.leased()) {
+    parts_.leadership.lease_until(begun + lease - margin(lease));
     arm_watchdog();
   } else if (!renewed && renewed.error().kind == ErrorKind::not_permitted) {
     depose(renewed.error().message);
@@ -94,10 +93,10 @@ net::Task<> Candidacy::keep() {
 
 /// A lease that could not be renewed ends at its time, whatever else goes on then.
 void Candidacy::arm_watchdog() {
-  const auto left = core_.leadership.until() - since_boot();
+  const auto left = parts_.leadership.until() - since_boot();
   watchdog_.expires_after(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds{0}));
   watchdog_.async_wait([this](boost::system::error_code error) {
-    if (error || stopping_ || !leads_ || core_.leadership.leased()) return;
+    if (error || stopping_ || !leads_ || parts_.leadership.leased()) return;
     depose(trouble_.empty() ? "this server was held up for too long" : trouble_);
   });
 }
@@ -105,7 +104,7 @@ void Candidacy::arm_watchdog() {
 void Candidacy::depose(const std::string& why) {
   leads_ = false;
   lost_ = true;
-  core_.leadership.lose();
+  parts_.leadership.lose();
   pause_.cancel();
   deposed(why);
 }
@@ -134,7 +133,7 @@ net::Task<> Candidacy::stop() {
   election_.stop();
   boost::system::error_code ignored;
   while (running_) co_await ended_.async_wait(asio::redirect_error(net::use_task, ignored));
-  core_.leadership.lose();
+  parts_.leadership.lose();
   if (!lost_) co_await net::run_in(thread_, [this] { election_.resign(); });
 }
 

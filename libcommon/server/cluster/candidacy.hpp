@@ -8,15 +8,20 @@
 
 #include "net/asio.hpp"
 #include "net/task_scope.hpp"
+#include "server/cluster/leadership.hpp"
 #include "store/election.hpp"
 
 namespace smaster::server {
 
-class Core;
-
 class Candidacy {
  public:
-  Candidacy(Core& core, store::Election& election);
+  struct Parts {
+    net::asio::io_context& context;
+    Leadership& leadership;
+    /// Reads what the store has, ahead of the day when this server leads.
+    std::function<net::Task<Result<void>>()> read_ahead;
+  };
+  Candidacy(const Parts& parts, store::Election& election);
   ~Candidacy() { join(); }
 
   /// Until `stop`. `hold_back`: others go first, for a moment.
@@ -48,7 +53,7 @@ class Candidacy {
   void arm_watchdog();
   void depose(const std::string& why);
 
-  Core& core_;
+  const Parts parts_;
   store::Election& election_;
   net::asio::thread_pool thread_{1};
   net::Timer pause_;

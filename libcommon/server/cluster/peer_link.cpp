@@ -11,7 +11,6 @@
 #include "crypto/keys.hpp"
 #include "net/clock.hpp"
 #include "net/http_client.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -58,13 +57,14 @@ net::Task<Result<std::string>> ask_instance(net::Stream& stream, boost::beast::f
 
 }  // namespace
 
-PeerLink::PeerLink(Core& core) : core_(core), turns_(core.context, 1, kMostProofs, kMostProofsEach) {}
+PeerLink::PeerLink(const Parts& parts)
+    : parts_(parts), turns_(parts.context, 1, kMostProofs, kMostProofsEach) {}
 
 Result<net::HttpEndpoint> PeerLink::endpoint(const store::Member& member) const {
   auto url = net::parse_http_url(member.url);
   if (!url) return fail(ErrorKind::unavailable, '"' + member.url + "\" is no address of a server");
   if (url->secure) {
-    auto tls = net::client_tls_context(core_.settings.cluster.ca_file);
+    auto tls = net::client_tls_context(parts_.settings.cluster.ca_file);
     if (!tls) return tls.error();
     url->endpoint.tls = std::move(*tls);
   }
@@ -74,7 +74,7 @@ Result<net::HttpEndpoint> PeerLink::endpoint(const store::Member& member) const 
 net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Member& member) {
   const auto where = endpoint(member);
   if (!where) co_return where.error();
-  auto stream = co_await net::open_stream(core_.context.get_executor(), *where, kTimeout);
+  auto stream = co_await net::open_stream(parts_.context.get_executor(), *where, kTimeout);
   if (!stream) co_return stream.error();
   const net::Deadline deadline(**stream, kTimeout);
   boost::beast::flat_buffer buffer;
@@ -86,10 +86,10 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
   }
   const auto time = std::to_string(to_unix_ms(net::wall_clock()));
   const auto nonce = crypto::random_token(16);
-  const auto signer = core_.proof.signer();
+  const auto signer = parts_.proof.signer();
   const auto text = proof_text(member.name, *instance, time, nonce);
   const auto signature =
-      co_await net::run_in(core_.signatures, [&signer, &text] { return signer->sign(text); });
+      co_await net::run_in(parts_.signatures, [&signer, &text] { return signer->sign(text); });
   net::Request request(http::verb::get, kTarget, 11);
   request.set(http::field::host, where->authority());
   request.set(http::field::connection, "Upgrade");
@@ -118,7 +118,7 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
 net::Task<Result<Millis>> PeerLink::lag(const store::Member& member) {
   const auto where = endpoint(member);
   if (!where) co_return where.error();
-  net::HttpClient client(core_.context.get_executor(), *where);
+  net::HttpClient client(parts_.context.get_executor(), *where);
   net::Request request(http::verb::get, "/readyz", 11);
   request.keep_alive(false);
   const auto response = co_await client.exchange(std::move(request), kAskTimeout, kMaxAnswer);
@@ -144,7 +144,7 @@ http::status PeerLink::refuse(const std::string& address, const char* why) {
 
 net::Task<http::status> PeerLink::judge(const net::Request& request, const net::Address& peer,
                                         std::string name) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   const auto address = net::Proxies(settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
   if (attempts_.size() > prune_at_) {
     attempts_.prune(settings.conn_time, net::now());
@@ -162,15 +162,15 @@ net::Task<http::status> PeerLink::judge(const net::Request& request, const net::
   const auto precision = settings.timestamp_precision;
   if (!ms || std::chrono::abs(from_unix_ms(*ms) - net::wall_clock()) > precision)
     co_return refuse(address, "with a proof that is not of now: the clocks differ");
-  auto text = proof_text(name, core_.instance, parts[0], parts[1]);
+  auto text = proof_text(name, parts_.instance, parts[0], parts[1]);
   if (used_.contains(text)) co_return refuse(address, "with a proof that was used before");
   auto turn = co_await turns_.take(address);
   if (!turn) co_return http::status::service_unavailable;
   // Those before it in the queue may have used up what the address is allowed.
   if (exhausted()) co_return http::status::too_many_requests;
-  const auto key = core_.proof.public_pem();
+  const auto key = parts_.proof.public_pem();
   const bool good =
-      co_await net::run_in(core_.signatures, [&] { return crypto::fast_verify(key, text, parts[2]); });
+      co_await net::run_in(parts_.signatures, [&] { return crypto::fast_verify(key, text, parts[2]); });
   turn.give_back();
   if (!good)
     co_return refuse(address,

@@ -12,11 +12,11 @@
 #include "net/stream.hpp"
 #include "server/fairness/attempts.hpp"
 #include "server/fairness/fair_semaphore.hpp"
+#include "server/keys/master_proof.hpp"
+#include "settings/settings.hpp"
 #include "store/election.hpp"
 
 namespace smaster::server {
-
-class Core;
 
 /// In the answers to /readyz: who leads, and by how many milliseconds what a server has read is older.
 inline constexpr const char* kLeaderHeader = "X-Smaster-Leader";
@@ -26,7 +26,14 @@ inline constexpr const char* kInstanceHeader = "X-Smaster-Instance";
 
 class PeerLink {
  public:
-  explicit PeerLink(Core& core);
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    const MasterProof& proof;
+    net::asio::thread_pool& signatures;
+    const std::string& instance;
+  };
+  explicit PeerLink(const Parts& parts);
 
   /// A connection on which the member's control API answers. unavailable says why there is none.
   net::Task<Result<std::unique_ptr<net::Stream>>> dial(const store::Member& member);
@@ -46,7 +53,7 @@ class PeerLink {
   boost::beast::http::status refuse(const std::string& address, const char* why);
   [[nodiscard]] Result<net::HttpEndpoint> endpoint(const store::Member& member) const;
 
-  Core& core_;
+  const Parts parts_;
   crypto::UsedHeaders used_;
   fleet::Attempts attempts_;  ///< that failed, by address
   std::size_t prune_at_ = 1024;

@@ -14,7 +14,6 @@
 #include "net/address.hpp"
 #include "page/page.hpp"
 #include "server/api/request.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -74,19 +73,19 @@ std::string cookie(const Call& call) {
 
 }  // namespace
 
-Dashboard::Dashboard(Core& core, control::Handler commands)
-    : core_(core),
+Dashboard::Dashboard(const Parts& parts, control::Handler commands)
+    : parts_(parts),
       commands_(std::move(commands)),
-      view_(core),
-      acceptor_(core.context.get_executor()),
-      password_file_(core.settings.dashboard.password_file),
-      allow_(core.settings.dashboard.allow),
-      tasks_(core.context.get_executor(), "dashboard") {}
+      view_({parts.context, parts.stats, parts.history}),
+      acceptor_(parts.context.get_executor()),
+      password_file_(parts.settings.dashboard.password_file),
+      allow_(parts.settings.dashboard.allow),
+      tasks_(parts.context.get_executor(), "dashboard") {}
 
 Dashboard::~Dashboard() { stop(); }
 
 Result<void> Dashboard::listen() {
-  const auto& settings = core_.settings.dashboard;
+  const auto& settings = parts_.settings.dashboard;
   if (settings.port < 0) return {};
   const net::tcp::endpoint endpoint(net::asio::ip::make_address(settings.address),
                                     static_cast<std::uint16_t>(settings.port));
@@ -105,7 +104,7 @@ Result<void> Dashboard::listen() {
       accept(std::move(socket), std::move(place));
     };
     const auto refuse = [](net::Socket& socket) { net::refuse_busy(socket); };
-    return net::accept_each(acceptor_, core_.descriptors, net::Share::dashboard, crowd_, serve, refuse);
+    return net::accept_each(acceptor_, parts_.descriptors, net::Share::dashboard, crowd_, serve, refuse);
   });
   tasks_.keep_running("view", [this] { return view_.run(); });
   return {};
@@ -144,7 +143,7 @@ net::Task<> Dashboard::hold(std::shared_ptr<Connection> connection, std::shared_
 net::Task<Answer> Dashboard::serve(Call call, net::Address peer) {
   // A page elsewhere whose name was made to point here (DNS rebinding) is not ours.
   const auto host = header(call, http::field::host);
-  const bool open = core_.settings.dashboard.password_file.empty();
+  const bool open = parts_.settings.dashboard.password_file.empty();
   if (open && host_name(host) != "localhost" && !net::is_loopback(host_name(host))) {
     co_return refused(403, "this page is called by its address, or localhost");
   }
@@ -173,7 +172,7 @@ net::Task<Answer> Dashboard::serve(Call call, net::Address peer) {
 net::Task<Answer> Dashboard::data(Call call, Grant grant) {
   const bool get = call.method == "GET";
   if (get && call.path == "/api/about") {
-    const auto& settings = core_.settings.dashboard;
+    const auto& settings = parts_.settings.dashboard;
     co_return Reply{200, json::serialize(boost::json::object{
                              {"allow", boost::json::array(settings.allow.begin(), settings.allow.end())},
                              {"login", !settings.password_file.empty()},
@@ -182,7 +181,7 @@ net::Task<Answer> Dashboard::data(Call call, Grant grant) {
   if (get && call.path == "/api/fleet") co_return pieces(view_.changes(0));
   if (get && call.path == "/api/series") co_return series(call);
   if (get && call.path == "/api/events") {
-    auto lines = std::make_shared<control::LineStream>(core_.context.get_executor(), "text/event-stream");
+    auto lines = std::make_shared<control::LineStream>(parts_.context.get_executor(), "text/event-stream");
     tasks_.spawn("follow", follow(lines, std::move(grant)), [lines] { lines->finish(); });
     co_return lines;
   }
@@ -198,7 +197,7 @@ net::Task<Answer> Dashboard::data(Call call, Grant grant) {
 
 /// The page's data in pieces, while there is a place for it.
 Answer Dashboard::pieces(net::Pieces pieces) const {
-  auto place = core_.page_answers.take("");
+  auto place = parts_.page_answers.take("");
   if (!place) return refused(503, "the page is asked for too much at once; try again");
   return control::Bytes{[pieces = std::move(pieces), place = std::move(place)] { return pieces(); },
                         "application/json"};
@@ -206,7 +205,7 @@ Answer Dashboard::pieces(net::Pieces pieces) const {
 
 net::Task<Answer> Dashboard::command(Call call) {
   const auto what = call.path.substr(5);
-  const auto& allow = core_.settings.dashboard.allow;
+  const auto& allow = parts_.settings.dashboard.allow;
   if (std::find(allow.begin(), allow.end(), what) == allow.end()) {
     co_return refused(403, "[dashboard] allow has no \"" + what + '"');
   }
@@ -227,7 +226,7 @@ Answer Dashboard::series(const Call& call) {
   }
   std::set<std::string> names;
   const auto wanted = of("shards");
-  if (wanted == "all" && core_.fleet.shards().size() > kMaxLines) {
+  if (wanted == "all" && parts_.stats.directory.shards().size() > kMaxLines) {
     return refused(400, "there are too many shards for a line each; choose some");
   }
   for (const auto name : split(wanted, ',')) names.emplace(name);
@@ -239,7 +238,7 @@ Answer Dashboard::series(const Call& call) {
 /// Server-sent events (HTML, section 9.2): the fleet as it is, then what changes, for as long as who asked
 /// may see it.
 net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines, Grant grant) {
-  net::Timer pause(core_.context.get_executor());
+  net::Timer pause(parts_.context.get_executor());
   std::uint64_t told = 0;
   auto spoken = net::now();
   while (!lines->gone() && acceptor_.is_open()) {
@@ -270,13 +269,13 @@ net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines, Grant 
 
 /// The client behind trusted proxies, as for shards.
 std::string Dashboard::attempt_key(const Call& call, const net::Address& peer) const {
-  return net::Proxies(core_.settings.trusted_proxies).limit_key(peer, net::forwarded_for(call.headers));
+  return net::Proxies(parts_.settings.trusted_proxies).limit_key(peer, net::forwarded_for(call.headers));
 }
 
 /// The password as its file has it now. While the file does not change, this takes no time: then nothing else
 /// runs between a guess's arrival and its judgement.
 net::Task<> Dashboard::read_password() {
-  const auto path = core_.settings.dashboard.password_file;
+  const auto path = parts_.settings.dashboard.password_file;
   if (path.empty()) co_return;
   struct stat info {};
   const bool there = ::stat(path.c_str(), &info) == 0;
@@ -286,7 +285,7 @@ net::Task<> Dashboard::read_password() {
   const auto age =
       std::chrono::system_clock::now() - std::chrono::system_clock::from_time_t(info.st_ctim.tv_sec);
   if (there && stamp == password_stamp_ && age > kSettled) co_return;
-  const auto text = co_await net::run_in(core_.slow_work, [&path] { return read_file(path); });
+  const auto text = co_await net::run_in(parts_.slow_work, [&path] { return read_file(path); });
   if (!text && password_stamp_ != stamp) spdlog::error("the dashboard's password: {}", text.error().message);
   auto password = text ? std::string(trim(*text)) : std::string();
   password_stamp_ = stamp;
@@ -334,8 +333,8 @@ net::Task<std::optional<Dashboard::Grant>> Dashboard::may_see(const Call& call, 
                                                               bool& too_many) {
   co_await read_password();
   Grant grant{cookie(call), epoch_};
-  if (core_.settings.dashboard.password_file.empty()) grant.session.clear();
-  if (core_.settings.dashboard.password_file.empty() || (!grant.session.empty() && holds(grant)))
+  if (parts_.settings.dashboard.password_file.empty()) grant.session.clear();
+  if (parts_.settings.dashboard.password_file.empty() || (!grant.session.empty() && holds(grant)))
     co_return grant;
   const auto authorization = header(call, http::field::authorization);
   constexpr std::string_view kBearer = "Bearer ";
@@ -359,7 +358,7 @@ void Dashboard::end_sessions() {
 }
 
 void Dashboard::settings_changed() {
-  const auto& settings = core_.settings.dashboard;
+  const auto& settings = parts_.settings.dashboard;
   if (settings.password_file == password_file_ && settings.allow == allow_) return;
   password_file_ = settings.password_file;
   allow_ = settings.allow;

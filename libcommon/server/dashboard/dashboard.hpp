@@ -10,16 +10,28 @@
 
 #include "control/connection.hpp"
 #include "net/address.hpp"
+#include "net/descriptors.hpp"
 #include "net/task_scope.hpp"
 #include "server/api/control_api.hpp"
 #include "server/dashboard/fleet_view.hpp"
+#include "server/fairness/places.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
 
 class Dashboard {
  public:
   /// `commands`: what evals and respawns are given to.
-  Dashboard(Core& core, control::Handler commands);
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    net::Descriptors& descriptors;
+    net::asio::thread_pool& slow_work;
+    Places& page_answers;
+    const StatsParts& stats;
+    StatusHistory& history;
+  };
+  Dashboard(const Parts& parts, control::Handler commands);
   ~Dashboard();
   Dashboard(const Dashboard&) = delete;
   Dashboard& operator=(const Dashboard&) = delete;
@@ -71,7 +83,7 @@ class Dashboard {
   control::Answer series(const control::Call& call);
   control::Answer pieces(net::Pieces pieces) const;
 
-  Core& core_;
+  const Parts parts_;
   control::Handler commands_;
   FleetView view_;
   net::Crowd crowd_;

@@ -10,7 +10,6 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/fairness/slices.hpp"
-#include "server/process/core.hpp"
 #include "server/shards/shard_session.hpp"
 #include "server/stats/stats.hpp"
 
@@ -37,7 +36,7 @@ std::string ids_text(const Shard& shard) {
 }
 
 /// A shard's line: what the grid and the table show of it.
-boost::json::object page_row(const Core& core, const Shard& shard, std::string_view state) {
+boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::string_view state) {
   const auto& info = shard.info;
   boost::json::object row{{"name", info.id.str()},
                           {"ids", ids_text(shard)},
@@ -48,7 +47,7 @@ boost::json::object page_row(const Core& core, const Shard& shard, std::string_v
                           {"host", info.host},
                           {"seen", to_unix_ms(info.last_seen)},
                           {"address", shard.session != nullptr ? shard.session->address() : std::string()}};
-  if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
+  if (const auto until = shard.parked ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
   }
   if (!shard.status) return row;
@@ -64,10 +63,10 @@ boost::json::object page_row(const Core& core, const Shard& shard, std::string_v
 
 }  // namespace
 
-FleetView::FleetView(Core& core) : core_(core), pause_(core.context) {}
+FleetView::FleetView(const Parts& parts) : parts_(parts), pause_(parts.context) {}
 
 net::Task<> FleetView::run() {
-  for (const auto& [name, shard] : core_.fleet.shards()) unread_.insert(unread_.end(), name);
+  for (const auto& [name, shard] : parts_.stats.directory.shards()) unread_.insert(unread_.end(), name);
   co_await look();
   co_await read_past();
   while (!stopped_) {
@@ -89,13 +88,13 @@ net::Task<> FleetView::read_past() {
   auto next = net::now() + kPause;
   while (!unread_.empty()) {
     const auto name = *unread_.begin();
-    const auto samples = co_await core_.fleet.history(name, since);
+    const auto samples = co_await parts_.history.read(name, since);
     if (stopped_) co_return;
     auto& series = series_[name];
     for (const auto& sample : samples ? *samples : std::vector<fleet::Sample>()) {
       series.add(sample.at, sample.status);
     }
-    if (const auto* const shard = core_.fleet.find(name); shard != nullptr) {
+    if (const auto* const shard = parts_.stats.directory.find(name); shard != nullptr) {
       rows_[name].status_at = shard->info.last_heartbeat;
     } else {
       series_.erase(name);
@@ -108,18 +107,18 @@ net::Task<> FleetView::read_past() {
 }
 
 net::Task<> FleetView::look() {
-  Slice slice(core_.slices, kForPage);
+  Slice slice(parts_.stats.slices, kForPage);
   co_await slice.next();
-  if (const auto goal = core_.fleet.goal().value; goal != goal_) {
+  if (const auto goal = parts_.stats.directory.goal().value; goal != goal_) {
     if (goal_ >= 0) tell(fmt::format("the goal is {} shards now, {} before", goal, goal_), "", "");
     goal_ = goal;
   }
   std::vector<ShardName> gone;
   co_await in_slices(rows_, slice, [&](const auto& entry) {
-    if (core_.fleet.find(entry.first) == nullptr) gone.push_back(entry.first);
+    if (parts_.stats.directory.find(entry.first) == nullptr) gone.push_back(entry.first);
   });
   for (const auto& name : gone) {
-    if (core_.fleet.find(name) != nullptr) continue;  // it has come back meanwhile
+    if (parts_.stats.directory.find(name) != nullptr) continue;  // it has come back meanwhile
     tell("revoked", name.str(), "");
     gone_.emplace_back(moment_ + 1, name.str());
     series_.erase(name);
@@ -127,10 +126,10 @@ net::Task<> FleetView::look() {
   }
   while (gone_.size() > kMaxEvents) gone_.pop_front();
   ShardCounts counts;
-  co_await in_slices(core_.fleet.shards(), slice, [&](const auto& entry) {
+  co_await in_slices(parts_.stats.directory.shards(), slice, [&](const auto& entry) {
     const auto [row, fresh] = rows_.try_emplace(entry.first);
-    const auto state = core_.fleet.state(entry.second);
-    counts.add(core_, entry.second, state);
+    const auto state = parts_.stats.plans.state(entry.second);
+    counts.add(parts_.stats, entry.second, state);
     compare(entry.second, state, row->second, fresh);
   });
   counts_ = counts;
@@ -163,7 +162,7 @@ void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bo
     tell(fmt::format("{} → {}", row.state, state), name, ids_text(shard));
   }
   row.state = state;
-  row.json = json::serialize(page_row(core_, shard, state));
+  row.json = json::serialize(page_row(parts_.stats, shard, state));
   row.changed = moment_ + 1;
 }
 
@@ -176,7 +175,7 @@ void FleetView::tell(std::string what, const std::string& name, const std::strin
 }
 
 boost::json::object FleetView::head() const {
-  auto counts = counts_json(core_, counts_, std::nullopt);
+  auto counts = counts_json(parts_.stats, counts_, std::nullopt);
   counts["now"] = to_unix_ms(net::wall_clock());
   return counts;
 }
@@ -199,7 +198,7 @@ struct FleetView::Changes {
 net::Task<Result<std::string>> FleetView::Changes::next() {
   std::string text;
   if (ended) co_return text;
-  Slice slice(view.core_.slices, kForPage);
+  Slice slice(view.parts_.stats.slices, kForPage);
   co_await slice.next();
   if (!std::exchange(begun, true)) text = "{\"head\":" + json::serialize(view.head()) + ",\"rows\":[";
   const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
@@ -257,7 +256,7 @@ struct FleetView::Graph {
 net::Task<Result<std::string>> FleetView::Graph::next() {
   std::string text;
   if (ended) co_return text;
-  Slice slice(view.core_.slices, kForPage);
+  Slice slice(view.parts_.stats.slices, kForPage);
   co_await slice.next();
   if (!std::exchange(begun, true)) {
     const auto step = resolution.part.count();

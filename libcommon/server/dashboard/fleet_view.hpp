@@ -11,16 +11,21 @@
 #include "net/asio.hpp"
 #include "net/pieces.hpp"
 #include "records/series.hpp"
+#include "server/persistence/status_history.hpp"
 #include "server/stats/stats.hpp"
 
 namespace smaster::server {
 
-class Core;
 struct Shard;
 
 class FleetView {
  public:
-  explicit FleetView(Core& core);
+  struct Parts {
+    net::asio::io_context& context;
+    const StatsParts& stats;
+    StatusHistory& history;
+  };
+  explicit FleetView(const Parts& parts);
 
   /// Reads the past, a shard at a time, and then follows the fleet until stop.
   net::Task<> run();
@@ -65,7 +70,7 @@ class FleetView {
   void tell(std::string what, const std::string& name, const std::string& ids);
   [[nodiscard]] boost::json::object head() const;
 
-  Core& core_;
+  const Parts parts_;
   net::Timer pause_;
   bool stopped_ = false;
   std::uint64_t moment_ = 0;

@@ -10,7 +10,6 @@
 #include "base/text.hpp"
 #include "discord/gateway.hpp"
 #include "net/clock.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -35,8 +34,8 @@ Result<std::string> read_token(const Settings& settings) {
 
 }  // namespace
 
-DiscordWatch::DiscordWatch(Core& core)
-    : core_(core), pause_(core.context.get_executor()), backoff_(kFirstRetry, kLongestRetry) {}
+DiscordWatch::DiscordWatch(const Parts& parts)
+    : parts_(parts), pause_(parts.context.get_executor()), backoff_(kFirstRetry, kLongestRetry) {}
 
 net::Task<> DiscordWatch::run() {
   while (!stopped_) {
@@ -52,27 +51,27 @@ net::Task<> DiscordWatch::run() {
 }
 
 net::Task<std::optional<Millis>> DiscordWatch::ask() {
-  const auto token = read_token(core_.settings);
+  const auto token = read_token(parts_.settings);
   if (!token) spdlog::error("[shards] token: {}", token.error().message);
   if (!token || token->empty()) co_return std::nullopt;
-  auto endpoint = *discord::parse_api_base(core_.settings.api_base);  // the settings were checked
-  if (core_.settings.api_base.starts_with("https:")) {
-    auto tls = net::client_tls_context(core_.settings.discord_ca_file);
+  auto endpoint = *discord::parse_api_base(parts_.settings.api_base);  // the settings were checked
+  if (parts_.settings.api_base.starts_with("https:")) {
+    auto tls = net::client_tls_context(parts_.settings.discord_ca_file);
     if (!tls) {
       spdlog::error("[discord]: {}", tls.error().message);
       co_return std::nullopt;
     }
     endpoint.tls = std::move(*tls);
   }
-  auto answer = co_await discord::fetch_gateway_bot(core_.context.get_executor(), endpoint, *token);
+  auto answer = co_await discord::fetch_gateway_bot(parts_.context.get_executor(), endpoint, *token);
   if (auto* const gateway = std::get_if<discord::GatewayBot>(&answer)) {
     backoff_.reset();
-    gateway->limits.reserve = core_.settings.identify_reserve;
+    gateway->limits.reserve = parts_.settings.identify_reserve;
     spdlog::info("Discord recommends {} shards; {} of {} logins are left, {} at a time",
                  gateway->recommended.value, *gateway->limits.remaining, gateway->limits.total,
                  gateway->limits.max_concurrency);
-    core_.fleet.discord_says(gateway->recommended, gateway->limits);
-    co_return core_.settings.auto_detect_interval;
+    parts_.goal.discord_says(gateway->recommended, gateway->limits);
+    co_return parts_.settings.auto_detect_interval;
   }
   const auto& failure = std::get<discord::GatewayFailure>(answer);
   if (failure.token_refused) {

@@ -7,14 +7,19 @@
 #include "base/backoff.hpp"
 #include "net/asio.hpp"
 #include "net/http_client.hpp"
+#include "server/planning/goal.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
 
-class Core;
-
 class DiscordWatch {
  public:
-  explicit DiscordWatch(Core& core);
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    Goal& goal;
+  };
+  explicit DiscordWatch(const Parts& parts);
   /// Asks until `stop`; does nothing while no token is configured.
   net::Task<> run();
   /// The settings changed, maybe the token: ask now.
@@ -27,7 +32,7 @@ class DiscordWatch {
   /// Asks once; says when to ask again, nothing: not before the settings change.
   net::Task<std::optional<Millis>> ask();
 
-  Core& core_;
+  const Parts parts_;
   net::Timer pause_;
   Backoff backoff_;
   Instant asked_{};

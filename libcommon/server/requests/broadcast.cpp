@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "json/json.hpp"
-#include "server/process/core.hpp"
 #include "server/requests/eval.hpp"
 
 namespace smaster::server {
@@ -71,26 +70,26 @@ BroadcastResult discord_error(const std::string& code, const std::string& messag
 }
 
 /// Calls back later, never from inside.
-void answer_later(Core& core, OnBroadcast then, BroadcastResult result) {
-  net::asio::post(core.context, [then = std::move(then), result = std::move(result)] { then(result); });
+void answer_later(Evals& evals, OnBroadcast then, BroadcastResult result) {
+  net::asio::post(evals.context, [then = std::move(then), result = std::move(result)] { then(result); });
 }
 
 }  // namespace
 
-void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis timeout) {
+void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis timeout) {
   // As the original does: only ids that registered shards have are asked, and the array is as long as those.
-  auto ids = all_ids(core);
-  std::erase_if(ids, [&core](ShardId id) {
-    const auto* const shard = core.fleet.holder(id);
+  auto ids = evals.directory.all_ids();
+  std::erase_if(ids, [&evals](ShardId id) {
+    const auto* const shard = evals.directory.holder(id);
     return shard == nullptr || !shard->info.registered();
   });
-  if (ids.empty()) return answer_later(core, std::move(then), {R"("No Shards")", "[]", {}});
-  const auto registered = static_cast<std::int64_t>(core.fleet.registered());
-  const auto length = std::max(std::min<std::int64_t>(registered, core.fleet.goal().value),
+  if (ids.empty()) return answer_later(evals, std::move(then), {R"("No Shards")", "[]", {}});
+  const auto registered = static_cast<std::int64_t>(evals.directory.registered());
+  const auto length = std::max(std::min<std::int64_t>(registered, evals.directory.goal().value),
                                ids.back().value + std::int64_t{1});
   auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length));
   Eval::start(
-      core, std::move(question), ids, timeout,
+      evals, std::move(question), ids, timeout,
       [gathered](const EvalAnswer& answer) {
         gathered->add(static_cast<std::size_t>(answer.shard.value), answer);
       },
@@ -105,25 +104,25 @@ void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis time
       });
 }
 
-void broadcast_as_discord(Core& core, Question question, std::optional<std::int64_t> shard,
+void broadcast_as_discord(Evals& evals, Question question, std::optional<std::int64_t> shard,
                           OnBroadcast then) {
-  const auto goal = core.fleet.goal().value;
+  const auto goal = evals.directory.goal().value;
   if (goal < 1)
-    return answer_later(core, std::move(then),
+    return answer_later(evals, std::move(then),
                         discord_error("ShardingNoShards", "No shards have been spawned."));
   if (shard && (*shard < 0 || *shard >= goal)) {
     return answer_later(
-        core, std::move(then),
+        evals, std::move(then),
         discord_error("ShardingShardNotFound", "Shard " + std::to_string(*shard) + " could not be found."));
   }
-  const auto connected = [&core](ShardId id) {
-    const auto* const holder = core.fleet.holder(id);
+  const auto connected = [&evals](ShardId id) {
+    const auto* const holder = evals.directory.holder(id);
     return holder != nullptr && holder->connected;
   };
-  auto ids = all_ids(core);
+  auto ids = evals.directory.all_ids();
   if (shard) ids.assign(1, ShardId{static_cast<std::int32_t>(*shard)});
   if (!std::all_of(ids.begin(), ids.end(), connected)) {
-    return answer_later(core, std::move(then),
+    return answer_later(evals, std::move(then),
                         shard
                             ? discord_error("ShardingNoChildExists", "Shard " + std::to_string(*shard) +
                                                                          " has no active process or worker.")
@@ -138,7 +137,7 @@ void broadcast_as_discord(Core& core, Question question, std::optional<std::int6
     if (const auto answer = std::exchange(state->then, nullptr)) answer(result);
   };
   Eval::start(
-      core, std::move(question), ids, kEvalTimeout,
+      evals, std::move(question), ids, kEvalTimeout,
       [state, finish, first = ids.front().value](const EvalAnswer& answer) {
         state->gathered.add(static_cast<std::size_t>(answer.shard.value - first), answer);
         if (answer.kind == EvalAnswer::Kind::missing) finish({answer.json, "null", {}});

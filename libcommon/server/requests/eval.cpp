@@ -6,7 +6,7 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
-#include "server/process/core.hpp"
+#include "net/clock.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
@@ -20,7 +20,7 @@ constexpr std::int32_t kNotAsked = -1;
 
 }  // namespace
 
-Eval::Eval(Core& core) : core_(core), timer_(core.context.get_executor()) {}
+Eval::Eval(Evals& evals) : evals_(evals), timer_(evals.context.get_executor()) {}
 
 Question Question::eval(std::string_view script) {
   auto quoted = json::quote(script);
@@ -41,19 +41,19 @@ Question Question::message(std::string_view data, ShardId from) {
   return {"message", {std::string(data), std::to_string(from.value)}, std::nullopt};
 }
 
-std::shared_ptr<Eval> Eval::start(Core& core, Question question, const std::vector<ShardId>& ids,
+std::shared_ptr<Eval> Eval::start(Evals& evals, Question question, const std::vector<ShardId>& ids,
                                   Millis timeout, OnAnswer on_answer, OnEnd on_end) {
-  auto eval = std::make_shared<Eval>(core);
+  auto eval = std::make_shared<Eval>(evals);
   eval->question_ = std::move(question);
   eval->listener_ = std::make_shared<const Listener>(Listener{std::move(on_answer), std::move(on_end)});
   eval->ids_ = ids;
-  net::asio::post(core.context, [eval, timeout] { eval->begin(timeout); });
+  net::asio::post(evals.context, [eval, timeout] { eval->begin(timeout); });
   return eval;
 }
 
 void Eval::begin(Millis timeout) {
   if (!listener_) return;
-  ++core_.metrics.evals;
+  ++evals_.metrics.evals;
   begun_ = std::chrono::steady_clock::now();
   timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
@@ -67,12 +67,12 @@ void Eval::find_some() {
   const auto end = std::min(found_ + kFoundAtOnce, ids_.size());
   while (found_ < end) find_next();
   if (found_ == ids_.size()) return ask_some();
-  net::asio::post(core_.context, [self = shared_from_this()] { self->find_some(); });
+  net::asio::post(evals_.context, [self = shared_from_this()] { self->find_some(); });
 }
 
 void Eval::find_next() {
   const auto id = ids_[found_++];
-  const auto* const holder = core_.fleet.holder(id);
+  const auto* const holder = evals_.directory.holder(id);
   if (holder == nullptr) return targets_.push_back({{id}, std::nullopt});
   const auto& info = holder->info;
   const bool several = info.goal.ids.size() > 1;
@@ -87,14 +87,14 @@ void Eval::ask_some() {
   while (next_ < targets_.size() && listener_ && late_.empty() && net::now() < until) ask(targets_[next_++]);
   if (!late_.empty()) return;
   if (next_ < targets_.size() && listener_) {
-    return net::asio::post(core_.context, [self = shared_from_this()] { self->ask_some(); });
+    return net::asio::post(evals_.context, [self = shared_from_this()] { self->ask_some(); });
   }
   finish_if_done();
 }
 
 void Eval::ask(const Target& target) {
   const auto& [ids, name] = target;
-  auto* const shard = name ? core_.fleet.find(*name) : nullptr;
+  auto* const shard = name ? evals_.directory.find(*name) : nullptr;
   if (shard == nullptr) return missing(ids, std::nullopt, "no shard has this id");
   if (!shard->connected) return missing(ids, name, "not connected");
   const bool agent = shard->session->is_agent();
@@ -109,13 +109,13 @@ void Eval::ask(const Target& target) {
   const auto ack_id = shard->session->request(
       payload,
       [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });
-  core_.awaited += waiting_.emplace(id.value, Waiting{shard->session->ref(), ids, ack_id}).second ? 1 : 0;
+  evals_.awaited += waiting_.emplace(id.value, Waiting{shard->session->ref(), ids, ack_id}).second ? 1 : 0;
 }
 
 void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   const auto node = waiting_.extract(id.value);
   if (node.empty()) return;
-  --core_.awaited;
+  --evals_.awaited;
   if (!listener_) return;
   const auto& name = node.mapped().shard.name;
   if (arguments == nullptr) {
@@ -124,8 +124,8 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
   } else {
     const auto& values = arguments->json;
     const bool ok = values.empty() || !json::truthy(values.front());
-    ++core_.metrics.eval_answers[ok ? "result" : "error"];
-    core_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
+    ++evals_.metrics.eval_answers[ok ? "result" : "error"];
+    evals_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
     tell({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
           std::string(text), arguments->attachments});
@@ -134,7 +134,7 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
 }
 
 void Eval::missing(const std::vector<ShardId>& shards, std::optional<ShardName> name, std::string_view why) {
-  ++core_.metrics.eval_answers["missing"];
+  ++evals_.metrics.eval_answers["missing"];
   tell({EvalAnswer::Kind::missing, shards.front(), shards, std::move(name), json::quote(why), {}});
 }
 
@@ -161,13 +161,13 @@ void Eval::give_up_some(std::size_t first, const std::string& time) {
     }
     const auto node = waiting_.extract(late_[at]);
     if (node.empty()) continue;  // it has answered meanwhile
-    --core_.awaited;
+    --evals_.awaited;
     const auto& waiting = node.mapped();
-    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+    if (auto* const session = evals_.directory.session(waiting.shard)) session->forget(waiting.ack_id);
     missing(waiting.shards, waiting.shard.name, "no answer within " + time);
   }
   if (end < late_.size() && listener_) {
-    return net::asio::post(core_.context,
+    return net::asio::post(evals_.context,
                            [self = shared_from_this(), end, time] { self->give_up_some(end, time); });
   }
   late_.clear();
@@ -183,17 +183,11 @@ void Eval::finish_if_done() {
 
 void Eval::cancel() {
   timer_.cancel();
-  core_.awaited -= waiting_.size();
+  evals_.awaited -= waiting_.size();
   for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
-    if (auto* const session = core_.fleet.session(waiting.shard)) session->forget(waiting.ack_id);
+    if (auto* const session = evals_.directory.session(waiting.shard)) session->forget(waiting.ack_id);
   }
   listener_ = nullptr;
-}
-
-std::vector<ShardId> all_ids(Core& core) {
-  std::vector<ShardId> ids;
-  for (std::int32_t id = 0; id < core.fleet.goal().value; ++id) ids.push_back(ShardId{id});
-  return ids;
 }
 
 }  // namespace smaster::server

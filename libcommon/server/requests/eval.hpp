@@ -11,12 +11,22 @@
 
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "server/metrics/metrics.hpp"
+#include "server/shards/directory.hpp"
 #include "server/shards/reservation.hpp"
 #include "wire/socketio/connection.hpp"
 
 namespace smaster::server {
 
-class Core;
+/// What evals work with, and how many answers they wait for.
+struct Evals {
+  static constexpr std::size_t kMostAwaited = 500'000;
+
+  net::asio::io_context& context;
+  Directory& directory;
+  Metrics& metrics;
+  std::size_t awaited = 0;
+};
 
 /// How long shards have to answer; the original's.
 inline constexpr Millis kEvalTimeout{15'000};
@@ -37,7 +47,7 @@ struct Question {
   std::string event;                      ///< for an agent
   std::vector<std::string> arguments;     ///< JSON
   std::optional<std::string> script;      ///< JSON, for other shards; none: they cannot be asked
-  std::shared_ptr<void> place = nullptr;  ///< of Core::questions_bytes, until nobody is expected to answer
+  std::shared_ptr<void> place = nullptr;  ///< of the room for questions, until nobody is expected to answer
 
   /// Run a script.
   [[nodiscard]] static Question eval(std::string_view script);
@@ -54,9 +64,9 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
   /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from inside
   /// `start`.
-  static std::shared_ptr<Eval> start(Core& core, Question question, const std::vector<ShardId>& ids,
+  static std::shared_ptr<Eval> start(Evals& evals, Question question, const std::vector<ShardId>& ids,
                                      Millis timeout, OnAnswer on_answer, OnEnd on_end);
-  explicit Eval(Core& core);
+  explicit Eval(Evals& evals);
   /// Nobody listens any more.
   void cancel();
 
@@ -90,7 +100,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
   void give_up_some(std::size_t first, const std::string& time);
   void finish_if_done();
 
-  Core& core_;
+  Evals& evals_;
   net::Timer timer_;
   Instant begun_{};
   std::shared_ptr<const Listener> listener_;  ///< none once it has ended
@@ -105,9 +115,6 @@ class Eval : public std::enable_shared_from_this<Eval> {
   std::unordered_map<std::int32_t, Waiting> waiting_;  ///< by shard id
 };
 
-/// The ids that an eval to everybody asks: all of the goal.
-[[nodiscard]] std::vector<ShardId> all_ids(Core& core);
-
 /// What a shard's broadcastEval is answered with.
 struct BroadcastResult {
   std::string error = "null";    ///< JSON; null when every shard answered
@@ -118,10 +125,11 @@ using OnBroadcast = std::function<void(const BroadcastResult&)>;
 
 /// Runs a shard's broadcastEval over the ids that shards have, as the original master does: the results are
 /// an array indexed by shard id, with null where there is none.
-void broadcast_eval(Core& core, Question question, OnBroadcast then, Millis timeout = kEvalTimeout);
+void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis timeout = kEvalTimeout);
 
 /// Asks one shard, or all of the goal, as discord.js' ShardingManager does for its children: the value of the
 /// one, or an array of all; the first error ends it; shards that are missing are an error of discord.js' own.
-void broadcast_as_discord(Core& core, Question question, std::optional<std::int64_t> shard, OnBroadcast then);
+void broadcast_as_discord(Evals& evals, Question question, std::optional<std::int64_t> shard,
+                          OnBroadcast then);
 
 }  // namespace smaster::server

@@ -9,7 +9,7 @@
 
 #include "json/json.hpp"
 #include "log/log.hpp"
-#include "server/process/core.hpp"
+#include "net/clock.hpp"
 #include "server/shards/shard_session.hpp"
 #include "settings/containment.hpp"
 
@@ -40,8 +40,13 @@ constexpr std::chrono::seconds kStallBusy{3};
 /// A file that is read while it is sent; closed when all of it was, or when the shard takes no more.
 class FileSource final : public engineio::FrameSource, public std::enable_shared_from_this<FileSource> {
  public:
-  FileSource(Core& core, std::shared_ptr<files::OpenFile> file, Transfers::Turn turn)
-      : core_(core), file_(std::move(file)), turn_(std::move(turn)), stall_(core.context.get_executor()) {}
+  FileSource(net::asio::io_context& context, Files& files, std::shared_ptr<files::OpenFile> file,
+             Transfers::Turn turn)
+      : context_(context),
+        files_(files),
+        file_(std::move(file)),
+        turn_(std::move(turn)),
+        stall_(context.get_executor()) {}
 
   /// `stalled`: what to do when the shard takes no more.
   void start(std::function<void(std::chrono::seconds)> stalled) {
@@ -53,18 +58,17 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
     watch();
     if (!file_) {
       auto rest = whole_ ? std::optional(std::string()) : std::nullopt;
-      return net::asio::post(core_.context, [rest, then = std::move(then)] { then(rest); });
+      return net::asio::post(context_, [rest, then = std::move(then)] { then(rest); });
     }
-    net::asio::post(core_.files.thread(),
-                    [self = shared_from_this(), file = file_, offset, then = std::move(then)]() mutable {
-                      auto piece = file->read(offset, kPiece);
-                      net::asio::post(self->core_.context,
-                                      [self, piece = std::move(piece), then = std::move(then)]() mutable {
-                                        self->whole_ = piece && piece->empty();
-                                        if (!piece || piece->empty()) self->finish();
-                                        then(piece ? std::optional(std::move(*piece)) : std::nullopt);
-                                      });
-                    });
+    net::asio::post(
+        files_.thread(), [self = shared_from_this(), file = file_, offset, then = std::move(then)]() mutable {
+          auto piece = file->read(offset, kPiece);
+          net::asio::post(self->context_, [self, piece = std::move(piece), then = std::move(then)]() mutable {
+            self->whole_ = piece && piece->empty();
+            if (!piece || piece->empty()) self->finish();
+            then(piece ? std::optional(std::move(*piece)) : std::nullopt);
+          });
+        });
   }
 
  private:
@@ -79,7 +83,7 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
       const auto self = error ? nullptr : weak.lock();
       if (!self || !self->file_) return;
       const auto quiet = net::now() - self->taken_;
-      if (quiet < kStall && !self->core_.files.others_wait()) return self->look_again();
+      if (quiet < kStall && !self->files_.others_wait()) return self->look_again();
       self->finish();
       if (self->stalled_) self->stalled_(std::chrono::duration_cast<std::chrono::seconds>(quiet));
     });
@@ -90,7 +94,8 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
     turn_ = {};
   }
 
-  Core& core_;
+  net::asio::io_context& context_;
+  Files& files_;
   std::shared_ptr<files::OpenFile> file_;  ///< until it is closed
   bool whole_ = false;                     ///< all of it was read
   Transfers::Turn turn_;
@@ -156,17 +161,17 @@ class Files::HeldBytes {
 };
 
 /// A quarter of the descriptors for what operators push, and for the configured files.
-Files::Files(Core& core)
-    : core_(core),
-      turns_(core.context, 1, kMostWaiting, kMostWaitingEach),
-      asked_for_(core.context, core.descriptors.limits().files - core.descriptors.limits().files / 4,
+Files::Files(const Parts& parts)
+    : parts_(parts),
+      turns_(parts.context, 1, kMostWaiting, kMostWaitingEach),
+      asked_for_(parts.context, parts.descriptors.limits().files - parts.descriptors.limits().files / 4,
                  kMostSent, kMostSentEach),
-      pushed_(core.context, std::max<std::size_t>(core.descriptors.limits().files / 4, 1),
+      pushed_(parts.context, std::max<std::size_t>(parts.descriptors.limits().files / 4, 1),
               std::numeric_limits<std::size_t>::max(), kMostSentEach) {}
 
 /// That of the present settings.
 Result<std::shared_ptr<files::Folder>> Files::folder() {
-  const auto& path = core_.settings.project_dir;
+  const auto& path = parts_.settings.project_dir;
   if (path.empty()) {
     return fail(ErrorKind::not_permitted, "this server has no files: [server] project_dir is not set");
   }
@@ -191,7 +196,7 @@ net::Task<Result<void>> Files::take(std::string who, wire::FileEvent event) {
   const auto turn = co_await turns_.take(who);
   if (!turn) co_return too_many();
   const auto guard =
-      who.empty() ? std::nullopt : std::optional(guard_for_shards(core_.settings, core_.settings_file));
+      who.empty() ? std::nullopt : std::optional(guard_for_shards(parts_.settings, parts_.settings_file));
   auto done = co_await net::run_in(thread_, [&folder, &event, &guard] {
     const auto* const keeps = guard ? &*guard : nullptr;
     return event.what == wire::FileEvent::What::write
@@ -221,7 +226,7 @@ net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string 
 }
 
 Result<ShardRef> Files::connected(const ShardName& name) {
-  const auto* const shard = core_.fleet.find(name);
+  const auto* const shard = parts_.directory.find(name);
   if (shard == nullptr || !shard->connected) return not_connected(name);
   return shard->session->ref();
 }
@@ -230,11 +235,11 @@ net::Task<Result<void>> Files::give(ShardRef to, wire::FileName asked) {
   const auto ticket = asked_for_.enter(to.name.process(0).str());
   if (!ticket) co_return too_many_sent();
   auto turn = co_await asked_for_.take(*ticket);
-  if (!turn || core_.fleet.session(to) == nullptr) co_return not_connected(to.name);
+  if (!turn || parts_.directory.session(to) == nullptr) co_return not_connected(to.name);
   auto time = kNoFile;
   std::shared_ptr<files::OpenFile> given;
   {
-    auto guard = std::optional(guard_for_shards(core_.settings, core_.settings_file));
+    auto guard = std::optional(guard_for_shards(parts_.settings, parts_.settings_file));
     auto file = co_await open(asked.name, std::move(guard));  // closed soon, if it is not sent
     if (!file && file.error().kind != ErrorKind::not_found) co_return file.error();
     if (file) time = (*file)->mtime;
@@ -279,10 +284,10 @@ net::Task<Result<void>> Files::send(ShardRef to, std::string name_json, std::sha
   std::string event = "writeFile";
   std::shared_ptr<engineio::FrameSource> source;
   if (file) {
-    const auto sent = std::make_shared<FileSource>(core_, std::move(file), std::move(turn));
+    const auto sent = std::make_shared<FileSource>(parts_.context, *this, std::move(file), std::move(turn));
     source = sent;
-    sent->start([&core = core_, to](std::chrono::seconds quiet) {
-      auto* const session = core.fleet.session(to);
+    sent->start([&directory = parts_.directory, to](std::chrono::seconds quiet) {
+      auto* const session = directory.session(to);
       if (session == nullptr) return;
       log::shard(spdlog::level::warn, {"file", to.name.str(), {}, {}},
                  "shard " + to.name.str() + " has taken nothing of a file for " +
@@ -296,7 +301,7 @@ net::Task<Result<void>> Files::send(ShardRef to, std::string name_json, std::sha
 
 net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<std::string> arguments,
                                    std::shared_ptr<engineio::FrameSource> source) {
-  auto* const session = core_.fleet.session(to);
+  auto* const session = parts_.directory.session(to);
   if (session == nullptr) co_return not_connected(to.name);
   // Whichever comes first, the answer or the end of patience, sets it; the answer may come much later.
   struct State {
@@ -304,7 +309,7 @@ net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<s
     net::Timer done;
     Result<void> outcome = fail(ErrorKind::timed_out, "it has not said in time that it has it");
   };
-  const auto state = std::make_shared<State>(core_.context.get_executor());
+  const auto state = std::make_shared<State>(parts_.context.get_executor());
   session->request_with(event, {arguments.begin(), arguments.end()}, source,
                         [state](const socketio::Arguments* answer) {
                           state->outcome = outcome_of(answer);
@@ -317,7 +322,7 @@ net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<s
 }
 
 net::Task<> Files::copy(ShardName shard) {
-  const auto names = core_.settings.copy_files;
+  const auto names = parts_.settings.copy_files;
   for (const auto& name : names) {
     const auto copied = co_await push(shard, name);
     if (!copied) {

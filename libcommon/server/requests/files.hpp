@@ -11,18 +11,26 @@
 
 #include "files/folder.hpp"
 #include "net/asio.hpp"
+#include "net/descriptors.hpp"
 #include "server/fairness/fair_semaphore.hpp"
 #include "server/fairness/transfers.hpp"
+#include "server/shards/directory.hpp"
 #include "server/shards/reservation.hpp"
+#include "settings/settings.hpp"
 #include "wire/shard/file_event.hpp"
 
 namespace smaster::server {
 
-class Core;
-
 class Files {
  public:
-  explicit Files(Core& core);
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    const std::filesystem::path& settings_file;
+    Directory& directory;
+    const net::Descriptors& descriptors;
+  };
+  explicit Files(const Parts& parts);
 
   /// Writes or removes a file of ours. Each who asks takes turns; unavailable when too much waits already.
   /// `who`: a shard, which may not touch what is kept from them (containment.hpp); empty for an operator, who
@@ -68,7 +76,7 @@ class Files {
   net::Task<Result<void>> ask(ShardRef to, std::string event, std::vector<std::string> arguments,
                               std::shared_ptr<engineio::FrameSource> source);
 
-  Core& core_;
+  const Parts parts_;
   net::asio::thread_pool thread_{1};
   FairSemaphore turns_;
   Transfers asked_for_;  ///< by shards

@@ -10,7 +10,6 @@
 #include "base/file.hpp"
 #include "base/outlet.hpp"
 #include "base/text.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -20,7 +19,7 @@ constexpr std::size_t kMostMails = 1'000;
 constexpr std::chrono::hours kAlertAgain{1};
 /// While the machine has no descriptors or processes left for the program.
 constexpr std::chrono::seconds kTryAgain{5};
-constexpr int kTries = 60;
+constexpr int kMailTries = 60;
 constexpr std::size_t kBase64Line = 76;  // RFC 2045, 6.8
 
 /// As mails have it (RFC 5322, 3.3).
@@ -66,7 +65,7 @@ std::string fill(const std::string& text, const std::map<std::string, std::strin
 }
 
 net::Program Mail::program(const std::vector<std::string>& args, std::string text) const {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   net::Program program;
   program.command.push_back(settings.mail_command);
   program.command.insert(program.command.end(), args.begin(), args.end());
@@ -78,7 +77,7 @@ net::Program Mail::program(const std::vector<std::string>& args, std::string tex
 
 void Mail::config_created(const ShardName& name, const std::string& public_pem,
                           const std::filesystem::path& config, bool temporary) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   if (!settings.mail_enabled) return;
   auto args = settings.mail_args;
   for (auto& arg : args) {
@@ -96,14 +95,14 @@ void Mail::config_created(const ShardName& name, const std::string& public_pem,
 }
 
 void Mail::config_failed(const std::string& errors) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   if (!settings.mail_enabled) return;
   auto text = fill(settings.mail_create_fail_message, {{"date", mail_date()}}, {{"errors", errors}});
   send_once_an_hour("that no config can be made", errors, program(settings.mail_fail_args, std::move(text)));
 }
 
 void Mail::alert(const std::string& text) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   if (!settings.mail_enabled) return;
   auto filled =
       fill(settings.mail_alert_message, {{"date", mail_date()}}, {{"text", outlet::terminal(text)}});
@@ -129,7 +128,7 @@ void Mail::send(Message message) {
 
 void Mail::start() {
   if (running_ || waiting_.empty()) return;
-  core_.tasks.spawn("mail", run(), [this] { start(); });
+  parts_.tasks.spawn("mail", run(), [this] { start(); });
 }
 
 /// One after the other: a mail server may refuse many at once.
@@ -146,12 +145,12 @@ net::Task<> Mail::run() {
         spdlog::debug("mail: {}", line);
       }
     };
-    const auto ended = co_await net::run_program(core_.context, std::move(program), std::move(log));
+    const auto ended = co_await net::run_program(parts_.context, std::move(program), std::move(log));
     const bool no_room = !ended && ended.error().kind == ErrorKind::unavailable;
-    if (no_room && ++message.tries < kTries) {
+    if (no_room && ++message.tries < kMailTries) {
       spdlog::warn("mail: {} waits: {}", message.what, ended.error().message);
       waiting_.push_front(std::move(message));
-      net::Timer pause(core_.context.get_executor(), kTryAgain);
+      net::Timer pause(parts_.context.get_executor(), kTryAgain);
       co_await pause.async_wait(net::use_task);
       continue;
     }

@@ -9,17 +9,21 @@
 #include "base/types.hpp"
 #include "net/program.hpp"
 #include "net/task_scope.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
-
-class Core;
 
 /// In the state folder: configs that have no other file, for as long as their mail takes.
 inline constexpr const char* kMailFolder = "mail";
 
 class Mail {
  public:
-  explicit Mail(Core& core) : core_(core) {}
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    net::TaskScope& tasks;
+  };
+  explicit Mail(const Parts& parts) : parts_(parts) {}
 
   /// Sends a new shard's config file. `temporary`: it is removed afterwards.
   void config_created(const ShardName& name, const std::string& public_pem,
@@ -44,7 +48,7 @@ class Mail {
   void start();
   net::Task<> run();
 
-  Core& core_;
+  const Parts parts_;
   std::deque<Message> waiting_;
   net::Busy running_;
   std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent

@@ -7,7 +7,6 @@
 
 #include "base/text.hpp"
 #include "json/json.hpp"
-#include "server/process/core.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
@@ -18,11 +17,12 @@ BroadcastResult failure(const std::string& message) { return {json::quote(messag
 bool is_all(std::string_view to) { return json::unquote(to) == "all"; }
 
 /// Sends to those that can hear it; the sentence says why one alone cannot.
-BroadcastResult deliver(Core& core, const Question& message, const std::vector<ShardId>& targets, bool one) {
+BroadcastResult deliver(Evals& evals, const Question& message, const std::vector<ShardId>& targets,
+                        bool one) {
   const std::vector<std::string_view> arguments(message.arguments.begin(), message.arguments.end());
   std::size_t sent = 0;
   for (const auto id : targets) {
-    const auto* const holder = core.fleet.holder(id);
+    const auto* const holder = evals.directory.holder(id);
     const bool connected = holder != nullptr && holder->connected;
     if (!connected || !holder->session->is_agent()) {
       if (one) {
@@ -52,10 +52,10 @@ std::optional<ShardId> guild_shard(std::string_view guild, ShardCount count) {
   return ShardId{static_cast<std::int32_t>((*snowflake >> 22) % static_cast<std::uint64_t>(count.value))};
 }
 
-Result<std::vector<ShardId>> message_targets(Core& core, std::string_view to, ShardId from) {
-  const auto goal = core.fleet.goal();
+Result<std::vector<ShardId>> message_targets(Evals& evals, std::string_view to, ShardId from) {
+  const auto goal = evals.directory.goal();
   if (is_all(to)) {
-    auto ids = all_ids(core);
+    auto ids = evals.directory.all_ids();
     std::erase(ids, from);
     return ids;
   }
@@ -77,20 +77,20 @@ Result<std::vector<ShardId>> message_targets(Core& core, std::string_view to, Sh
   return fail(ErrorKind::bad_data, R"(a message is for {"shard":ID}, {"guild":"ID"} or "all")");
 }
 
-void send_message(Core& core, std::string_view to, std::string_view data, ShardId from,
+void send_message(Evals& evals, std::string_view to, std::string_view data, ShardId from,
                   std::optional<Millis> timeout, std::shared_ptr<void> place, OnBroadcast then) {
-  const auto targets = message_targets(core, to, from);
+  const auto targets = message_targets(evals, to, from);
   const bool one = !is_all(to);
   auto message = Question::message(data, from);
   if (!targets || !timeout) {
-    auto result = targets ? deliver(core, message, *targets, one) : failure(targets.error().message);
-    net::asio::post(core.context, [then = std::move(then), result = std::move(result)] { then(result); });
+    auto result = targets ? deliver(evals, message, *targets, one) : failure(targets.error().message);
+    net::asio::post(evals.context, [then = std::move(then), result = std::move(result)] { then(result); });
     return;
   }
   message.place = std::move(place);
   auto replies = std::make_shared<std::map<ShardId, EvalAnswer>>();
   Eval::start(
-      core, std::move(message), *targets, *timeout,
+      evals, std::move(message), *targets, *timeout,
       [replies](const EvalAnswer& answer) { replies->emplace(answer.shard, answer); },
       [replies, one, then = std::move(then)] {
         if (one) {

@@ -5,7 +5,6 @@
 #include <set>
 
 #include "base/text.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -25,11 +24,11 @@ struct Chosen {
   std::vector<ShardId> nobodys;   ///< ids that were asked for and that no shard has
 };
 
-net::Task<Chosen> choose(Core& core, const Reboot& request, Slice& slice) {
+net::Task<Chosen> choose(const RebootParts& parts, const Reboot& request, Slice& slice) {
   Chosen chosen;
   if (!request.ids) {
     const bool also_idle = request.what == Reboot::What::all;
-    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+    co_await in_slices(parts.directory.shards(), slice, [&](const auto& entry) {
       const auto& info = entry.second.info;
       if (also_idle || info.is_master || info.goal.bound()) chosen.shards.push_back(info.id);
     });
@@ -38,7 +37,7 @@ net::Task<Chosen> choose(Core& core, const Reboot& request, Slice& slice) {
   std::set<ShardName> seen;
   for (const auto id : *request.ids) {
     if (slice.over()) co_await slice.next();
-    const auto* const holder = core.fleet.holder(id);
+    const auto* const holder = parts.directory.holder(id);
     if (holder == nullptr) {
       chosen.nobodys.push_back(id);
     } else if (seen.insert(holder->info.id).second) {
@@ -75,22 +74,22 @@ Result<Reboot> parse_reboot(std::string_view text) {
   return request;
 }
 
-net::Task<std::vector<Rebooted>> reboot(Core& core, Reboot request) {
+net::Task<std::vector<Rebooted>> reboot(const RebootParts& parts, Reboot request) {
   std::vector<Rebooted> rebooted;
   if (request.what != Reboot::What::master) {
-    Slice slice(core.slices, kForOperators);
+    Slice slice(parts.slices, kForOperators);
     co_await slice.next();
-    const auto chosen = co_await choose(core, request, slice);
+    const auto chosen = co_await choose(parts, request, slice);
     for (const auto& name : chosen.shards) {
       if (slice.over()) co_await slice.next();
-      auto* const shard = core.fleet.find(name);
+      auto* const shard = parts.directory.find(name);
       if (shard == nullptr) continue;
       rebooted.push_back({shard->info.goal.first(), shard->info.id, shard->connected});
       if (!shard->connected) continue;
       if (request.what == Reboot::What::bots) {
-        core.fleet.reboot(*shard);
+        parts.sender.reboot(*shard);
       } else {
-        core.fleet.exit(*shard);
+        parts.sender.exit(*shard);
       }
     }
     for (const auto id : chosen.nobodys) rebooted.push_back({id, std::nullopt, false});
@@ -99,7 +98,7 @@ net::Task<std::vector<Rebooted>> reboot(Core& core, Reboot request) {
     spdlog::info("{} of {} shards are told to {}", told, rebooted.size(),
                  request.what == Reboot::What::bots ? "restart their bots" : "exit");
   }
-  if (request.what == Reboot::What::all || request.what == Reboot::What::master) core.restart();
+  if (request.what == Reboot::What::all || request.what == Reboot::What::master) parts.restart();
   co_return rebooted;
 }
 

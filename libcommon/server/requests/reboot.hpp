@@ -1,6 +1,7 @@
 // Reboots, as the original master takes them: of bots, of the shards' own programs, of this server.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -8,10 +9,19 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/planning/order_sender.hpp"
+#include "server/shards/directory.hpp"
 
 namespace smaster::server {
 
-class Core;
+/// What reboots work with.
+struct RebootParts {
+  Directory& directory;
+  OrderSender& sender;
+  Slices& slices;
+  std::function<void()> restart;  ///< of this server, in place
+};
 
 struct Reboot {
   enum class What {
@@ -35,6 +45,6 @@ struct Rebooted {
 };
 
 /// Does it. The server restarts once its shards have been told.
-net::Task<std::vector<Rebooted>> reboot(Core& core, Reboot request);
+net::Task<std::vector<Rebooted>> reboot(const RebootParts& parts, Reboot request);
 
 }  // namespace smaster::server

@@ -14,18 +14,17 @@
 #include "net/http_client.hpp"
 #include "records/import.hpp"
 #include "records/names.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 
 std::filesystem::path Registrar::config_path(const ShardName& name) const {
-  return core_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
+  return parts_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
 }
 
 ShardName Registrar::reserve_name(Deliver deliver) {
   auto name = fleet::generate_name(
       [&](const ShardName& candidate) {
-        if (core_.fleet.find(candidate) != nullptr || reserved_->contains(candidate)) return true;
+        if (parts_.directory.find(candidate) != nullptr || reserved_->contains(candidate)) return true;
         // A file of that name may hold the only copy of some other installation's key.
         std::error_code ignored;
         return deliver == Deliver::file && std::filesystem::exists(config_path(candidate), ignored);
@@ -37,16 +36,16 @@ ShardName Registrar::reserve_name(Deliver deliver) {
 
 std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
                                    const std::string& private_pem, const std::string& master_key) const {
-  const auto& remote = master ? core_.settings.master_host : core_.settings.remote_host;
+  const auto& remote = master ? parts_.settings.master_host : parts_.settings.remote_host;
   const auto host = [&](const std::string& name_or_address, std::uint16_t port) {
     return boost::json::object{
-        {"protocol", remote.protocol.empty() ? core_.settings.protocol() : remote.protocol},
+        {"protocol", remote.protocol.empty() ? parts_.settings.protocol() : remote.protocol},
         {"host", name_or_address},
         {"port", port},
-        {"path", remote.path.empty() ? core_.settings.path : remote.path}};
+        {"path", remote.path.empty() ? parts_.settings.path : remote.path}};
   };
-  boost::json::value where = host(remote.host, remote.port != 0 ? remote.port : core_.port);
-  if (const auto& masters = core_.settings.cluster.masters; !masters.empty()) {
+  boost::json::value where = host(remote.host, remote.port != 0 ? remote.port : parts_.port);
+  if (const auto& masters = parts_.settings.cluster.masters; !masters.empty()) {
     boost::json::array list;
     for (const auto& entry : masters) {
       const auto endpoint = *net::parse_host_port(entry);  // the settings were checked
@@ -71,13 +70,13 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
     ~Release() { reserved->erase(name); }
   } const release{reserved_, name};
 
-  const auto keys = co_await net::run_in(core_.slow_work, [] { return crypto::generate_key_pair(); });
+  const auto keys = co_await net::run_in(parts_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
-  const auto master_key = core_.rotation.public_pem();
+  const auto master_key = parts_.rotation.public_pem();
   NewShard made{name, {}, config_text(name, master, keys->public_pem, keys->private_pem, master_key)};
   if (deliver == Deliver::file) {
     made.path = config_path(name);
-    const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
+    const auto written = co_await net::run_in(parts_.slow_work, [&]() -> Result<void> {
       if (auto folder = make_private_folder(made.path.parent_path()); !folder) return folder;
       return write_file(made.path, made.config + '\n', 0600, IfExists::refuse);
     });
@@ -88,9 +87,9 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   info.key = keys->public_pem;
   info.is_master = master;
   info.created_time = net::wall_clock();
-  core_.rotation.made(name, master_key);
+  parts_.rotation.made(name, master_key);
   std::vector<fleet::ShardInfo> infos(1, std::move(info));
-  const auto added = co_await core_.fleet.add(std::move(infos));
+  const auto added = co_await parts_.registration.add(std::move(infos));
   if (!added) {
     if (!made.path.empty()) ::unlink(made.path.c_str());
     co_return added.error();
@@ -103,12 +102,12 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
 
 /// A config that is nowhere in a file gets one for as long as the mail takes.
 net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem) {
-  if (!core_.settings.mail_enabled) co_return;
+  if (!parts_.settings.mail_enabled) co_return;
   const bool temporary = made.path.empty();
   auto path = made.path;
   if (temporary) {
-    path = core_.settings.state_dir / kMailFolder / config_path(made.name).filename();
-    const auto written = co_await net::run_in(core_.slow_work, [&]() -> Result<void> {
+    path = parts_.settings.state_dir / kMailFolder / config_path(made.name).filename();
+    const auto written = co_await net::run_in(parts_.slow_work, [&]() -> Result<void> {
       if (auto folder = make_private_folder(path.parent_path()); !folder) return folder;
       return write_file(path, made.config + '\n', 0600, IfExists::replace);
     });
@@ -117,20 +116,21 @@ net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem)
       co_return;
     }
   }
-  core_.mail.config_created(made.name, public_pem, path, temporary);
+  parts_.mail.config_created(made.name, public_pem, path, temporary);
 }
 
 net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shards) {
-  auto shards = co_await net::run_in(core_.slow_work, [&] { return fleet::read_known_shards(known_shards); });
+  auto shards =
+      co_await net::run_in(parts_.slow_work, [&] { return fleet::read_known_shards(known_shards); });
   if (!shards) co_return shards.error();
   Imported imported;
   std::vector<fleet::ShardInfo> fresh;
   fresh.reserve(shards->size());
-  Slice slice(core_.slices, kForOperators);
+  Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
   for (auto& info : *shards) {
     if (slice.over()) co_await slice.next();
-    const auto* const known = core_.fleet.find(info.id);
+    const auto* const known = parts_.directory.find(info.id);
     if (known == nullptr && !reserved_->contains(info.id)) {
       fresh.push_back(std::move(info));
     } else if (known != nullptr && known->info.key == info.key) {
@@ -143,7 +143,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   slice.end();
   imported.added = fresh.size();
   if (!fresh.empty()) {
-    if (auto added = co_await core_.fleet.add(std::move(fresh)); !added) co_return added.error();
+    if (auto added = co_await parts_.registration.add(std::move(fresh)); !added) co_return added.error();
   }
   spdlog::info("imported {} shards, {} were known already", imported.added, imported.unchanged);
   co_return imported;
@@ -151,13 +151,13 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
 
 net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::string history) {
   std::set<std::string, std::less<>> names;
-  for (const auto& [name, shard] : core_.fleet.shards()) names.insert(names.end(), name.str());
-  const auto oldest = net::wall_clock() - core_.settings.history_length;
+  for (const auto& [name, shard] : parts_.directory.shards()) names.insert(names.end(), name.str());
+  const auto oldest = net::wall_clock() - parts_.settings.history_length;
   auto read =
-      co_await net::run_in(core_.slow_work, [&] { return fleet::read_history(history, names, oldest); });
+      co_await net::run_in(parts_.slow_work, [&] { return fleet::read_history(history, names, oldest); });
   if (!read) co_return read.error();
   const ImportedHistory counts{read->samples, read->old, read->strange};
-  auto added = co_await core_.fleet.add_history(std::move(read->blocks));
+  auto added = co_await parts_.history.import(std::move(read->blocks));
   if (!added) co_return added.error();
   spdlog::info("imported {} statuses, {} are too old, {} of unknown shards", counts.samples, counts.old,
                counts.strange);
@@ -165,14 +165,14 @@ net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::str
 }
 
 net::Task<Result<void>> Registrar::import_key(std::string private_pem, bool force) {
-  const auto signer = co_await net::run_in(core_.slow_work, [&private_pem]() -> Result<std::string> {
+  const auto signer = co_await net::run_in(parts_.slow_work, [&private_pem]() -> Result<std::string> {
     auto loaded = crypto::Signer::load(private_pem);
     if (!loaded) return loaded.error();
     return loaded->public_pem();
   });
   if (!signer) co_return signer.error();
-  if (*signer == core_.proof.public_pem()) co_return Result<void>();
-  const auto known = core_.fleet.shards().size();
+  if (*signer == parts_.proof.public_pem()) co_return Result<void>();
+  const auto known = parts_.directory.shards().size();
   if (known > 0 && !force) {
     co_return fail(
         ErrorKind::not_permitted,
@@ -180,7 +180,7 @@ net::Task<Result<void>> Registrar::import_key(std::string private_pem, bool forc
             " shards are known already, and their configs have this server's present key: they would "
             "refuse it from now on");
   }
-  co_return co_await core_.rotation.replace(std::move(private_pem));
+  co_return co_await parts_.rotation.replace(std::move(private_pem));
 }
 
 }  // namespace smaster::server

@@ -11,10 +11,14 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "server/admission/registration.hpp"
+#include "server/admission/rotation.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/keys/master_proof.hpp"
+#include "server/requests/mail.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
-
-class Core;
 
 /// Where a new shard's config goes: the only place that ever holds its private key.
 enum class Deliver {
@@ -31,7 +35,19 @@ struct NewShard {
 
 class Registrar {
  public:
-  explicit Registrar(Core& core) : core_(core) {}
+  struct Parts {
+    const Settings& settings;
+    const std::uint16_t& port;
+    Directory& directory;
+    Registration& registration;
+    StatusHistory& history;
+    Rotation& rotation;
+    const MasterProof& proof;
+    Mail& mail;
+    Slices& slices;
+    net::asio::thread_pool& slow_work;
+  };
+  explicit Registrar(const Parts& parts) : parts_(parts) {}
 
   /// Makes a key pair in the pool and registers a new shard under a new name. On disk when it returns; on an
   /// error nothing is left behind.
@@ -62,7 +78,7 @@ class Registrar {
   [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,
                                         const std::string& private_pem, const std::string& master_key) const;
 
-  Core& core_;
+  const Parts parts_;
   /// Names being generated now.
   std::shared_ptr<std::unordered_set<ShardName>> reserved_ =
       std::make_shared<std::unordered_set<ShardName>>();

@@ -9,7 +9,6 @@
 #include "fleet/forecast.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
-#include "server/process/core.hpp"
 #include "server/stats/stats.hpp"
 
 namespace smaster::server {
@@ -45,65 +44,65 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
 }
 
 /// What would happen: seen in slices, foretold in a pool.
-net::Task<std::string> foretell(Core& core, fleet::PlanSettings from, fleet::PlanSettings to) {
+net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings from, fleet::PlanSettings to) {
   std::vector<fleet::Seat> seats;
   std::vector<fleet::IdentifyQueue::Wish> wishes;
-  seats.reserve(core.fleet.shards().size());
+  seats.reserve(parts.directory.shards().size());
   {
-    Slice slice(core.slices, kForOperators);
+    Slice slice(parts.slices, kForOperators);
     co_await slice.next();
-    co_await in_slices(core.fleet.shards(), slice, [&](const auto& entry) {
+    co_await in_slices(parts.directory.shards(), slice, [&](const auto& entry) {
       seats.push_back(entry.second);
-      for (auto& wish : core.fleet.identify().wishes_of(entry.first)) wishes.push_back(std::move(wish));
+      for (auto& wish : parts.sender.identify().wishes_of(entry.first)) wishes.push_back(std::move(wish));
     });
   }
-  auto queue = core.fleet.identify().without_waiting();
+  auto queue = parts.sender.identify().without_waiting();
   const auto now = net::fleet_clock();
-  co_return co_await net::run_in(core.rendering, [&] {
+  co_return co_await net::run_in(parts.rendering, [&] {
     for (const auto& wish : std::exchange(wishes, {})) queue.want(wish, now);
     return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
   });
 }
 
-bool is_done(Core& core) {
-  const auto progress = core.fleet.progress();
-  return progress.old == 0 && progress.up == core.fleet.goal().value && !core.fleet.rebalancing();
+bool is_done(const ReshardParts& parts) {
+  const auto progress = parts.plans.progress();
+  return progress.old == 0 && progress.up == parts.directory.goal().value && !parts.plans.rebalancing();
 }
 
-bj::object progress_json(Core& core) {
-  auto object = to_json(core.fleet.progress());
-  object["goal"] = core.fleet.goal().value;
-  object["waiting"] = core.fleet.identify().waiting();
+bj::object progress_json(const ReshardParts& parts) {
+  auto object = to_json(parts.plans.progress());
+  object["goal"] = parts.directory.goal().value;
+  object["waiting"] = parts.sender.identify().waiting();
   return object;
 }
 
-net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
+net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target, Lines lines,
                       std::shared_ptr<bool> listened_to) {
   if (request.count) {
-    const auto saved = co_await core.fleet.retarget(target);
+    const auto saved = co_await parts.goal.retarget(target);
     if (!saved) {
       lines->push(control::error_reply(saved.error()).body);
       lines->finish();
       co_return;
     }
   } else {
-    core.fleet.rebalance();
+    parts.goal.rebalance();
   }
   const auto until = net::now() + request.timeout;
-  net::Timer pause(core.context.get_executor());
+  net::Timer pause(parts.context.get_executor());
   std::string said;
   while (request.wait && *listened_to) {
     boost::system::error_code ignored;
     pause.expires_after(kProgressEvery);
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
     if (!*listened_to) break;
-    auto line = json::serialize(bj::object{{"progress", progress_json(core)}});
+    auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});
     // Only the present counts: what a slow reader misses is not kept for it.
     if (line != said && lines->offer(line)) said = std::move(line);
-    const bool over = core.fleet.target() != target;
-    if (over || is_done(core) || net::now() >= until) {
+    const bool over = parts.goal.target() != target;
+    if (over || is_done(parts) || net::now() >= until) {
       lines->push(
-          json::serialize(bj::object{{"end", {{"done", !over && is_done(core)}, {"replaced", over}}}}));
+          json::serialize(bj::object{{"end", {{"done", !over && is_done(parts)}, {"replaced", over}}}}));
       break;
     }
   }
@@ -112,15 +111,15 @@ net::Task<> carry_out(Core& core, Reshard request, Target target, Lines lines,
 
 }  // namespace
 
-net::Task<Result<Lines>> reshard(Core& core, Reshard request) {
-  const auto present = core.fleet.plan_settings();
+net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
+  const auto present = parts.plans.plan_settings();
   auto wanted = present;
-  auto target = core.fleet.target();
+  auto target = parts.goal.target();
   if (request.count) {
-    target = core.fleet.ask_for(*request.count, request.strategy);
+    target = parts.goal.ask_for(*request.count, request.strategy);
     wanted.goal = target.count;
     wanted.strategy = target.strategy;
-    const auto spares = core.fleet.progress().spares;
+    const auto spares = parts.plans.progress().spares;
     if (wanted.strategy == fleet::Strategy::blue_green && *request.count != present.goal &&
         spares < request.count->value) {
       co_return fail(ErrorKind::usage,
@@ -131,8 +130,8 @@ net::Task<Result<Lines>> reshard(Core& core, Reshard request) {
   } else {
     wanted.rebalance = true;
   }
-  auto lines = std::make_shared<control::LineStream>(core.context.get_executor());
-  lines->push(co_await foretell(core, present, wanted));
+  auto lines = std::make_shared<control::LineStream>(parts.context.get_executor());
+  lines->push(co_await foretell(parts, present, wanted));
   if (request.dry_run) {
     lines->finish();
     co_return lines;
@@ -144,8 +143,8 @@ net::Task<Result<Lines>> reshard(Core& core, Reshard request) {
                              : "even out the hosts");
   const auto listened_to = std::make_shared<bool>(true);
   lines->on_gone = [listened_to] { *listened_to = false; };
-  core.tasks.spawn("reshard", carry_out(core, request, target, lines, listened_to),
-                   [lines] { lines->finish(); });
+  parts.tasks.spawn("reshard", carry_out(parts, request, target, lines, listened_to),
+                    [lines] { lines->finish(); });
   co_return lines;
 }
 

@@ -8,7 +8,6 @@
 
 #include "json/json.hpp"
 #include "log/log.hpp"
-#include "server/process/core.hpp"
 #include "server/requests/eval.hpp"
 #include "server/shards/shard_session.hpp"
 
@@ -21,40 +20,40 @@ constexpr Millis kNudgeEvery{1'000};
 
 /// Where logins are limited a shard does not wait by itself: it is told when it is its turn. One that is
 /// parked runs nothing that it could respawn: it is let go.
-net::Task<> respawn_in_turn(Core& core, std::vector<RespawnTarget> targets, Millis delay) {
+net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay) {
   struct Later {
     ShardName name;
     Millis wait;
   };
   std::vector<Later> later;
   std::int64_t turn = 0;
-  Slice slice(core.slices, kForOperators);
+  Slice slice(parts.slices, kForOperators);
   co_await slice.next();
   for (const auto& target : targets) {
     if (slice.over()) co_await slice.next();
-    auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    auto* const shard = target.name ? parts.directory.find(*target.name) : nullptr;
     if (shard == nullptr) continue;
     if (!shard->connected) {
-      core.fleet.respawn(*shard);  // when it returns
+      parts.sender.respawn(*shard);  // when it returns
       continue;
     }
     const auto wait = turn++ * delay;
     log::shard(spdlog::level::info, {"respawn", target.name->str(), target.id, {}},
                "shard " + target.name->str() + " (id " + std::to_string(target.id.value) +
                    ") is told to respawn in " + std::to_string(wait.count()) + " ms");
-    if (core.fleet.identify().limits() || shard->parked) {
+    if (parts.sender.identify().limits() || shard->parked) {
       later.push_back({*target.name, wait});
     } else {
-      core.fleet.respawn_after(*shard, wait);
+      parts.sender.respawn_after(*shard, wait);
     }
   }
   slice.end();
   const auto begun = std::chrono::steady_clock::now();
-  net::Timer pause(core.context.get_executor());
+  net::Timer pause(parts.context.get_executor());
   for (const auto& [name, wait] : later) {
     pause.expires_at(begun + wait);
     co_await pause.async_wait(net::use_task);
-    if (auto* const shard = core.fleet.find(name)) core.fleet.respawn(*shard);
+    if (auto* const shard = parts.directory.find(name)) parts.sender.respawn(*shard);
   }
 }
 
@@ -67,19 +66,19 @@ net::Task<> wait_until_back(std::shared_ptr<RespawnWatch> watch, Millis timeout)
       });
 }
 
-net::Task<> roll(Core& core, std::vector<RespawnTarget> targets, RollOptions options) {
-  net::Timer pause(core.context.get_executor());
+net::Task<> roll(const RespawnParts& parts, std::vector<RespawnTarget> targets, RollOptions options) {
+  net::Timer pause(parts.context.get_executor());
   auto next_at = std::chrono::steady_clock::now();
   for (const auto& target : targets) {
     pause.expires_at(next_at);
     co_await pause.async_wait(net::use_task);
-    const auto* const shard = target.name ? core.fleet.find(*target.name) : nullptr;
+    const auto* const shard = target.name ? parts.directory.find(*target.name) : nullptr;
     if (shard == nullptr || !shard->connected) continue;
     next_at = std::chrono::steady_clock::now() + options.shard_delay;
     std::vector<RespawnTarget> one{{target.id, target.name, true}};
-    auto watch = std::make_shared<RespawnWatch>(core);
+    auto watch = std::make_shared<RespawnWatch>(parts);
     watch->add(one.front());
-    respawn(core, std::move(one), Millis{0});
+    respawn(parts, std::move(one), Millis{0});
     co_await wait_until_back(std::move(watch), options.timeout);
   }
 }
@@ -106,10 +105,11 @@ net::Task<> listed(std::unique_ptr<Listing> listing, net::Task<> task) {
 
 }  // namespace
 
-std::vector<RespawnTarget> respawn_targets(Core& core, const std::optional<std::vector<ShardId>>& ids) {
+std::vector<RespawnTarget> respawn_targets(const Directory& directory,
+                                           const std::optional<std::vector<ShardId>>& ids) {
   std::vector<RespawnTarget> targets;
-  for (const auto id : ids ? *ids : all_ids(core)) {
-    const auto* const holder = core.fleet.holder(id);
+  for (const auto id : ids ? *ids : directory.all_ids()) {
+    const auto* const holder = directory.holder(id);
     if (holder != nullptr) {
       targets.push_back({id, holder->info.id, holder->connected});
     } else if (ids) {
@@ -119,8 +119,8 @@ std::vector<RespawnTarget> respawn_targets(Core& core, const std::optional<std::
   return targets;
 }
 
-void respawn(Core& core, std::vector<RespawnTarget> targets, Millis delay) {
-  core.tasks.spawn("respawn", respawn_in_turn(core, std::move(targets), delay));
+void respawn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay) {
+  parts.tasks.spawn("respawn", respawn_in_turn(parts, std::move(targets), delay));
 }
 
 RollOptions read_roll_options(const boost::json::object& object) {
@@ -145,23 +145,23 @@ Result<void> Respawns::begin(const ShardName& who, const std::function<net::Task
     return fail(ErrorKind::unavailable,
                 std::to_string(kMost) + " shards' respawnAll are under way; ask again when one is over");
   }
-  core_.tasks.spawn("respawnAll", listed(std::make_unique<Listing>(under_way_, who), make()));
+  parts_.tasks.spawn("respawnAll", listed(std::make_unique<Listing>(under_way_, who), make()));
   return {};
 }
 
 Result<void> Respawns::respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay) {
-  return begin(who, [&] { return respawn_in_turn(core_, std::move(targets), delay); });
+  return begin(who, [&] { return respawn_in_turn(parts_, std::move(targets), delay); });
 }
 
 Result<void> Respawns::roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options) {
-  return begin(who, [&] { return server::roll(core_, std::move(targets), options); });
+  return begin(who, [&] { return server::roll(parts_, std::move(targets), options); });
 }
 
-RespawnWatch::RespawnWatch(Core& core)
-    : core_(core), timer_(core.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
+RespawnWatch::RespawnWatch(const RespawnParts& parts)
+    : parts_(parts), timer_(parts.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
 
 void RespawnWatch::add(const RespawnTarget& target) {
-  const auto* const shard = target.connected ? core_.fleet.find(*target.name) : nullptr;
+  const auto* const shard = target.connected ? parts_.directory.find(*target.name) : nullptr;
   if (shard == nullptr) return;
   const auto* const status = shard->status.get();
   waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
@@ -169,7 +169,7 @@ void RespawnWatch::add(const RespawnTarget& target) {
 }
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
-  const auto* const shard = core_.fleet.find(name);
+  const auto* const shard = parts_.directory.find(name);
   if (shard == nullptr || !shard->connected || !shard->status || shard->status_at <= begun_) return false;
   const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
@@ -182,7 +182,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLa
   const auto self = shared_from_this();
   const auto deadline = begun_ + delay * static_cast<std::int64_t>(waiting_.size()) + timeout;
   auto next_nudge = begun_ + kNudgeEvery;
-  Slice slice(core_.slices, kForOperators);
+  Slice slice(parts_.slices, kForOperators);
   while (!cancelled_) {
     co_await slice.next();
     const auto now = std::chrono::steady_clock::now();
@@ -192,8 +192,8 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLa
     co_await in_slices(waiting_, slice, [&](auto& entry) {
       if (is_back(entry.first, entry.second)) {
         back.push_back(entry.first);
-      } else if (auto* const shard = nudge ? core_.fleet.find(entry.first) : nullptr) {
-        core_.fleet.send_update(*shard);
+      } else if (auto* const shard = nudge ? parts_.directory.find(entry.first) : nullptr) {
+        parts_.sender.send_update(*shard);
       }
     });
     for (const auto& name : back) {

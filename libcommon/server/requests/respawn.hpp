@@ -14,10 +14,21 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "net/task_scope.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/planning/order_sender.hpp"
+#include "server/shards/directory.hpp"
 
 namespace smaster::server {
 
-class Core;
+/// What respawns work with.
+struct RespawnParts {
+  net::asio::io_context& context;
+  Directory& directory;
+  OrderSender& sender;
+  Slices& slices;
+  net::TaskScope& tasks;
+};
 
 /// A shard to respawn.
 struct RespawnTarget {
@@ -28,10 +39,10 @@ struct RespawnTarget {
 
 /// Who has these ids, or all of the goal that shards have, in order of id.
 [[nodiscard]] std::vector<RespawnTarget> respawn_targets(
-    Core& core, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
+    const Directory& directory, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
 
 /// Tells the connected ones to respawn, the nth after n × `delay`; the others are told when they return.
-void respawn(Core& core, std::vector<RespawnTarget> targets, Millis delay);
+void respawn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay);
 
 /// How discord.js' respawnAll goes from shard to shard; its defaults.
 struct RollOptions {
@@ -47,7 +58,7 @@ class Respawns {
   /// Under way at once.
   static constexpr std::size_t kMost = 16;
 
-  explicit Respawns(Core& core) : core_(core) {}
+  explicit Respawns(const RespawnParts& parts) : parts_(parts) {}
 
   /// As `respawn`. not_permitted while one that `who` asked for is under way, unavailable while too many are.
   Result<void> respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay);
@@ -57,7 +68,7 @@ class Respawns {
  private:
   Result<void> begin(const ShardName& who, const std::function<net::Task<>()>& make);
 
-  Core& core_;
+  const RespawnParts parts_;
   std::shared_ptr<std::set<ShardName>> under_way_ = std::make_shared<std::set<ShardName>>();  ///< who asked
 };
 
@@ -69,7 +80,7 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
   /// Called at the end for each that is not back in time.
   using OnLate = std::function<void(const ShardName&)>;
 
-  explicit RespawnWatch(Core& core);
+  explicit RespawnWatch(const RespawnParts& parts);
   /// Call before `respawn`: what is true now is what must change. One that is not connected is not waited
   /// for.
   void add(const RespawnTarget& target);
@@ -87,7 +98,7 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
 
   [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;
 
-  Core& core_;
+  const RespawnParts parts_;
   net::Timer timer_;
   Instant begun_;
   std::map<ShardName, Before> waiting_;

@@ -8,7 +8,6 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -49,8 +48,8 @@ Result<void> check_text(const std::string& statement) {
 
 /// A worker process, and the statement that it has.
 struct Sql::Worker {
-  Worker(Core& core, Line& line_, sql::Order order_)
-      : line(line_), order(std::move(order_)), timer(core.context.get_executor()) {}
+  Worker(net::asio::io_context& context, Line& line_, sql::Order order_)
+      : line(line_), order(std::move(order_)), timer(context.get_executor()) {}
 
   [[nodiscard]] bool idle() const { return ready && !holder; }
 
@@ -67,14 +66,14 @@ struct Sql::Worker {
 };
 
 sql::Order Sql::order(sql::Access access) const {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   const auto url = settings.database_url.empty() ? "sqlite:" + (settings.state_dir / "database.db").string()
                                                  : settings.database_url;
   return {url, access, {settings.statement_timeout, settings.max_rows}, 0, ""};
 }
 
 void Sql::refuse(Then then, Error error) {
-  net::asio::post(core_.context, [then = std::move(then), error = std::move(error)] { then(error); });
+  net::asio::post(parts_.context, [then = std::move(then), error = std::move(error)] { then(error); });
 }
 
 void Sql::run(const std::string& who, std::string statement, sql::Access access, Then then) {
@@ -142,10 +141,10 @@ Result<Sql::WorkerPtr> Sql::hire(Line& line, sql::Order order) {
                                     [](const WorkerPtr& worker) { return worker->idle(); });
     if (other != line.workers.end()) on_idle(**other);
   }
-  auto worker = std::make_shared<Worker>(core_, line, order);
+  auto worker = std::make_shared<Worker>(parts_.context, line, order);
   const std::weak_ptr<Worker> weak = worker;
   auto process = SqlProcess::start(
-      core_.context, std::move(order),
+      parts_.context, std::move(order),
       [this, weak](std::string payload) {
         if (const auto self = weak.lock()) receive(self, std::move(payload));
       },
@@ -169,7 +168,7 @@ void Sql::receive(const WorkerPtr& worker, std::string payload) {
   worker->decoding = true;
   net::asio::post(decoding_, [this, worker, most_blobs, payload = std::move(payload)] {
     auto message = decode(payload, most_blobs);
-    net::asio::post(core_.context, [this, worker, message = std::move(message)]() mutable {
+    net::asio::post(parts_.context, [this, worker, message = std::move(message)]() mutable {
       worker->decoding = false;
       on_message(worker, std::move(message));
     });
@@ -271,7 +270,7 @@ std::shared_ptr<SqlProcess> Sql::end_statement(const Worker& worker, SqlProcess:
   if (!worker.sent || worker.connection.empty()) return nullptr;
   auto order = worker.order;
   order.end = worker.connection;
-  auto process = SqlProcess::start(core_.context, std::move(order), {}, std::move(then));
+  auto process = SqlProcess::start(parts_.context, std::move(order), {}, std::move(then));
   if (!process) spdlog::error("SQL: a statement may go on at the database: {}", process.error().message);
   return process ? *process : nullptr;
 }
@@ -279,8 +278,8 @@ std::shared_ptr<SqlProcess> Sql::end_statement(const Worker& worker, SqlProcess:
 void Sql::finish(Worker& worker, Result<sql::Outcome> outcome) {
   const auto job = *std::exchange(worker.job, std::nullopt);
   worker.timer.cancel();
-  ++core_.metrics.statements[outcome ? "ok" : "error"];
-  core_.metrics.statement_time.add(std::chrono::steady_clock::now() - job.begun);
+  ++parts_.metrics.statements[outcome ? "ok" : "error"];
+  parts_.metrics.statement_time.add(std::chrono::steady_clock::now() - job.begun);
   if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
     spdlog::error("SQL: {}", outcome.error().message);
   }

@@ -12,19 +12,24 @@
 
 #include "base/fair_queue.hpp"
 #include "net/asio.hpp"
+#include "server/metrics/metrics.hpp"
 #include "server/requests/sql_process.hpp"
+#include "settings/settings.hpp"
 #include "sql/sql.hpp"
 #include "wire/socketio/packet.hpp"
 
 namespace smaster::server {
 
-class Core;
-
 class Sql {
  public:
   using Then = std::function<void(Result<sql::Outcome>)>;
 
-  explicit Sql(Core& core) : core_(core) {}
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    Metrics& metrics;
+  };
+  explicit Sql(const Parts& parts) : parts_(parts) {}
 
   /// Runs a statement and calls back from the context. `who`: a shard's name, empty for operators, who have
   /// workers of their own. Each who asks takes turns; unavailable when too many wait already.
@@ -80,7 +85,7 @@ class Sql {
   void finish(Worker& worker, Result<sql::Outcome> outcome);
   void release(Line& line, const std::string& who);
 
-  Core& core_;
+  const Parts parts_;
   net::asio::thread_pool decoding_{1};  ///< of large answers
   Line shards_{4, 3, socketio::kMaxAttachments};
   Line operators_{2, 2, 0};

@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <utility>
 
-#include "server/process/core.hpp"
-
 namespace smaster::server {
 
 bool is_update(std::string_view script) {
@@ -14,7 +12,7 @@ bool is_update(std::string_view script) {
 }
 
 net::Task<Result<void>> Update::run(net::OnLine on_line) {
-  const auto& settings = core_.settings;
+  const auto& settings = parts_.settings;
   if (settings.update_command.empty()) co_return Result<void>();
   if (running_) co_return fail(ErrorKind::unavailable, "an update runs already");
   const auto busy = running_.begin();
@@ -35,7 +33,7 @@ net::Task<Result<void>> Update::run(net::OnLine on_line) {
     on_line(from, line);
   };
   auto started = program;
-  const auto ended = co_await net::run_program(core_.context, std::move(started), std::move(log));
+  const auto ended = co_await net::run_program(parts_.context, std::move(started), std::move(log));
   if (!ended) co_return ended.error();
   if (!ended->ok()) {
     co_return fail(ErrorKind::internal, program.command.front() + " ended with " + ended->text(program));

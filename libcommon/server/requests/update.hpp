@@ -7,10 +7,9 @@
 
 #include "net/program.hpp"
 #include "net/task_scope.hpp"
+#include "settings/settings.hpp"
 
 namespace smaster::server {
-
-class Core;
 
 /// What shards are asked to run; the original's.
 inline constexpr std::string_view kUpdateScript = "this.runBotUpdate()";
@@ -19,14 +18,18 @@ inline constexpr std::string_view kUpdateScript = "this.runBotUpdate()";
 
 class Update {
  public:
-  explicit Update(Core& core) : core_(core) {}
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+  };
+  explicit Update(const Parts& parts) : parts_(parts) {}
 
   /// Runs the command, if one is configured; each line of its output is logged and handed on. An error says
   /// that it cannot be started, has failed, or runs already.
   net::Task<Result<void>> run(net::OnLine on_line);
 
  private:
-  Core& core_;
+  const Parts parts_;
   net::Busy running_;
 };
 

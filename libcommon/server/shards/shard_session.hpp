@@ -1,34 +1,72 @@
-// One shard's connection: its events and what it is asked. Events that mean more than bookkeeping are in
-// files of their own.
+// One shard's connection: what is sent on it, and who waits for an answer. What its events mean is told to
+// the rooms above.
 #pragma once
 
 #include <spdlog/common.h>
 
 #include <functional>
+#include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "net/socketio_upper.hpp"
-#include "server/requests/eval.hpp"
-#include "server/shards/reservation.hpp"
+#include "records/holder.hpp"
+#include "server/cluster/leadership.hpp"
+#include "server/keys/master_proof.hpp"
+#include "server/shards/directory.hpp"
 
 namespace smaster::server {
 
-class Core;
-class MasterProof;
-struct Shard;
+/// Who decides over sessions, and hears what comes.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+
+  /// Why an agent may not have its shard's place; `refuse` also remembers that it asked.
+  [[nodiscard]] virtual std::optional<std::string> refusal(const ShardName& name,
+                                                           const fleet::Holder& claimant) = 0;
+  [[nodiscard]] virtual std::optional<std::string> refuse(const ShardSession& session,
+                                                          const fleet::Holder& claimant) = 0;
+  /// The session takes its shard's place; an error says why it must not.
+  [[nodiscard]] virtual Result<void> attach(ShardSession& session, Reservation reservation,
+                                            fleet::Holder claimant) = 0;
+  /// What its shard can take: shard ids a process, and on which host.
+  virtual void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
+                          const std::string& kind) = 0;
+  /// The proof that this shard can verify, as far as is known; whether it took it shows by whether it stays.
+  [[nodiscard]] virtual MasterProof& proof_for(const ShardName& name) = 0;
+  virtual void took_proof(const ShardName& name, const MasterProof& proof) = 0;
+  virtual void refused_proof(const ShardName& name, const MasterProof& proof) = 0;
+  /// It has our proof: it may be told its id.
+  virtual void joined(ShardSession& session) = 0;
+  /// Nothing comes from it any more.
+  virtual void detach(ShardSession& session) = 0;
+  /// An event of a shard that has its place.
+  virtual void event(ShardSession& session, Shard& shard, std::string_view name,
+                     std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) = 0;
+};
+
+/// What all sessions use; it outlives them.
+struct SessionContext {
+  net::asio::io_context& loop;
+  const Leadership& leadership;
+  const socketio::AssemblyBudget& assembly;
+  Directory& directory;
+  SessionHost& host;
+};
 
 class ShardSession final : public net::SocketIoUpper {
  public:
   /// What comes of a request: its arguments, or nothing when the connection ended first.
   using Answer = std::function<void(const socketio::Arguments*)>;
 
-  ShardSession(Core& core, Reservation reservation, std::string address);
+  ShardSession(const SessionContext& context, Reservation reservation, std::string address);
   ~ShardSession() override;
 
   [[nodiscard]] const ShardName& name() const { return ref_.name; }
-  /// What to keep of it over a wait (Fleet::session).
+  /// What to keep of it over a wait (Directory::session).
   [[nodiscard]] const ShardRef& ref() const { return ref_; }
   [[nodiscard]] const std::string& address() const { return address_; }
   [[nodiscard]] Instant since() const { return since_; }
@@ -49,9 +87,15 @@ class ShardSession final : public net::SocketIoUpper {
   void forget(socketio::AckId id) { pending_.erase(id); }
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
+  /// The error of an ack, or null; nothing where none is wanted, or the session is about to end.
+  void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
+  /// Whether answers still reach it.
+  [[nodiscard]] bool is_open() const { return open_; }
   /// Ends the session, and tells who waits for an answer: in a turn of their own, but however long the client
   /// takes to notice.
   void close();
+  /// A line of the log about this shard.
+  void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
 
   // net::Upper
   void opened(net::Link& link, Instant now) override;
@@ -72,33 +116,10 @@ class ShardSession final : public net::SocketIoUpper {
  private:
   socketio::AckId ask(std::shared_ptr<const std::string> payload,
                       const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
-  void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
   void fail_pending();
   void left();
-  void on_identify(Shard& shard, std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_login(Shard& shard, const socketio::Arguments& arguments);
-  /// The error of an ack, or null.
-  void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
-  /// Room for a question of so many bytes; where there is none it is answered, with why.
-  [[nodiscard]] std::shared_ptr<void> room_for(std::size_t bytes, std::optional<socketio::AckId> ack_id);
-  /// What a question to other shards is answered with, while there is a place for one more; else nothing, and
-  /// that is the answer.
-  [[nodiscard]] std::optional<OnBroadcast> answer_with_result(std::optional<socketio::AckId> ack_id);
-  void on_broadcast(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
-                    Question (*question)(std::string_view));
-  void on_respawn_all(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_write_file(std::optional<socketio::AckId> ack_id, socketio::Arguments arguments);
-  void on_get_file(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  /// Runs it and answers with its outcome, if the shard is still there.
-  void answer_after(std::optional<socketio::AckId> ack_id, std::string what, net::Task<Result<void>> task);
-  static net::Task<> carry_out(Core& core, ShardRef ref, std::optional<socketio::AckId> ack_id,
-                               std::string what, net::Task<Result<void>> task);
-  void on_reboot(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_send_sql(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments);
-  void on_send_message(std::optional<socketio::AckId> ack_id, const socketio::Arguments& arguments,
-                       ShardId from);
 
-  Core& core_;
+  const SessionContext& context_;
   const ShardRef ref_;
   std::optional<Reservation> reservation_;  ///< until it is attached
   std::string address_;
@@ -109,7 +130,7 @@ class ShardSession final : public net::SocketIoUpper {
   bool agent_ = false;
   socketio::AckId next_id_ = 0;
   std::unordered_map<socketio::AckId, Answer> pending_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for answers that come after this object
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for a proof that comes after this object
 };
 
 }  // namespace smaster::server

@@ -7,7 +7,6 @@
 
 #include "json/json.hpp"
 #include "server/fairness/slices.hpp"
-#include "server/process/core.hpp"
 
 namespace smaster::server {
 namespace {
@@ -26,29 +25,30 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
 
 }  // namespace
 
-net::Task<Result<std::string>> history_member(Core& core, ShardName name, Time since, std::string who) {
-  auto turn = co_await core.history_turns.take(who);
+net::Task<Result<std::string>> history_member(const HistoryParts& parts, ShardName name, Time since,
+                                              std::string who) {
+  auto turn = co_await parts.turns.take(who);
   if (!turn) co_return fail(ErrorKind::unavailable, "too many wait for the history");
-  const auto samples = co_await core.fleet.history(name, since);
+  const auto samples = co_await parts.history.read(name, since);
   turn.give_back();
   if (!samples) co_return samples.error();
-  co_return co_await net::run_in(core.rendering, [&] { return member_text(name, *samples, since); });
+  co_return co_await net::run_in(parts.rendering, [&] { return member_text(name, *samples, since); });
 }
 
-control::Pieces history_pieces(Core& core, std::vector<ShardName> names, Time since) {
+control::Pieces history_pieces(const HistoryParts& parts, std::vector<ShardName> names, Time since) {
   struct State {
-    Core& core;
+    const HistoryParts& parts;
     std::vector<ShardName> names;
     Time since;
     std::size_t next = 0;
   };
-  const auto state = std::make_shared<State>(State{core, std::move(names), since});
+  const auto state = std::make_shared<State>(State{parts, std::move(names), since});
   return [state]() -> net::Task<Result<std::string>> {
     const auto n = state->next++;
     if (n > state->names.size()) co_return std::string();
     if (n == state->names.size()) co_return std::string(n == 0 ? "{}" : "}");
     const auto& name = state->names[n];
-    auto member = co_await history_member(state->core, name, state->since, kForOperators);
+    auto member = co_await history_member(state->parts, name, state->since, kForOperators);
     if (!member) {
       spdlog::error("history of shard {}: {}", name.str(), member.error().message);
       co_return member.error();

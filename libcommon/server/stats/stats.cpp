@@ -8,14 +8,13 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/fairness/slices.hpp"
-#include "server/process/core.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
 
 namespace {
 
-/// All that Fleet::state may say of a shard.
+/// All that Plans::state may say of a shard.
 constexpr std::string_view kShardStates[] = {"running", "logging in", "starting", "queued",  "spare",
                                              "new",     "silent",     "deaf",     "hung",    "disconnected",
                                              "refused", "crashing",   "parked",   "offline", "dead"};
@@ -44,38 +43,39 @@ boost::json::object to_json(const fleet::Progress& progress) {
       {"up", progress.up}, {"placed", progress.placed}, {"moving", progress.moving}, {"old", progress.old}};
 }
 
-boost::json::object reshard_json(Core& core) {
-  const auto progress = core.fleet.progress();
-  if (progress.old == 0 && !core.fleet.rebalancing()) return {};
+boost::json::object reshard_json(const StatsParts& parts) {
+  const auto progress = parts.plans.progress();
+  if (progress.old == 0 && !parts.plans.rebalancing()) return {};
   auto object = to_json(progress);
-  object["count"] = core.fleet.goal().value;
-  object["strategy"] = fleet::to_string(core.fleet.target().strategy);
+  object["count"] = parts.directory.goal().value;
+  object["strategy"] = fleet::to_string(parts.goal.target().strategy);
   object["spares"] = progress.spares;
-  object["rebalancing"] = core.fleet.rebalancing();
+  object["rebalancing"] = parts.plans.rebalancing();
   return object;
 }
 
-void ShardCounts::add(const Core& core, const Shard& shard, std::string_view state) {
+void ShardCounts::add(const StatsParts& parts, const Shard& shard, std::string_view state) {
   if (shard.info.is_master) return;
   ++known;
   ++states[state];
   current += shard.connected ? 1 : 0;
   registered += shard.info.registered() ? 1 : 0;
-  const bool right = state == "running" && shard.info.goal.count == core.fleet.goal();
+  const bool right = state == "running" && shard.info.goal.count == parts.directory.goal();
   configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
 }
 
-net::Task<ShardCounts> count_shards(Core& core, Slice& slice) {
+net::Task<ShardCounts> count_shards(const StatsParts& parts, Slice& slice) {
   ShardCounts counts;
-  co_await in_slices(core.fleet.shards(), slice, [&core, &counts](const auto& entry) {
-    counts.add(core, entry.second, core.fleet.state(entry.second));
+  co_await in_slices(parts.directory.shards(), slice, [&parts, &counts](const auto& entry) {
+    counts.add(parts, entry.second, parts.plans.state(entry.second));
   });
   co_return counts;
 }
 
-boost::json::object counts_json(Core& core, const ShardCounts& counts, std::optional<std::size_t> clients) {
-  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - core.started);
-  boost::json::object object{{"goal", core.fleet.goal().value},
+boost::json::object counts_json(const StatsParts& parts, const ShardCounts& counts,
+                                std::optional<std::size_t> clients) {
+  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - parts.started);
+  boost::json::object object{{"goal", parts.directory.goal().value},
                              {"current", counts.current},
                              {"known", counts.known},
                              {"registered", counts.registered},
@@ -87,11 +87,11 @@ boost::json::object counts_json(Core& core, const ShardCounts& counts, std::opti
   }
   object["states"] = std::move(states);
   if (clients) object["clients"] = *clients;
-  if (auto trouble = core.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
+  if (auto trouble = parts.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
   object["uptime_ms"] = uptime.count();
-  if (const auto reshard = reshard_json(core); !reshard.empty()) object["reshard"] = reshard;
+  if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
   // Only where Discord was asked: otherwise nobody waits.
-  const auto& queue = core.fleet.identify();
+  const auto& queue = parts.sender.identify();
   if (queue.limits()) object["identify"] = identify_json(queue, *queue.limits(), net::fleet_clock());
   return object;
 }
@@ -105,12 +105,12 @@ bool is_duplicate(const Shard& shard) {
 
 }  // namespace
 
-boost::json::object row_json(const Core& core, const Shard& shard, bool stats) {
+boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool stats) {
   auto row = fleet::to_json(shard.info);
-  row["state"] = core.fleet.state(shard);
+  row["state"] = parts.plans.state(shard);
   row["connected"] = shard.connected;
   row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
-  if (const auto until = shard.parked ? core.fleet.parked_until(shard) : std::nullopt) {
+  if (const auto until = shard.parked ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
   }
   row["duplicate"] = is_duplicate(shard);
@@ -133,8 +133,8 @@ std::string open_text(const boost::json::object& object) {
   return text;
 }
 
-void append_row(std::string& out, const Core& core, const Shard& shard) {
-  out.append(open_text(row_json(core, shard, false))).append("\"stats\":");
+void append_row(std::string& out, const StatsParts& parts, const Shard& shard) {
+  out.append(open_text(row_json(parts, shard, false))).append("\"stats\":");
   out.append(shard.status ? fleet::to_text(*shard.status) : "null") += '}';
 }
 
@@ -181,14 +181,14 @@ std::optional<double> figure(const Shard& shard, control::Figure what) {
 /// A walk over the shards that writes a text for each, in pieces.
 class Rows {
  public:
-  explicit Rows(Core& core) : core_(core) {}
+  explicit Rows(const StatsParts& parts) : parts_(parts) {}
 
   /// Appends `each(out, shard)` until the piece is full; true when all shards are written.
   template <class Each>
   net::Task<bool> fill(std::string& out, Slice& slice, Each each) {
     const auto go_on = [&] { return !slice.over() && out.size() < kPieceBytes; };
     const auto write = [&](const auto& entry) { each(out, entry.second); };
-    while (!walk_.over(core_.fleet.shards(), write, go_on)) {
+    while (!walk_.over(parts_.directory.shards(), write, go_on)) {
       if (out.size() >= kPieceBytes) co_return false;
       co_await slice.next();
     }
@@ -197,15 +197,15 @@ class Rows {
   }
 
  private:
-  Core& core_;
+  const StatsParts& parts_;
   Walk<ShardName> walk_;
 };
 
 /// What an answer in pieces has written so far.
 struct Written {
-  Written(Core& core_, std::size_t clients_) : core(core_), clients(clients_), rows(core_) {}
+  Written(const StatsParts& parts_, std::size_t clients_) : parts(parts_), clients(clients_), rows(parts_) {}
 
-  Core& core;
+  const StatsParts& parts;
   const std::size_t clients;
   Rows rows;
   std::size_t part = 0;
@@ -214,21 +214,21 @@ struct Written {
 
 }  // namespace
 
-control::Pieces stats_pieces(Core& core, std::size_t clients) {
+control::Pieces stats_pieces(const StatsParts& parts, std::size_t clients) {
   enum Part : std::size_t { kCounts, kRows, kEnd };
-  return [at = std::make_shared<Written>(core, clients)]() -> net::Task<Result<std::string>> {
+  return [at = std::make_shared<Written>(parts, clients)]() -> net::Task<Result<std::string>> {
     std::string out;
     if (at->part == kEnd) co_return out;
-    Slice slice(at->core.slices, kForOperators);
+    Slice slice(at->parts.slices, kForOperators);
     co_await slice.next();
     if (at->part == kCounts) {
-      const auto counts = co_await count_shards(at->core, slice);
-      out = open_text(counts_json(at->core, counts, at->clients)) + "\"shards\":[";
+      const auto counts = co_await count_shards(at->parts, slice);
+      out = open_text(counts_json(at->parts, counts, at->clients)) + "\"shards\":[";
       at->part = kRows;
     }
     const bool all = co_await at->rows.fill(out, slice, [&at](std::string& row, const Shard& shard) {
       if (std::exchange(at->any, true)) row += ',';
-      append_row(row, at->core, shard);
+      append_row(row, at->parts, shard);
     });
     if (all) {
       out += "]}";
@@ -238,16 +238,16 @@ control::Pieces stats_pieces(Core& core, std::size_t clients) {
   };
 }
 
-control::Pieces prometheus_pieces(Core& core, std::size_t clients) {
-  return [at = std::make_shared<Written>(core, clients)]() -> net::Task<Result<std::string>> {
+control::Pieces prometheus_pieces(const StatsParts& parts, std::size_t clients) {
+  return [at = std::make_shared<Written>(parts, clients)]() -> net::Task<Result<std::string>> {
     std::string out;
     const auto gauges = control::shard_gauges();
     if (at->part > gauges.size()) co_return out;
-    Slice slice(at->core.slices, kForStrangers);
+    Slice slice(at->parts.slices, kForStrangers);
     co_await slice.next();
     if (at->part == 0) {
-      const auto counts = co_await count_shards(at->core, slice);
-      out = control::totals_as_prometheus(counts_json(at->core, counts, at->clients));
+      const auto counts = co_await count_shards(at->parts, slice);
+      out = control::totals_as_prometheus(counts_json(at->parts, counts, at->clients));
       ++at->part;
     }
     // All lines of one gauge must follow each other: the shards are walked over once for each.

@@ -1,0 +1,133 @@
+#include "server/api/routes.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/object.hpp>
+#include <utility>
+
+#include "json/json.hpp"
+#include "log/log.hpp"
+#include "server/api/addressed.hpp"
+#include "server/api/eval_lines.hpp"
+#include "server/api/request.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+using control::Answer;
+using control::Call;
+using control::LineStream;
+using control::Reply;
+
+net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines, Millis timeout) {
+  const auto output = [](std::string_view from, std::string_view line) {
+    return json::serialize(bj::object{{"output", from}, {"line", line}});
+  };
+  std::size_t dropped = 0;
+  net::OnLine on_line = [lines, output, &dropped](net::Output from, std::string_view line) {
+    if (!lines->offer(output(from == net::Output::out ? "out" : "err", line))) ++dropped;
+  };
+  const auto updated = co_await parts.update.run(std::move(on_line));
+  if (dropped > 0) {
+    lines->push(output("err", "(" + std::to_string(dropped) +
+                                  " more lines were dropped: the reader of the answer is too slow)"));
+  }
+  bj::object here{{"ok", updated.has_value()}};
+  if (!updated) here["error"] = updated.error().message;
+  lines->push(json::serialize(bj::object{{"here", here}}));
+  if (!updated) {
+    lines->finish();
+    co_return;
+  }
+  eval_to_lines(parts.evals, lines, Question::eval(kUpdateScript), parts.directory.all_ids(), timeout);
+}
+
+}  // namespace
+
+/// {"what": "bots" | "programs" | "all" | "master", and of the first two who is addressed}.
+net::Task<Answer> post_reboot(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  auto ids = co_await addressed(context.parts.stats, *body);
+  if (!ids) co_return control::error_reply(ids.error());
+  std::string what = "bots";
+  json::read(*body, "what", what);
+  Reboot request;
+  if (what == "bots") {
+    request = {Reboot::What::bots, std::move(*ids)};
+  } else if (what == "programs") {
+    request = {Reboot::What::programs, std::move(*ids)};
+  } else if (what == "all" || what == "master") {
+    request.what = what == "all" ? Reboot::What::all : Reboot::What::master;
+  } else {
+    co_return usage("\"what\" is bots, programs, all or master");
+  }
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
+  const auto rebooted = co_await reboot(context.parts.reboot, std::move(request));
+  Slice slice(context.parts.slices, kForOperators);
+  co_await slice.next();
+  for (const auto& shard : rebooted) {
+    if (slice.over()) co_await slice.next();
+    bj::object line{{"shard", shard.id.value},
+                    {"name", name_value(shard.name)},
+                    {"state", shard.told ? "sent" : "missing"}};
+    if (!shard.told) line["error"] = shard.name ? "not connected" : "no shard has this id";
+    lines->push(json::serialize(line));
+  }
+  lines->finish();
+  co_return lines;
+}
+
+/// {"statement": "…"}; {columns, rows} or {affectedRows, insertId, changedRows}, blobs as base64.
+net::Task<Answer> post_sql(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  std::string statement;
+  if (body) json::read(*body, "statement", statement);
+  if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
+  std::optional<Result<sql::Outcome>> outcome;
+  net::Timer done(context.parts.context.get_executor(), net::Timer::time_point::max());
+  context.parts.sql.run("", std::move(statement), sql::Access::write, [&](Result<sql::Outcome> ran) {
+    outcome = std::move(ran);
+    done.cancel();
+  });
+  boost::system::error_code ignored;
+  co_await done.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  if (!*outcome) co_return control::error_reply(outcome->error());
+  const auto& text = (*outcome)->json;  // operators get blobs as base64
+  if ((*outcome)->columns.empty()) co_return Reply{200, text};
+  std::string columns;
+  for (const auto& column : (*outcome)->columns)
+    columns += (columns.empty() ? "" : ",") + json::quote(column);
+  std::string json = R"({"columns":[)" + columns + R"(],"rows":)" + text + '}';
+  co_return Reply{200, std::move(json)};
+}
+
+/// {"timeout_ms": …}; lines {"output": "out" | "err", "line"} of the command here, {"here": {"ok",
+/// "error"?}}, then an eval's.
+Answer post_update(ControlContext& context, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  const auto timeout = milliseconds(*body, "timeout_ms", context.parts.settings.update_timeout);
+  if (!timeout) return control::error_reply(timeout.error());
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
+  context.parts.tasks.spawn("update", update(context.parts, lines, *timeout), [lines] { lines->finish(); });
+  return lines;
+}
+
+Answer get_log_level(ControlContext&, const Call&) { return json_reply(bj::object{{"level", log::level()}}); }
+
+/// {"level": …}: until it is changed again, or the settings say another.
+Answer post_log_level(ControlContext&, const Call& call) {
+  const auto body = body_object(call);
+  if (!body) return control::error_reply(body.error());
+  std::string text;
+  json::read(*body, "level", text);
+  const auto level = log::parse_level(text);
+  if (!level) return usage("\"level\" is debug, info, warn or error");
+  spdlog::set_level(*level);
+  return json_reply(bj::object{{"level", text}});
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,75 @@
+#include "server/api/eval_lines.hpp"
+
+#include <boost/json/array.hpp>
+#include <utility>
+
+#include "json/json.hpp"
+#include "server/api/request.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+
+std::string eval_line(const EvalAnswer& answer) {
+  auto json = answer.json;
+  if (!answer.attachments.empty()) {
+    auto inlined = socketio::inline_attachments(json, answer.attachments);
+    json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
+  }
+  // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
+  std::string shards;
+  if (answer.shards.size() > 1) {
+    for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);
+    shards = R"(,"shards":[)" + shards + ']';
+  }
+  return R"({"shard":)" + std::to_string(answer.shard.value) + shards +
+         (answer.kind == EvalAnswer::Kind::missing ? R"(,"missing":true)" : "") + R"(,"name":)" +
+         json::serialize(name_value(answer.name)) +
+         (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") + json + '}';
+}
+
+}  // namespace
+
+void eval_to_lines(Evals& evals, const std::shared_ptr<control::LineStream>& lines, Question question,
+                   const std::vector<ShardId>& ids, Millis timeout) {
+  struct Counts {
+    std::int64_t answered = 0, failed = 0;
+    bj::array missing;
+
+    void add(const EvalAnswer& answer) {
+      if (answer.kind == EvalAnswer::Kind::result) ++answered;
+      if (answer.kind == EvalAnswer::Kind::error) ++failed;
+      if (answer.kind != EvalAnswer::Kind::missing) return;
+      for (const auto id : answer.shards) missing.push_back(id.value);
+    }
+  };
+  auto counts = std::make_shared<Counts>();
+  const auto eval = Eval::start(
+      evals, std::move(question), ids, timeout,
+      [lines, counts](const EvalAnswer& answer) {
+        auto line = eval_line(answer);
+        const auto size = line.size();
+        if (lines->offer(std::move(line))) {
+          counts->add(answer);
+          return;
+        }
+        auto lost = answer;
+        lost.kind = EvalAnswer::Kind::error;
+        lost.attachments.clear();
+        lost.json = json::quote("the answer, of " + std::to_string(size) +
+                                " bytes, was dropped: the reader of the answers is too slow");
+        counts->add(lost);
+        lines->push(eval_line(lost));
+      },
+      [lines, counts] {
+        lines->push(json::serialize(bj::object{{"end",
+                                                {{"answered", counts->answered},
+                                                 {"failed", counts->failed},
+                                                 {"missing", std::move(counts->missing)}}}}));
+        lines->finish();
+      });
+  lines->on_gone = [eval] { eval->cancel(); };
+}
+
+}  // namespace smaster::server

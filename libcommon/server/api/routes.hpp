@@ -1,0 +1,36 @@
+// The requests of the control API, apart from those in its own file: what each answers.
+#pragma once
+
+#include "server/api/control_api.hpp"
+
+namespace smaster::server {
+
+// shard_routes.cpp: who is known, and the keys
+net::Task<control::Answer> post_import(ControlContext context, control::Call call);
+net::Task<control::Answer> post_import_history(ControlContext context, control::Call call);
+net::Task<control::Answer> post_import_key(ControlContext context, control::Call call);
+control::Answer get_rotation(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_rotation(ControlContext context, control::Call call);
+net::Task<control::Answer> delete_shards(ControlContext context, control::Call call);
+
+// command_routes.cpp
+net::Task<control::Answer> post_reboot(ControlContext context, control::Call call);
+net::Task<control::Answer> post_sql(ControlContext context, control::Call call);
+control::Answer post_update(ControlContext& context, const control::Call& call);
+control::Answer get_log_level(ControlContext& context, const control::Call& call);
+control::Answer post_log_level(ControlContext& context, const control::Call& call);
+
+// file_routes.cpp
+net::Task<control::Answer> get_file(ControlContext context, control::Call call);
+net::Task<control::Answer> put_file(ControlContext context, control::Call call);
+net::Task<control::Answer> delete_file(ControlContext context, control::Call call);
+net::Task<control::Answer> post_push(ControlContext context, control::Call call);
+net::Task<control::Answer> post_fetch(ControlContext context, control::Call call);
+
+// member_routes.cpp: several servers
+net::Task<control::Answer> get_members(ControlContext context, control::Call call);
+net::Task<control::Answer> post_step_down(ControlContext context, control::Call call);
+/// Whether a request is about the server that it reaches, whoever leads.
+[[nodiscard]] bool is_local(std::string_view path);
+
+}  // namespace smaster::server

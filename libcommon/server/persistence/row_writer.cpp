@@ -1,0 +1,78 @@
+#include "server/persistence/row_writer.hpp"
+
+#include <boost/asio/redirect_error.hpp>
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+namespace asio = net::asio;
+
+constexpr std::size_t kSavedAtOnce = 200;  ///< rows, handed over in one turn of the loop
+
+}  // namespace
+
+void RowWriter::save_soon(Shard& shard) {
+  if (!std::exchange(shard.dirty, true)) dirty_.push_back(shard.info.id);
+}
+
+net::Task<Result<void>> RowWriter::save_row(ShardName name) {
+  if (!batch_) batch_ = std::make_shared<Batch>(context_.get_executor());
+  const auto batch = batch_;
+  batch->names.insert(std::move(name));
+  if (!saving_batches_) tasks_.spawn("save rows", save_batches());
+  boost::system::error_code ignored;
+  if (!batch->done) co_await batch->written.async_wait(asio::redirect_error(net::use_task, ignored));
+  co_return batch->result;
+}
+
+/// One after the other: what is asked for while one is written makes up the next, so that a thousand shards
+/// that connect at once wait for a few writes.
+net::Task<> RowWriter::save_batches() {
+  const auto busy = saving_batches_.begin();
+  while (batch_) {
+    const auto batch = std::exchange(batch_, nullptr);
+    std::vector<fleet::ShardInfo> infos;
+    for (const auto& name : batch->names) {
+      if (const auto* const shard = directory_.find(name)) infos.push_back(shard->info);
+    }
+    try {
+      batch->result = co_await store_.save(infos);
+    } catch (const std::exception& failure) {  // handshakes wait for it
+      batch->result =
+          fail(ErrorKind::internal, std::string("the registry is not written: ") + failure.what());
+    }
+    if (!batch->result) {
+      for (const auto& name : batch->names) {
+        if (auto* const shard = directory_.find(name)) save_soon(*shard);
+      }
+    }
+    batch->done = true;
+    batch->written.cancel();
+  }
+}
+
+/// So many rows at a time, each handed over in the turn in which it was copied: no older row of a shard comes
+/// behind a newer one.
+net::Task<Result<void>> RowWriter::flush() {
+  Result<void> written;
+  // Those of now, not those who come meanwhile; and the last flush of a server that ends may take some of
+  // them.
+  for (auto left = dirty_.size(); left > 0 && written;) {
+    std::vector<fleet::ShardInfo> infos;
+    for (; left > 0 && !dirty_.empty() && infos.size() < kSavedAtOnce; --left) {
+      auto* const shard = directory_.find(dirty_.front());
+      dirty_.pop_front();
+      if (shard != nullptr && std::exchange(shard->dirty, false)) infos.push_back(shard->info);
+    }
+    if (infos.empty()) break;
+    written = co_await store_.save(infos);
+    if (written) continue;
+    for (const auto& info : infos) {
+      if (auto* const shard = directory_.find(info.id)) save_soon(*shard);
+    }
+  }
+  co_return written;
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,46 @@
+#include "server/persistence/status_history.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "net/clock.hpp"
+
+namespace smaster::server {
+
+Time StatusHistory::oldest() const { return net::wall_clock() - settings_.history_length; }
+
+void StatusHistory::add(Shard& shard, const fleet::ShardStatus& status) {
+  if (shard.past == nullptr) shard.past = &recent_.of(shard.info.id);
+  recent_.add(*shard.past, status, net::wall_clock());
+}
+
+net::Task<Result<std::vector<fleet::Sample>>> StatusHistory::read(ShardName name, Time since) {
+  since = std::max(since, oldest());
+  // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
+  auto held = recent_.held(name);
+  co_return co_await store_.with_history(
+      [&](store::HistoryStore& past) -> Result<std::vector<fleet::Sample>> {
+        auto blocks = past.load_history(name, since);
+        if (!blocks) return blocks.error();
+        std::erase_if(*blocks, [&](const fleet::SampleBlock& saved) {
+          return std::any_of(held.begin(), held.end(),
+                             [&](const auto& block) { return block.first == saved.first; });
+        });
+        std::move(held.begin(), held.end(), std::back_inserter(*blocks));
+        return fleet::merge(*blocks, since);
+      });
+}
+
+net::Task<Result<void>> StatusHistory::import(std::vector<fleet::SampleBlock> blocks) {
+  co_return co_await store_.save_history(blocks, oldest());
+}
+
+net::Task<> StatusHistory::save(std::vector<fleet::SampleBlock> blocks, Result<void> before) {
+  if (blocks.empty()) co_return;
+  const auto oldest = this->oldest();
+  if (before) before = co_await store_.save_history(blocks, oldest);
+  if (!before) recent_.put_back(std::move(blocks));
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,95 @@
+#include "server/planning/goal.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+std::string setting_text(const Settings& settings) {
+  return settings.count_auto ? "auto" : std::to_string(settings.count.value);
+}
+
+}  // namespace
+
+void Goal::set(Target target) {
+  target_ = std::move(target);
+  directory_.set_goal(target_.count);
+}
+
+void Goal::rebalance() { set_plan_settings(true); }
+
+void Goal::set_plan_settings(bool rebalance) {
+  auto s = plans_.plan_settings();
+  s.goal = target_.count;
+  s.strategy = target_.strategy;
+  s.auto_generate = settings_.auto_generate;
+  s.max_down = settings_.reshard_max_down;
+  s.login_patience = settings_.login_patience;
+  s.gateway_patience = settings_.gateway_patience;
+  s.rebalance = s.rebalance || settings_.rebalance || rebalance;
+  s.patience.request_reboot_after = settings_.request_reboot_after;
+  s.patience.expect_reboot_after = settings_.expect_reboot_after;
+  s.patience.assume_dead_after = settings_.assume_dead_after;
+  plans_.set(s);
+}
+
+fleet::Strategy Goal::strategy_for(ShardCount count) const {
+  if (settings_.reshard_strategy) return *settings_.reshard_strategy;
+  return plans_.progress().spares >= count.value ? fleet::Strategy::blue_green : fleet::Strategy::rolling;
+}
+
+Target Goal::ask_for(ShardCount count, std::optional<fleet::Strategy> strategy) const {
+  return {count, strategy.value_or(strategy_for(count)), setting_text(settings_), true};
+}
+
+net::Task<Result<void>> Goal::retarget(Target target) {
+  auto saved = co_await save(target);
+  if (!saved) co_return saved;
+  set(std::move(target));
+  set_plan_settings();
+  co_return saved;
+}
+
+/// The goal is what the settings or Discord say, unless an operator said otherwise since they were changed.
+void Goal::follow_settings() {
+  const auto setting = setting_text(settings_);
+  const bool overruled = target_.by_operator && target_.setting == setting;
+  const auto wanted = settings_.count_auto ? recommended_ : settings_.count;
+  // What Discord said before the last restart holds until it says something.
+  const bool unknown = !wanted.known() && target_.setting == setting;
+  if (!overruled && !unknown && wanted != target_.count) {
+    const bool first = !target_.count.known() || !wanted.known();
+    Target target{wanted, first ? fleet::Strategy::at_once : strategy_for(wanted), setting, false};
+    if (!first) {
+      spdlog::info("the goal goes from {} to {} shards, {}", target_.count.value, wanted.value,
+                   fleet::to_string(target.strategy));
+    }
+    set(std::move(target));
+    tasks_.spawn("save the goal", save_target(target_));
+  }
+  set_plan_settings();
+}
+
+void Goal::discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits) {
+  recommended_ = recommended;
+  const bool first = !orders_.identify().limits();
+  orders_.limit(limits);
+  if (first)
+    tasks_.spawn("tell all anew",
+                 sender_.tell_all_anew());  // from now on agents ask before they restart a bot
+  sender_.deliver_later();
+  follow_settings();
+}
+
+net::Task<Result<void>> Goal::save(Target target) {
+  auto text = to_text(target);
+  auto saved = co_await store_.save_note(kTargetNote, std::move(text));
+  if (!saved) spdlog::error("{}: the goal would be forgotten with a restart", saved.error().message);
+  co_return saved;
+}
+
+net::Task<> Goal::save_target(Target target) { (void)co_await save(std::move(target)); }
+
+}  // namespace smaster::server

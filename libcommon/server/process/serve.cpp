@@ -1,0 +1,71 @@
+#include "server/process/serve.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "base/file.hpp"
+#include "server/keys/key_files.hpp"
+#include "server/process/server.hpp"
+#include "server/process/stores.hpp"
+#include "server/requests/mail.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// Holds the state folder against a second server; the lock goes with the process, however it ends.
+Result<int> lock_folder(const std::filesystem::path& folder) {
+  const auto path = (folder / "lock").string();
+  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0 && (errno == EROFS || errno == ENOSPC)) fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return fail(ErrorKind::cannot_create, "cannot open " + path + ": " + std::strerror(errno));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    ::close(fd);
+    return fail(ErrorKind::cannot_create, "another server uses the state folder " + folder.string() +
+                                              "; stop it, or give this one another state_dir");
+  }
+  return fd;
+}
+
+/// As many descriptors as we may have: every shard needs one.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+}  // namespace
+
+Result<Ended> serve(ServeOptions options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  raise_descriptor_limit();
+  const auto folder = options.settings.state_dir;
+  if (auto made = make_private_folder(folder); !made) return made.error();
+  const auto lock = lock_folder(folder);
+  if (!lock) return lock.error();
+  // Configs that were on their way by mail when the last server ended.
+  std::error_code ignored;
+  std::filesystem::remove_all(folder / kMailFolder, ignored);
+  auto sockets = inherited_sockets();
+  bool hold_back = false;
+  while (true) {
+    auto signer = load_keys(folder);
+    if (!signer) return signer.error();
+    auto stores = open_stores(options.settings);
+    if (!stores) return stores.error();
+    Server server(options, std::move(*stores), std::move(*signer));
+    auto ended = server.run(std::move(sockets), hold_back);
+    if (!ended || !ended->again) return ended;
+    hold_back = ended->handed_over;
+    if (auto fresh = options.reload()) options.settings = std::move(*fresh);
+    sockets = std::move(*ended->restart);
+  }
+}
+
+}  // namespace smaster::server

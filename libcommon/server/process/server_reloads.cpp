@@ -1,0 +1,159 @@
+// What the server reads again while it runs: settings, certificate, keys; and signals.
+#include "server/process/server.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <utility>
+
+#include "log/log.hpp"
+#include "net/stream.hpp"
+#include "server/keys/key_files.hpp"
+#include "settings/containment.hpp"
+
+namespace smaster::server {
+namespace {
+
+/// Field by field; returns how many take effect.
+std::size_t say_changes(const std::vector<SettingText>& before, const std::vector<SettingText>& wanted,
+                        const std::vector<SettingText>& taken) {
+  std::size_t changes = 0;
+  for (std::size_t i = 0; i < before.size(); ++i) {
+    if (wanted[i].value == before[i].value) continue;
+    const auto change = before[i].secret ? before[i].key + " has changed"
+                                         : before[i].key + ": " + before[i].value + " -> " + wanted[i].value;
+    if (taken[i].value == wanted[i].value) {
+      ++changes;
+      spdlog::info("setting {}", change);
+    } else {
+      spdlog::warn("setting {} takes effect with a restart, \"smaster reboot --master\"", change);
+    }
+  }
+  return changes;
+}
+
+}  // namespace
+
+void Server::wait_for_signals() {
+  signals_.async_wait([this](boost::system::error_code error, int signal) {
+    if (!error) stop(signal == SIGINT ? "interrupted" : "terminated");
+  });
+  wait_for_hangup();
+}
+
+void Server::wait_for_hangup() {
+  hangup_.async_wait([this](boost::system::error_code error, int) {
+    if (error) return;
+    reload_all();
+    wait_for_hangup();
+  });
+}
+
+/// The certificate for connections that come from now on; those that there are keep theirs.
+Result<void> Server::set_tls(const Settings& settings) {
+  if (settings.tls_certificate.empty()) {
+    listener_.set_tls(nullptr);
+    return {};
+  }
+  auto tls = net::server_tls_context(settings.tls_certificate, settings.tls_key);
+  if (!tls) return fail(tls.error().kind, "TLS: " + tls.error().message);
+  listener_.set_tls(std::move(*tls));
+  return {};
+}
+
+/// A renewal brings two files, one after the other: between them they do not fit, which is said and waited
+/// out.
+void Server::reload_certificate() {
+  if (const auto tls = set_tls(wiring_.settings); !tls) {
+    spdlog::warn("{}; the old certificate stays", tls.error().message);
+  } else {
+    spdlog::info("the TLS certificate was read again");
+  }
+}
+
+/// All that can be read again is.
+void Server::reload_all() {
+  reload();
+  if (!wiring_.settings.tls_certificate.empty()) reload_certificate();
+  discord_.settings_changed();
+  reload_keys();
+}
+
+void Server::reload() {
+  auto fresh = reload_();
+  if (!fresh) {
+    spdlog::error("{}; the old settings stay", fresh.error().message);
+    return;
+  }
+  if (const auto tls = set_tls(*fresh); !tls) {
+    spdlog::error("{}; the old settings stay", tls.error().message);
+    return;
+  }
+  const auto wanted = describe(*fresh);
+  auto& now = wiring_.settings;
+  fresh->address = now.address;
+  fresh->port = now.port;
+  fresh->path = now.path;
+  fresh->state_dir = now.state_dir;
+  fresh->control_socket = now.control_socket;
+  fresh->control_group = now.control_group;
+  fresh->max_payload = now.max_payload;
+  fresh->dashboard.address = now.dashboard.address;
+  fresh->dashboard.port = now.dashboard.port;
+  const auto changes = say_changes(describe(now), wanted, describe(*fresh));
+  if (changes == 0) {
+    spdlog::info("settings reloaded, nothing has changed");
+    return;
+  }
+  const bool other_log = fresh->log_format != now.log_format || fresh->log_level != now.log_level;
+  now = std::move(*fresh);
+  if (other_log) log::set_up(now.log_format, *log::parse_level(now.log_level));
+  admission_.settings_changed();
+  dashboard_.settings_changed();
+  name_kept_files();
+  if (leads_ || !candidacy_) wiring_.settings_changed();  // else they count when it leads
+  discord_.settings_changed();
+  watch_files();
+  spdlog::info("settings reloaded, the goal is {} shards", wiring_.directory.goal().value);
+}
+
+void Server::reload_keys() {
+  const auto path = wiring_.settings.state_dir / kPrivateKeyFile;
+  auto signer = read_keys(path);
+  if (!signer) {
+    spdlog::error("{}; the old keys stay", signer.error().message);
+    return;
+  }
+  if (signer->public_pem() == wiring_.proof.public_pem()) return;
+  if (auto written = write_public_key(wiring_.settings.state_dir, *signer); !written) {
+    spdlog::error("{}", written.error().message);
+  }
+  wiring_.proof.set(std::move(*signer));
+  spdlog::warn(
+      "the master's key pair has changed: shards whose configs have the old one will refuse this master");
+}
+
+void Server::name_kept_files() {
+  for (const auto& note : project_dir_notes(wiring_.settings, config_)) spdlog::warn("{}", note);
+}
+
+void Server::watch_files() {
+  const auto& settings = wiring_.settings;
+  std::vector<std::filesystem::path> files{settings.state_dir / kPrivateKeyFile};
+  if (!config_.empty()) files.push_back(config_);
+  for (const auto& file : {settings.token_file, settings.tls_certificate, settings.tls_key}) {
+    if (!file.empty()) files.push_back(file);
+  }
+  watch_.watch(files);
+}
+
+void Server::file_changed(const std::filesystem::path& file) {
+  if (file == config_) reload();
+  if (file == wiring_.settings.token_file) {
+    spdlog::info("the token file {} has changed", file.string());
+    discord_.settings_changed();
+  }
+  if (file == wiring_.settings.state_dir / kPrivateKeyFile) reload_keys();
+  if (file == wiring_.settings.tls_certificate || file == wiring_.settings.tls_key) reload_certificate();
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,22 @@
+// The stores that the settings name.
+#pragma once
+
+#include <memory>
+
+#include "base/result.hpp"
+#include "settings/settings.hpp"
+#include "store/election.hpp"
+#include "store/store.hpp"
+
+namespace smaster::server {
+
+/// Where everything is kept. Without an election this server stands alone.
+struct Stores {
+  std::shared_ptr<store::Store> registry;
+  std::shared_ptr<store::HistoryStore> history;
+  std::unique_ptr<store::Election> election;
+};
+
+[[nodiscard]] Result<Stores> open_stores(const Settings& settings);
+
+}  // namespace smaster::server

@@ -1,0 +1,109 @@
+#include "server/process/wiring.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace smaster::server {
+namespace {
+
+/// Bytes of packets whose attachments are still to come: two of the largest of one key, or 64 MiB; four times
+/// that of all.
+socketio::AssemblyBudget::Limits assembly_limits(std::size_t max_payload) {
+  const auto each = std::max<std::size_t>(2 * (socketio::kMaxAttachments + 1) * max_payload, 64u << 20);
+  return {each, 4 * each};
+}
+
+}  // namespace
+
+Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store& store_,
+               store::HistoryStore& past_, crypto::Signer signer)
+    : context(context_),
+      settings(std::move(settings_)),
+      assembly(assembly_limits(settings.max_payload)),
+      proof(context_, signatures, std::move(signer)),
+      store(store_, past_),
+      fleet_tasks(context_.get_executor(), "fleet"),
+      rotation({context, settings, directory, store, proof, slow_work, signatures, slices, tasks,
+                [this] { reload_keys(); }}),
+      registrar({settings, port, directory, registration, history, rotation, proof, mail, slices, slow_work}),
+      reboot_parts{directory, sender, slices, [this] { restart(); }},
+      tasks(context_.get_executor(), "server") {
+  store.alert = attendance.alert = [this](const std::string& text) { mail.alert(text); };
+  reception.requested = [this](ShardSession& session, const Shard& shard, std::string_view name,
+                               std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments) {
+    return shard_requests.handle(session, shard, name, ack_id, arguments);
+  };
+  reception.is_there = [this](ShardSession& session) { shard_requests.is_there(session); };
+}
+
+void Wiring::start() {
+  plans.take_over();
+  goal.follow_settings();
+  plans.watch();
+  heartbeats.arm();
+  write_behind.start();
+}
+
+net::Task<> Wiring::finish(bool save) {
+  sender.finish();
+  plans.stop();
+  heartbeats.stop();
+  write_behind.stop();
+  if (save) co_await write_behind.flush();
+  co_await fleet_tasks.join();
+}
+
+void Wiring::settings_changed() {
+  if (sender.refresh_config()) fleet_tasks.spawn("tell all anew", sender.tell_all_anew());
+  goal.follow_settings();
+  heartbeats.arm();
+}
+
+Admission::Parts Wiring::admission_parts() {
+  return {context, settings, metrics, directory, rows, registration, proof, leadership, signatures, sessions};
+}
+
+Candidacy::Parts Wiring::candidacy_parts() {
+  return {context, leadership, [this] { return store.read_ahead(); }};
+}
+
+ControlParts Wiring::control_parts(net::EngineServer& engine) {
+  return {context,       settings,     started_at,    port,      tasks, slices, operators_answers,
+          directory,     registration, rotation,      registrar, stats, past,   evals,
+          respawn_parts, reboot_parts, reshard_parts, files,     sql,   update, engine};
+}
+
+Dashboard::Parts Wiring::dashboard_parts() {
+  return {context, settings, descriptors, slow_work, page_answers, stats, history};
+}
+
+HttpParts Wiring::http_parts() {
+  return {settings,
+          leadership,
+          store,
+          instance,
+          directory,
+          slices,
+          stats,
+          past,
+          metrics_answers,
+          past_answers,
+          rendering,
+          [this] {
+            const auto now = net::now();
+            const Gauges gauges{sender.identify().waiting(),
+                                sql.waiting(),
+                                mail.waiting(),
+                                files.waiting(),
+                                &descriptors,
+                                loop.longest(now),
+                                loop.busy(),
+                                loop.worked_long(),
+                                loop.stood_long(),
+                                store.trouble().empty(),
+                                leadership.held()};
+            return metrics.text(gauges);
+          }};
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,131 @@
+// All parts of the server and what each is given. Only this room, and tests, know the whole; everything in it
+// belongs to the one thread that runs the context.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "crypto/keys.hpp"
+#include "fleet/orders.hpp"
+#include "net/asio.hpp"
+#include "net/clock.hpp"
+#include "net/descriptors.hpp"
+#include "net/engine_server.hpp"
+#include "net/loop_watch.hpp"
+#include "net/task_scope.hpp"
+#include "server/admission/admission.hpp"
+#include "server/admission/attendance.hpp"
+#include "server/admission/reception.hpp"
+#include "server/admission/registration.hpp"
+#include "server/admission/rotation.hpp"
+#include "server/api/control_api.hpp"
+#include "server/api/http_api.hpp"
+#include "server/cluster/candidacy.hpp"
+#include "server/cluster/leadership.hpp"
+#include "server/dashboard/dashboard.hpp"
+#include "server/fairness/places.hpp"
+#include "server/fairness/slices.hpp"
+#include "server/keys/master_proof.hpp"
+#include "server/metrics/metrics.hpp"
+#include "server/persistence/row_writer.hpp"
+#include "server/persistence/status_history.hpp"
+#include "server/persistence/store_thread.hpp"
+#include "server/persistence/write_behind.hpp"
+#include "server/planning/goal.hpp"
+#include "server/planning/heartbeats.hpp"
+#include "server/planning/order_sender.hpp"
+#include "server/planning/plans.hpp"
+#include "server/requests/mail.hpp"
+#include "server/requests/registrar.hpp"
+#include "server/requests/shard_requests.hpp"
+#include "server/stats/history.hpp"
+#include "server/stats/stats.hpp"
+#include "settings/settings.hpp"
+#include "wire/socketio/assembly_budget.hpp"
+
+namespace smaster::server {
+
+class Wiring {
+ public:
+  Wiring(net::asio::io_context& context, Settings settings, store::Store& store, store::HistoryStore& past,
+         crypto::Signer signer);
+
+  /// Begins to command shards: planning, heartbeats and write-behind.
+  void start();
+  /// Writes what is unsaved, unless that is another server's to do, and stops; call once, at the end.
+  net::Task<> finish(bool save);
+  void settings_changed();
+
+  [[nodiscard]] Admission::Parts admission_parts();
+  [[nodiscard]] Candidacy::Parts candidacy_parts();
+  [[nodiscard]] ControlParts control_parts(net::EngineServer& engine);
+  [[nodiscard]] Dashboard::Parts dashboard_parts();
+  [[nodiscard]] HttpParts http_parts();
+
+  net::asio::io_context& context;
+  Settings settings;
+  std::filesystem::path settings_file;  ///< empty: there is none; set by the server
+  std::uint16_t port = 0;               ///< where shards connect, once listening
+  std::function<void()> reload_keys;    ///< from their files; set by the server
+  std::function<void()> restart;        ///< of this server, in place; set by it
+  const Instant started = std::chrono::steady_clock::now();
+  const Time started_at = net::wall_clock();
+  /// Another one at each start: what is proved to this run is no proof to the next.
+  const std::string instance = crypto::random_token(16);
+  net::Descriptors descriptors{context};
+  socketio::AssemblyBudget assembly;
+  net::asio::thread_pool signatures{2};  ///< milliseconds each, and shards wait for them
+  net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
+  net::asio::thread_pool rendering{1};   ///< milliseconds each: the text of answers, and compressing it
+  net::LoopWatch loop;
+  Slices slices{context};  ///< what takes long on the loop
+  // Answers under way at once; one address has a part of the strangers' at most.
+  Places operators_answers{32, 32};
+  Places page_answers{64, 64};
+  Places metrics_answers{16, 4};
+  Places past_answers{8, 2};
+  MasterProof proof;
+  Leadership leadership;
+  Metrics metrics;
+
+  // The fleet. Its tasks are declared behind all that they use, and end before it.
+  Directory directory;
+  StoreThread store;
+  RowWriter rows{context, directory, store, fleet_tasks};
+  StatusHistory history{settings, store};
+  WriteBehind write_behind{context, rows, history, fleet_tasks};
+  fleet::Orders orders{fleet::PlanSettings{}, net::fleet_clock()};
+  OrderSender sender{context, settings, directory, rows, store, orders, fleet_tasks};
+  Plans plans{context, settings, directory, store, orders, sender, fleet_tasks};
+  Goal goal{settings, directory, store, orders, sender, plans, fleet_tasks};
+  Heartbeats heartbeats{context, settings, directory, sender};
+  Attendance attendance{{settings, directory, rows, history, orders, sender, plans, heartbeats}};
+  Registration registration{
+      {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats}};
+  net::TaskScope fleet_tasks;
+
+  Rotation rotation;
+  Reception reception{{settings, metrics, attendance, rotation, sender}};
+  const SessionContext sessions{context, leadership, assembly, directory, reception};
+
+  FairSemaphore history_turns{context, 1, 256, 256};
+  const StatsParts stats{directory, goal, plans, sender, descriptors, slices, started};
+  const HistoryParts past{history, history_turns, rendering};
+
+  Evals evals{context, directory, metrics};
+  Sql sql{{context, settings, metrics}};
+  Files files{{context, settings, settings_file, directory, descriptors}};
+  Mail mail{{context, settings, tasks}};
+  Update update{{context, settings}};
+  Registrar registrar;
+  const RespawnParts respawn_parts{context, directory, sender, slices, tasks};
+  const RebootParts reboot_parts;
+  const ReshardParts reshard_parts{context, directory, plans, goal, sender, slices, rendering, tasks};
+  net::TaskScope tasks;  ///< what no part has a scope of its own for
+  Respawns respawns{respawn_parts};
+  ShardRequests shard_requests{
+      {settings, directory, metrics, tasks, evals, files, sql, update, respawns, reboot_parts}};
+};
+
+}  // namespace smaster::server

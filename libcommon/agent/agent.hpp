@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/boots.hpp"
 #include "agent/bot_life.hpp"
 #include "agent/bot_process.hpp"
 #include "agent/channel.hpp"
@@ -55,6 +56,7 @@ struct Shared {
   std::shared_ptr<net::asio::ssl::context> tls;
   const files::Folder* project = nullptr;  ///< none: no files
   const StorageGauge& storage;
+  Boots& boots;
   IdentifyServer* identify = nullptr;  ///< none: bots cannot ask by HTTP
   ProcessTree processes{};
   std::vector<std::shared_ptr<LeaderLookup>> lookups{};
@@ -72,7 +74,8 @@ class Agent final : public UplinkOwner,
                     public BotOwner,
                     public ChannelSink,
                     public LoginSink,
-                    public IdentifyOwner {
+                    public IdentifyOwner,
+                    public BootOwner {
  public:
   /// `process`: which of the shard's processes it is, from 0. `lock`: a descriptor that keeps other agents
   /// from using the same config. `introduction`: what the master is told of us.
@@ -117,6 +120,9 @@ class Agent final : public UplinkOwner,
   Logins::Ticket identify_asked(const IdentifyRequest& request, Logins::Answer answer) override;
   void identify_withdrawn(const Logins::Ticket& ticket) override { logins_.withdraw(ticket); }
   void identify_delivered(const Logins::Ticket& ticket) override;
+
+  // BootOwner
+  void may_boot() override;
 
  private:
   /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone,

@@ -38,7 +38,12 @@ void Agent::obey(BotLife::Order order) {
     case BotLife::Order::none:
       break;
     case BotLife::Order::start:
-      start_bot();
+      if (shared_.boots.enter(*this, life_.role()->first())) {
+        start_bot();
+      } else {
+        life_.defer();
+        spdlog::info("{}: the bot is started when others on this host have booted", tag());
+      }
       break;
     case BotLife::Order::ask:
       ask_to_start();
@@ -63,6 +68,11 @@ void Agent::ask_to_start() {
                     if (generation != bot_generation_) return;
                     if (answer != nullptr && !lost_master()) obey(life_.granted(now()));
                   });
+}
+
+void Agent::may_boot() {
+  if (lost_master() || life_.phase() != BotLife::Phase::queued) return shared_.boots.leave(*this);
+  obey(life_.admitted(now()));
 }
 
 void Agent::arm_life() {
@@ -145,6 +155,7 @@ void Agent::bot_exited(const std::string& how) {
   kill_timer_.cancel();
   logins_timer_.cancel();
   identify_address_.reset();
+  shared_.boots.leave(*this);
   logins_.ended(!asked_for);
   last_exit_ = how;
   stop_time_ = wall_clock();
@@ -224,6 +235,7 @@ void Agent::arm_logins() {
 
 /// What is not sent now is asked again when the master is there.
 void Agent::ask_master(ShardId id, std::uint64_t ask) {
+  shared_.boots.leave(*this);
   if (!uplink_.up()) return;
   uplink_.emit("identify",
                {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) + '}'});
@@ -237,6 +249,7 @@ void Agent::tell_master(std::string_view event, ShardId id, std::uint64_t ask, M
 }
 
 void Agent::logins_changed() {
+  if (logins_.asks()) shared_.boots.close();
   if (bot_) send_status_soon();
 }
 
@@ -266,6 +279,7 @@ void Agent::bot_hung_up() {
 
 void Agent::bot_state(BotState state) {
   ready_ = state == BotState::ready || state == BotState::resumed;
+  if (*ready_) shared_.boots.leave(*this);
   figures_due_ = true;
   send_status_soon();
 }

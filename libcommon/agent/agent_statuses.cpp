@@ -22,6 +22,7 @@ std::string_view phase_word(BotLife::Phase phase) {
     case BotLife::Phase::waiting:
       return "waiting";
     case BotLife::Phase::asking:
+    case BotLife::Phase::queued:
       return "queued";
     case BotLife::Phase::running:
       return "running";

@@ -23,8 +23,9 @@ struct LifeOptions {
 class BotLife {
  public:
   enum class Order { none, start, stop, ask };
-  /// waiting: for the pause after a death; asking: the master, when it may log in.
-  enum class Phase { idle, waiting, asking, running, stopping };
+  /// waiting: for the pause after a death; asking: the master, when it may log in; queued: until fewer bots
+  /// boot on this host.
+  enum class Phase { idle, waiting, asking, queued, running, stopping };
 
   explicit BotLife(const LifeOptions& options)
       : options_(options), backoff_(options.restart_delay, options.restart_delay_max) {}
@@ -41,6 +42,9 @@ class BotLife {
   void ask_first(bool asks) { asks_ = asks; }
   /// The master says that it may start.
   [[nodiscard]] Order granted(Instant now);
+  /// The order to start was not carried out: too many bots boot. `admitted` gives it anew.
+  void defer();
+  [[nodiscard]] Order admitted(Instant now);
   /// When tick must be called, if ever.
   [[nodiscard]] std::optional<Instant> deadline() const;
 

@@ -71,7 +71,9 @@ class Host {
       : project_(std::move(project)),
         storage_(context_, pool_, options.project_dir.value_or(std::filesystem::path())),
         identify_(context_),
-        shared_{context_, tasks_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},
+        boots_(context_),
+        shared_{context_, tasks_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr,
+                storage_, boots_},
         signals_(context_, SIGINT, SIGTERM),
         farewell_(context_.get_executor()) {}
 
@@ -130,6 +132,7 @@ class Host {
   std::optional<files::Folder> project_;
   StorageGauge storage_;
   IdentifyServer identify_;
+  Boots boots_;
   Shared shared_;
   std::vector<ConfigLock> locks_;
   std::vector<std::unique_ptr<Agent>> agents_;

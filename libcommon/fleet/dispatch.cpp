@@ -115,6 +115,10 @@ void Dispatch::follow_login(Seat& seat, const ShardStatus& status, bool first, T
   if (!limited || !status.current.bound()) return;
   if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
   if (logged_in && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
+  if (logged_in && std::exchange(seat.ready_process, status.start_time) != status.start_time && !first &&
+      !seat.asks) {
+    login_times_.add(seat.kind, now - started);
+  }
   if (first && !logged_in && !seat.asks) {
     identify_.started_elsewhere(name, status.current.ids, std::min(status.start_time, now), now);
   }
@@ -203,7 +207,7 @@ void Dispatch::remind(Seat& seat, Time now) {
   if (logs_in && !seat.told) {
     if (asks(seat) && identify_.limits()) return send(seat, info.goal, true, now);
     untold_.erase(info.id);  // the queue has it now
-    return identify_.want(info.id, info.goal.ids);
+    return want_start(seat);
   }
   if (!seat.told && !seat.respawn_due) identify_.forget(info.id);
   send(seat, info.goal, false, now);
@@ -277,7 +281,12 @@ void Dispatch::respawn(Seat& seat, Time now) {
   seat.refused = 0;
   if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
   seat.respawn_due = true;
-  identify_.want(seat.info.id, seat.info.goal.ids);
+  want_start(seat);
+}
+
+/// Its process waits for its turn.
+void Dispatch::want_start(const Seat& seat) {
+  identify_.want(seat.info.id, seat.info.goal.ids, login_times_.patience(seat.kind));
 }
 
 void Dispatch::respawn_after(Seat& seat, Millis delay) {
@@ -314,7 +323,7 @@ void Dispatch::ask_to_start(Seat& seat) {
   if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
   if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
-  identify_.want(seat.info.id, seat.info.goal.ids);
+  want_start(seat);
 }
 
 bool Dispatch::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {

@@ -9,6 +9,7 @@
 
 #include "fleet/breaker.hpp"
 #include "fleet/identify.hpp"
+#include "fleet/login_times.hpp"
 #include "fleet/planner.hpp"
 
 namespace smaster::fleet {
@@ -127,6 +128,7 @@ class Dispatch {
   void stop_for_a_moment(Seat& seat, Time now);
   void send(Seat& seat, const Role& role, bool logs_in, Time now);
   [[nodiscard]] bool tell_all(Time now, std::size_t most);
+  void want_start(const Seat& seat);
   void order_start(Seat& seat, Order::Kind kind);
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
@@ -145,6 +147,7 @@ class Dispatch {
   std::set<std::pair<Time, ShardName>> pauses_;  ///< of the parked, by their ends; also such as were let go
   std::map<ShardName, Time> unsure_;    ///< when bots that say nothing of their login are taken for logged in
   std::set<std::string> asking_kinds_;  ///< of bots: where one asks, so do the others
+  LoginTimes login_times_;
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
   Patience patience_;
   Millis gateway_patience_{180'000};

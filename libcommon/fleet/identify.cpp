@@ -32,30 +32,30 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
 
 // ---- waiting ----
 
-void IdentifyQueue::enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now) {
-  if (ids.empty()) return;
+void IdentifyQueue::enqueue(Key key, Waiting waiting) {
+  if (waiting.ids.empty()) return;
   if (const auto found = waiting_.find(key); found != waiting_.end()) {
-    if (auto& waiting = queue_.at(found->second); waiting.ids == ids) {
-      waiting.ask = ask;
-      waiting.asked = now;
+    if (auto& before = queue_.at(found->second); before.ids == waiting.ids) {
+      before = std::move(waiting);
       return;
     }
     leave(found);
   }
   const auto turns = turns_.find(key.shard);
-  const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), key};
-  queue_.emplace(place, Waiting{ids, ask, now});
+  const Place place{turns == turns_.end() ? 0 : turns->second, waiting.ids.front(), key};
+  count_waiting(waiting.ids, 1);
+  queue_.emplace(place, std::move(waiting));
   waiting_.emplace(std::move(key), place);
-  count_waiting(ids, 1);
 }
 
-void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
-  enqueue({shard, kStart}, ids, kNoAsk, {});
+void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids,
+                         std::optional<Millis> patience) {
+  enqueue({shard, kStart}, {ids, kNoAsk, {}, patience});
 }
 
 void IdentifyQueue::want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now) {
   // A permit for an earlier question may be on its way to the bot: only `forget_login` gives that back.
-  enqueue({shard, id}, {id}, ask, now);
+  enqueue({shard, id}, {{id}, ask, now, {}});
 }
 
 void IdentifyQueue::forget(const ShardName& shard) {
@@ -153,7 +153,8 @@ std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
       }
       if (key.id != kStart) asks(key.shard);
       count(static_cast<std::int64_t>(ids.size()));
-      hold(key, ids, here->second.ask, now + (key.id == kStart ? patience_ : kPermitValidity), now);
+      const auto patience = std::min(here->second.patience.value_or(patience_), patience_);
+      hold(key, ids, here->second.ask, now + (key.id == kStart ? patience : kPermitValidity), now);
     }
     const auto kind = key.id == kStart ? Turn::Kind::start : Turn::Kind::login;
     turns.push_back({kind, key.shard, ids, here->second.ask, now - here->second.asked});
@@ -215,7 +216,7 @@ IdentifyQueue IdentifyQueue::without_waiting() const {
 }
 
 void IdentifyQueue::want(const Wish& wish, Time now) {
-  enqueue({wish.shard, wish.id}, wish.ids, kNoAsk, now);
+  enqueue({wish.shard, wish.id}, {wish.ids, kNoAsk, now, {}});
 }
 
 // ---- what becomes of turns ----

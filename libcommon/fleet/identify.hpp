@@ -70,7 +70,8 @@ class IdentifyQueue {
   /// The shard's process is to start with these ids, each of which logs in; asking again changes nothing.
   /// Shards that have had the fewest turns since the queue was last empty come first, so that one that starts
   /// again and again delays no other; of these the lowest id.
-  void want(const ShardName& shard, const std::vector<ShardId>& ids);
+  /// `patience`: how long it may take until its IDENTIFY, where that is known better than for all.
+  void want(const ShardName& shard, const std::vector<ShardId>& ids, std::optional<Millis> patience = {});
   /// Its bot asks to send the IDENTIFY of `id`. `ask` numbers the shard's questions: one that was asked anew
   /// may cross the permit for the earlier one.
   void want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now);
@@ -141,6 +142,7 @@ class IdentifyQueue {
     Ids ids;
     std::uint64_t ask;
     Time asked;
+    std::optional<Millis> patience;  ///< of a start
   };
   /// A turn that was given and of which it is not yet known when it became a login.
   struct Given {
@@ -157,7 +159,7 @@ class IdentifyQueue {
   };
   using Queue = std::map<Place, Waiting>;
 
-  void enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now);
+  void enqueue(Key key, Waiting waiting);
   void leave(std::map<Key, Place>::iterator waiting);
   void leave(Queue::iterator at);
   void count_waiting(const Ids& ids, std::int32_t change);

@@ -59,6 +59,7 @@ struct Seat {
   Time turn_from = kNever;        ///< the start of the bot that its last turn is to replace
   GatewayWatch gateway;           ///< by what its bot tells of it
   std::int64_t refused = 0;       ///< Discord's close code: it is not tried again by itself; 0: none
+  Time ready_process = kNever;    ///< when the bot was started that has logged in last
   Time refused_process = kNever;  ///< when the bot was started that was refused last
   BotStart bot;                   ///< by its last status
 

@@ -5,8 +5,9 @@
 
 namespace smaster::fleet {
 
-void History::add(Tail& tail, const ShardStatus& status, Time now) {
-  if (auto before = tail.open.add(now, status)) full_.push_back(std::move(*before));
+void History::add(Tail& tail, const ShardStatus& status, Time now,
+                  const std::optional<GatewaySample>& gateway) {
+  if (auto before = tail.open.add(now, status, gateway)) full_.push_back(std::move(*before));
   if (!std::exchange(tail.grown, true)) grown_.push_back(&tail);
 }
 

@@ -23,7 +23,7 @@ class History {
   /// The shard's, made when it is missing; it stays where it is until the shard is forgotten.
   [[nodiscard]] Tail& of(const ShardName& shard) { return tails_.try_emplace(shard, shard).first->second; }
   /// Adds a status received at `now`.
-  void add(Tail& tail, const ShardStatus& status, Time now);
+  void add(Tail& tail, const ShardStatus& status, Time now, const std::optional<GatewaySample>& gateway = {});
   /// The blocks that have grown since the last call, a shard's in their order. An open one holds all that it
   /// held before.
   [[nodiscard]] std::vector<SampleBlock> take_unsaved();

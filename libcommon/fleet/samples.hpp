@@ -10,14 +10,31 @@
 #include <string_view>
 #include <vector>
 
+#include "fleet/gateway_watch.hpp"
 #include "fleet/shard_info.hpp"
 
 namespace smaster::fleet {
+
+/// How a shard stood with Discord's gateway; the figures are those of its first id, as of GatewayReport.
+struct GatewaySample {
+  Gateway standing = Gateway::unknown;
+  std::int64_t code = 0;
+  std::int64_t acks_missed = 0;
+  std::int64_t guilds = -1;
+  std::int64_t logins = 0;
+  std::int64_t resumes = 0;
+  std::int64_t loop_delay = -1;
+  bool operator==(const GatewaySample&) const = default;
+};
+/// What a status says of it; nothing where nobody tells.
+[[nodiscard]] std::optional<GatewaySample> gateway_sample(const ShardStatus& status, Gateway standing);
+[[nodiscard]] boost::json::object to_json(const GatewaySample& gateway);
 
 /// One status at the moment at which it was received.
 struct Sample {
   Time at;
   ShardStatus status;  ///< without `id`, `is_master`, `cpus` and `bot`; of several ids the first
+  std::optional<GatewaySample> gateway = {};
 };
 
 /// Some samples of one shard, one after the other. `first` tells it from the shard's other blocks.
@@ -41,14 +58,16 @@ class OpenBlock {
 
   /// Adds a sample: times and counts as whole numbers, ping and loads as floats. One that is not later than
   /// the last is given the millisecond after it. Returns the block so far where the sample begins a new one.
-  std::optional<SampleBlock> add(Time at, const ShardStatus& status);
+  std::optional<SampleBlock> add(Time at, const ShardStatus& status,
+                                 const std::optional<GatewaySample>& gateway = {});
   /// What is gathered, which is full or not.
   [[nodiscard]] SampleBlock block(bool full) const { return {shard_, first_, last_, packed_, full}; }
   [[nodiscard]] bool empty() const { return packed_.empty(); }
 
  private:
   /// The sample in bytes, as it follows the last one.
-  [[nodiscard]] std::string pack(Time at, const ShardStatus& status);
+  [[nodiscard]] std::string pack(Time at, const ShardStatus& status,
+                                 const std::optional<GatewaySample>& gateway);
 
   ShardName shard_;
   Time first_ = kNever;

@@ -379,11 +379,12 @@ void Fleet::status(Shard& shard, std::string_view text, std::span<const std::str
   const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
   if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   if (shard.past == nullptr) shard.past = &history_.of(info.id);
-  history_.add(*shard.past, status, net::wall_clock());
   const auto believed = std::pair(info.current, shard.ready);
   const auto refused = shard.refused;
   const bool expected = shard.awaiting_status;
   const auto parked = dispatch_.status(shard, status, now);
+  history_.add(*shard.past, status, net::wall_clock(),
+               fleet::gateway_sample(status, shard.gateway.standing()));
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   deliver_later();

@@ -24,7 +24,7 @@ namespace asio = net::asio;
 
 constexpr std::chrono::seconds kRetrySave{1};
 /// Shards that are planned for, changed, saved and spoken of in one turn of the loop.
-constexpr std::size_t kAtOnce = 200;
+constexpr std::size_t kShardsInOneTurn = 200;
 /// How long orders are sent in one turn of the loop.
 constexpr Millis kSending{2};
 /// So many logins are counted in the store before they are made: of who takes over they are lost at most.
@@ -161,7 +161,7 @@ net::Task<> Fleet::tell_all_anew() {
   std::size_t told = 0;
   for (auto at = shards_.begin(); at != shards_.end();) {
     dispatch_.tell_anew(at->second, net::fleet_clock());
-    if (++told % kAtOnce != 0) {
+    if (++told % kShardsInOneTurn != 0) {
       ++at;
       continue;
     }
@@ -206,7 +206,7 @@ void Fleet::arm_tick() {
 }
 
 void Fleet::run_plan() {
-  auto plan = dispatch_.plan(net::fleet_clock(), kAtOnce);
+  auto plan = dispatch_.plan(net::fleet_clock(), kShardsInOneTurn);
   for (const auto& assignment : plan.assignments) list(*find(assignment.shard));
   if (!claims_.empty()) {
     tasks_.spawn("save who holds shards", save_then_tell(std::exchange(claims_, {}), false));
@@ -247,7 +247,7 @@ net::Task<> Fleet::say(fleet::Plan plan) {
   }
   std::size_t said = 0;
   for (const auto& name : plan.reboots) {
-    if (++said % kAtOnce == 0) co_await asio::post(context_, net::use_task);
+    if (++said % kShardsInOneTurn == 0) co_await asio::post(context_, net::use_task);
     const auto* const shard = find(name);
     if (shard == nullptr) continue;
     const auto& goal_role = shard->info.goal;
@@ -284,8 +284,8 @@ void Fleet::say(const fleet::Parked& parked) {
 }
 
 net::Task<> Fleet::save_then_tell(std::vector<fleet::Assign> assignments, bool aloud) {
-  for (std::size_t at = 0; at < assignments.size() && !finished_; at += kAtOnce) {
-    const std::span some(assignments.data() + at, std::min(kAtOnce, assignments.size() - at));
+  for (std::size_t at = 0; at < assignments.size() && !finished_; at += kShardsInOneTurn) {
+    const std::span some(assignments.data() + at, std::min(kShardsInOneTurn, assignments.size() - at));
     if (aloud) say(some);
     while (!finished_) {
       std::vector<fleet::ShardInfo> infos;

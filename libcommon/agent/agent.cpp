@@ -154,22 +154,23 @@ void Agent::uplink_heard() {
 /// Asks three times in the time that the lease runs. Any answer renews it, as of when it was asked for.
 void Agent::ask_for_lease() {
   if (!uplink_.up()) return;
-  const auto term = lease_.term();
-  lease_timer_.expires_after(term / 3);
+  const auto term = lease_.wanted_term();
+  lease_timer_.expires_after(std::min(term, lease_.term()) / 3);
   lease_timer_.async_wait([this](boost::system::error_code error) {
     if (!error) ask_for_lease();
   });
   if (std::exchange(asking_for_lease_, true)) return;
-  uplink_.request(
-      "lease", {std::to_string(term.count())}, {}, term,
-      [this, term, asked = BootClock::now()](const socketio::Arguments* answer, std::string_view) {
-        asking_for_lease_ = false;
-        if (answer == nullptr) return;
-        lease_.answered(asked);
-        lease_changed();
-        // Until the master knows the new term, it counts with the old one.
-        if (term != lease_.term()) ask_for_lease();
-      });
+  const auto asked = BootClock::now();
+  lease_.asking(asked, term);
+  lease_changed();
+  uplink_.request("lease", {std::to_string(term.count())}, {}, term,
+                  [this, term, asked](const socketio::Arguments* answer, std::string_view) {
+                    asking_for_lease_ = false;
+                    if (answer == nullptr) return;
+                    lease_.answered(asked, term);
+                    lease_changed();
+                    if (term != lease_.wanted_term()) ask_for_lease();
+                  });
 }
 
 void Agent::lease_changed() {
@@ -188,12 +189,15 @@ void Agent::arm_master_watch() {
 /// Whether the lease is over. Then nothing may be started here until the master has been connected to anew.
 bool Agent::lost_master() {
   if (!lease_.over(BootClock::now())) return false;
-  if (!life_.goal()) return true;
-  spdlog::error(
-      "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another", tag(),
-      format_duration(lease_.term()));
-  stop_soon();
-  uplink_.drop("nothing was heard of the master in time");  // what it has sent meanwhile may be old
+  if (life_.goal()) {
+    spdlog::error(
+        "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another",
+        tag(), format_duration(lease_.term()));
+    stop_soon();
+  }
+  // What it has sent meanwhile may be old. An agent without a bot needs a new connection as well: it would
+  // obey nothing on this one.
+  if (uplink_.up()) uplink_.drop("nothing was heard of the master in time");
   return true;
 }
 
@@ -314,9 +318,9 @@ void Agent::on_update(const socketio::Arguments& arguments) {
       json::read(*heartbeat, "updateStyle", style);
       asks_for_statuses_ = style == "pull";
       read(*heartbeat, "interval", interval_);
-      Millis term = lease_.term();
+      auto term = lease_.wanted_term();
       read(*heartbeat, "assumeDeadAfter", term);
-      if (term != lease_.term()) {
+      if (term != lease_.wanted_term()) {
         lease_.set_term(term);
         lease_changed();
         ask_for_lease();

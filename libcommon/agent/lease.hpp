@@ -32,9 +32,19 @@ class Lease {
   void heard(BootTime now) {
     if (!answers_ && now < until()) since_ = std::max(since_, now);
   }
-  /// The master answered a question that was asked at this moment.
-  void answered(BootTime asked) {
+  /// The master is asked now, and told this term. It may count with a shorter one from now on, whether or not
+  /// its answer arrives.
+  void asking(BootTime now, Millis term) {
+    if (term >= term_) return;
+    const auto end = std::min(since_ + term_, now + term);
+    term_ = term;
+    since_ = end - term;
+  }
+  /// It answered the question that was asked at this moment with this term. With a longer one it counts only
+  /// now.
+  void answered(BootTime asked, Millis term) {
     if (asked >= until()) return;
+    term_ = term;
     since_ = answers_ ? std::max(since_, asked) : asked;
     answers_ = true;
   }
@@ -43,10 +53,16 @@ class Lease {
     up_ = answers_ = false;
     since_ = std::min(since_, now - term_);
   }
-  /// The master's assume_dead_after.
-  void set_term(Millis term) { term_ = term; }
+  /// The master's assume_dead_after is this now. One that answers counts with it once a question tells it so.
+  void set_term(Millis term) {
+    wanted_ = term;
+    if (!answers_) term_ = term;
+  }
 
+  /// In force now.
   [[nodiscard]] Millis term() const { return term_; }
+  /// What the next question is to tell the master.
+  [[nodiscard]] Millis wanted_term() const { return wanted_; }
   [[nodiscard]] BootTime until() const {
     return since_ + (up_ && !answers_ ? std::max(term_, kQuietConnection) : term_);
   }
@@ -54,6 +70,7 @@ class Lease {
 
  private:
   Millis term_{300'000};
+  Millis wanted_ = term_;
   BootTime since_{};
   bool up_ = false;
   bool answers_ = false;

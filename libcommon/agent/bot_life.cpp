@@ -20,10 +20,10 @@ BotLife::Order BotLife::set_goal(std::optional<Role> goal, Instant now) {
       phase_ = Phase::stopping;
       return Order::stop;
     case Phase::stopping:
-      return Order::none;  // once it is gone the goal of then counts
+      return Order::none;  // the new goal is applied when the process is gone
     case Phase::waiting:
     case Phase::asking:
-      // A bot that fails as one shard may well do as another.
+      // A new role gets a new chance: failures as another shard do not count.
       if (!changed) return Order::none;
       [[fallthrough]];
     case Phase::idle:

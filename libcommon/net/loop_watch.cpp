@@ -10,7 +10,8 @@ namespace {
 
 constexpr Millis kWorthALine{50};
 constexpr std::chrono::seconds kBetweenLines{10};
-/// How much work a turn has done is known up to what so many turns before it did: to ask costs a system call.
+/// CPU time is read only every so many turns, since that is a system call. So a turn's CPU time may include
+/// up to this many turns before it.
 constexpr unsigned kTurnsBetweenReadings = 16;
 
 }  // namespace

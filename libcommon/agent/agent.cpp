@@ -108,7 +108,7 @@ void Agent::stop() {
 void Agent::leave() {
   if (std::exchange(left_, true)) return;
   send_status();
-  // tells the master that no bot of ours runs or will: another agent may use the config
+  // Tells the master that no bot of ours runs or will run: another agent may use the config.
   uplink_.emit("leave", {});
   for (auto* const timer : {&life_timer_, &master_watch_, &lease_timer_, &channel_watch_, &logins_timer_,
                             &status_timer_, &figures_timer_, &soon_timer_, &kill_timer_}) {

@@ -20,7 +20,7 @@ namespace smaster::agent {
 /// The command to run, and its settings.
 struct BotCommand {
   std::vector<std::string> words;  ///< the program and its arguments
-  /// The complete environment, each NAME=VALUE; the keeper adds the channel's variable.
+  /// The complete environment, each NAME=VALUE, except for the variables of the channel, which `start` adds.
   std::vector<std::string> environment;
   std::string prefix;    ///< put before each line of output; empty: none
   Millis grace{30'000};  ///< time from SIGTERM to SIGKILL
@@ -29,7 +29,8 @@ struct BotCommand {
   int lease = -1;
 };
 
-/// Events of a bot process. All calls come from the context's thread, never from inside a BotProcess method.
+/// Events of a bot process. All calls come from the context's thread. Only bot_may_speak may be called before
+/// `start` returns.
 class BotOwner {
  public:
   virtual ~BotOwner() = default;

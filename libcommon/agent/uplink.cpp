@@ -34,7 +34,7 @@ constexpr std::chrono::seconds kElection{30};
 constexpr Millis kElectionPause{750};
 /// Clock differences below this are not reported: HTTP dates have whole seconds.
 constexpr Millis kClockNoise{2'000};
-// source: WIRE.md, masterVerification
+// Source: WIRE.md, masterVerification.
 constexpr std::string_view kProofText = "Look at me, I'm the captain now. ";
 
 /// Waits until `until` or until the timer is cancelled.

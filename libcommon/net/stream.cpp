@@ -61,7 +61,7 @@ Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   auto* const native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-  // of TLS 1.2; all ciphers of 1.3 are acceptable
+  // Ciphers of TLS 1.2; all of 1.3 are acceptable.
   SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20");
   SSL_CTX_set_options(native,
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);

@@ -236,7 +236,7 @@ class EtcdStore final : public Store {
                       {"success", std::move(operations)},
                       {"failure", bj::array{get(shared_->leader_key()), get(shared_->writes_key())}}},
                      kTimeout);
-    // it may still be executed: the next write reads the fencing key first
+    // It may still be executed: the next write reads the fencing key first.
     if (!answer) return answer.error();
     bool leads = succeeded(*answer), written = leads;
     if (!written) {

@@ -100,7 +100,7 @@ std::string range_end(std::string prefix) {
 
 Result<bj::object> EtcdClient::call(std::string_view path, const bj::object& body, Millis timeout) {
   const auto text = json::serialize(body);
-  // two more: for a kept connection that has closed, and for an expired token
+  // Two more: for a kept connection that has closed, and for an expired token.
   const auto tries = options_.endpoints.size() + 2;
   const auto patience = timeout / static_cast<int>(options_.endpoints.size());
   const auto deadline = std::chrono::steady_clock::now() + timeout;

@@ -1,7 +1,7 @@
 // A lock that allows one agent per config: two would run the same shard id twice. The lock is held while any
-// process has its descriptor open, so the bot of a killed agent holds it until it is gone. The lock is a file
-// beside the config, CONFIG.lock. It also stores the random id by which the master tells a config from its
-// copy on another host.
+// process has its descriptor open, so the bot of a killed agent holds it until it is gone. Locked are the
+// config and a file beside it, CONFIG.lock, which also stores the random id by which the master tells a
+// config from its copy on another host.
 #pragma once
 
 #include <filesystem>
@@ -22,8 +22,8 @@ struct Identity {
 class ConfigLock {
  public:
   /// Takes the lock without waiting. Errors: timed_out if another process holds it, bad_config if the config
-  /// does not exist. If no file can be written beside the config, the config itself is locked, and its inode
-  /// number replaces the random id.
+  /// does not exist. If CONFIG.lock cannot be opened for writing, only the config is locked, and its device
+  /// and inode numbers replace the random id.
   [[nodiscard]] static Result<ConfigLock> take(const std::filesystem::path& config);
   [[nodiscard]] int descriptor() const { return lock_ ? lock_.get() : config_.get(); }
   [[nodiscard]] const Identity& identity() const { return identity_; }

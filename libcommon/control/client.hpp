@@ -22,7 +22,7 @@ class Client {
   Client(std::filesystem::path socket, Millis timeout) : socket_(std::move(socket)), timeout_(timeout) {}
 
   /// Sends a request and returns the response body. Errors: unavailable if no server answers on the socket,
-  /// timed_out if it is silent, else the server's error.
+  /// not_permitted if it belongs to another user, timed_out if the server is silent, else the server's error.
   [[nodiscard]] Result<std::string> request(std::string_view method, std::string_view target,
                                             std::string body = {}) const;
   /// Like `request`, but for a response in lines: `on_line` is called for each, in the caller's thread. Lines

@@ -32,7 +32,7 @@ class ControlServer {
   /// the group does not exist.
   [[nodiscard]] Result<void> allow_group(const std::string& name);
   /// Binds the socket (mode 0600, with a group 0660); creates its folder if missing (0700, with a group
-  /// 0710). Replaces a stale socket that no server answers on.
+  /// 0710). Replaces a stale socket that no server answers on. Errors: cannot_create.
   [[nodiscard]] Result<void> listen(const std::filesystem::path& path);
   /// Uses a socket that is listening already at this path.
   void adopt(Fd socket, const std::filesystem::path& path);

@@ -66,7 +66,7 @@ class LineStream {
   /// Queues a line of a kind that is bounded by the number of shards. If even the reserve is full,
   /// disconnects the reader without finishing the response.
   void push(std::string line);
-  /// Waits until there is room in the queue; false if the reader has disconnected.
+  /// Waits until less than kOwnRoom is queued; false if the reader has disconnected.
   net::Task<bool> room();
   void finish();
   /// Called once if the reader disconnects before the end.

@@ -53,7 +53,7 @@ class Signer {
 /// `bytes` random bytes from the operating system as URL-safe base64 without padding.
 [[nodiscard]] std::string random_token(std::size_t bytes);
 
-/// Compares two secrets in constant time.
+/// Compares two secrets; its duration does not depend on where they differ.
 [[nodiscard]] bool same_secret(std::string_view one, std::string_view other);
 
 /// A uniformly distributed random number from the operating system.

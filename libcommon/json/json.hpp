@@ -93,8 +93,8 @@ void read(const bj::object& object, std::string_view key, ShardCount& out);
 
 /// The value of a JSON number; nullopt for other values.
 [[nodiscard]] std::optional<double> real(std::string_view text);
-/// The same as an integer, rounded; nullopt if out of range. JavaScript has only doubles, so 1e3 or
-/// 1700000000000.5 may stand for integers.
+/// The same as an integer, rounded towards zero; nullopt if out of range. JavaScript has only doubles, so 1e3
+/// or 1700000000000.5 may stand for integers.
 [[nodiscard]] std::optional<std::int64_t> whole(std::string_view text);
 
 /// The shortest text for `value`, as JavaScript prints it: "0.25", not "2.5E-1". Not finite: "null".

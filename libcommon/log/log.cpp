@@ -31,7 +31,7 @@ struct Kind {
   std::uint64_t held_back = 0;
 };
 
-/// The lines written so far, by kind. For the main thread only.
+/// The lines written so far, by kind. Only for the thread of the event loop.
 std::map<std::string, Kind, std::less<>>& kinds() {
   static std::map<std::string, Kind, std::less<>> all;
   return all;

@@ -33,7 +33,8 @@ struct About {
   std::string_view address;
 };
 
-/// Logs a line about one shard. Limited to 100 lines per 10 s and kind, then a count. Main thread only.
+/// Logs a line about one shard. Limited to 100 lines per 10 s and kind, then a count. Only for the thread of
+/// the event loop.
 void shard(spdlog::level::level_enum level, const About& about, std::string_view text);
 
 /// Logs the counts of suppressed lines whose interval is over. Call about every second.

@@ -25,7 +25,8 @@ class HttpListener {
   HttpListener(const HttpListener&) = delete;
   HttpListener& operator=(const HttpListener&) = delete;
 
-  /// Binds and listens; port 0 chooses a free one. Errors: unavailable if the address cannot be bound.
+  /// Binds and listens; port 0 chooses a free one. Errors: bad_config if `address` is no IP address,
+  /// cannot_create if it cannot be bound.
   [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port);
   /// Uses a socket that is listening already.
   void adopt(Fd socket);

@@ -38,8 +38,9 @@ enum class Output { out, err };
 /// A line of output without its newline; longer lines are split at 64 KiB.
 using OnLine = std::function<void(Output, std::string_view line)>;
 
-/// Runs a program and waits for its end. Errors: cannot_create if it cannot be started. Background processes
-/// of the program are not waited for.
+/// Runs a program and waits for its end. Errors: bad_config for an empty command or a NUL character,
+/// unavailable if descriptors, processes or memory are used up for now, else cannot_create. Throws if
+/// cancelled. Background processes of the program are not waited for.
 Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLine on_line);
 
 }  // namespace smaster::net

@@ -19,7 +19,7 @@ namespace {
 /// A connection that is opened on first use, and reopened after a failure.
 class Connection {
  public:
-  /// `timeout`: of each statement and of connecting; rounded to whole seconds, at least one.
+  /// `timeout`: of each statement, and of connecting, there in whole seconds, at least one.
   Connection(std::string url, Millis timeout) : url_(std::move(url)), timeout_(timeout) {}
 
   /// Runs `work` in a transaction. Turns SOCI's exceptions into error values.

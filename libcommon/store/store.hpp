@@ -1,5 +1,5 @@
 // Persistent storage of the registry and the history. Implementations may block. They are called from one
-// thread at a time, never from the main thread.
+// thread at a time, never from the thread of the event loop.
 #pragma once
 
 #include <filesystem>
@@ -60,8 +60,8 @@ class HistoryStore {
 /// Registry and history in one file.
 class FileStore : public Store, public HistoryStore {};
 
-/// The embedded store: one SQLite file, created with mode 0600 if missing. Errors: bad_data if a newer
-/// version of this program made the file, cannot_create if it cannot be opened.
+/// The embedded store: one SQLite file, created with mode 0600 if missing. Errors: cannot_create if it cannot
+/// be opened, or if a newer version of this program made it.
 [[nodiscard]] Result<std::unique_ptr<FileStore>> open_sqlite(const std::filesystem::path& file);
 
 /// Opens a file that is not writable now: reads from a temporary copy; each write tries to switch to the real

@@ -42,8 +42,8 @@ enum class CloseReason {
 /// One of a session's websockets (at most two).
 enum class Channel { main, probe };
 
-/// Effects of a session. Any method of the session except `send` on a full queue may call them before it
-/// returns.
+/// Effects of a session. Any method of the session may call them before it returns; `send` never calls
+/// `ended`.
 class SessionSink {
  public:
   virtual ~SessionSink() = default;

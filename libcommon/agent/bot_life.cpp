@@ -26,7 +26,7 @@ BotLife::Order BotLife::set_goal(std::optional<Role> goal, Instant now) {
       return Order::none;
     case Phase::waiting:
     case Phase::asking:
-      // A bot that fails as one shard may well do as another.
+      // A new role gets a new chance: failures as another shard do not count.
       if (!changed) return Order::none;
       [[fallthrough]];
     case Phase::idle:

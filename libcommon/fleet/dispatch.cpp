@@ -6,7 +6,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// What a bot gets to end before its shard is told to start it again.
+/// Time for a bot to stop, before its shard is told to start it again.
 constexpr Millis kStopPatience{10'000};
 
 }  // namespace
@@ -50,7 +50,7 @@ void Dispatch::left(Seat& seat) {
   seat.connected = false;
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
   seat.stops_until = kNever;
-  seat.must_log_in = false;  // when it returns it says what it runs
+  seat.must_log_in = false;  // its next status after it reconnects will tell
   seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
   identify_.forget(seat.info.id);
   identify_.forget_logins(seat.info.id);
@@ -82,7 +82,7 @@ std::optional<Parked> Dispatch::status(Seat& seat, const ShardStatus& status, Ti
 
 bool Dispatch::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
 
-/// Its like need not wait for the turn of their starts any more.
+/// Bots of the same kind need no turn for their starts any more: releases those that wait.
 void Dispatch::learn_that_it_asks(Seat& seat, Time now) {
   seat.asks = true;
   if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
@@ -98,8 +98,8 @@ void Dispatch::learn_that_it_asks(Seat& seat, Time now) {
   }
 }
 
-/// Whether its bot has logged in, as far as it says. `ready` that nobody has said is not ready: a bot that
-/// says nothing of its login is taken for logged in when it must be.
+/// Updates `ready`. A bot that does not report it counts as ready after the time in which it must have logged
+/// in.
 void Dispatch::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
   const auto& name = seat.info.id;
   unsure_.erase(name);
@@ -137,13 +137,14 @@ void Dispatch::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
     unwell_.erase(seat.info.id);
   }
   if (standing != Gateway::refused || seat.refused != 0) return;
-  // An agent tells of a process that was refused until it starts the next one, which may have been ordered.
+  // A refused process is reported until the next one starts, which may have been ordered already.
   if (std::exchange(seat.refused_process, status.start_time) == status.start_time) return;
   seat.refused = seat.gateway.code();
   tell_anew(seat, now);
 }
 
-/// One that has lost Discord while others have it; where most have lost it, restarts would only cost logins.
+/// Restarts bots that have lost their gateway connection. Not if most bots have: then restarts would only
+/// cost logins.
 void Dispatch::restart_the_unwell(Plan& plan, Time now) {
   constexpr std::size_t kFew = 3;
   if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;
@@ -179,7 +180,7 @@ void Dispatch::tell_ready(Time now) {
 void Dispatch::untell(Seat& seat) {
   seat.told = false;
   seat.queued = true;
-  if (seat.connected) untold_.insert(seat.info.id);  // another is told when it connects
+  if (seat.connected) untold_.insert(seat.info.id);  // a disconnected seat is told when it connects
   planner_.changed(seat);
 }
 
@@ -188,7 +189,7 @@ void Dispatch::tell_anew(Seat& seat, Time now) {
   remind(seat, now);
 }
 
-/// A bot that is to start logs in, and waits for its turn; one that already runs what it is told does not.
+/// Sends a seat its role. If its bot must log in for that, it first waits for its turn.
 void Dispatch::remind(Seat& seat, Time now) {
   if (!seat.connected || seat.saving > 0 || seat.awaiting_status) return;
   const auto& info = seat.info;
@@ -219,14 +220,15 @@ void Dispatch::send(Seat& seat, const Role& role, bool logs_in, Time now) {
   if (logs_in || !role.bound()) seat.must_log_in = !role.bound();
   if (fresh && role.bound() && !seat.info.runs_goal()) {
     seat.restarting = true;
-    seat.info.boot_time = now;  // a start has its time from here
+    seat.info.boot_time = now;  // the time limit of the start counts from here
   }
   untold_.erase(seat.info.id);
   planner_.changed(seat);
   orders_.push_back({Order::Kind::update, seat.info.id, role, logs_in});
 }
 
-/// Whether all were looked at: those who cannot be told yet stay.
+/// Reminds the seats that have not been told their goal. False if `most` was reached. Seats that cannot be
+/// told yet remain.
 bool Dispatch::tell_all(Time now, std::size_t most) {
   auto at = told_until_ ? untold_.upper_bound(*told_until_) : untold_.begin();
   told_until_.reset();
@@ -251,8 +253,8 @@ Plan Dispatch::plan(Time now, std::size_t most) {
     untell(seat);
     ++seat.saving;
     seat.settled = false;
-    seat.refused = 0;  // with another count it may be another matter
-    // It waits as what it is to be now, or not at all.
+    seat.refused = 0;  // a refusal may not apply to another count
+    // A turn in the queue was for the old role.
     identify_.forget(assignment.shard);
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
@@ -295,7 +297,7 @@ void Dispatch::respawn_after(Seat& seat, Millis delay) {
   orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
 }
 
-/// It waits as one that has not been told its goal, though not in the queue: its next status puts it there.
+/// The seat counts as not told, but is not queued: its next status queues it.
 void Dispatch::stop_for_a_moment(Seat& seat, Time now) {
   (void)breaker_.release(seat.info.goal.first(), now);
   seat.refused = 0;
@@ -320,7 +322,7 @@ void Dispatch::exit(Seat& seat, Time now) {
 }
 
 void Dispatch::ask_to_start(Seat& seat) {
-  if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
+  if (!seat.info.goal.bound() || seat.parked) return;  // an order to stop is on its way
   if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
   want_start(seat);
@@ -371,13 +373,14 @@ void Dispatch::tick(Time now) {
       continue;
     }
     seat.turn_from = seat.bot.at;
-    if (seat.saving > 0) {  // it queues again when that is done
+    if (seat.saving > 0) {  // queued again when the role is saved
       identify_.asks(name);
       continue;
     }
     const bool tells = !seat.told;
     if (tells) send(seat, seat.info.goal, true, now);
-    // A new role restarts the bot anyway; an agent that asks may have had the role before.
+    // A new role restarts the bot anyway. For a bot that asks before logins, the role may have been sent
+    // before.
     if (std::exchange(seat.respawn_due, false) && !tells) order_start(seat, Order::Kind::respawn);
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
@@ -385,7 +388,7 @@ void Dispatch::tick(Time now) {
   while (!pauses_.empty() && pauses_.begin()->first <= now) {
     const auto seat = seats_.find(pauses_.begin()->second);
     pauses_.erase(pauses_.begin());
-    // Its next pause, or that of the id that it was given meanwhile, has its own end.
+    // Ignore outdated entries: a later pause, also of another id, has its own entry.
     if (seat != seats_.end() && seat->second->parked && seat->second->refused == 0)
       remind(*seat->second, now);
   }
@@ -400,8 +403,7 @@ std::optional<Time> Dispatch::next(Time now) const {
 
 // ---- bots that fail ----
 
-/// An agent counts its bot's deaths; of other shards we see that their bot started anew, and nobody asked it
-/// to.
+/// Agents report deaths. For other shards, a new start of the bot that was not requested counts as a death.
 std::optional<Parked> Dispatch::count_failures(Seat& seat, const ShardStatus& status, Time now) {
   const auto before = std::exchange(seat.bot, BotStart(status));
   if (seat.info.is_master || !seat.info.goal.bound()) return std::nullopt;

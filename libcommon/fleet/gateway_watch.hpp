@@ -1,6 +1,5 @@
-// How a bot stands with Discord's gateway, judged by what it tells in its statuses: whether it is connected,
-// whether its event loop turns, and whether events still come, against its own past. Pure: reports and time
-// come in.
+// Judges a bot's gateway connection by the reports in its statuses: connected, event loop running, and events
+// arriving at a rate that is usual for this bot. Pure: reports and time are passed in.
 #pragma once
 
 #include <cstdint>
@@ -13,40 +12,40 @@
 namespace smaster::fleet {
 
 enum class Gateway {
-  unknown,       ///< nobody tells
-  logging_in,    ///< waits for its turn, or has not heard READY yet
+  unknown,       ///< the bot does not report it
+  logging_in,    ///< waiting for its turn or for READY
   running,       ///< logged in
-  disconnected,  ///< its process lives, its connection is gone
-  refused,       ///< Discord does not take it: 4004, 4010 to 4014
-  deaf,          ///< heartbeats are acknowledged, and no events come where there always were some
-  hung,          ///< its event loop stands
+  disconnected,  ///< the process runs without a connection
+  refused,       ///< by Discord, with close code 4004 or 4010 to 4014
+  deaf,          ///< heartbeats are acknowledged, but events have ceased
+  hung,          ///< the event loop does not run
 };
 [[nodiscard]] std::string_view to_string(Gateway gateway);
 
-/// What Discord means by a close code that refuses a bot, and what to do; empty: it is none of those.
+/// The meaning of a close code that refuses a bot, and the remedy; empty for other codes.
 [[nodiscard]] std::string_view refusal_words(std::int64_t code);
 
 class GatewayWatch {
  public:
-  /// The reports of one status.
+  /// Handles the reports of one status.
   void hear(const std::vector<GatewayReport>& reports, Time now);
-  /// A new process: what is known of its ids' past is kept.
+  /// A new process has started. The past of its ids is kept.
   void restarted();
 
   [[nodiscard]] Gateway standing() const { return standing_; }
   [[nodiscard]] Time since() const { return since_; }
-  /// The close code with which it was refused.
+  /// The close code of the refusal; 0: not refused.
   [[nodiscard]] std::int64_t code() const { return code_; }
 
  private:
-  /// Whether events came, in slots of at least ten seconds.
+  /// The past of one id: whether events arrived, in slots of at least ten seconds.
   struct Past {
-    std::int64_t events = -1;    ///< as it last said
-    std::uint64_t slots = 0;     ///< the last ones before the silence of now, a bit each: events came
-    unsigned known = 0;          ///< of these bits
-    unsigned silent = 0;         ///< slots without any event since the last one
-    unsigned longest = 0;        ///< the longest silence that ended by itself
-    Time looked = kNeverLooked;  ///< at the last slot
+    std::int64_t events = -1;    ///< the last reported counter
+    std::uint64_t slots = 0;     ///< slots before the current silence, one bit each: events arrived
+    unsigned known = 0;          ///< number of valid bits
+    unsigned silent = 0;         ///< slots without an event since the last one
+    unsigned longest = 0;        ///< longest silence that ended by itself
+    Time looked = kNeverLooked;  ///< time of the last slot
   };
   static constexpr Time kNeverLooked{};
 

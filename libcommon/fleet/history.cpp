@@ -24,7 +24,7 @@ void History::put_back(std::vector<SampleBlock> blocks) {
   std::vector<SampleBlock> full;
   for (auto& block : blocks) {
     const auto found = tails_.find(block.shard);
-    if (found == tails_.end()) continue;  // forgotten meanwhile
+    if (found == tails_.end()) continue;  // the shard was removed in the meantime
     auto& tail = found->second;
     if (block.full) {
       full.push_back(std::move(block));

@@ -9,7 +9,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// Every whole number of a status in the order in which it is packed: visit(field) for each.
+/// Calls visit(field) for every integer of a status, in the order of the packed format.
 template <class Status, class Visit>
 void for_each_number(Status& s, Visit visit) {
   visit(s.timestamp);
@@ -53,7 +53,7 @@ void from_int(std::int64_t raw, Role& out) { out = Role(ShardId{static_cast<std:
 void from_int(std::int64_t raw, ShardCount& out) { out.value = static_cast<std::int32_t>(raw); }
 void from_int(std::int64_t raw, double& out) { out = static_cast<double>(raw); }
 
-/// Differences that wrap around instead of overflowing.
+/// Wrapping arithmetic: differences cannot overflow.
 std::int64_t minus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
 }
@@ -61,7 +61,7 @@ std::int64_t plus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
-/// Zigzag, then seven bits a byte: small numbers of either sign stay short.
+/// Zigzag and varint encoding (7 bits per byte): small numbers of either sign are short.
 void put_varint(std::string& out, std::int64_t value) {
   auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
   while (bits >= 0x80) {

@@ -1,4 +1,4 @@
-// smaster agent: one host's side of the fleet; runs a bot for each shard config.
+// smaster agent: runs a bot on this host for each shard config.
 #include <cstdlib>
 
 #include "agent/host.hpp"
@@ -16,7 +16,7 @@ using namespace smaster;
 
 constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 
-/// Variables that say what an agent runs in, not what its bot is to have.
+/// True for variables that belong to the agent itself and are not passed on to its bot.
 bool ours(std::string_view variable) {
   for (const std::string_view name :
        {"SHARDS=", "SHARD_ID=", "SHARD_COUNT=", "SHARDING_", "NODE_CHANNEL_",
@@ -26,7 +26,7 @@ bool ours(std::string_view variable) {
   return false;
 }
 
-/// What the bot gets of our environment, and its token: from the file, else from the environment.
+/// The environment of the bot: ours, and the token from the file, else from our environment.
 Result<std::vector<std::string>> bot_environment(const std::string& token_file) {
   std::vector<std::string> variables;
   for (char** at = environ; *at != nullptr; ++at) {
@@ -121,7 +121,7 @@ int main(int argc, char** argv) {
       ->type_name("LEVEL")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
-  tool.app.prefix_command();  // what follows the first word that is no flag of ours is the bot's
+  tool.app.prefix_command();  // all words from the first one that is no flag of ours on are the bot's command
 
   return tool.run(argc, argv, [&] {
     log::set_up(log::Format::text, *log::parse_level(level));

@@ -1,15 +1,17 @@
-// bot-keeper: stands between an agent and one bot, so that the bot and all that it starts are gone before
-// anybody hears that it ended, and go when the agent goes, however that ends. It is no command: smaster agent
-// starts it.
+// bot-keeper: a process between an agent and one bot. It makes sure that all processes of the bot are gone
+// before their end is reported, and that they are stopped when the agent ends, for whatever reason. Not a
+// command: started by smaster agent.
 //
 //   bot-keeper GRACE_MS PREFIX COMMAND…
 //
-// Descriptor 3 is the bot's channel, 4 the agent: `stop` or its end asks the bot to end, and kills it
-// GRACE_MS later, `look` is explained below; the answers are the lines `started PID` or `failed ERRNO`,
-// `ended exit CODE` or `ended signal N` when the bot itself has ended, then the same without `ended` once all
-// is gone. 5 is the agent's lock, only held. 6 is memory that says until when the bot may run
-// (agent/lease_word.hpp): then it is stopped, whatever the agent does; `look` says that this is earlier than
-// it was. With a PREFIX, each line of the bot's output gets it.
+// A PREFIX that is not empty is put before each line of the bot's output. Descriptors:
+//   3  the bot's channel
+//   4  the agent. In: `stop` sends SIGTERM to the bot and after GRACE_MS SIGKILL; end of file does the same;
+//      a second `stop` kills at once; `look` wakes the keeper to read the lease again. Out, one per line:
+//      `started PID` or `failed ERRNO`; `ended exit CODE` or `ended signal N` when the bot itself has ended;
+//      the same without `ended` when all its processes are gone
+//   5  the agent's config lock, only kept open
+//   6  memory with the end of the lease (agent/lease_word.hpp), at which the bot is stopped in any case
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -50,31 +52,31 @@ constexpr int kChannelFd = 3;
 constexpr int kAgentFd = 4;
 constexpr int kLeaseFd = 6;
 constexpr int kLastFd = kLeaseFd;
-/// What a dead bot's other processes get to end by themselves.
+/// Time for the bot's descendants to end after the bot has.
 constexpr Millis kLeftoverGrace{5'000};
-/// How often killed processes are looked for again.
+/// Interval of the checks for processes that were killed.
 constexpr Millis kLookAgain{50};
-/// How long the last output may take to be written.
+/// Maximum time for writing the last output.
 constexpr Millis kOutputGrace{1'000};
 
 void tell_agent(const std::string& line) {
-  // An agent that has gone hears nothing, and that is all right; one that is stopped is not waited for.
+  // The message is lost if the agent is gone or stopped: never block for it.
   [[maybe_unused]] const auto sent = ::send(kAgentFd, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
-/// How a process ended, for the agent.
+/// How a process ended, in the form that the agent expects.
 std::string words(int status) {
   return WIFSIGNALED(status) ? "signal " + std::to_string(WTERMSIG(status)) + '\n'
                              : "exit " + std::to_string(WEXITSTATUS(status)) + '\n';
 }
 
-/// The agent's memory; none when an older agent gave none.
+/// Maps the agent's memory; null if there is none, as with older agents.
 const LeaseWord* map_lease() {
   void* const at = ::mmap(nullptr, sizeof(LeaseWord), PROT_READ, MAP_SHARED, kLeaseFd, 0);
   return at == MAP_FAILED ? nullptr : static_cast<const LeaseWord*>(at);
 }
 
-/// Copies a pipe to a descriptor with `prefix` before each line.
+/// Copies a pipe to a descriptor, with `prefix` before each line.
 void copy_lines(int from, int to, const std::string& prefix) {
   std::string pending;
   char buffer[8192];
@@ -100,7 +102,7 @@ void copy_lines(int from, int to, const std::string& prefix) {
       begin = end + 1;
     }
     pending.erase(0, begin);
-    if (pending.size() > 65'536) {  // a line without end is passed on in pieces
+    if (pending.size() > 65'536) {  // pass on very long lines in pieces
       out += prefix + pending + '\n';
       pending.clear();
     }
@@ -120,14 +122,14 @@ Output prefixed(int to, const std::string& prefix) {
   return {ends[1], std::thread(copy_lines, ends[0], to, prefix)};
 }
 
-/// In the new process: becomes the bot. Says through `report` why it cannot.
+/// Runs in the new process: executes the bot. Writes errno to `report` on failure.
 [[noreturn]] void become_bot(char** command, const Output& out, const Output& error, int report,
                              pid_t keeper) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) std::signal(signal, SIG_DFL);
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // the last resort, should the keeper be killed
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a fallback in case the keeper is killed
   if (::getppid() != keeper) ::_exit(127);
   ::setsid();
   if (out.bot_end >= 0) ::dup2(out.bot_end, STDOUT_FILENO);
@@ -138,7 +140,7 @@ Output prefixed(int to, const std::string& prefix) {
   ::_exit(127);
 }
 
-/// Our children: what is left of the bot, since orphans of its processes become ours.
+/// Our children: the remaining processes of the bot, since we are their subreaper.
 std::vector<pid_t> children() {
   std::vector<pid_t> found;
   DIR* const proc = ::opendir("/proc");
@@ -161,7 +163,7 @@ std::vector<pid_t> children() {
 
 class Keeper {
  public:
-  /// `report`: where the new process says why it could not become the bot; it is closed when it could.
+  /// `report`: the pipe for the new process' errno; closed without data once the bot is executed.
   Keeper(pid_t bot, Millis grace, int report)
       : bot_(bot), grace_(grace), lease_(map_lease()), report_(report) {
     sigset_t child;
@@ -171,12 +173,12 @@ class Keeper {
     timer_ = ::timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK);
   }
 
-  /// Until nothing is left of the bot. Returns its wait status.
+  /// Runs until all processes of the bot are gone. Returns the bot's wait status.
   int run() {
     reap();
     while (!gone_) {
       arm();
-      // -1: not looked at.
+      // poll() ignores a descriptor of −1
       pollfd wait[] = {{agent_gone_ ? -1 : kAgentFd, POLLIN, 0},
                        {child_signals_, POLLIN, 0},
                        {timer_, POLLIN, 0},
@@ -201,7 +203,7 @@ class Keeper {
     }
   }
 
-  /// Until when the bot may run. Read again and again: the agent moves it.
+  /// The end of the lease. Read each time, because the agent changes it.
   [[nodiscard]] BootTime lease_end() const {
     return BootTime(Millis{lease_ == nullptr ? kNoLimit : lease_->load(std::memory_order_relaxed)});
   }
@@ -209,7 +211,7 @@ class Keeper {
   void arm() const {
     auto next = lost_ ? BootTime::max() : lease_end();
     if (kill_at_) next = std::min(next, *kill_at_);
-    itimerspec when{};  // zero: never
+    itimerspec when{};  // zero disarms the timer
     if (next != BootTime::max()) {
       const auto ms = std::max<std::int64_t>(next.time_since_epoch().count(), 1);
       when.it_value.tv_sec = ms / 1000;
@@ -236,12 +238,12 @@ class Keeper {
     if (agent_gone_) return stop(grace_);
     const std::string_view text(buffer, static_cast<std::size_t>(got));
     for (auto stops = std::count(text.begin(), text.end(), 's'); stops > 0; --stops) {
-      // A second `stop` is from somebody who will not wait.
+      // A second `stop` means: kill at once.
       std::exchange(told_to_stop_, true) ? kill_all() : stop(grace_);
     }
   }
 
-  /// The agent has not heard its master for too long: its id may soon be another's.
+  /// The lease has expired: the bot's shard id may soon be assigned to another host.
   void lose() {
     lost_ = true;
     stop(grace_);
@@ -259,7 +261,7 @@ class Keeper {
 
   void kill_all() {
     signal_all(SIGKILL);
-    // What left the group is a child of ours, now or once its parent is dead.
+    // Processes that left the group are our children, at the latest when their parents are dead.
     for (const auto pid : children()) ::kill(pid, SIGKILL);
     kill_at_ = BootClock::now() + kLookAgain;
   }
@@ -280,7 +282,7 @@ class Keeper {
       tell_agent("ended " + words(status));
       bot_alive_ = false;
       status_ = status;
-      stopping_ = false;  // what it left behind is asked once more, and gets less time
+      stopping_ = false;  // its descendants get SIGTERM and a shorter grace time
       stop(std::min(grace_, kLeftoverGrace));
     }
     gone_ = pid < 0 && errno == ECHILD;
@@ -297,10 +299,10 @@ class Keeper {
   bool agent_gone_ = false;
   bool told_to_stop_ = false;
   bool stopping_ = false;
-  bool lost_ = false;  ///< the lease is over
+  bool lost_ = false;  ///< the lease has expired
   bool gone_ = false;
   std::optional<BootTime> kill_at_;
-  BootTime latest_kill_ = BootTime::max();  ///< once the lease is over
+  BootTime latest_kill_ = BootTime::max();  ///< set once the lease has expired
 };
 
 }  // namespace
@@ -310,7 +312,8 @@ int main(int argc, char** argv) {
   const Millis grace{std::strtoll(argv[1], nullptr, 10)};
   const std::string prefix = argv[2];
 
-  // Only the agent and the bot decide when this ends, and what stops the agent's terminal does not stop it.
+  // Only the agent and the bot decide when this process ends. The new session protects it from signals of the
+  // agent's terminal.
   ::setsid();
   sigset_t blocked;
   sigemptyset(&blocked);
@@ -348,7 +351,7 @@ int main(int argc, char** argv) {
     tell_agent(words(status));
     ::_exit(0);
   };
-  // All writers are gone, so the copiers end; unless nobody takes what they write.
+  // All writers are gone, so the copiers end, unless the reader of their output blocks.
   std::thread([finish] {
     std::this_thread::sleep_for(kOutputGrace);
     finish();

@@ -1,4 +1,4 @@
-// smaster config: whether a settings file is right, and what the running server's settings are.
+// smaster config: checks a settings file, and shows the running server's settings.
 #include <boost/json/object.hpp>
 
 #include "base/toml.hpp"
@@ -10,7 +10,7 @@ namespace {
 
 using namespace smaster;
 
-/// Reads a file as `smaster serve --config` does, and looks for the files that it names.
+/// Parses a file like `smaster serve --config`, and checks that the files it names exist.
 Result<void> check(const std::string& file) {
   const auto text = tools::read_input(file);
   if (!text) return fail(ErrorKind::bad_config, text.error().message);
@@ -20,7 +20,7 @@ Result<void> check(const std::string& file) {
   return files ? files : fail(files.error().kind, file + ": " + files.error().message);
 }
 
-/// As a settings file: what is not set, or is secret, is a comment.
+/// The settings in TOML; unset and secret ones are comments.
 std::string as_toml(const boost::json::object& sections) {
   std::string text;
   for (const auto& [section, settings] : sections) {

@@ -1,4 +1,4 @@
-// smaster eval: runs a script on every shard and prints each answer as it comes.
+// smaster eval: runs a script on every shard, and prints each answer when it arrives.
 #include <unistd.h>
 
 #include <boost/json/object.hpp>
@@ -16,17 +16,16 @@ namespace bj = boost::json;
 
 enum class Format { lines, list, raw };
 
-/// A line of the answer, taken apart as far as is needed: a result of many megabytes is passed on, not
-/// searched.
+/// A line of the response, parsed only as far as needed: results may have many megabytes.
 struct Line {
   explicit Line(std::string_view line);
 
   std::string text;
   std::int64_t shard = -1;
-  std::string who;  ///< "3 (abc)"
+  std::string who;  ///< id and name: "3 (abc)"
   bool failed = false;
-  bool missing = false;  ///< failed, and it was not the shard that said so
-  /// The result or the error.
+  bool missing = false;  ///< failed without an answer of the shard
+  /// The result or the error, as JSON.
   [[nodiscard]] std::string_view value() const {
     return std::string_view(text).substr(value_at_, text.size() - value_at_ - 1);
   }
@@ -35,10 +34,10 @@ struct Line {
   std::size_t value_at_ = 0;
 };
 
-/// What came back, and how the tool ends because of it.
+/// The results so far, which determine the exit code.
 struct Outcome {
-  std::multimap<std::int64_t, std::string> lines;         ///< for Format::list, in order of shard
-  std::map<std::string, std::vector<std::string>> wrong;  ///< what went wrong, and with whom
+  std::multimap<std::int64_t, std::string> lines;         ///< for Format::list: sorted by shard
+  std::map<std::string, std::vector<std::string>> wrong;  ///< errors, and the shards that had them
   std::int64_t answered = 0;
   std::int64_t failed = 0;
   std::int64_t missing = 0;
@@ -46,8 +45,7 @@ struct Outcome {
   Millis slowest_after{0};
 };
 
-/// Which shards something went wrong with; of many, the first few, so that a whole fleet's trouble is still
-/// readable.
+/// An error and the shards that had it; only the first few are named.
 std::string describe(const std::string& error, const std::vector<std::string>& shards) {
   constexpr std::size_t kNamed = 8;
   std::string text = shards.size() == 1 ? "shard " : "shards ";
@@ -56,7 +54,7 @@ std::string describe(const std::string& error, const std::vector<std::string>& s
   return text + ": " + error;
 }
 
-/// An error as one line: "TypeError: sentence", or whatever it is, shortened.
+/// An error as one line: "TypeError: sentence", shortened.
 std::string brief(std::string_view error) {
   const auto value = json::parse(error);
   if (value && value->is_string()) return std::string(value->get_string());
@@ -69,7 +67,7 @@ std::string brief(std::string_view error) {
   return message.empty() ? std::string(error.substr(0, 300)) : name + ": " + message;
 }
 
-/// {"shard":N,…,"name":NAME,"result" or "error":VALUE}.
+/// Format: {"shard":N,…,"name":NAME,"result" or "error":VALUE}.
 Line::Line(std::string_view line) : text(line) {
   const auto head_end = line.find(',', line.find(R"(,"name":)") + 1);
   failed = line.substr(head_end + 1).starts_with(R"("error":)");
@@ -110,7 +108,7 @@ std::string summary(const Outcome& outcome) {
               : ", slowest " + outcome.slowest + " after " + tools::seconds(outcome.slowest_after.count()));
 }
 
-/// Asks, and asks those again that failed.
+/// Sends the eval, and repeats it for shards that failed.
 class Asking {
  public:
   Asking(const tools::Tool& tool, bj::object request, Format format, bool fail_fast, unsigned retries)
@@ -137,7 +135,7 @@ class Asking {
   Result<void> ask(bj::array& again) {
     const auto begun = std::chrono::steady_clock::now();
     bool ended = false;
-    // The server ends an eval at its timeout; beyond that it is the server that is silent.
+    // The server ends an eval at its timeout; this additional time detects a server that does not respond.
     constexpr Millis kGrace{5'000};
     const auto done = control::Client(tool_.socket, tool_.timeout + kGrace)
                           .stream("POST", "/v1/eval", json::serialize(request_), [&](std::string_view text) {
@@ -151,7 +149,8 @@ class Asking {
                               return true;
                             }
                             take(line, format_, outcome_);
-                            if (!line.missing) {  // they answer ever later
+                            // Answers arrive in order of time: this is the slowest so far.
+                            if (!line.missing) {
                               outcome_.slowest = line.who;
                               outcome_.slowest_after = std::chrono::duration_cast<Millis>(
                                   std::chrono::steady_clock::now() - begun);

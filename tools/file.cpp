@@ -1,4 +1,4 @@
-// smaster file: the project directory's files, here and at the shards.
+// smaster file: files of the project directory, on this host and at the shards.
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
@@ -18,12 +18,12 @@ std::string target(const std::string& name) {
   return "/v1/file?name=" + boost::urls::encode(name, boost::urls::unreserved_chars);
 }
 
-/// The file's bytes to stdout.
+/// Writes the file's content to stdout.
 Result<void> get(const control::Client& client, const std::string& name) {
   return client.download(target(name), [](std::string_view bytes) { tools::print(bytes); });
 }
 
-/// Prints how it went with each shard; how many it went wrong with.
+/// Prints the result for one shard. Returns the number of failures.
 std::int64_t print_outcome(std::string_view line, bool as_json, tools::Progress& bar) {
   const auto value = json::parse(line);
   if (!value || !value->is_object()) return 0;
@@ -42,7 +42,7 @@ std::int64_t print_outcome(std::string_view line, bool as_json, tools::Progress&
   return error.empty() ? 0 : 1;
 }
 
-/// How many shards will be told, as far as that is known beforehand.
+/// The expected number of shards, as far as it is known.
 std::int64_t addressed(const control::Client& client, const tools::AddressFlags& to) {
   if (to.given()) return static_cast<std::int64_t>(tools::parse_ids(to.shards).size());
   const auto stats = tools::fetch(client, "/v1/stats");

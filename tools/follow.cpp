@@ -23,7 +23,7 @@ std::string text(const bj::object& object, std::string_view key) {
   return value;
 }
 
-/// "4,5 of 8", or "-".
+/// An assignment such as "4,5 of 8"; "-" for none.
 std::string assignment(const bj::object& move, std::string_view key) {
   const auto* const object = json::object_at(move, key);
   const auto* const ids = object == nullptr ? nullptr : object->if_contains("shards");
@@ -76,7 +76,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   int code = kDone;
   std::string failure;
   Progress bar(flags.wait && !flags.as_json);
-  // The server itself ends the wait.
+  // The client's timeout is longer than the server's, which ends the wait.
   const auto done =
       control::Client(tool.socket, tool.timeout + Millis{60'000})
           .stream("POST", path, json::serialize(request), [&](std::string_view line) {

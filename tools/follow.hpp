@@ -1,4 +1,4 @@
-// Shows a change of the fleet: the plan as a table before, the progress during it.
+// Shows a change of the fleet: the plan as a table, then the progress.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -7,7 +7,7 @@
 
 namespace smaster::tools {
 
-/// How a change is asked for.
+/// Common flags of commands that change the fleet.
 struct ChangeFlags {
   bool dry_run = false;
   bool wait = false;
@@ -15,7 +15,7 @@ struct ChangeFlags {
   void add_to(Tool& tool);
 };
 
-/// Asks the server for it, prints what it says, and returns the exit code. `request`: what to change.
+/// Sends the request, prints the response, and returns the exit code. `request`: the change.
 [[nodiscard]] int follow_change(const Tool& tool, const std::string& path, boost::json::object request,
                                 const ChangeFlags& flags);
 

@@ -11,7 +11,7 @@ namespace {
 using namespace smaster;
 namespace bj = boost::json;
 
-/// What becomes of one line of the server's answer: its text for stdout, or why it failed.
+/// Handles one line of the response: returns the text for stdout, or an error.
 Result<std::string> deliver(const bj::object& line, const std::string& out) {
   std::string text;
   json::read(line, "path", text);
@@ -22,7 +22,7 @@ Result<std::string> deliver(const bj::object& line, const std::string& out) {
   json::read(line, "name", name);
   const auto path = std::filesystem::path(out) / ("shard_" + name + "_config.json");
   if (auto written = write_file(path, config + '\n', 0600, IfExists::refuse); !written) {
-    // The key exists nowhere else: the shard is registered but nobody can ever be it.
+    // The private key exists only here: without its config, the registered shard is unusable.
     return fail(written.error().kind,
                 written.error().message + "; shard " + name + " is registered without a config");
   }

@@ -1,4 +1,4 @@
-// smaster keygen: an RSA key pair in two files.
+// smaster keygen: generates an RSA key pair in two files.
 #include "base/file.hpp"
 #include "crypto/keys.hpp"
 #include "tool.hpp"

@@ -1,4 +1,4 @@
-// smaster log-level: how much the running server logs.
+// smaster log-level: shows or sets the running server's log level.
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"

@@ -1,4 +1,4 @@
-// smaster members: the servers that share a store, and which of them leads.
+// smaster members: lists the servers that share a store, and their leader.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <ctime>

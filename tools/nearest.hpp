@@ -1,4 +1,4 @@
-// What somebody probably meant.
+// Suggestions for mistyped words.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace smaster::tools {
 
-/// How many letters have to be added, removed or changed to make one word of the other (Levenshtein).
+/// The Levenshtein distance: the number of letters to be added, removed or changed.
 [[nodiscard]] inline std::size_t distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
@@ -25,11 +25,11 @@ namespace smaster::tools {
   return row.back();
 }
 
-/// The word that is most like the one that was typed, `, did you mean X?`; empty when none is like it.
+/// `, did you mean X?` with the most similar word; empty if no word is similar enough.
 template <class Words>
 [[nodiscard]] std::string did_you_mean(std::string_view typed, const Words& words) {
   std::string best;
-  // Of a short word little may be wrong, or anything is like it.
+  // Short words allow only few differences; otherwise any word would match.
   auto least = typed.size() <= 3 ? 2 : std::max<std::size_t>(2, typed.size() / 3) + 1;
   for (const std::string& word : words) {
     const auto beginning = typed.size() > 2 && word.starts_with(typed);

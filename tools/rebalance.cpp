@@ -1,4 +1,4 @@
-// smaster rebalance: evens out the shard ids over the hosts.
+// smaster rebalance: evens out the load of the hosts.
 #include "follow.hpp"
 
 int main(int argc, char** argv) {

@@ -22,7 +22,7 @@ std::string sentence(const bj::object& line) {
   return who + (error.empty() ? "is told" : "failed: " + error);
 }
 
-/// When the server that answers now was started.
+/// The start time of the running server.
 Result<std::int64_t> started(const tools::Tool& tool) {
   const auto server = tools::fetch(tool.client(), "/v1/server");
   if (!server) return server.error();
@@ -31,7 +31,7 @@ Result<std::int64_t> started(const tools::Tool& tool) {
   return at;
 }
 
-/// Waits until another start of the server answers.
+/// Waits until a server with another start time answers.
 Result<void> wait_for_restart(const tools::Tool& tool, std::int64_t before) {
   constexpr Millis kPause{50};
   const auto deadline = std::chrono::steady_clock::now() + tool.timeout;

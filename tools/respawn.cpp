@@ -12,7 +12,7 @@ namespace {
 using namespace smaster;
 namespace bj = boost::json;
 
-/// A line for people: "shard 3 (abc) is back after 2.1 s".
+/// One line of the response for people: "shard 3 (abc) is back after 2.1 s".
 std::string sentence(const bj::object& line) {
   std::int64_t shard = -1;
   std::int64_t delay = 0;
@@ -59,7 +59,7 @@ int main(int argc, char** argv) {
     std::int64_t missing = 0;
     std::int64_t back = 0;
     std::int64_t late = 0;
-    // Between two lines there may be the whole queue of delays; the server itself ends the wait.
+    // Delays of all shards may lie between two lines. The server itself ends the wait.
     const auto silence = wait ? tool.timeout + Millis{24 * 3'600'000} : tool.timeout;
     tools::Progress bar(wait && !as_json);
     const auto done =

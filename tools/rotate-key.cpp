@@ -1,4 +1,4 @@
-// smaster rotate-key: gives the master another key pair while shards stay connected.
+// smaster rotate-key: replaces the master's key pair while shards stay connected.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 

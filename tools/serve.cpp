@@ -1,4 +1,4 @@
-// smaster serve: the server, in the foreground.
+// smaster serve: runs the server in the foreground.
 #include <spdlog/spdlog.h>
 
 #include "base/file.hpp"
@@ -11,7 +11,7 @@ namespace {
 
 using namespace smaster;
 
-/// What the command line says; it beats the file.
+/// Settings of the command line; they override the file.
 struct Flags {
   std::string config;
   std::optional<std::uint16_t> port;
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
       ->type_name("FORMAT")
       ->check(CLI::IsMember({"text", "json"}));
 
-  // By its path, not as it is now: a restart is how a new version is put to work.
+  // Remember the path, not the open file: a restart then runs a newly installed version.
   std::error_code unknown;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
 

@@ -1,4 +1,4 @@
-// smaster shards: the registry.
+// smaster shards: shows and changes the registry.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -11,7 +11,7 @@ namespace {
 using namespace smaster;
 namespace bj = boost::json;
 
-/// Sends a file's content; the answer's object.
+/// Sends a file's content; returns the JSON object of the response.
 Result<bj::object> send(const control::Client& client, const std::string& target, const std::string& file) {
   const auto answer = tools::send_file(client, "POST", target, file);
   if (!answer) return answer.error();
@@ -27,8 +27,8 @@ struct Import {
   bool force = false;
 };
 
-/// The key first: shards that are known already may stand against it. Then the shards whose history comes
-/// last.
+/// Imports the key first: shards that are already registered may prevent it. Then the shards, then their
+/// history.
 Result<bj::object> import(const control::Client& client, const Import& from) {
   bj::object done;
   if (!from.key.empty()) {
@@ -64,7 +64,7 @@ std::string sentences(const bj::object& imported) {
   return text;
 }
 
-/// Revokes them; the names of all that were.
+/// Revokes shards; returns the names of all that were revoked.
 Result<bj::array> revoke(const control::Client& client, const std::vector<std::string>& names) {
   std::string target = "/v1/shards";
   for (const auto& name : names)

@@ -1,4 +1,4 @@
-// The dispatcher: `smaster NAME …` runs `smaster-NAME` from its libexec folder, else from PATH, as git does.
+// The dispatcher: `smaster NAME …` runs `smaster-NAME` from its libexec folder, else from PATH, like git.
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 constexpr std::string_view kPrefix = "smaster-";
 constexpr int kUsage = 64;
 
-/// Where our own commands are: beside an installed `bin/`, or, in a build tree, beside this program.
+/// The folders of our own commands: libexec beside an installed `bin/`; in a build tree, the folder of this
+/// program.
 std::vector<fs::path> own_folders() {
   std::error_code error;
   const auto here = fs::read_symlink("/proc/self/exe", error).parent_path();
@@ -52,7 +53,7 @@ std::set<std::string> commands_in(const std::vector<fs::path>& folders) {
     std::error_code error;
     for (const auto& entry : fs::directory_iterator(folder, error)) {
       const auto name = entry.path().filename().string();
-      const bool for_people = !name.starts_with("smaster-__");  // but for the shells' completions
+      const bool for_people = !name.starts_with("smaster-__");  // the others are for the shells' completions
       if (name.starts_with(kPrefix) && for_people && runnable(entry.path())) {
         names.insert(name.substr(kPrefix.size()));
       }
@@ -68,7 +69,7 @@ int run(const std::string& name, char** argv) {
     for (const auto& folder : folders) {
       const auto program = folder / (std::string(kPrefix) + name);
       if (!runnable(program)) continue;
-      auto shown = "smaster " + name;  // what ps and pgrep -f show is what was typed
+      auto shown = "smaster " + name;  // shown by ps and pgrep -f as it was typed
       argv[0] = shown.data();
       ::execv(program.c_str(), argv);
       std::cerr << "smaster: cannot run " << program.string() << ": " << std::strerror(errno) << '\n';

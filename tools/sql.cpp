@@ -1,4 +1,4 @@
-// smaster sql: a statement on the configured database.
+// smaster sql: runs a statement on the configured database.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 
@@ -14,7 +14,7 @@ namespace bj = boost::json;
 
 enum class Format { table, json, csv };
 
-/// The rows as lines of texts, the columns' names first.
+/// The rows as texts, with the column names as the first row.
 std::vector<std::vector<std::string>> lines(const bj::object& answer, std::string_view null) {
   std::vector<std::vector<std::string>> table(1);
   for (const auto& column : answer.at("columns").as_array()) table[0].emplace_back(column.as_string());

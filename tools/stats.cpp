@@ -1,4 +1,4 @@
-// smaster stats: the fleet in figures, in every format from the same numbers.
+// smaster stats: shows the fleet's figures; all formats use the same data.
 #include <unistd.h>
 
 #include <boost/json/object.hpp>
@@ -41,7 +41,8 @@ std::string render_stats(const bj::object& stats, Format format) {
   return {};
 }
 
-/// Prints the past of each shard in `stats`. A shard at a time: a day of a large fleet is gigabytes of JSON.
+/// Prints the history of each shard in `stats`. Requested shard by shard: a large fleet has gigabytes of JSON
+/// per day.
 Result<void> print_history(const control::Client& client, const bj::object& stats, Millis since,
                            Format format) {
   const auto from = std::to_string(now_ms() - since.count());
@@ -75,7 +76,7 @@ std::vector<std::string> words(std::span<const std::string_view> views) {
 
 volatile std::sig_atomic_t interrupted = 0;
 
-/// Sleeps for so long, or until interrupted.
+/// Sleeps for `pause`, or until interrupted.
 void pause_for(Millis pause) {
   const auto until = std::chrono::steady_clock::now() + pause;
   while (interrupted == 0 && std::chrono::steady_clock::now() < until) {

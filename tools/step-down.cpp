@@ -1,4 +1,4 @@
-// smaster step-down: the server that leads hands over to another.
+// smaster step-down: makes the leading server hand over to another one.
 #include <boost/json/object.hpp>
 #include <thread>
 
@@ -9,7 +9,7 @@ namespace {
 
 using namespace smaster;
 
-/// Who leads; empty: nobody, or nobody says.
+/// The name of the leader; empty: there is none, or it is unknown.
 std::string leader(const control::Client& client) {
   std::string name;
   if (const auto members = tools::fetch(client, "/v1/members")) json::read(*members, "leader", name);

@@ -1,4 +1,4 @@
-// smaster store copy: moves the registry between stores.
+// smaster store copy: copies the registry to another store.
 #include <fcntl.h>
 #include <sys/file.h>
 
@@ -18,8 +18,8 @@ using namespace smaster;
 
 struct Opened {
   std::unique_ptr<store::Store> store;
-  std::unique_ptr<store::Election> election;  ///< only of shared ones
-  Fd lock;                                    ///< that of a server's state folder
+  std::unique_ptr<store::Election> election;  ///< for shared stores only
+  Fd lock;                                    ///< lock of the server's state folder, for SQLite
 
   Opened() = default;
   Opened(Opened&&) = default;
@@ -29,7 +29,7 @@ struct Opened {
   }
 };
 
-/// "sqlite:FILE", or a URL as in [store] url.
+/// Opens "sqlite:FILE", or a URL as in [store] url.
 Result<Opened> open(const std::string& where, const store::StoreOptions& options, bool must_exist) {
   constexpr std::string_view kFile = "sqlite:";
   Opened opened;
@@ -55,7 +55,7 @@ Result<Opened> open(const std::string& where, const store::StoreOptions& options
   return opened;
 }
 
-/// Nobody else may write meanwhile: as any server, this takes the lead.
+/// Becomes the leader, like a server, so that no other process writes during the copy.
 Result<void> take_lead(Opened& opened) {
   if (!opened.election) return {};
   const auto standing = opened.election->campaign({"store-copy", "", SMASTER_VERSION, {}, {}});

@@ -36,7 +36,8 @@ std::string pager() {
 
 control::Look look() {
   if (::isatty(STDOUT_FILENO) != 1) return {};
-  const auto* const no_colour = std::getenv("NO_COLOR");  // no-color.org: any value but an empty one
+  // no-color.org: any non-empty value disables colours
+  const auto* const no_colour = std::getenv("NO_COLOR");
   const auto* const terminal = std::getenv("TERM");
   const bool plain = (no_colour != nullptr && *no_colour != 0) ||
                      (terminal != nullptr && std::string_view(terminal) == "dumb");
@@ -48,8 +49,8 @@ void page(std::string_view text) {
   const bool long_text = ::isatty(STDOUT_FILENO) == 1 && lines >= size_of(STDOUT_FILENO).ws_row;
   const auto program = pager();
   if (!long_text || program.empty() || program == "cat") return print_styled(text);
-  std::signal(SIGPIPE, SIG_IGN);  // who leaves the pager has seen enough
-  // R: colours; S: no folding, so that columns stay columns; X: what was shown stays.
+  std::signal(SIGPIPE, SIG_IGN);  // the user may quit the pager early
+  // R: colours; S: no line wrapping, to keep columns; X: leave the output on the screen.
   ::setenv("LESS", "FRSX", 0);
   auto* const pipe = ::popen(program.c_str(), "we");
   if (pipe == nullptr) return print_styled(text);

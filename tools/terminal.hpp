@@ -1,4 +1,4 @@
-// What is on the other end: a person's terminal, with a pager, colours and progress bars, or a program.
+// Output that depends on whether stdout is a terminal: pager, colours, progress bars.
 #pragma once
 
 #include <cstdint>
@@ -13,16 +13,14 @@
 
 namespace smaster::tools {
 
-/// Stdout's width and whether it likes colours; neither when it is no terminal.
+/// The width of stdout and its support for colours; neither if it is no terminal.
 [[nodiscard]] control::Look look();
 
-/// Prints a long text for people through a pager, as git does: $SMASTER_PAGER, $PAGER or less, which ends
-/// at once when all fits on the screen. Without a terminal, or with "cat" or nothing as the pager, the text
-/// is just printed.
+/// Shows a long text in a pager, like git: $SMASTER_PAGER, $PAGER or less, which exits at once if the text
+/// fits on the screen. The text is printed directly without a terminal, or if the pager is "cat" or empty.
 void page(std::string_view text);
 
-/// How far something is: a bar on a terminal's last line, drawn on stderr. Elsewhere it draws nothing, and
-/// the lines stand alone.
+/// A progress bar on the last line of a terminal, drawn on stderr. Without a terminal it draws nothing.
 class Progress {
  public:
   enum class Unit { count, bytes };
@@ -34,11 +32,11 @@ class Progress {
 
   [[nodiscard]] bool drawn() const { return drawn_; }
   void update(std::int64_t done, std::int64_t all, std::string_view words = {});
-  /// A line for stdout, above the bar: for people, as print_line; data as it is; and JSON.
+  /// Prints a line on stdout above the bar: for people like print_line; as data like print; or as JSON.
   void line(std::string_view text);
   void data_line(std::string_view text);
   void json_line(std::string_view text);
-  /// Takes the bar away, for what comes after it.
+  /// Removes the bar.
   void finish();
 
  private:
@@ -53,8 +51,8 @@ class Progress {
   std::string words_;
 };
 
-/// Sends a file, or stdin for "-", with a bar for people while it takes time; the server's answer. bad_data
-/// when the file cannot be read.
+/// Sends a file, or stdin for "-", with a progress bar; returns the server's response. Errors: bad_data if
+/// the file cannot be read.
 [[nodiscard]] Result<std::string> send_file(const control::Client& client, std::string_view method,
                                             std::string_view target, const std::string& path);
 

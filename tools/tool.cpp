@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::int64_t kMaxRange = 1'000'000;
 
-/// --help for people: 80 columns, and of each flag only what it takes. With SMASTER_HELP=choices in the
-/// environment also its choices, for the shells' completions.
+/// Formats --help for 80 columns; a flag shows only the type and default of its value. With
+/// SMASTER_HELP=choices in the environment also its choices, for the shells' completions.
 class Help : public CLI::Formatter {
  public:
   Help() : choices_(std::getenv("SMASTER_HELP") != nullptr) {}
@@ -78,7 +78,7 @@ class Help : public CLI::Formatter {
   bool choices_;
 };
 
-/// One part of an id list; false when it is no id and no range.
+/// Parses one part of an id list; false if it is neither an id nor a range.
 bool parse_part(std::string_view part, std::int64_t& first, std::int64_t& last) {
   const auto dash = part.find('-');
   const auto low = parse_int<std::int32_t>(part.substr(0, dash));
@@ -89,7 +89,7 @@ bool parse_part(std::string_view part, std::int64_t& first, std::int64_t& last) 
   return true;
 }
 
-/// Calls `take` with each part between commas; false as soon as it says so.
+/// Calls `take` for each comma-separated part; stops and returns false when `take` does.
 bool each_part(std::string_view text, const std::function<bool(std::string_view)>& take) {
   while (true) {
     const auto comma = text.find(',');
@@ -185,7 +185,7 @@ int Tool::run(int argc, char** argv, const std::function<int()>& work) {
   }
 }
 
-/// For the first word that fits nowhere: the flag or subcommand that is most like it.
+/// A suggestion for the first unknown word: the most similar flag or subcommand.
 std::string Tool::suggestion() const {
   const auto extra = app.remaining(true);
   if (extra.empty()) return {};
@@ -217,7 +217,7 @@ void write_out(std::string_view text) {
     const auto written = ::write(STDOUT_FILENO, text.data(), text.size());
     if (written < 0) {
       if (errno == EINTR) continue;
-      if (errno == EPIPE) std::_Exit(kDone);  // the reader has seen enough
+      if (errno == EPIPE) std::_Exit(kDone);  // the reader has closed the pipe
       std::cerr << "cannot write to stdout: " << std::strerror(errno) << '\n';
       std::_Exit(kCannotCreate);
     }
@@ -307,7 +307,7 @@ boost::json::object AddressFlags::request() const {
   boost::json::object request;
   const auto ids = parse_ids(shards);
   if (!shards.empty()) request["shards"] = boost::json::array(ids.begin(), ids.end());
-  // Also an empty one: who forgot to set a variable does not mean everybody.
+  // An empty value is sent, too: an unset shell variable must not address all shards.
   if (guild) request["guild"] = *guild;
   if (host) request["host"] = *host;
   if (where) request["where"] = *where;

@@ -1,4 +1,4 @@
-// What every command shares: its common flags, how errors become sentences and exit codes, and output.
+// Common parts of all commands: flags, error reports, exit codes and output.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -13,7 +13,7 @@
 
 namespace smaster::tools {
 
-/// Exit codes, after sysexits.h.
+/// Exit codes, most of them as in sysexits.h.
 enum ExitCode : int {
   kDone = 0,
   kPartly = 1,
@@ -29,27 +29,26 @@ enum ExitCode : int {
 
 [[nodiscard]] int exit_code(ErrorKind kind);
 
-/// Checks a duration such as "30s" for CLI11 and turns it into milliseconds.
+/// Adds a flag that takes a duration such as "30s" and stores milliseconds.
 [[nodiscard]] CLI::Option* add_duration(CLI::App& app, const std::string& flag, Millis& out,
                                         const std::string& help);
 
-/// A command: its flags, its work.
+/// A command: its flags and its work.
 class Tool {
  public:
-  /// `name`: as in `smaster NAME`. `summary`: one line saying what it does. `examples`: two, for the end of
-  /// --help.
+  /// `name`: as in `smaster NAME`. `summary`: one line. `examples`: two, shown at the end of --help.
   Tool(const std::string& name, const std::string& summary, const std::string& examples);
 
   CLI::App app;
-  /// Adds --socket and --timeout, for commands that talk to the server.
+  /// Adds --socket and --timeout, for commands that use the server.
   void add_client_flags(Millis timeout);
   [[nodiscard]] control::Client client() const { return {socket, timeout}; }
   std::string socket;
   Millis timeout{};
 
-  /// Parses, runs `work`, and turns what it returns, or throws, into the exit code.
+  /// Parses the flags, runs `work`, and returns the exit code; exceptions are reported as errors.
   int run(int argc, char** argv, const std::function<int()>& work);
-  /// Says what went wrong, on stderr, and returns its exit code.
+  /// Prints the error on stderr, and returns its exit code.
   int report(const Error& error) const;
 
  private:
@@ -58,38 +57,38 @@ class Tool {
   std::string name_;
 };
 
-/// "2.5 s".
+/// Formats milliseconds: "2.5 s".
 [[nodiscard]] std::string seconds(std::int64_t ms);
 
-// What a command writes goes through these, and nothing else, to stdout and stderr: much of it comes from
-// shards, and a terminal obeys some characters (base/outlet.hpp). Who reads stdout away ends the process
-// quietly.
+// All output of a command must use these functions: much of it comes from shards, and could contain control
+// characters for the terminal (base/outlet.hpp). If the reader closes stdout, the process ends without an
+// error.
 
-/// Data for programs, as it is; on a terminal with nothing in it that one would obey.
+/// Prints data unchanged; on a terminal without control characters.
 void print(std::string_view text);
-/// JSON, as it is; on a terminal the same value.
+/// Prints JSON unchanged; on a terminal with control characters escaped.
 void print_json(std::string_view text);
-/// A line for people, to which the end of the line is added.
+/// Prints a line for people; adds the newline.
 void print_line(std::string_view text);
-/// Text that control::render made, in which each cell is harmless and the colours are ours.
+/// Prints text of control::render, whose cells are already escaped and which contains colours.
 void print_styled(std::string_view text);
-/// A line for people on stderr.
+/// Prints a line for people on stderr.
 void say(std::string_view text);
 
 /// GETs a JSON object from the server.
 [[nodiscard]] Result<boost::json::object> fetch(const control::Client& client, const std::string& target);
 
-/// The whole of a file, or of stdin for "-".
+/// Reads a whole file, or stdin for "-".
 [[nodiscard]] Result<std::string> read_input(const std::string& path);
 
-/// Checks lists of shard ids.
+/// Validates lists of shard ids.
 [[nodiscard]] CLI::Validator shard_ids();
 
-/// Adds --shard, which takes "3", "0-15" or "0-15,20" and may be repeated; parse_ids makes ids of it.
+/// Adds --shard, which accepts "3", "0-15" or "0-15,20" and may be repeated. Use parse_ids on the result.
 void add_shard_flag(CLI::App& app, std::vector<std::string>& out);
 [[nodiscard]] std::vector<std::int64_t> parse_ids(const std::vector<std::string>& texts);
 
-/// The flags that say which shards: --shard, --guild, --host, --where; all without them.
+/// The flags that select shards: --shard, --guild, --host, --where; without any: all shards.
 struct AddressFlags {
   std::vector<std::string> shards;
   std::optional<std::string> guild;
@@ -97,9 +96,9 @@ struct AddressFlags {
   std::optional<std::string> where;
 
   void add_to(CLI::App& app);
-  /// Whether any is given.
+  /// True if one of the flags was given.
   [[nodiscard]] bool given() const { return !shards.empty() || guild || host || where; }
-  /// As the control API takes them.
+  /// The selection in the form of the control API.
   [[nodiscard]] boost::json::object request() const;
 };
 

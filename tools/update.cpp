@@ -1,4 +1,4 @@
-// smaster update: updates the bot here and at every shard.
+// smaster update: updates the bot's files on this host and at every shard.
 #include <boost/json/object.hpp>
 
 #include "json/json.hpp"
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
     std::string failure;
     std::int64_t wrong = 0;
     std::int64_t shards = 0;
-    // The server ends what takes too long; beyond that it is the server that is silent.
+    // The server ends a late update itself; this additional time detects a server that does not respond.
     constexpr Millis kGrace{10'000};
     const auto done =
         control::Client(tool.socket, tool.timeout + kGrace)

@@ -1,7 +1,7 @@
 #include "watch.hpp"
 
 #include <langinfo.h>
-#define NCURSES_NOMACROS  // its macros are called move and timeout
+#define NCURSES_NOMACROS  // its macros would replace the functions move and timeout
 #include <ncurses.h>
 #include <termios.h>
 #include <unistd.h>
@@ -28,7 +28,7 @@ namespace {
 namespace bj = boost::json;
 using control::number;
 
-/// What the sparklines show at most.
+/// Maximum time shown by the sparklines.
 constexpr Millis kWindow{15 * 60'000};
 constexpr int kLongestLine = 24;
 constexpr int kShortestLine = 4;
@@ -36,8 +36,8 @@ constexpr int kShortestLine = 4;
 volatile std::sig_atomic_t asked_to_end = 0;
 termios before{};
 
-/// Leaves the alternate screen, shows the cursor (xterm's control sequences) and dies of the signal. Only
-/// what a signal handler may call.
+/// Signal handler: leaves the alternate screen and shows the cursor (xterm's control sequences), then lets
+/// the signal end the process. Uses only async-signal-safe functions.
 void die_tidily(int signal) {
   constexpr std::string_view kRestore = "\x1b[?1049l\x1b[?25h\x1b[0m";
   [[maybe_unused]] const auto written = ::write(STDOUT_FILENO, kRestore.data(), kRestore.size());
@@ -46,7 +46,7 @@ void die_tidily(int signal) {
   std::raise(signal);
 }
 
-/// The terminal while it is ours.
+/// The terminal while the view is active.
 class Screen {
  public:
   Screen() {
@@ -72,7 +72,7 @@ class Screen {
 
   [[nodiscard]] bool utf8() const { return std::string_view(::nl_langinfo(CODESET)) == "UTF-8"; }
 
-  /// A line of its own, cut at the edge.
+  /// Writes one line, cut at the edge of the screen.
   void line(int row, std::string_view text, attr_t attributes = A_NORMAL) const {
     ::move(row, 0);
     ::clrtoeol();
@@ -87,7 +87,7 @@ class Screen {
   }
   [[nodiscard]] attr_t state(std::string_view state) const {
     const auto sequence = control::state_colour(state);
-    // "\x1b[32m": SGR's colours are in curses' order.
+    // "\x1b[3Nm": SGR's colour numbers equal curses' pairs.
     return colours_ && sequence.size() == 5 ? static_cast<attr_t>(COLOR_PAIR(sequence[3] - '0')) : A_NORMAL;
   }
 
@@ -95,7 +95,7 @@ class Screen {
   bool colours_ = false;
 };
 
-/// What a shard's sparklines are made of.
+/// One point of a shard's sparklines.
 struct Sample {
   double time, cpu, memory, messages, ping;
 };
@@ -163,7 +163,7 @@ class View {
     ::refresh();
   }
 
-  /// False when the user wants to leave.
+  /// Handles a key; returns false if the user quits.
   bool key(int key) {
     const int page = std::max(1, LINES - 4);
     switch (key) {
@@ -203,7 +203,7 @@ class View {
   }
 
  private:
-  /// Which of shard_table's columns are shown: SHARD, NAME, STATE, SEEN, then each with its sparkline.
+  /// The shown columns of shard_table: SHARD, NAME, STATE, SEEN, then those with a sparkline.
   static constexpr std::array<std::size_t, 8> kColumns{0, 1, 2, 3, 5, 6, 7, 4};
   static constexpr std::size_t kFirstSpark = 4;
 
@@ -212,7 +212,7 @@ class View {
     return found == words.end() || found + 1 == words.end() ? words.front() : *(found + 1);
   }
 
-  /// The next state that some shard is in; all of them after the last.
+  /// Selects the next state that some shard is in; after the last one all states.
   void next_state() {
     std::set<std::string, std::less<>> states;
     for (const auto& shard : stats_.at("shards").as_array()) {
@@ -223,7 +223,7 @@ class View {
     top_ = 0;
   }
 
-  /// The shards that are shown, in their order.
+  /// Selects and sorts the shards to be shown.
   void choose() {
     chosen_ = stats_;
     if (!state_.empty()) control::keep_states(chosen_, {state_});
@@ -242,7 +242,7 @@ class View {
     std::erase_if(samples, [old](const Sample& each) { return each.time < old; });
   }
 
-  /// The past of a shard, which is asked for when the shard is first seen on the screen.
+  /// The history of a shard, requested when the shard is first shown.
   const std::vector<Sample>& past(const std::string& name) {
     const auto [found, fresh] = past_.try_emplace(name);
     if (!fresh) return found->second;
@@ -287,10 +287,10 @@ class View {
   bj::object stats_;
   bj::object chosen_;
   std::map<std::string, std::vector<Sample>> past_;
-  std::string state_;  ///< only shards in it; empty: all
+  std::string state_;  ///< show only shards in this state; empty: all
   std::string trouble_;
   std::int64_t now_ = 0;
-  double oldest_ = 0;  ///< of the samples, where all sparklines begin
+  double oldest_ = 0;  ///< start of all sparklines
   int top_ = 0;
 };
 
@@ -304,12 +304,12 @@ Result<void> watch(const control::Client& client, const std::function<Result<bj:
   auto next = std::chrono::steady_clock::now() + options.pause;
   view.draw(screen);
   while (asked_to_end == 0) {
-    ::timeout(100);  // so long a signal may go unnoticed
+    ::timeout(100);  // in milliseconds; a signal is noticed after at most this time
     const int key = ::getch();
     if (key != ERR && !view.key(key)) break;
     const auto now = std::chrono::steady_clock::now();
     if (now >= next) {
-      // What goes wrong from here on is shown, and tried again.
+      // Later errors are shown in the view, and the request is repeated.
       (void)view.look();
       next = now + options.pause;
     } else if (key == ERR) {

@@ -12,14 +12,14 @@
 namespace smaster::tools {
 
 struct WatchOptions {
-  Millis pause;      ///< between two looks at the fleet
-  std::string sort;  ///< one of control::sort_keys()
+  Millis pause;      ///< between two requests
+  std::string sort;  ///< a key of control::sort_keys()
   bool reverse = false;
 };
 
-/// Shows what `fetch` gives, with the past of each shard as sparklines, until the user leaves or a signal
-/// asks for it; the terminal is then as it was. While the server is away the last view stays, and says so.
-/// The error is that of the first look.
+/// Shows the result of `fetch`, with each shard's history as sparklines, until the user quits or a signal
+/// arrives; then restores the terminal. While the server does not respond, the last view remains with a note.
+/// Returns an error only if the first request fails.
 [[nodiscard]] Result<void> watch(const control::Client& client,
                                  const std::function<Result<boost::json::object>()>& fetch,
                                  const WatchOptions& options);

@@ -18,13 +18,14 @@ namespace asio = net::asio;
 namespace bj = boost::json;
 using net::now;
 
-/// What a keeper may take, beyond its grace, to end a bot whose lease is over.
+/// How long a keeper may take, beyond kLostGrace, to end a bot whose lease has expired.
 constexpr Millis kKeeperMargin{1'000};
-/// What it may take when it is to kill the bot at once: its output may take a second.
+/// How long a keeper may take to kill the bot at once: draining its output may take a second.
 constexpr Millis kSecondStop{3'000};
 constexpr Millis kLongestDelay{24 * 3'600'000};
 
-/// Agents whose bots are the same program say the same: what one of those bots can, the others can.
+/// A hash of the bot's command. Agents with equal hashes run the same program, so the master may assume that
+/// their bots have the same abilities.
 std::string kind_of(const std::vector<std::string>& command) {
   std::uint64_t hash = 0xcbf29ce484222325;  // FNV-1a, 64 bits
   for (const auto& word : command) {
@@ -95,7 +96,7 @@ std::string Agent::tag() const { return "shard " + name_.str(); }
 
 void Agent::stop() {
   if (std::exchange(leaving_, true)) {
-    if (bot_) bot_->stop();  // the second time kills it
+    if (bot_) bot_->stop();  // a second stop() kills
     arm_kill(kSecondStop);
     return;
   }
@@ -107,7 +108,8 @@ void Agent::stop() {
 void Agent::leave() {
   if (std::exchange(left_, true)) return;
   send_status();
-  uplink_.emit("leave", {});  // no bot of ours runs, nor will: another agent may have the config
+  // Tells the master that no bot of ours runs or will run: another agent may use the config.
+  uplink_.emit("leave", {});
   for (auto* const timer : {&life_timer_, &master_watch_, &lease_timer_, &channel_watch_, &logins_timer_,
                             &status_timer_, &figures_timer_, &soon_timer_, &kill_timer_}) {
     timer->cancel();
@@ -121,7 +123,7 @@ void Agent::uplink_up(Millis ahead) {
                uplink_.master().url(), uplink_.polling() ? "polling" : "websocket", clock_words(ahead));
   lease_.connected(uplink_.dialled());
   lease_changed();
-  send_status();  // the master hears what runs here before it says what is to run
+  send_status();  // first, so that the master knows what runs here before it sends `update`
   if (life_.phase() == BotLife::Phase::asking) ask_to_start();
   logins_.connected(now());
   requests_.connected();
@@ -135,7 +137,7 @@ void Agent::uplink_down(const std::string& why, std::optional<Millis>) {
   spdlog::warn("{}: {}{}", tag(), why, bot_ && life_.goal() ? "; the bot goes on" : "");
 }
 
-/// Another agent has our config, and the master has given it our place.
+/// Another agent uses our config, and the master has given it our slot.
 void Agent::uplink_refused(const std::string& why) {
   lease_.end(BootClock::now());
   lease_changed();
@@ -151,25 +153,26 @@ void Agent::uplink_heard() {
 
 // ---- the lease ----
 
-/// Asks three times in the time that the lease runs. Any answer renews it, as of when it was asked for.
+/// Sends three requests per lease term. Each answer renews the lease, counted from the time of its request.
 void Agent::ask_for_lease() {
   if (!uplink_.up()) return;
-  const auto term = lease_.term();
-  lease_timer_.expires_after(term / 3);
+  const auto term = lease_.wanted_term();
+  lease_timer_.expires_after(std::min(term, lease_.term()) / 3);
   lease_timer_.async_wait([this](boost::system::error_code error) {
     if (!error) ask_for_lease();
   });
   if (std::exchange(asking_for_lease_, true)) return;
-  uplink_.request(
-      "lease", {std::to_string(term.count())}, {}, term,
-      [this, term, asked = BootClock::now()](const socketio::Arguments* answer, std::string_view) {
-        asking_for_lease_ = false;
-        if (answer == nullptr) return;
-        lease_.answered(asked);
-        lease_changed();
-        // Until the master knows the new term, it counts with the old one.
-        if (term != lease_.term()) ask_for_lease();
-      });
+  const auto asked = BootClock::now();
+  lease_.asking(asked, term);
+  lease_changed();
+  uplink_.request("lease", {std::to_string(term.count())}, {}, term,
+                  [this, term, asked](const socketio::Arguments* answer, std::string_view) {
+                    asking_for_lease_ = false;
+                    if (answer == nullptr) return;
+                    lease_.answered(asked, term);
+                    lease_changed();
+                    if (term != lease_.wanted_term()) ask_for_lease();
+                  });
 }
 
 void Agent::lease_changed() {
@@ -185,26 +188,30 @@ void Agent::arm_master_watch() {
   });
 }
 
-/// Whether the lease is over. Then nothing may be started here until the master has been connected to anew.
+/// True if the lease has expired. The bot is then stopped, and nothing is started until there is a new
+/// connection to the master.
 bool Agent::lost_master() {
   if (!lease_.over(BootClock::now())) return false;
-  if (!life_.goal()) return true;
-  spdlog::error(
-      "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another", tag(),
-      format_duration(lease_.term()));
-  stop_soon();
-  uplink_.drop("nothing was heard of the master in time");  // what it has sent meanwhile may be old
+  if (life_.goal()) {
+    spdlog::error(
+        "{}: nothing was heard of the master for {}: the bot is stopped, since its id may go to another",
+        tag(), format_duration(lease_.term()));
+    stop_soon();
+  }
+  // What it has sent meanwhile may be old. An agent without a bot needs a new connection as well: it would
+  // obey nothing on this one.
+  if (uplink_.up()) uplink_.drop("nothing was heard of the master in time");
   return true;
 }
 
-/// The keeper kills the bot when its lease has been over for kLostGrace; a keeper that does not is killed
+/// The keeper kills the bot kLostGrace after the end of its lease. A keeper that fails to do so is killed
 /// itself.
 void Agent::stop_soon() {
   obey(life_.set_goal(std::nullopt, now()));
   arm_kill(kLostGrace + kKeeperMargin);
 }
 
-/// For a keeper that does not do what it is told, such as one that its bot stops again and again.
+/// A fallback for a keeper that does not react, for example because the bot keeps sending it SIGSTOP.
 void Agent::arm_kill(Millis patience) {
   kill_timer_.expires_after(patience);
   kill_timer_.async_wait([this, generation = bot_generation_](boost::system::error_code error) {
@@ -251,7 +258,8 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
   }
 }
 
-/// The master's next key, signed with the one that we trust: we trust it from now on, and so does our config.
+/// The master's next key, signed with its current one. Once verified, it is written to the config and trusted
+/// from now on.
 net::Task<> Agent::on_master_key(std::string pem, std::string signature, Answer answer) {
   if (!crypto::verify(config_->master_key, wire::next_key_text(pem), signature) ||
       !crypto::check_public_key(pem)) {
@@ -314,9 +322,9 @@ void Agent::on_update(const socketio::Arguments& arguments) {
       json::read(*heartbeat, "updateStyle", style);
       asks_for_statuses_ = style == "pull";
       read(*heartbeat, "interval", interval_);
-      Millis term = lease_.term();
+      auto term = lease_.wanted_term();
       read(*heartbeat, "assumeDeadAfter", term);
-      if (term != lease_.term()) {
+      if (term != lease_.wanted_term()) {
         lease_.set_term(term);
         lease_changed();
         ask_for_lease();
@@ -324,7 +332,7 @@ void Agent::on_update(const socketio::Arguments& arguments) {
     }
   }
   if (leaving_ || lost_master()) return;
-  constexpr ShardId kLeave{-2};  // WIRE.md, `update`
+  constexpr ShardId kLeave{-2};  // source: WIRE.md, `update`: the agent is dismissed
   if (id == kLeave) {
     spdlog::info("{}: the master says that this agent is to end", tag());
     return stop();

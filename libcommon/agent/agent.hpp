@@ -1,6 +1,6 @@
-// One shard of the master's, run here: obeys its master, keeps the bot process as it is told, carries between
-// the two, and reports. One file a subject: the master's orders in agent.cpp, the bot's process and channel
-// in agent_bot.cpp, statuses in agent_statuses.cpp, the bot's requests in agent_requests.cpp, files in
+// One shard of the master's on this host: runs the bot process as the master orders, passes requests between
+// bot and master, and sends statuses. The master's orders are in agent.cpp, the bot's process and channel in
+// agent_bot.cpp, statuses in agent_statuses.cpp, the bot's requests in agent_requests.cpp, files in
 // agent_files.cpp.
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/boots.hpp"
 #include "agent/bot/bot_life.hpp"
 #include "agent/bot/bot_process.hpp"
 #include "agent/bot/channel.hpp"
@@ -27,39 +28,41 @@
 
 namespace smaster::agent {
 
-/// What all agents of a process have in common.
+/// Settings that all agents of a process share.
 struct AgentOptions {
-  std::vector<std::string> command;      ///< the bot's program and its arguments
-  std::vector<std::string> environment;  ///< NAME=VALUE, what the bot gets besides its shard
-  bool prefix = false;                   ///< mark each line of the bot's output with the shard
-  Millis grace{30'000};                  ///< from SIGTERM to SIGKILL
+  std::vector<std::string> command;  ///< the bot's program and its arguments
+  /// NAME=VALUE; added to by the agent: shard ids, count, names, hooks.
+  std::vector<std::string> environment;
+  bool prefix = false;   ///< mark each line of the bot's output with the shard
+  Millis grace{30'000};  ///< time from SIGTERM to SIGKILL
   LifeOptions life;
-  std::string ca_file;  ///< more certificate authorities, PEM
+  std::string ca_file;  ///< additional certificate authorities, PEM; empty: only the system's
   std::optional<std::filesystem::path> project_dir;
   int processes = 1;           ///< bot processes for each config
-  int shards_per_process = 1;  ///< shard ids that each takes at most
-  std::string host;            ///< what the master is to call this host
-  bool hooks = true;           ///< have Node.js and Python load what makes bots ask before they log in
+  int shards_per_process = 1;  ///< maximum number of shard ids per bot process
+  std::string host;            ///< the name of this host as the master shows it
+  bool hooks = true;  ///< preload the hooks into Node.js and Python, so that bots ask before each login
 };
 
-/// What an agent says of itself with CONNECT: its options, and the identity of the lock on its config.
+/// The JSON object that an agent sends with CONNECT: its options, and the identity of its config lock.
 [[nodiscard]] std::string introduction(const AgentOptions& options, const Identity& identity,
                                        bool only_check = false);
 
-/// What agents of one process share.
+/// Objects that all agents of a process share. All members are used on the context's thread.
 struct Shared {
   net::asio::io_context& context;
   net::TaskScope& tasks;
-  net::asio::thread_pool& pool;  ///< one thread: files change in the order in which they were asked for
+  net::asio::thread_pool& pool;  ///< one thread, so that file operations keep their order
   const AgentOptions& options;
   std::shared_ptr<net::asio::ssl::context> tls;
-  const files::Folder* project = nullptr;  ///< none: no files
+  const files::Folder* project = nullptr;  ///< null: file requests fail
   const StorageGauge& storage;
+  Boots& boots;
   IdentifyServer* identify = nullptr;  ///< none: bots cannot ask by HTTP
   ProcessTree processes{};
   std::vector<std::shared_ptr<LeaderLookup>> lookups{};
 
-  /// One for all agents with these masters.
+  /// The lookup shared by all agents that have these masters.
   std::shared_ptr<LeaderLookup> lookup(const std::vector<MasterAddress>& masters) {
     for (const auto& known : lookups) {
       if (known->masters() == masters) return known;
@@ -72,15 +75,17 @@ class Agent final : public UplinkOwner,
                     public BotOwner,
                     public ChannelSink,
                     public LoginSink,
-                    public IdentifyOwner {
+                    public IdentifyOwner,
+                    public BootOwner {
  public:
-  /// `process`: which of the shard's processes it is, from 0. `lock`: a descriptor that keeps other agents
-  /// from using the same config. `introduction`: what the master is told of us.
+  /// `process`: index of the bot process within its shard, from 0. `lock`: the descriptor of the config lock;
+  /// the bot's keeper inherits it. `introduction`: sent with CONNECT.
   Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, int lock, LeasePage page,
         std::string introduction);
 
   void start();
-  /// Stops the bot, tells the master, leaves; then calls `on_finished`. A second time: kills the bot.
+  /// Stops the bot, sends a last status and `leave`, disconnects, then calls `on_finished`. A second call
+  /// kills the bot. May call `on_finished` before it returns.
   void stop();
   std::function<void()> on_finished;
 
@@ -118,19 +123,21 @@ class Agent final : public UplinkOwner,
   void identify_withdrawn(const Logins::Ticket& ticket) override { logins_.withdraw(ticket); }
   void identify_delivered(const Logins::Ticket& ticket) override;
 
+  // BootOwner
+  void may_boot() override;
+
  private:
-  /// Answers a request of the master's or of the bot's; stale ones, of a connection or a bot that is gone,
-  /// say nothing.
+  /// Sends the result of a request to the master or the bot. Does nothing if that connection or bot is gone.
   using Answer = std::function<void(const Outcome&)>;
   [[nodiscard]] Answer answer_to_master(std::optional<socketio::AckId> ack_id);
   [[nodiscard]] Answer answer_to_bot(std::string reply);
-  /// What the bot has asked for and waits for.
+  /// The bot's requests that have no answer yet.
   struct Asked {
     std::size_t count = 0;
-    std::size_t bytes = 0;  ///< of what its answers repeat
+    std::size_t bytes = 0;  ///< size of the parts of a request that its answer repeats
   };
 
-  // The master's orders.
+  // Orders of the master.
   void on_update(const socketio::Arguments& arguments);
   void on_respawn(const socketio::Arguments& arguments);
   void on_permit(const socketio::Arguments& arguments);
@@ -142,14 +149,14 @@ class Agent final : public UplinkOwner,
   net::Task<> write_file(wire::FileEvent event, Answer answer);
   net::Task<> send_file(std::string name, Answer answer);
 
-  // The bot's life.
+  // Start and stop of the bot.
   void obey(BotLife::Order order);
   void start_bot();
   void ask_to_start();
   [[nodiscard]] BotCommand bot_command(const Assignment& assignment) const;
   void arm_life();
 
-  // The lease: until when the bot may run without word from the master.
+  // The lease: how long the bot may run without contact to the master.
   void ask_for_lease();
   void lease_changed();
   void arm_master_watch();
@@ -183,7 +190,7 @@ class Agent final : public UplinkOwner,
 
   Shared& shared_;
   const std::shared_ptr<ShardConfig> config_;
-  const ShardName name_;  ///< of the process
+  const ShardName name_;  ///< of this process: the shard's name, with the process' index if that is not 0
   const int lock_;
   LeasePage lease_page_;
   Uplink uplink_;
@@ -195,26 +202,28 @@ class Agent final : public UplinkOwner,
   std::optional<IdentifyServer::Address> identify_address_;
   Statuses statuses_;
 
-  // What the master said last.
+  // State from the last `update`.
   bool is_master_ = false;
   std::string bot_name_;
   std::vector<std::string> node_args_;
   std::vector<std::string> bot_args_;
-  bool asks_for_statuses_ = true;  ///< update style pull: every update is a question
+  bool asks_for_statuses_ = true;  ///< update style "pull": each `update` is answered with a status
   Millis interval_{30'000};
   Lease lease_;
   bool asking_for_lease_ = false;
 
-  // The bot of now, and the last one.
+  // State of the current bot, or of the last one.
   unsigned bot_generation_ = 0;
-  std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();  ///< shared with the answers
+  /// Shared with pending answers, which may outlive the bot.
+  std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
   std::optional<bool> ready_;
-  bool ended_ = false;    ///< its own process; what it had started may not have
-  bool hung_up_ = false;  ///< it cannot be asked any more
+  bool ended_ = false;    ///< the bot's own process has ended; its descendants may still run
+  bool hung_up_ = false;  ///< the bot has closed its channel: requests to it fail
   Time start_time_ = fleet::kNever;
   Time stop_time_ = fleet::kNever;
   std::string last_exit_;
-  std::size_t stats_script_ = 0;  ///< which of kStatsScripts it understands; past the last: none
+  /// Index of the script in kStatsScripts that this bot supports; past the end: none.
+  std::size_t stats_script_ = 0;
   bool asking_figures_ = false;
   std::optional<boost::json::object> figures_;
 

@@ -1,4 +1,4 @@
-// The bot of an agent: its process from start to end, and its channel.
+// The agent's bot: start and end of its process, and its channel.
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -17,14 +17,14 @@ namespace {
 using net::now;
 using net::wall_clock;
 
-/// How long a bot that has never said anything may take to read what it was sent, and to begin with it.
+/// A bot that has never written anything is given this long to read a request, and this long after its start.
 constexpr Millis kChannelPatience{2'000};
 constexpr Millis kBeginPatience{5'000};
-/// What a keeper may take beyond the bot's grace: what the bot has left behind gets five seconds of its own.
+/// How long a keeper may take beyond the bot's grace: the bot's descendants get five seconds of their own.
 constexpr Millis kKeeperPatience{10'000};
-/// Logins may be used up until the next day.
+/// The daily login limit may be used up, in which case the answer comes the next day.
 constexpr Millis kLoginPatience{25 * 3'600'000};
-/// Bytes that may wait for the master before the bot waits too.
+/// Backpressure: the bot's channel is not read while more bytes than this are queued for the master.
 constexpr std::size_t kMostForMaster = 1u << 20;
 constexpr const char* kNotSupported = "not supported by this bot";
 constexpr const char* kHungUp =
@@ -38,7 +38,12 @@ void Agent::obey(BotLife::Order order) {
     case BotLife::Order::none:
       break;
     case BotLife::Order::start:
-      start_bot();
+      if (shared_.boots.enter(*this, life_.assignment()->first())) {
+        start_bot();
+      } else {
+        life_.defer();
+        spdlog::info("{}: the bot is started when others on this host have booted", tag());
+      }
       break;
     case BotLife::Order::ask:
       ask_to_start();
@@ -53,16 +58,21 @@ void Agent::obey(BotLife::Order order) {
   arm_life();
 }
 
-/// The master knows who may log in when. While it is away nothing is started: its answer is not known.
+/// Asks the master for permission to start the bot. Without a connection nothing is started.
 void Agent::ask_to_start() {
   if (!uplink_.up()) return;
   spdlog::info("{}: asks the master when the bot may log in again", tag());
   uplink_.request("identify", {}, {}, kLoginPatience,
                   [this, generation = bot_generation_](const socketio::Arguments* answer, std::string_view) {
-                    // A bot was started otherwise since: that turn is over.
+                    // Another bot was started in the meantime: this permission is obsolete.
                     if (generation != bot_generation_) return;
                     if (answer != nullptr && !lost_master()) obey(life_.granted(now()));
                   });
+}
+
+void Agent::may_boot() {
+  if (lost_master() || life_.phase() != BotLife::Phase::queued) return shared_.boots.leave(*this);
+  obey(life_.admitted(now()));
 }
 
 void Agent::arm_life() {
@@ -132,8 +142,7 @@ void Agent::start_bot() {
   }
 }
 
-/// What waits for an answer is told at once; the agent goes on when all that the bot had started is gone,
-/// too.
+/// Fails all pending requests at once. bot_exited follows when all descendants are gone, too.
 void Agent::bot_ended(const std::string& how) {
   ended_ = true;
   channel_watch_.cancel();
@@ -146,12 +155,14 @@ void Agent::bot_exited(const std::string& how) {
   kill_timer_.cancel();
   logins_timer_.cancel();
   identify_address_.reset();
+  shared_.boots.leave(*this);
   logins_.ended(!asked_for);
   last_exit_ = how;
   stop_time_ = wall_clock();
   ready_.reset();
   bot_ended(how);
-  // Its keeper may have ended it, while we were stopped ourselves: then it is not to start again.
+  // If this process was stopped (SIGSTOP), the keeper may have ended the bot because the lease expired. In
+  // that case the bot must not be restarted.
   (void)lost_master();
   obey(life_.exited(now(), crypto::random_number()));
   if (asked_for) {
@@ -167,11 +178,11 @@ void Agent::bot_exited(const std::string& how) {
   if (leaving_ && life_.phase() == BotLife::Phase::idle) leave();
 }
 
-/// Runs `ask` if there is a bot that may answer.
+/// Calls `ask` if there is a bot that can answer; fails `answer` otherwise.
 void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& ask) {
   if (!bot_ || ended_) {
     const auto id = life_.goal() ? fleet::ids_text(*life_.goal()) : "of this agent";
-    // discord.js' words for it.
+    // The same text as discord.js.
     return answer(
         error_outcome("Error [ShardingNoChildExists]", "Shard " + id + " has no active process or worker."));
   }
@@ -223,8 +234,9 @@ void Agent::arm_logins() {
   });
 }
 
-/// What is not sent now is asked again when the master is there.
+/// Without a connection nothing is sent: Logins::connected asks again.
 void Agent::ask_master(ShardId id, std::uint64_t ask) {
+  shared_.boots.leave(*this);
   if (!uplink_.up()) return;
   uplink_.emit("identify",
                {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) + '}'});
@@ -238,6 +250,7 @@ void Agent::tell_master(std::string_view event, ShardId id, std::uint64_t ask, M
 }
 
 void Agent::logins_changed() {
+  if (logins_.asks()) shared_.boots.close();
   if (bot_) send_status_soon();
 }
 
@@ -267,11 +280,12 @@ void Agent::bot_hung_up() {
 
 void Agent::bot_state(BotState state) {
   ready_ = state == BotState::ready || state == BotState::resumed;
+  if (*ready_) shared_.boots.leave(*this);
   figures_due_ = true;
   send_status_soon();
 }
 
-/// A bot that has never said anything and does not read has not opened its channel: nobody waits for it.
+/// Fails requests to a bot that has never written anything and does not read: it does not use the channel.
 void Agent::arm_channel_watch() {
   if (channel_->alive()) return;
   channel_watch_.expires_at(std::max(now() + kChannelPatience, life_.since() + kBeginPatience));

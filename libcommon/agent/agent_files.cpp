@@ -1,5 +1,5 @@
-// Files between the master, this host's project directory and the bot. Everything goes through the pool's one
-// thread, so that what was asked for first is done first.
+// Files between the master, this host's project directory and the bot. All file operations run on the pool's
+// single thread, so that they keep their order.
 #include <spdlog/spdlog.h>
 
 #include <utility>
@@ -12,7 +12,7 @@ namespace {
 
 namespace asio = net::asio;
 
-/// What one message may carry, whatever the master's limit is.
+/// Maximum size of a file, in bytes, independent of the master's limits.
 constexpr std::size_t kMaxFile = 128u << 20;
 constexpr Millis kFilePatience{300'000};
 
@@ -48,7 +48,7 @@ net::Task<> Agent::write_file(wire::FileEvent event, Answer answer) {
   answer(outcome_of(written));
 }
 
-/// What is answered where a task throws.
+/// Returns the handler that fails `answer` when a task throws.
 std::function<void()> Agent::failed(const Answer& answer) {
   return [answer] {
     answer(error_outcome("Error", "it failed in a way that should not happen; the agent's log says more"));
@@ -61,7 +61,7 @@ void Agent::on_get_file(const socketio::Arguments& arguments, Answer answer) {
   shared_.tasks.spawn("send a file", send_file(std::move(named->name), answer), failed(answer));
 }
 
-/// Sends one of our files to the master, whoever asked for it.
+/// Sends a file of the project directory to the master.
 net::Task<> Agent::send_file(std::string name, Answer answer) {
   if (shared_.project == nullptr) {
     answer(no_project_dir());
@@ -81,7 +81,8 @@ net::Task<> Agent::send_file(std::string name, Answer answer) {
   requests_.send_or_keep(std::move(demand));
 }
 
-/// The master has answered a getFile; its writeFile came before, and is being done.
+/// Called when the master has answered a getFile. Its writeFile event came before and is queued in the pool:
+/// waits for it, then answers.
 net::Task<> Agent::finish_get_file(Outcome outcome, Answer answer) {
   co_await net::run_in(shared_.pool, [] { return true; });
   answer(outcome);

@@ -1,4 +1,4 @@
-// What a bot asks of its agent: passed on to the master, which answers or has others answer.
+// Requests of a bot, passed on to the master.
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -7,14 +7,14 @@
 namespace smaster::agent {
 namespace {
 
-/// The master gives its shards 15 s for an eval and then answers, whatever came.
+/// The master waits 15 s for its shards, then answers with the results it has.
 constexpr Millis kEvalPatience{30'000};
 constexpr Millis kSqlPatience{300'000};
 constexpr Millis kMessagePatience{15'000};
-/// Requests of one bot that may wait for their answers, and the bytes that those repeat.
+/// Maximum number of a bot's unanswered requests, and of the bytes that their answers repeat.
 constexpr std::size_t kMostAsked = 10'000;
 constexpr std::size_t kMostAskedBytes = 32u << 20;
-/// What the master's answer may take beyond the time that it gives others.
+/// Added to the timeout that the master uses for other shards.
 constexpr Millis kMargin{5'000};
 
 std::string whom(const std::optional<std::int64_t>& shard) {

@@ -1,4 +1,4 @@
-// What an agent tells its master of itself and its bot.
+// The statuses that an agent sends to its master.
 #include <algorithm>
 #include <iterator>
 #include <utility>
@@ -10,9 +10,9 @@
 namespace smaster::agent {
 namespace {
 
-/// How long a bot's own figures are waited for.
+/// Timeout for the bot's own figures.
 constexpr Millis kFiguresPatience{2'000};
-/// A bot may say ever new things of itself: the master hears of them together, at most as often.
+/// Minimum time between two statuses caused by changes of the bot's state; changes in between are combined.
 constexpr Millis kSoon{500};
 
 std::string_view phase_word(BotLife::Phase phase) {
@@ -22,6 +22,7 @@ std::string_view phase_word(BotLife::Phase phase) {
     case BotLife::Phase::waiting:
       return "waiting";
     case BotLife::Phase::asking:
+    case BotLife::Phase::queued:
       return "queued";
     case BotLife::Phase::running:
       return "running";
@@ -33,12 +34,12 @@ std::string_view phase_word(BotLife::Phase phase) {
 
 }  // namespace
 
-/// Sends a status with the bot's own figures, as soon as it has given them.
+/// Asks the bot for its figures, then sends a status with them.
 void Agent::ask_figures() {
   const bool deaf = !bot_ || ended_ || hung_up_ || (!channel_->alive() && !bot_->all_read());
   if (deaf || stats_script_ >= std::size(kStatsScripts)) return send_status();
   if (std::exchange(asking_figures_, true)) {
-    figures_.reset();  // it has not answered the last time: what it said before is no longer true
+    figures_.reset();  // the previous request is unanswered: its figures are out of date
     return send_status();
   }
   channel_->eval(std::string(kStatsScripts[stats_script_]),
@@ -47,7 +48,7 @@ void Agent::ask_figures() {
                  });
   figures_timer_.expires_after(kFiguresPatience);
   figures_timer_.async_wait([this](boost::system::error_code error) {
-    if (!error) send_status();  // without them; they may come for the next one
+    if (!error) send_status();  // without the figures; if they come later, the next status has them
   });
 }
 
@@ -79,7 +80,7 @@ fleet::BotReport Agent::bot_report() const {
   fleet::BotReport report;
   report.agent = SMASTER_VERSION;
   report.state = phase_word(life_.phase());
-  // What the hooks see is better known than what the library says of itself.
+  // The hooks' view of the gateway connections is more reliable than the library's own events.
   const auto ready = bot_ ? logins_.ready() : std::nullopt;
   report.ready = ready ? ready : ready_;
   report.asks = logins_.asks();
@@ -96,7 +97,7 @@ fleet::BotReport Agent::bot_report() const {
   return report;
 }
 
-/// The first news at once, those that follow together.
+/// Sends the first change at once, and combines later ones.
 void Agent::send_status_soon() {
   if (std::exchange(status_due_, true)) return;
   soon_timer_.expires_at(std::max(net::now(), told_soon_ + kSoon));

@@ -1,4 +1,4 @@
-// `smaster agent --check`: everything that an agent needs, tried out, without a bot.
+// `smaster agent --check`: tests everything that an agent needs, without a bot.
 #include <unistd.h>
 
 #include "agent/bot/hooks.hpp"
@@ -15,7 +15,7 @@ using Verdict = Finding::Verdict;
 
 constexpr Millis kPatience{30'000};
 
-/// Waits for the first thing that an uplink has to say.
+/// Waits for the first event of an uplink.
 class Listener final : public UplinkOwner {
  public:
   explicit Listener(asio::io_context& context) : context_(context) {}
@@ -25,7 +25,7 @@ class Listener final : public UplinkOwner {
     context_.stop();
   }
   void uplink_down(const std::string& why_, std::optional<Millis> ahead_) override {
-    if (up) return;  // our own farewell
+    if (up) return;  // caused by our own disconnect
     why = why_;
     ahead = ahead_;
     context_.stop();
@@ -83,7 +83,7 @@ void check_connection(const ShardConfig& config, const AgentOptions& options, co
                         {}});
     uplink.stop();
     context.restart();
-    context.run_for(Millis{200});  // the farewell
+    context.run_for(Millis{200});  // time for the disconnect to be sent
   } else {
     findings.push_back({Verdict::bad, "connection", listener.why, ErrorKind::unavailable});
   }

@@ -18,15 +18,15 @@ namespace {
 
 constexpr std::size_t kRandomBytes = 16;
 
-/// Which file it is, as long as its file system is mounted. A copy is another one.
+/// Identifies a file while its file system is mounted. A copy has another id.
 std::string file_id(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return {};
   return std::to_string(info.st_dev) + '-' + std::to_string(info.st_ino);
 }
 
-/// The random id in the lock file, behind which stands the file that it was written into: a copy gets its
-/// own. Empty when it cannot be kept.
+/// The random id stored in the lock file. The file id is stored with it, so that a copied lock file gets a
+/// new id. Empty if it cannot be stored.
 std::string stored_instance(int fd) {
   const auto own = file_id(fd);
   std::array<char, 256> buffer{};
@@ -54,7 +54,7 @@ std::string machine_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-/// Locks the file; nothing when it is done.
+/// Locks the file without waiting; nullopt on success.
 std::optional<Error> lock(const Fd& fd, const std::filesystem::path& file) {
   if (::flock(fd.get(), LOCK_EX | LOCK_NB) == 0) return std::nullopt;
   if (errno == EWOULDBLOCK) {

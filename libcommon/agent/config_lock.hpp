@@ -1,6 +1,7 @@
-// One config, one agent: two would run one id twice. The lock lives as long as any process has its
-// descriptor, so a killed agent's bot holds it until it is gone. It is a file beside the config, CONFIG.lock,
-// which also holds the random id by which the master tells this config from a copy of it elsewhere.
+// A lock that allows one agent per config: two would run the same shard id twice. The lock is held while any
+// process has its descriptor open, so the bot of a killed agent holds it until it is gone. Locked are the
+// config and a file beside it, CONFIG.lock, which also stores the random id by which the master tells a
+// config from its copy on another host.
 #pragma once
 
 #include <filesystem>
@@ -11,24 +12,25 @@
 
 namespace smaster::agent {
 
-/// Who uses a config: two agents with the same one are one agent, started again.
+/// Identifies the user of a config. Two agents with equal identities are one agent that was restarted.
 struct Identity {
-  std::string instance;  ///< of this place of the config
-  std::string boot;      ///< the kernel's random id of this boot
-  std::string machine;   ///< its name, for people
+  std::string instance;  ///< random id of this config file, see stored_instance
+  std::string boot;      ///< the kernel's random boot id
+  std::string machine;   ///< host name, for people
 };
 
 class ConfigLock {
  public:
-  /// Takes the lock; timed_out when another has it, bad_config when there is no such file. Where no file can
-  /// be written beside the config, the config itself is locked, and its inode stands for the random id.
+  /// Takes the lock without waiting. Errors: timed_out if another process holds it, bad_config if the config
+  /// does not exist. If CONFIG.lock cannot be opened for writing, only the config is locked, and its device
+  /// and inode numbers replace the random id.
   [[nodiscard]] static Result<ConfigLock> take(const std::filesystem::path& config);
   [[nodiscard]] int descriptor() const { return lock_ ? lock_.get() : config_.get(); }
   [[nodiscard]] const Identity& identity() const { return identity_; }
 
  private:
   ConfigLock(Fd config, Fd lock);
-  Fd config_;  ///< what agents of earlier versions lock
+  Fd config_;  ///< locked as well: earlier versions lock only this file
   Fd lock_;
   Identity identity_;
 };

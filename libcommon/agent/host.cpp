@@ -17,13 +17,14 @@ namespace {
 
 namespace asio = net::asio;
 
-/// Beyond the grace time of an earlier agent's bot.
+/// Time to wait for the config lock, beyond the grace time of a previous agent's bot.
 constexpr Millis kLockMargin{5'000};
 constexpr Millis kLockRetry{100};
-/// How long what was sent last, a status and the farewell, may take to leave.
+/// Time for the last status and the disconnect to be sent.
 constexpr Millis kFarewell{500};
 
-/// Takes the config's lock, waiting for the bot of an agent that was killed. Before anything else runs.
+/// Takes the config lock, waiting for the bot of a killed agent to end. Blocks: call it before the event loop
+/// runs.
 Result<ConfigLock> wait_for_lock(const std::filesystem::path& config, Millis patience) {
   const auto until = std::chrono::steady_clock::now() + patience;
   bool said = false;
@@ -45,16 +46,16 @@ Result<std::optional<files::Folder>> open_project(const AgentOptions& options) {
   return std::optional(std::move(*folder));
 }
 
-/// There may be an agent for each shard of a host, and it has nearly nothing to do: no heap for each thread,
-/// and no threads for Botan, which would make one for each core. Before either is used.
+/// Saves memory, since a host may run one agent per shard: no malloc arena per thread, and no Botan thread
+/// pool with a thread per core. Must be called before either is used.
 void stay_small() {
   ::mallopt(M_ARENA_MAX, 1);
-  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);  // a large message's memory goes back when it is done
+  ::mallopt(M_MMAP_THRESHOLD, 64 * 1024);  // memory of large messages is returned to the system
   ::mallopt(M_TRIM_THRESHOLD, 128 * 1024);
   ::setenv("BOTAN_THREAD_POOL_SIZE", "1", 1);
 }
 
-/// What https needs; nothing where nobody does, since it takes megabytes.
+/// The TLS context; null if no config uses https, since it takes megabytes.
 Result<std::shared_ptr<asio::ssl::context>> tls_for(const std::vector<ShardConfig>& configs,
                                                     const AgentOptions& options) {
   for (const auto& config : configs) {
@@ -63,7 +64,7 @@ Result<std::shared_ptr<asio::ssl::context>> tls_for(const std::vector<ShardConfi
   return std::shared_ptr<asio::ssl::context>{};
 }
 
-/// Everything of one process, in the order in which it may go.
+/// All objects of the process; members are declared in the order that their destruction needs.
 class Host {
  public:
   Host(const AgentOptions& options, std::shared_ptr<asio::ssl::context> tls,
@@ -71,12 +72,14 @@ class Host {
       : project_(std::move(project)),
         storage_(context_, pool_, options.project_dir.value_or(std::filesystem::path())),
         identify_(context_),
-        shared_{context_, tasks_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr, storage_},
+        boots_(context_),
+        shared_{context_, tasks_, pool_, options, std::move(tls), project_ ? &*project_ : nullptr,
+                storage_, boots_},
         signals_(context_, SIGINT, SIGTERM),
         farewell_(context_.get_executor()) {}
 
   ~Host() {
-    // What runs in the pools refers to the agents.
+    // Tasks in the pools refer to the agents.
     pool_.join();
   }
 
@@ -130,6 +133,7 @@ class Host {
   std::optional<files::Folder> project_;
   StorageGauge storage_;
   IdentifyServer identify_;
+  Boots boots_;
   Shared shared_;
   std::vector<ConfigLock> locks_;
   std::vector<std::unique_ptr<Agent>> agents_;

@@ -1,4 +1,4 @@
-// The agents of one process, from their configs to their end.
+// Runs the agents of one process.
 #pragma once
 
 #include <filesystem>
@@ -9,26 +9,26 @@
 
 namespace smaster::agent {
 
-/// Runs an agent for each config until a signal, or until the master has dismissed them all. bad_config for
-/// what is wrong with a config; timed_out when another agent keeps one for longer than its bot could take to
-/// end.
+/// Runs an agent for each config until SIGTERM or SIGINT, or until the master has dismissed all of them.
+/// Errors: bad_config for an invalid config; timed_out if another agent holds a config's lock for longer than
+/// its bot may take to end.
 [[nodiscard]] Result<void> run_agents(const std::vector<std::filesystem::path>& configs,
                                       const AgentOptions& options);
 
-/// What a check found, a line each.
+/// One result of a check.
 struct Finding {
   enum class Verdict { good, bad, skipped };
   Verdict verdict = Verdict::good;
   std::string subject;  ///< "config", "keys", "connection", "clock", "files", "hooks"
   std::string sentence;
-  ErrorKind kind = ErrorKind::internal;  ///< of a bad one
+  ErrorKind kind = ErrorKind::internal;  ///< the kind of error if `verdict` is bad
 };
 
-/// Proves config, keys, files, connection and clock without starting a bot.
+/// Checks config, keys, files, connection and clock without starting a bot.
 [[nodiscard]] std::vector<Finding> check_agent(const std::filesystem::path& config,
                                                const AgentOptions& options);
-/// Which libraries the bot of these options could load, and whether the hooks make them ask before they log in;
-/// the bot is not run.
+/// Checks which libraries the bot could load, and whether the hooks make them ask before each login. The bot
+/// is not run.
 [[nodiscard]] Finding check_hooks(const AgentOptions& options);
 
 }  // namespace smaster::agent

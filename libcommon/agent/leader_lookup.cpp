@@ -40,7 +40,7 @@ net::Task<std::optional<std::size_t>> LeaderLookup::find() {
       tasks_.spawn("ask for the leader", ask_and_count(i), [self] { self->answered(); });
     }
   }
-  // One that does not answer must not keep us from the one that leads.
+  // Continue at the first leader found: a master that does not answer must not delay this.
   while (waiting_ > 0 && !leader_) {
     boost::system::error_code ignored;
     co_await one_answered_.async_wait(net::asio::redirect_error(net::use_task, ignored));
@@ -71,7 +71,7 @@ net::Task<> LeaderLookup::ask(std::size_t master) {
   }
 }
 
-/// What is in between may not know the question: then the handshake has to tell.
+/// Any answer but 503 counts: a proxy may not know /readyz, in which case the handshake decides.
 bool LeaderLookup::leads(const Result<net::Response>& answer) {
   return answer && answer->result() != http::status::service_unavailable;
 }

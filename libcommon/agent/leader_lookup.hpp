@@ -1,4 +1,4 @@
-// Which of several masters leads: asked of all at once, and for all agents of a process together.
+// Finds the leader of several masters: asks all of them at once, on behalf of all agents of a process.
 #pragma once
 
 #include <memory>
@@ -13,15 +13,15 @@ namespace smaster::agent {
 
 class LeaderLookup : public std::enable_shared_from_this<LeaderLookup> {
  public:
-  /// `tls`: for those of the masters that want it.
+  /// `tls`: for masters with https; may be null if there is none.
   LeaderLookup(net::asio::io_context& context, std::vector<MasterAddress> masters,
                std::shared_ptr<net::asio::ssl::context> tls);
 
   [[nodiscard]] const std::vector<MasterAddress>& masters() const { return masters_; }
   [[nodiscard]] net::HttpEndpoint endpoint(std::size_t master) const;
 
-  /// The number of the master that takes shards, as far as they say; none: none does. Of a single one
-  /// nothing is asked. An answer is good for a moment, for whoever asks then.
+  /// Index of the master that says it accepts shards; nullopt: none. A single master is returned without a
+  /// request. A result is reused for 300 ms. Call on the executor's thread.
   net::Task<std::optional<std::size_t>> find();
 
  private:
@@ -34,7 +34,7 @@ class LeaderLookup : public std::enable_shared_from_this<LeaderLookup> {
   const std::vector<MasterAddress> masters_;
   const std::shared_ptr<net::asio::ssl::context> tls_;
   net::Timer one_answered_;
-  std::size_t waiting_ = 0;  ///< for so many answers
+  std::size_t waiting_ = 0;  ///< number of outstanding answers
   net::TaskScope tasks_;
   std::optional<std::size_t> leader_;
   Instant found_at_{};

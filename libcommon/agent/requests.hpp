@@ -1,5 +1,5 @@
-// What a bot asks of the master, on its way there: sent at once while the connection stands; otherwise SQL
-// and files wait for it, up to a limit, and the rest fails with a clear error.
+// Requests of a bot to the master. Sent at once while connected. Otherwise SQL and file requests are queued
+// up to a limit, and all others fail.
 #pragma once
 
 #include <deque>
@@ -12,10 +12,10 @@
 
 namespace smaster::agent {
 
-/// What a packet has around its arguments and attachments, in bytes, at most.
+/// Maximum size of a packet beyond its arguments and attachments, in bytes.
 inline constexpr std::size_t kPacketOverhead = 256;
 
-/// An event for the master that wants `(error|null, result)` back.
+/// An event to the master that expects `(error|null, result)`.
 struct Demand {
   std::string event;
   std::vector<std::string> arguments;  ///< JSON
@@ -28,17 +28,18 @@ struct Demand {
 
 class Requests {
  public:
-  /// What may wait while there is no connection.
+  /// Limits of the queue while disconnected.
   static constexpr std::size_t kMaxWaiting = 1'000;
   static constexpr std::size_t kMaxWaitingBytes = 32u << 20;
 
   explicit Requests(Uplink& uplink) : uplink_(uplink) {}
 
-  /// Sends it, or fails it when there is no connection.
+  /// Sends the request; without a connection, or if it is too large for the master, fails it before
+  /// returning.
   void send(Demand demand);
-  /// Sends it, or keeps it until there is a connection.
+  /// Sends the request, or queues it until there is a connection; fails it if the queue is full.
   void send_or_keep(Demand demand);
-  /// There is a connection: sends what waits, in order.
+  /// There is a connection: sends the queue in order.
   void connected();
 
  private:
@@ -47,7 +48,7 @@ class Requests {
   std::size_t waiting_bytes_ = 0;
 };
 
-/// What the master's `(error|null, result)` says.
+/// The outcome in the master's `(error|null, result)`.
 [[nodiscard]] Outcome outcome_of(const socketio::Arguments& arguments);
 
 }  // namespace smaster::agent

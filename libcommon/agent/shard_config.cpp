@@ -13,7 +13,7 @@
 namespace smaster::agent {
 namespace {
 
-/// One of the config's `host`; the error goes on from the file's name.
+/// Reads one entry of `host`. The error continues a sentence that starts with the file's name.
 Result<MasterAddress> read_master(const boost::json::value& value) {
   std::string protocol, host, prefix;
   std::int64_t port = 0;
@@ -37,7 +37,7 @@ Result<MasterAddress> read_master(const boost::json::value& value) {
                        prefix + "master/"};
 }
 
-/// `host` is an object, or a list of them.
+/// Reads `host`: an object, or a list of them.
 Result<std::vector<MasterAddress>> read_masters(const boost::json::object& config) {
   const auto* const host = config.if_contains("host");
   std::vector<boost::json::value> entries;

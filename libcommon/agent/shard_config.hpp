@@ -13,12 +13,12 @@
 
 namespace smaster::agent {
 
-/// Where a master is.
+/// The address of a master.
 struct MasterAddress {
   bool tls = false;
   std::string host;
   std::uint16_t port = 0;
-  std::string path;  ///< the Engine.IO path: the config's, and `master/`
+  std::string path;  ///< the Engine.IO path: the config's path plus `master/`
 
   /// `http://host:port/path`, for people.
   [[nodiscard]] std::string url() const;
@@ -27,22 +27,23 @@ struct MasterAddress {
 
 struct ShardConfig {
   ShardName name;
-  std::vector<MasterAddress> masters;  ///< at least one; of several the one that leads is looked for
+  std::vector<MasterAddress> masters;  ///< at least one; if there are several, LeaderLookup finds the leader
   crypto::Signer signer;
   std::string master_key;  ///< public, SPKI PEM
   std::filesystem::path file;
 
-  /// Whether any of the masters wants it.
+  /// True if a master uses https.
   [[nodiscard]] bool tls() const;
 };
 
-/// bad_config says which file is wrong, in what, and what to do. The key pair is checked to belong together.
+/// Loads and validates a config, including that the two keys are a pair. Errors: bad_config, which names the
+/// file, the problem and the remedy.
 [[nodiscard]] Result<ShardConfig> load_shard_config(const std::filesystem::path& path);
 
-/// Replaces the master's key in a config file; the rest of it stays as it is.
+/// Replaces the master's key in a config file; all else is kept.
 [[nodiscard]] Result<void> write_master_key(const std::filesystem::path& path, const std::string& master_key);
 
-/// Whether others than the owner can read or write the file.
+/// True if users other than the owner can read or write the file.
 [[nodiscard]] bool open_to_others(const std::filesystem::path& path);
 
 }  // namespace smaster::agent

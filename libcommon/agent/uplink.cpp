@@ -20,21 +20,24 @@ using net::wall_clock;
 
 constexpr Millis kFirstPause{1'000};
 constexpr Millis kLongestPause{30'000};
-/// A connection that lasted as long was a good one: the next loss begins with short pauses again. Of several
-/// masters the next may fail soon after the first.
+/// A connection that lasted this long resets the backoff. Shorter with several masters: the next leader may
+/// fail soon after the first one.
 constexpr std::chrono::seconds kStable{10};
 constexpr std::chrono::seconds kStableOfSeveral{3};
 constexpr Millis kProofTimeout{20'000};
-/// A header that was signed ahead; masters take older ones (shards.timestamp_precision), but clocks differ.
+/// How long a header signed in advance is used. Masters accept older ones (shards.timestamp_precision), but
+/// clocks may differ.
 constexpr std::chrono::seconds kHeaderGoodFor{30};
-/// With several masters, after the connection was lost.
+/// With several masters: how long after a loss an election is expected, and the pause between attempts
+/// meanwhile.
 constexpr std::chrono::seconds kElection{30};
 constexpr Millis kElectionPause{750};
-/// What a clock may be off before it is worth a word; HTTP dates have whole seconds.
+/// Clock differences below this are not reported: HTTP dates have whole seconds.
 constexpr Millis kClockNoise{2'000};
-constexpr std::string_view kProofText = "Look at me, I'm the captain now. ";  // WIRE.md, masterVerification
+// Source: WIRE.md, masterVerification.
+constexpr std::string_view kProofText = "Look at me, I'm the captain now. ";
 
-/// A pause that nobody minds being cut short.
+/// Waits until `until` or until the timer is cancelled.
 net::Task<> wait(net::Timer& timer, Instant until) {
   boost::system::error_code ignored;
   timer.expires_at(until);
@@ -67,14 +70,14 @@ Uplink::Uplink(asio::io_context& context, asio::thread_pool& pool, UplinkOptions
       backoff_(kFirstPause, kLongestPause),
       lost_at_(now()) {}
 
-/// An election takes seconds: for a while masters are asked often, then as rarely as one alone.
+/// An election takes seconds: with several masters, attempts are frequent at first, then follow the backoff.
 Millis Uplink::next_pause() {
   const auto pause = backoff_.next(crypto::random_number());
   const bool election = masters_->masters().size() > 1 && now() - lost_at_ < kElection;
   return election ? std::min(pause, kElectionPause + Millis{crypto::random_number() % 500}) : pause;
 }
 
-/// What is left of the pause after what can be done ahead.
+/// Signs the next header, then waits for the rest of the pause.
 net::Task<> Uplink::rest(Millis pause) {
   const auto until = now() + pause;
   co_await sign_ahead();
@@ -86,16 +89,16 @@ net::Task<std::string> Uplink::authorize() {
   co_return std::exchange(header_, {});
 }
 
-/// With several masters there is time for that before one leads, and on a host of many agents it is what
-/// takes longest.
+/// Signs during the pause when there are several masters: on a host with many agents, signing takes most of
+/// the time of a reconnect.
 net::Task<> Uplink::sign_ahead() {
   if (masters_->masters().size() == 1) co_return;
   if (header_.empty() || now() > signed_at_ + kHeaderGoodFor / 2) co_await sign();
 }
 
 net::Task<> Uplink::sign() {
-  // Processes of one shard that connect in the same millisecond must not sign the same text: it is taken
-  // once.
+  // Processes of one shard that connect in the same millisecond must not sign the same text: the master
+  // accepts each text only once.
   const auto time = std::to_string(to_unix_ms(wall_clock()) + process_);
   const auto& name = config_.name.str();
   const auto text = name + time;
@@ -204,7 +207,7 @@ void Uplink::closed(engineio::CloseReason reason) {
   gone_.cancel();
 }
 
-/// Another master may have to be found soon.
+/// The connection may be about to fail: prepare the header for the next one.
 void Uplink::ping_is_late() { tasks_.spawn("sign ahead", sign_ahead()); }
 
 void Uplink::send_frame(const engineio::Frame& frame) {
@@ -235,7 +238,7 @@ void Uplink::verify_master(const socketio::Arguments& arguments) {
   }
   const auto ahead = wall_clock() - from_unix_ms(*time);
   if (std::chrono::abs(ahead) > kProofPrecision) {
-    // An old proof may be a recording in somebody else's hands.
+    // An old proof may be a replay.
     spdlog::error("{}: the master's proof is not of now: this machine's clock is {} the master's; it is left",
                   name_.str(), clock_words(ahead));
     return close_session("the master's proof is too old, or the clocks differ");

@@ -1,5 +1,5 @@
-// The agent's connection to its master: proves who we are, makes the master prove itself before anything it
-// says is passed on, and comes back after a loss, ever more slowly. Knows nothing of bots.
+// The agent's connection to its master: authenticates the agent, verifies the master before any of its events
+// is passed on, and reconnects with backoff. Knows nothing of bots.
 #pragma once
 
 #include <functional>
@@ -19,75 +19,78 @@
 
 namespace smaster::agent {
 
-/// How old the master's proof may be, and how far its clock from ours; the original's timestamp_precision.
+/// Maximum age of the master's proof, and maximum difference of the clocks; the original's
+/// timestamp_precision.
 inline constexpr Millis kProofPrecision{300'000};
 
-/// Who hears of the connection. Calls come from the context.
+/// Events of the connection. All calls come from the context's thread.
 class UplinkOwner {
  public:
   virtual ~UplinkOwner() = default;
-  /// The master has proved itself. `ahead`: how far our clock is before the master's.
+  /// Connected, and the master is verified. `ahead`: our clock minus the master's.
   virtual void uplink_up(Millis ahead) = 0;
-  /// The connection is gone, or could not be made. `ahead`: what a refusal told of the clocks.
+  /// The connection was lost or could not be made. `ahead`: the clock difference, if a refusal told the
+  /// master's time.
   virtual void uplink_down(const std::string& why, std::optional<Millis> ahead) = 0;
-  /// The master has proved itself, and says that another agent has our place. The connection ends.
+  /// The verified master says that another agent has our slot. The connection is then closed.
   virtual void uplink_refused(const std::string& why) = 0;
-  /// A master that has proved itself has said something.
+  /// The verified master has sent a message (not: a ping).
   virtual void uplink_heard() = 0;
-  /// An event of a master that has proved itself.
+  /// An event of the verified master.
   virtual void uplink_event(std::string_view name, std::optional<socketio::AckId> ack_id,
                             socketio::Arguments arguments) = 0;
 };
 
-/// "3.2 s ahead of", "1 min 4 s behind": where our clock is.
+/// Our clock in words: "3.2 s ahead of", "1 min 4 s behind".
 [[nodiscard]] std::string clock_words(Millis ahead);
 
-/// Who connects, and how.
+/// Settings of an uplink.
 struct UplinkOptions {
   const ShardConfig& config;              ///< must outlive the uplink
-  int process = 0;                        ///< which of the shard's processes it is
-  std::shared_ptr<LeaderLookup> masters;  ///< the config's
-  std::string introduction;               ///< the JSON object that goes with CONNECT
+  int process = 0;                        ///< index of the bot process within its shard
+  std::shared_ptr<LeaderLookup> masters;  ///< a lookup over the config's masters
+  std::string introduction;               ///< a JSON object, sent with CONNECT
 };
 
 class Uplink final : public net::Upper, public socketio::ClientSink {
  public:
-  /// What the master answered; nothing when the connection was lost or the time was over, for the reason
-  /// given.
+  /// The master's answer to a request. Null if the connection was lost or the time is over; `why` then says
+  /// which.
   using Answer = std::function<void(const socketio::Arguments*, std::string_view why)>;
 
   Uplink(net::asio::io_context& context, net::asio::thread_pool& pool, UplinkOptions options,
          UplinkOwner& owner);
 
-  /// Connects, again and again, until `stop`.
+  /// Connects, and reconnects after each loss, until `stop`.
   net::Task<> run();
-  /// Leaves, after what was sent; `run` ends.
+  /// Closes the connection after sending what is queued; `run` then returns.
   void stop();
 
   [[nodiscard]] bool up() const { return up_; }
-  /// The one that it is connected to, or tried last.
+  /// The current master, or the last one that was tried.
   [[nodiscard]] const MasterAddress& master() const { return masters_->masters()[current_]; }
   [[nodiscard]] bool polling() const { return client_ && client_->polling(); }
-  /// When the connection was begun.
+  /// Start of the current or last connection attempt.
   [[nodiscard]] BootTime dialled() const { return dialled_; }
-  /// Ends the connection; another one is made.
+  /// Closes the connection; `run` makes a new one. The owner is told in a later turn of the loop.
   void drop(std::string_view why) {
     if (link_ != nullptr) close_session(why);
   }
-  /// The most bytes that one message may have; no limit is known before the first connection.
+  /// Maximum size of one message in bytes; unlimited before the first connection.
   [[nodiscard]] std::size_t max_payload() const { return max_payload_; }
-  /// Bytes that wait to be sent.
+  /// Bytes queued for sending.
   [[nodiscard]] std::size_t queued() const { return link_ != nullptr ? client_->queued() : 0; }
 
-  /// Sends an event; `arguments` are JSON. Nothing is sent while the connection is down.
+  /// Sends an event with JSON arguments. Does nothing while disconnected.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments,
             const std::vector<std::string>& attachments = {});
-  /// Sends an event that wants an answer.
+  /// Sends an event and calls `answer` exactly once; before returning if disconnected.
   void request(std::string_view event, const std::vector<std::string_view>& arguments,
                const std::vector<std::string>& attachments, Millis timeout, Answer answer);
-  /// Answers the master's event, unless it came on a connection that is gone.
+  /// Answers an event of the master. Does nothing while disconnected; the caller compares `generation` to
+  /// detect a new connection.
   void ack(socketio::AckId id, const std::vector<std::string_view>& arguments);
-  /// Counts connections: an answer belongs to the one that asked.
+  /// Number of connections so far. An answer must go to the connection that asked.
   [[nodiscard]] unsigned generation() const { return generation_; }
 
   // net::Upper
@@ -125,28 +128,28 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   const int process_;
   const ShardName name_;
   const std::shared_ptr<LeaderLookup> masters_;
-  std::size_t current_ = 0;  ///< of the masters
+  std::size_t current_ = 0;  ///< index of the current master
   const std::string introduction_;
   UplinkOwner& owner_;
   std::shared_ptr<net::EngineClient> client_;
   net::Link* link_ = nullptr;
   std::optional<socketio::Client> socket_;
-  net::Timer gone_;   ///< cancelled when the session is over
-  net::Timer pause_;  ///< between tries
+  net::Timer gone_;   ///< cancelled when the session has ended
+  net::Timer pause_;  ///< between attempts
   net::TaskScope tasks_;
-  net::Timer proof_;  ///< how long the master may take to prove itself
+  net::Timer proof_;  ///< timeout for the master's proof
   Backoff backoff_;
-  std::string header_;  ///< signed ahead; each is good once
+  std::string header_;  ///< signed in advance; each header can be used once
   Instant signed_at_{};
   std::map<socketio::AckId, Pending> pending_;
   socketio::AckId next_id_ = 0;
   unsigned generation_ = 0;
-  std::string why_;  ///< why we ended the session, if we did
+  std::string why_;  ///< our own reason for closing; empty: the peer or the network closed it
   BootTime dialled_{};
   bool refused_ = false;
   Instant up_since_{};
-  bool leaderless_ = false;  ///< that was said
-  Instant lost_at_;          ///< since when there has been no good connection
+  bool leaderless_ = false;  ///< the lack of a leader was reported
+  Instant lost_at_;          ///< end of the last stable connection
   std::size_t max_payload_ = static_cast<std::size_t>(-1);
   bool up_ = false;
   bool stopping_ = false;

@@ -1,5 +1,5 @@
-// Waiting longer after each failure in a row, with jitter so that many who failed together do not try again
-// together. Pure: the randomness comes in.
+// Exponential backoff with jitter: many clients that fail together must not retry together. Pure: randomness
+// is passed in.
 #pragma once
 
 #include <algorithm>
@@ -10,10 +10,11 @@ namespace smaster {
 
 class Backoff {
  public:
-  /// The first pause and the longest; each is twice the one before.
+  /// `first`: the first pause, doubled after each failure; `most`: the longest.
   Backoff(Millis first, Millis most) : first_(first), most_(most) {}
 
-  /// The next pause: between half and all of its turn's length. `random`: any number, evenly distributed.
+  /// The next pause: between 50 % and 100 % of the current length. `random`: any uniformly distributed
+  /// number.
   [[nodiscard]] Millis next(std::uint64_t random) {
     auto whole = first_;
     for (unsigned i = 0; i < failures_ && whole < most_; ++i) whole *= 2;
@@ -23,7 +24,7 @@ class Backoff {
     return Millis{whole.count() - static_cast<std::int64_t>(random % static_cast<std::uint64_t>(half + 1))};
   }
   void reset() { failures_ = 0; }
-  /// Failures in a row so far.
+  /// Consecutive failures so far.
   [[nodiscard]] unsigned failures() const { return failures_; }
 
  private:

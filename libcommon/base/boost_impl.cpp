@@ -1,9 +1,9 @@
-// Boost's header-only parts, compiled once here instead of in every file that uses them.
+// Boost's header-only implementations, compiled once here.
 #include <sys/epoll.h>
 
 #include "base/waiting.hpp"
 
-// The loop's turns are measured without the time that it waits (net/loop_watch.hpp).
+// Measures the event loop's turns without the time it waits (net/loop_watch.hpp).
 #define epoll_wait smaster::wait_for_events
 #include <boost/asio/impl/src.hpp>
 #undef epoll_wait

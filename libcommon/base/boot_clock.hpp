@@ -1,4 +1,4 @@
-// The clock that goes on while the machine is suspended.
+// A clock that includes the time during which the machine is suspended.
 #pragma once
 
 #include <ctime>
@@ -7,7 +7,7 @@
 
 namespace smaster {
 
-/// CLOCK_BOOTTIME: monotonic, and counts the time that the machine was suspended.
+/// CLOCK_BOOTTIME: monotonic, and advances while the machine is suspended.
 struct BootClock {
   using duration = Millis;
   using rep = duration::rep;

@@ -1,5 +1,5 @@
-// A queue in which one who asks much does not make others wait: each key's items are in order, and the keys
-// take turns. Bounded. No clock and no thread here.
+// A fair queue: items are in order per key, and the keys take turns, so that a busy key does not delay
+// others. Bounded. No clock and no thread here.
 #pragma once
 
 #include <algorithm>
@@ -15,10 +15,10 @@ namespace smaster {
 template <class Item>
 class FairQueue {
  public:
-  /// `most`: items of all keys together; `most_each`: of one key.
+  /// `most`: maximum number of items; `most_each`: the same per key.
   FairQueue(std::size_t most, std::size_t most_each) : most_(most), most_each_(most_each) {}
 
-  /// False when it is full, or has enough of this key.
+  /// Returns false if the queue, or this key's part of it, is full.
   bool push(const std::string& key, Item item) {
     if (size_ >= most_) return false;
     auto& items = by_key_[key];
@@ -29,12 +29,12 @@ class FairQueue {
     return true;
   }
 
-  /// The next key's first item; that key is last then.
+  /// Removes the first item of the next key; that key is then the last in turn. nullopt if empty.
   std::optional<Item> pop() {
     return pop([](const std::string&) { return true; });
   }
 
-  /// The same, passing over keys that `may` says no to.
+  /// The same, skipping keys for which `may` returns false.
   template <class May>
   std::optional<Item> pop(May may) {
     const auto turn = std::find_if(turns_.begin(), turns_.end(), may);
@@ -60,7 +60,7 @@ class FairQueue {
   const std::size_t most_each_;
   std::size_t size_ = 0;
   std::unordered_map<std::string, std::deque<Item>> by_key_;
-  std::deque<std::string> turns_;  ///< the keys that have items, next first
+  std::deque<std::string> turns_;  ///< the keys that have items, next one first
 };
 
 }  // namespace smaster

@@ -1,4 +1,4 @@
-// A file descriptor that is closed with its owner.
+// An owned file descriptor; the destructor closes it.
 #pragma once
 
 #include <unistd.h>
@@ -22,7 +22,7 @@ class Fd {
 
   [[nodiscard]] int get() const { return fd_; }
   [[nodiscard]] explicit operator bool() const { return fd_ >= 0; }
-  /// No longer ours to close.
+  /// Gives up ownership.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
  private:

@@ -19,7 +19,7 @@ Error system_error(const std::string& what, const std::filesystem::path& path, i
   return fail(kind, "cannot " + what + " " + path.string() + ": " + std::strerror(code));
 }
 
-/// A path that the system would take for a shorter one.
+/// The error for a path with a NUL character, which the system would cut there.
 Error cut_short(const std::filesystem::path& path) {
   return fail(ErrorKind::bad_data, "the path " + path.string().substr(0, path.string().find('\0')) +
                                        "… has a NUL character in it: no file can be named so");
@@ -61,7 +61,7 @@ Result<void> make_private_folder(const std::filesystem::path& path) {
   if (has_nul(path.native())) return cut_short(path);
   std::error_code error;
   auto folder = std::filesystem::absolute(path, error).lexically_normal();
-  if (!folder.has_filename()) folder = folder.parent_path();  // "dir/" names the same folder as "dir"
+  if (!folder.has_filename()) folder = folder.parent_path();  // "dir/" means the same folder as "dir"
   if (std::filesystem::is_directory(folder, error)) return {};
   if (const auto parent = folder.parent_path(); !parent.empty() && parent != folder) {
     std::filesystem::create_directories(parent, error);

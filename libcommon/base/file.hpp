@@ -1,4 +1,5 @@
-// Whole files, read and written so that a crash leaves the old one or the new one, never half of one.
+// Reading and writing of whole files. Writes are atomic: after a crash there is the old file or the new one.
+// Blocks.
 #pragma once
 
 #include <sys/types.h>
@@ -12,15 +13,15 @@
 
 namespace smaster {
 
-/// The file's bytes; not_found when there is none.
+/// The file's content. Errors: not_found, not_permitted, bad_data for a NUL in the path, else cannot_create.
 [[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path);
 
-/// Writes it beside the target without a name, with `mode`, syncs, and puts it in its place; on disk when it
-/// returns. cannot_create says which step failed.
+/// Writes a new file with `mode` atomically: without a name first, synced, then moved to `path`. Durable when
+/// it returns. Errors as for read_file; their texts name the step that failed.
 [[nodiscard]] Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,
                                       IfExists if_exists);
 
-/// Makes the folder and its missing parents, itself with mode 0700; refuses one that exists and is not a
+/// Creates the folder with mode 0700, and missing parents. Errors: cannot_create if it exists and is no
 /// folder.
 [[nodiscard]] Result<void> make_private_folder(const std::filesystem::path& path);
 

@@ -24,7 +24,7 @@ std::string temporary_name() {
          std::string(kSuffix);
 }
 
-/// Whether it is a temporary name of a process that is no more.
+/// True if it is a temporary name whose process does not exist any more.
 bool is_left_over(std::string_view name) {
   if (!name.starts_with(kPrefix) || !name.ends_with(kSuffix)) return false;
   name.remove_prefix(kPrefix.size());
@@ -32,7 +32,7 @@ bool is_left_over(std::string_view name) {
   return pid && *pid > 0 && ::kill(*pid, 0) != 0 && errno == ESRCH;
 }
 
-/// What processes that were killed before their files had their own names have left.
+/// Removes temporary files left behind by killed processes.
 void remove_left_overs(int folder) {
   const std::unique_ptr<DIR, int (*)(DIR*)> entries(::fdopendir(::openat(folder, ".", O_RDONLY | O_CLOEXEC)),
                                                     ::closedir);
@@ -47,7 +47,7 @@ void remove_left_overs(int folder) {
 std::optional<NewFile> NewFile::begin(Fd folder, mode_t mode) {
   std::string temporary;
   Fd file(::openat(folder.get(), ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, mode));
-  // Some file systems know no files without a name (open(2)).
+  // Some file systems do not support O_TMPFILE (open(2)).
   if (!file && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT)) {
     temporary = temporary_name();
     file = Fd(::openat(folder.get(), temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -82,7 +82,7 @@ bool NewFile::name_it(const std::string& name) {
 bool NewFile::commit(const std::string& name, IfExists if_exists) {
   if (::fsync(file_.get()) != 0) return false;
   if (temporary_.empty()) {
-    // A link refuses what exists; to replace it takes a rename.
+    // linkat() fails if the target exists; replacing it needs a temporary name and rename().
     if (name_it(name)) return ::fsync(folder_.get()) == 0;
     if (errno != EEXIST || if_exists == IfExists::refuse) return false;
     auto temporary = temporary_name();

@@ -1,7 +1,7 @@
-// A file on its way: without a name until it is whole, so that a crash leaves the old one or the new one. In
-// the moment before it replaces another it has a temporary name, as always where a file system knows no files
-// without one; what a killed process leaves by such a name goes with the next replacement in the folder.
-// Errors are errno's.
+// Writes a file atomically: it has no name until it is complete, so a crash leaves the old file or the new
+// one. It gets a temporary name just before it replaces another file, or from the start on file systems
+// without O_TMPFILE. A temporary file left by a killed process is removed by the next replacement in that
+// folder. Errors are in errno.
 #pragma once
 
 #include <sys/types.h>
@@ -14,19 +14,19 @@
 
 namespace smaster {
 
-/// What to do when the target exists already.
+/// What to do if the target exists.
 enum class IfExists { replace, refuse };
 
 class NewFile {
  public:
-  /// Begins one in this folder; none, with errno, where that fails.
+  /// Starts a file in this folder; nullopt with errno on errors.
   [[nodiscard]] static std::optional<NewFile> begin(Fd folder, mode_t mode);
   NewFile(NewFile&&) = default;
   NewFile& operator=(NewFile&&) = delete;
   ~NewFile();
 
   [[nodiscard]] bool append(std::string_view data);
-  /// Syncs it, puts it at `name` in its folder, and syncs that.
+  /// Syncs the file, moves it to `name` in its folder, and syncs the folder.
   [[nodiscard]] bool commit(const std::string& name, IfExists if_exists);
   [[nodiscard]] int fd() const { return file_.get(); }
 
@@ -37,7 +37,7 @@ class NewFile {
 
   Fd folder_;
   Fd file_;
-  std::string temporary_;  ///< the name that it has meanwhile, if any
+  std::string temporary_;  ///< its temporary name; empty: none
 };
 
 }  // namespace smaster

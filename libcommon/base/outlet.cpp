@@ -8,15 +8,16 @@ namespace smaster::outlet {
 namespace {
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
-constexpr std::size_t kMostInHeader = 900;                 ///< bytes; a line of a mail has at most 998
+constexpr std::size_t kMostInHeader = 900;                 ///< bytes; the limit of a mail's line is 998
 
 struct Character {
-  std::uint32_t code = 0;  ///< U+FFFD for a byte that is no UTF-8
-  std::string_view text;   ///< as it is to be written
-  std::size_t size = 0;    ///< bytes that it takes in the text
+  std::uint32_t code = 0;  ///< U+FFFD for an invalid byte
+  std::string_view text;   ///< its output
+  std::size_t size = 0;    ///< its size in the input, in bytes
 };
 
-/// The character at the front of `text`, which is not empty (RFC 3629: no overlong forms, no surrogates).
+/// Decodes the first character of `text`, which must not be empty (RFC 3629: rejects overlong forms and
+/// surrogates).
 Character front(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
   const auto first = byte(0);
@@ -34,8 +35,8 @@ Character front(std::string_view text) {
   return {code, text.substr(0, size), size};
 }
 
-/// Whether a terminal, an editor or a log viewer may do something else with it than show it: C0, DEL and C1
-/// (ECMA-48), what separates lines, and what turns the direction of the text or hides it (Unicode TR 36).
+/// True for characters that a terminal, editor or log viewer may interpret: C0, DEL and C1 (ECMA-48), line
+/// separators, and characters that change the text's direction or are invisible (Unicode TR 36).
 bool commands(std::uint32_t code) {
   return code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x061c || code == 0x200e || code == 0x200f ||
          (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069) || code == 0xfeff ||
@@ -46,7 +47,8 @@ bool is_plain(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
 }
 
-/// Each character as `write` has it; nothing is looked at closely where all is printable ASCII.
+/// Replaces each character by the result of `write`. Printable ASCII texts are returned unchanged, as a fast
+/// path.
 template <class Write>
 std::string each(std::string_view text, Write write) {
   if (is_plain(text)) return std::string(text);
@@ -72,8 +74,8 @@ bool is_number(std::string_view text) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
-/// Whether spreadsheets take a cell with this text for a formula; also in full width, as they type it in
-/// Japan.
+/// True if spreadsheets interpret a cell with this text as a formula. Includes the full-width characters of
+/// Japanese input.
 bool is_formula(std::string_view text) {
   for (const std::string_view begin : {"=", "+", "-", "@", "\t", "\r", "\n", "\xef\xbc\x9d", "\xef\xbc\x8b",
                                        "\xef\xbc\x8d", "\xef\xbc\xa0"}) {
@@ -140,7 +142,8 @@ std::string mail_body(std::string_view text) {
   for (std::size_t at = 0; at < shown.size();) {
     const auto line =
         std::string_view(shown).substr(at, std::min(shown.find('\n', at), shown.size() - 1) - at + 1);
-    // A lone dot ends a mail, a tilde begins a command of mailx, hyphens a MIME part, "From " the next mail.
+    // Lines with a special meaning: a lone dot ends a mail, "~" starts a command of mailx, "-" may be a MIME
+    // boundary, "From " starts the next mail in a mailbox.
     const bool special =
         line.starts_with('.') || line.starts_with('~') || line.starts_with('-') || line.starts_with("From ");
     out.append(special ? " " : "").append(line);

@@ -1,5 +1,5 @@
-// The ways out for text that somebody else wrote (shards, bots, clients, databases): one function for each
-// place that it goes to, which makes it harmless there. What is valid and harmless stays as it is.
+// Escaping of text from others (shards, bots, clients, databases): one function per output format. Valid and
+// harmless text is unchanged.
 #pragma once
 
 #include <cstddef>
@@ -8,31 +8,31 @@
 
 namespace smaster::outlet {
 
-/// A line of a text log: line feeds become "\n", every other control character '?'.
+/// A line of a text log: line feeds become "\n", other control characters "?".
 [[nodiscard]] std::string log(std::string_view text);
 
-/// One line on a terminal: control characters, C1 and those that turn the reading direction included, become
-/// spaces.
+/// One line on a terminal: control characters, including C1 and those that change the text's direction,
+/// become spaces.
 [[nodiscard]] std::string terminal(std::string_view text);
-/// The same for text of several lines: line feeds and tabs stay.
+/// The same for several lines: line feeds and tabs are kept.
 [[nodiscard]] std::string terminal_lines(std::string_view text);
 
-/// JSON that a terminal shows: the same value, with \u escapes for what the terminal might obey.
+/// JSON for a terminal: the same value, with \u escapes for characters that the terminal may interpret.
 [[nodiscard]] std::string json(std::string_view json_text);
 
-/// A cell of a CSV file (RFC 4180), quoted where that is needed. Text that a spreadsheet would take for a
-/// formula gets a ' in front (OWASP, CSV Injection); numbers stay.
+/// A CSV cell (RFC 4180), quoted if needed. Text that a spreadsheet would interpret as a formula gets a
+/// leading ' (OWASP, CSV Injection); numbers are unchanged.
 [[nodiscard]] std::string csv_cell(std::string_view text);
 
-/// Text within a mail's header: one line, and not a long one (RFC 5322, 2.1.1).
+/// Text for a mail header: one line of limited length (RFC 5322, 2.1.1).
 [[nodiscard]] std::string mail_header(std::string_view text);
-/// Text within a mail's body: no line of it ends the mail, a MIME part or a command of a mail program.
+/// Text for a mail body: no line ends the mail, starts a MIME part, or is a command of a mail program.
 [[nodiscard]] std::string mail_body(std::string_view text);
 
-/// The value of a label in Prometheus' text format, without the quotes.
+/// A label value in Prometheus' text format, without quotes.
 [[nodiscard]] std::string metrics_label(std::string_view text);
 
-/// At most `bytes` of the text, without half a character at its end.
+/// The first `bytes` bytes of the text at most, cut at a character boundary.
 [[nodiscard]] std::string_view cut(std::string_view text, std::size_t bytes);
 
 }  // namespace smaster::outlet

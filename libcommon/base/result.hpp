@@ -1,5 +1,5 @@
-// Errors as values: what went wrong, in one clear sentence, with the kind that decides what to do about it.
-// Knows nothing of where errors come from.
+// Errors as values: a kind, which callers act on, and one clear sentence. Knows nothing of where errors come
+// from.
 #pragma once
 
 #include <boost/system/result.hpp>
@@ -9,26 +9,26 @@
 
 namespace smaster {
 
-/// What sort of failure it is; one place each turns it into an exit code, an HTTP status or an ack.
+/// Kinds of errors. Exit codes, HTTP statuses and acks are each derived from these in a single place.
 enum class ErrorKind {
-  usage,          ///< the caller asked for something that makes no sense
-  bad_data,       ///< input that does not parse or does not fit
+  usage,          ///< the request makes no sense
+  bad_data,       ///< input that cannot be parsed or is out of range
   not_found,      ///< the thing named does not exist
   unavailable,    ///< the other side cannot be reached
-  cannot_create,  ///< a file, folder or socket could not be made
-  timed_out,      ///< no answer in time; trying again may help
-  not_permitted,  ///< refused by rights or policy
-  bad_config,     ///< the settings are wrong
-  internal,       ///< everything that should not happen
+  cannot_create,  ///< a file, folder or socket could not be created
+  timed_out,      ///< no answer in time; retrying may help
+  not_permitted,  ///< refused by permissions or policy
+  bad_config,     ///< invalid settings
+  internal,       ///< a bug, or another unexpected failure
 };
 
-/// A failure: its kind and a sentence that says what, where and what to do.
+/// An error: its kind, and a sentence with the problem, its place and the remedy.
 struct Error {
   ErrorKind kind = ErrorKind::internal;
   std::string message;
 };
 
-/// Boost.System's customisation point: what `result.value()` throws on an error.
+/// Boost.System's customisation point: the exception thrown by `result.value()` on errors.
 [[noreturn]] inline void throw_exception_from_error(const Error& error, const boost::source_location&) {
   throw std::runtime_error(error.message);
 }

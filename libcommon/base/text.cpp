@@ -33,8 +33,8 @@ std::optional<Millis> parse_duration(std::string_view text) {
 std::string format_duration(Millis duration) {
   const auto ms = duration.count();
   for (const auto& [unit, factor] : kUnits) {
-    // "24h" reads better than "1d" and "90s" than a fraction: the largest unit that divides it, days from two
-    // on.
+    // Choose the largest unit that divides it, except one day: "24h" reads better than "1d", and "90s" better
+    // than a fraction.
     if (ms != 0 && ms % factor == 0 && !(unit == "d" && ms < 2 * factor)) {
       return std::to_string(ms / factor).append(unit);
     }

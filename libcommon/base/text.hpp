@@ -1,4 +1,4 @@
-// Small conversions between text and values that several rooms need.
+// Conversions between text and values.
 #pragma once
 
 #include <charconv>
@@ -11,13 +11,14 @@
 
 namespace smaster {
 
-/// A duration such as "30s", "5m", "250ms", "1.5h" or "2d"; a bare number is refused, it has no unit.
+/// Parses a duration such as "30s", "5m", "250ms", "1.5h" or "2d". nullopt for other texts, including numbers
+/// without a unit.
 [[nodiscard]] std::optional<Millis> parse_duration(std::string_view text);
 
-/// The shortest exact form that parse_duration reads back: "90s", "5m", "250ms".
+/// The shortest exact text that parse_duration accepts: "90s", "5m", "250ms".
 [[nodiscard]] std::string format_duration(Millis duration);
 
-/// The whole of `text` as a decimal integer, or nothing (no sign `+`, no spaces, no rest).
+/// Parses all of `text` as a decimal integer; nullopt for other texts (also for "+1" and spaces).
 template <class Int>
 [[nodiscard]] std::optional<Int> parse_int(std::string_view text) {
   Int value{};
@@ -26,13 +27,13 @@ template <class Int>
   return value;
 }
 
-/// Whether there is a NUL in it: made a C string, it would be cut there, and be another path, host or
-/// argument than the one that was looked at. Whoever makes one refuses such a text.
+/// True if the text contains a NUL. As a C string it would be cut there, and name another path, host or
+/// argument than the one that was checked: callers must reject it.
 [[nodiscard]] inline bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }
 
 [[nodiscard]] std::string_view trim(std::string_view text);
 
-/// What stands between the separators; empty pieces are left out.
+/// The parts between separators; empty parts are left out.
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 
 }  // namespace smaster

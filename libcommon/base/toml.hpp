@@ -1,6 +1,6 @@
-// toml++, of which 3.3 takes some broken files for impossible: at "[}" it asserts, and its search for Unicode
-// blanks ends in __builtin_unreachable at a letter such as U+FEFB. Neither is needed: what follows reports
-// the mistake.
+// toml++ with a workaround: version 3.3 treats some invalid files as impossible. It asserts at "[}", and its
+// search for Unicode blanks runs into __builtin_unreachable at characters such as U+FEFB. Without both checks
+// it reports a parse error.
 #pragma once
 
 #include <toml++/impl/preprocessor.h>
@@ -23,7 +23,7 @@
 
 namespace smaster {
 
-/// A JSON value, not null and no object, as TOML takes it: which wants DEL escaped, where JSON does not.
+/// Converts a JSON value (neither null nor an object) to TOML, which requires DEL to be escaped.
 [[nodiscard]] inline std::string json_as_toml(std::string_view json) {
   std::string toml;
   for (const char c : json) c == '\x7F' ? toml += "\\u007F" : toml += c;

@@ -1,4 +1,4 @@
-// The words of the field as types, so that an id cannot be passed where a count is meant.
+// Basic types, distinct so that an id cannot be passed where a count is expected.
 #pragma once
 
 #include <chrono>
@@ -13,24 +13,24 @@ namespace smaster {
 
 using Millis = std::chrono::milliseconds;
 
-/// A moment in wall-clock time, whole milliseconds since the Unix epoch, as the wire has it.
+/// Wall-clock time in whole milliseconds since the Unix epoch, as used on the wire.
 using Time = std::chrono::sys_time<Millis>;
 
-/// A moment on the monotonic clock, for timeouts.
+/// Monotonic time, for timeouts.
 using Instant = std::chrono::steady_clock::time_point;
 
 [[nodiscard]] constexpr Time from_unix_ms(std::int64_t ms) { return Time{Millis{ms}}; }
 [[nodiscard]] constexpr std::int64_t to_unix_ms(Time time) { return time.time_since_epoch().count(); }
 
-/// Which of Discord's shards a bot is: 0 … count − 1; the negative values are commands on the wire (WIRE.md).
+/// A Discord shard id: 0 … count − 1. Negative values are commands on the wire (WIRE.md).
 struct ShardId {
   std::int32_t value = -1;
   auto operator<=>(const ShardId&) const = default;
   [[nodiscard]] constexpr bool bound() const { return value >= 0; }
 };
-inline constexpr ShardId kNoShard{-1};  ///< none; in an `update`: shut the bot down
+inline constexpr ShardId kNoShard{-1};  ///< unset; in an `update`: stop the bot
 
-/// How many shards the bot is split into; −1 = unknown or none.
+/// The number of shards that the bot is divided into; −1: unknown or none.
 struct ShardCount {
   std::int32_t value = -1;
   auto operator<=>(const ShardCount&) const = default;
@@ -38,13 +38,13 @@ struct ShardCount {
 };
 inline constexpr ShardCount kNoCount{-1};
 
-/// The name a shard proves with its key: three or more letters a–z.
+/// The name of a shard, which its key belongs to: three or more letters a–z.
 class ShardName {
  public:
-  /// Longest name accepted; names are generated with 3 letters, and existing registries have no long ones.
+  /// Maximum length; generated names have 3 letters, and existing registries have no long ones.
   static constexpr std::size_t kMaxLength = 64;
 
-  /// The name in `text`, or nothing when it is not `[a-z]{3,}` or too long.
+  /// nullopt if `text` does not match `[a-z]{3,}` or is too long.
   [[nodiscard]] static std::optional<ShardName> parse(std::string_view text) {
     if (text.size() < 3 || text.size() > kMaxLength) return std::nullopt;
     for (const char c : text) {
@@ -53,7 +53,7 @@ class ShardName {
     return ShardName(std::string(text));
   }
 
-  /// A name that may also stand for a further process of a shard's: "abc" is its first, "abc-1" the next.
+  /// Also accepts the name of a further process of a shard: "abc" is the first, "abc-1" the second.
   [[nodiscard]] static std::optional<ShardName> parse_seat(std::string_view text) {
     const auto dash = text.find('-');
     auto name = parse(text.substr(0, dash));
@@ -67,19 +67,19 @@ class ShardName {
     return seat.str() == text ? std::optional(std::move(seat)) : std::nullopt;
   }
 
-  /// The name of one of its processes; the first, 0, has the shard's own.
+  /// The name of process `number`, from 0; process 0 has the shard's own name.
   static constexpr int kMaxProcess = 255;
   [[nodiscard]] ShardName process(int number) const {
     const auto own = text_.substr(0, text_.find('-'));
     return ShardName(number > 0 && number <= kMaxProcess ? own + '-' + std::to_string(number) : own);
   }
 
-  /// Whether it is not its shard's first process.
+  /// True for all processes of a shard but the first.
   [[nodiscard]] bool is_further() const { return text_.find('-') != std::string::npos; }
 
   [[nodiscard]] const std::string& str() const { return text_; }
   bool operator==(const ShardName&) const = default;
-  /// Shorter names first, then alphabetical: the order in which they are generated.
+  /// Shorter names first, then alphabetical: the order of generation.
   std::strong_ordering operator<=>(const ShardName& other) const {
     if (auto by_length = text_.size() <=> other.text_.size(); std::is_neq(by_length)) return by_length;
     return text_ <=> other.text_;

@@ -1,5 +1,5 @@
-// When this thread's event loop last had to wait. Asio does not say where in a turn its waiting ends and its
-// work begins, so boost_impl.cpp compiles it with this function for epoll_wait.
+// Records when this thread's event loop last waited. Asio does not expose where in a turn waiting ends and
+// work begins, so boost_impl.cpp replaces its epoll_wait by this function.
 #pragma once
 
 #include "base/types.hpp"
@@ -8,16 +8,16 @@ struct epoll_event;
 
 namespace smaster {
 
-/// epoll_wait; notes when it came back.
+/// Calls epoll_wait, and records the time when it returned.
 int wait_for_events(int descriptor, epoll_event* events, int most, int timeout);
 
-/// When it last came back from waiting, in this thread.
+/// When this thread's last wait ended.
 [[nodiscard]] Instant woken_at();
 
-/// Counts the thread's work from now on.
+/// Starts to measure this thread's CPU time.
 void begin_work();
 
-/// The CPU time that this thread has used since then, or since it last came back, waiting or not.
+/// This thread's CPU time since begin_work or the last wait_for_events, whichever was later.
 [[nodiscard]] Instant::duration worked();
 
 }  // namespace smaster

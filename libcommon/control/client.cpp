@@ -34,12 +34,12 @@ Error from_body(const std::string& body, unsigned status) {
   return fail(from_word(kind), sentence);
 }
 
-/// One request and its answer; `take` gets the body received so far and may remove what it has used.
+/// One request and its response. `take` receives the body so far, and may remove what it has used.
 class Exchange {
  public:
   Exchange(std::filesystem::path socket, Millis timeout) : path_(std::move(socket)), timeout_(timeout) {}
 
-  /// `more`: where the body comes from instead, piece by piece.
+  /// `more`: source of the request's body, piece by piece; null: the body is in `request`.
   Result<void> run(http::request<http::string_body> request, const std::function<bool(std::string&)>& take,
                    const std::function<std::string()>& more = nullptr) {
     Result<void> result;
@@ -51,7 +51,7 @@ class Exchange {
     return result;
   }
 
-  /// Gives up, from any thread.
+  /// Aborts the exchange. Thread-safe.
   void stop() { context_.stop(); }
 
  private:
@@ -132,7 +132,7 @@ class Exchange {
                                             " went away before it had answered (" + error.message() + ')');
   }
 
-  asio::io_context context_{2};  // stopped by another thread
+  asio::io_context context_{2};  // concurrency hint 2: another thread may call stop()
   std::filesystem::path path_;
   Millis timeout_;
 };
@@ -148,7 +148,7 @@ http::request<http::string_body> make_request(std::string_view method, std::stri
   return request;
 }
 
-/// The answer's body in one piece. `more`: the request's, piece by piece, if it is not in it.
+/// Returns the whole response body. `more`: as in Exchange::run.
 Result<std::string> whole_answer(Exchange&& exchange, http::request<http::string_body> request,
                                  const std::function<std::string()>& more) {
   std::string answer;
@@ -197,10 +197,10 @@ Result<std::string> Client::upload(std::string_view method, std::string_view tar
 
 namespace {
 
-/// Lines on their way from the thread that reads them to the one that uses them.
+/// A queue of lines from the reading thread to the printing thread.
 class Ahead {
  public:
-  /// Waits while too much is unused; false when no more lines are wanted.
+  /// Adds a line; blocks while the queue is full. False if no more lines are wanted.
   bool put(std::string line) {
     constexpr std::size_t kMost = 256 << 20;
     std::unique_lock lock(mutex_);
@@ -216,7 +216,7 @@ class Ahead {
     ended_ = true;
     changed_.notify_all();
   }
-  /// None at the end.
+  /// The next line; blocks while the queue is empty. nullopt at the end.
   std::optional<std::string> take() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !lines_.empty() || ended_; });
@@ -242,7 +242,7 @@ class Ahead {
   bool enough_ = false;
 };
 
-/// Ends the reading, if it has not ended.
+/// Stops the reading thread and joins it.
 struct Joined {
   Ahead& ahead;
   Exchange& exchange;
@@ -259,8 +259,7 @@ struct Joined {
 
 Result<void> Client::stream(std::string_view method, std::string_view target, std::string body,
                             const std::function<bool(std::string_view line)>& on_line) const {
-  // What comes is read in a thread of its own: a pager that nobody scrolls stops the printing, not the
-  // server.
+  // Read in a separate thread: a pager that does not scroll must block only the printing, not the server.
   Ahead ahead;
   Exchange exchange(socket_, timeout_);
   Result<void> result;

@@ -1,4 +1,4 @@
-// The tools' side of the control socket.
+// The client side of the control socket, for the tools. All calls block.
 #pragma once
 
 #include <filesystem>
@@ -12,27 +12,27 @@
 
 namespace smaster::control {
 
-/// Where the server listens when nobody says otherwise: $SMASTER_SOCKET, else
-/// $XDG_RUNTIME_DIR/smaster/control.sock, else /run/smaster/control.sock.
+/// The default path of the control socket: $SMASTER_SOCKET, else $XDG_RUNTIME_DIR/smaster/control.sock, else
+/// /run/smaster/control.sock.
 [[nodiscard]] std::filesystem::path default_socket();
 
 class Client {
  public:
-  /// `timeout`: how long the server may stay silent.
+  /// `timeout`: maximum time without data from the server.
   Client(std::filesystem::path socket, Millis timeout) : socket_(std::move(socket)), timeout_(timeout) {}
 
-  /// Sends a request and returns its answer's body. unavailable when no server answers on the socket,
-  /// timed_out when it is silent, else what the server said.
+  /// Sends a request and returns the response body. Errors: unavailable if no server answers on the socket,
+  /// not_permitted if it belongs to another user, timed_out if the server is silent, else the server's error.
   [[nodiscard]] Result<std::string> request(std::string_view method, std::string_view target,
                                             std::string body = {}) const;
-  /// The same for an answer in lines; each is handed on as it comes, in the caller's thread. What it has not
-  /// taken yet waits in memory, up to 256 MiB. `on_line` returns false to stop listening.
+  /// Like `request`, but for a response in lines: `on_line` is called for each, in the caller's thread. Lines
+  /// not processed yet are queued, up to 256 MiB. `on_line` returns false to stop.
   [[nodiscard]] Result<void> stream(std::string_view method, std::string_view target, std::string body,
                                     const std::function<bool(std::string_view line)>& on_line) const;
-  /// GETs bytes, handed on as they come.
+  /// GETs binary data in pieces.
   [[nodiscard]] Result<void> download(std::string_view target,
                                       const std::function<void(std::string_view bytes)>& on_bytes) const;
-  /// Sends the bytes that `next` gives until it gives none.
+  /// Sends the pieces that `next` returns, until an empty one.
   [[nodiscard]] Result<std::string> upload(std::string_view method, std::string_view target,
                                            const std::function<std::string()>& next) const;
 

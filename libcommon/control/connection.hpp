@@ -1,4 +1,4 @@
-// One client that speaks HTTP/1.1 with a server of ours: requests in, answers out, whole or as they come.
+// One HTTP/1.1 client of a server of ours. Responses may be streamed.
 #pragma once
 
 #include <boost/asio/redirect_error.hpp>
@@ -22,26 +22,26 @@ namespace smaster::control {
 namespace asio = net::asio;
 namespace http = boost::beast::http;
 
-/// How much a client may send, and how long it may take to send a request or to take a piece of an answer;
-/// without patience as long as it likes, until others need its place.
+/// Limits of a client: how much it may send, and how long it may take to send a request or receive a piece of
+/// a response. Without `patience` there is no timeout, but it may be dropped to make room for others.
 struct ConnectionLimits {
   std::uint64_t max_body;          ///< bytes
-  bool pieces;                     ///< a PUT may be of any size, and is handed on as it comes
-  std::optional<Millis> patience;  ///< from one answer to the end of the next request; for each write
-  /// Headers that every answer has, whatever it is.
+  bool pieces;                     ///< PUT bodies are unlimited, and passed to the handler in pieces
+  std::optional<Millis> patience;  ///< time for the next request to arrive; also for each write
+  /// Headers added to every response.
   std::span<const std::pair<const char*, const char*>> headers{};
 };
 
-/// One HTTP/1.1 client on a stream socket: its requests go to the handler, one after the other, the answers
-/// back.
+/// One HTTP/1.1 client on a stream socket: passes its requests to the handler, one at a time, and writes the
+/// responses.
 template <class Socket>
 class Connection final : public net::Crowd::Member, public std::enable_shared_from_this<Connection<Socket>> {
   using Rank = net::Crowd::Rank;
   using Header = http::request_parser<http::empty_body>;
 
  public:
-  /// `crowd`, `whose`: where and by what it is counted while its client is waited for. `elsewhere`: for
-  /// requests that another server answers; empty: there are none.
+  /// `crowd`, `whose`: where, and by which address, the connection is counted while it waits for its client.
+  /// `elsewhere`: finds the server for requests that another one answers; empty: all are answered here.
   Connection(Socket socket, net::Place place, net::Crowd& crowd, std::string whose, const Handler& handler,
              const ConnectionLimits& limits, Elsewhere elsewhere = {})
       : Member(crowd, std::move(whose)),
@@ -52,7 +52,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
         elsewhere_(std::move(elsewhere)),
         patience_(socket_.get_executor()) {}
 
-  /// Until the client leaves; with a refusal that is all that it gets.
+  /// Serves the client until it disconnects; with `refusal`, only sends that.
   net::Task<> run(std::optional<Reply> refusal = std::nullopt) {
     if (refusal) {
       co_await refuse(std::move(*refusal));
@@ -108,15 +108,15 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     co_return co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
   }
 
-  /// A body that may be larger than memory is read as the handler asks for it.
+  /// Serves a request whose body may exceed memory: reads it as the handler asks for it.
   net::Task<bool> serve_pieces(Header& header) {
-    is_served();  // pieces come as they are asked for
+    is_served();  // counted as being served: the handler determines the pace
     http::request_parser<http::buffer_body> parser(std::move(header));
     parser.body_limit(boost::none);
     auto call = to_call(parser.get());
     call.next_piece = [this, &parser] { return read_piece(parser); };
     const bool keep = co_await serve(std::move(call), parser.get().version(), parser.get().keep_alive());
-    // What the handler did not want is taken off the socket: the client must come to read the answer.
+    // Discards the rest of the body: the client reads the response only when it has sent all.
     while (!parser.is_done()) {
       if (!co_await read_piece(parser)) co_return false;
     }
@@ -152,7 +152,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     co_return co_await stream(*std::get<std::shared_ptr<LineStream>>(answer)) && keep;
   }
 
-  /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
+  /// Answers a request that could not be read, unless the client is gone.
   net::Task<> refuse(boost::system::error_code error) {
     const auto status = net::refusal_status(error);
     if (!status) co_return;
@@ -163,8 +163,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
 
   net::Task<> refuse(Reply refusal) {
     co_await reply(std::move(refusal), 11, false);
-    // The request is taken off the socket unread: closed over it, the connection would be reset and the
-    // answer lost.
+    // Discard the request: closing with unread data would reset the connection and lose the response.
     boost::system::error_code error;
     socket_.shutdown(Socket::shutdown_send, error);
     constexpr std::size_t kMaxDrained = 65'536;
@@ -172,7 +171,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     co_await net::drain(socket_, kMaxDrained);
   }
 
-  /// The request goes on to there as it comes, the answer back; no other follows on this connection.
+  /// Forwards the request to another server, and its response back. The connection is closed afterwards.
   net::Task<> relay(http::request<http::empty_body>& header, std::unique_ptr<net::Stream> other) {
     is_served();
     boost::system::error_code error;
@@ -197,10 +196,10 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
   static net::Task<> forward(std::shared_ptr<Connection> self, std::shared_ptr<net::Stream> there) {
     co_await copy(self->socket_, *there);
     boost::system::error_code ignored;
-    there->shutdown(net::Stream::shutdown_send, ignored);  // the answer may be on its way still
+    there->shutdown(net::Stream::shutdown_send, ignored);  // the response may still be on its way
   }
 
-  /// Until the one's end, or the other takes no more.
+  /// Copies until `from` ends or `to` fails.
   template <class From, class To>
   static net::Task<> copy(From& from, To& to) {
     char piece[16'384];
@@ -213,7 +212,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     }
   }
 
-  /// It is to send the rest of its request, or to take what is sent.
+  /// Waits for the client to send a request, or to receive a response.
   void wait_for_client() {
     if (dropped_) return;
     waits(Rank::silent);
@@ -229,7 +228,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     patience_.cancel();
   }
 
-  /// Writes one after the other, each within the client's patience.
+  /// Writes the buffers in order, each within the client's patience.
   template <class Buffers>
   net::Task<boost::system::error_code> write(Buffers buffers) {
     boost::system::error_code error;
@@ -267,7 +266,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     co_return error;
   }
 
-  /// Without its last chunk the client knows that it has not got all.
+  /// After an error the last chunk is missing, so that the client can detect the truncation.
   net::Task<bool> stream(const Bytes& bytes) {
     auto error = co_await begin_chunks(bytes.type);
     while (!error) {
@@ -283,8 +282,8 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
   net::Task<bool> stream(LineStream& lines) {
     auto error = co_await begin_chunks(lines.type);
 
-    // A client that waits for lines says nothing: if its socket becomes readable it has gone, or broken the
-    // rules.
+    // A client that waits for lines sends nothing: a readable socket means that it has disconnected or broken
+    // the protocol.
     lines.drop_ = [this] { drop(); };
     bool watching = true;
     socket_.async_wait(Socket::wait_read, [&](boost::system::error_code waited) {

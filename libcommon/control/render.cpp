@@ -17,7 +17,7 @@ namespace {
 
 namespace bj = boost::json;
 
-/// A column of a shard's line: its name in CSV and Prometheus, and where its value is.
+/// A column of the shards' table: its name in CSV, and where its value is found.
 struct Column {
   std::string_view name;
   std::string_view key;
@@ -87,7 +87,7 @@ const bj::value* field(const bj::object& shard, std::string_view key, ShardGauge
                            : bot_field(shard, key);
 }
 
-/// A number as text, or "-" where it is not known, which is −1 or missing.
+/// A number as text; "-" if unknown (−1 or missing).
 std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
 }
@@ -245,7 +245,7 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   return table;
 }
 
-/// What needs somebody and has no column: a line a shard, up to a limit.
+/// Problems that have no column in the table: one line per shard, up to a limit.
 std::string trouble_lines(const bj::object& stats) {
   constexpr std::size_t kMost = 10;
   std::string lines;
@@ -349,7 +349,7 @@ std::string stats_as_prometheus(const bj::object& stats) {
       const auto& shard = value.as_object();
       const auto* found = field(shard, gauge.key, gauge.in);
       if (found == nullptr || found->is_null()) continue;
-      if (gauge.in != In::row && found->is_number() && number(found) < 0) continue;  // not known
+      if (gauge.in != In::row && found->is_number() && number(found) < 0) continue;  // unknown
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)
                                                : number(found);

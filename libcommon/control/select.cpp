@@ -29,13 +29,13 @@ bool is_master(const bj::object& shard) {
   return master != nullptr && master->is_bool() && master->get_bool();
 }
 
-/// The master and those without an id come last.
+/// Sort key by id; shards without an id and the master come last.
 double rank(const bj::object& shard) {
   const auto id = number(shard.if_contains("goalShardId"));
   return is_master(shard) ? 2e9 : id < 0 ? 1e9 : id;
 }
 
-/// The amount that is sorted by; none where it is not known, which is −1 or missing.
+/// The number to sort by; nullopt if unknown (−1 or missing).
 std::optional<double> amount(const bj::object& shard, std::string_view key) {
   if (key == "seen") return number(shard.if_contains("lastSeen"));
   const auto* const value = key == "ping"       ? status_field(shard, "ping")

@@ -1,4 +1,4 @@
-// Which shards of the server's statistics are shown, and in which order.
+// Selects and sorts the shards of the server's statistics.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -9,31 +9,31 @@
 
 namespace smaster::control {
 
-/// Keeps the shards that have an id of these; a master shard has none.
+/// Keeps the shards that have one of these ids. A master shard has none.
 void keep_shards(boost::json::object& stats, const std::set<std::int64_t>& ids);
 
 /// Keeps the shards in one of these states.
 void keep_states(boost::json::object& stats, const std::set<std::string, std::less<>>& states);
 
-/// What shards can be sorted by.
+/// The valid keys for sort_shards.
 [[nodiscard]] std::span<const std::string_view> sort_keys();
 
-/// By `key`: names, states and ids upwards, amounts and what was seen last downwards, what is not known
-/// last; `reverse` turns that round. Equal ones are in the order of ids, master shards last.
+/// Sorts by `key`: names, states and ids ascending, amounts and times descending, unknown values last;
+/// `reverse` inverts that. Ties are sorted by id, master shards last.
 void sort_shards(boost::json::object& stats, std::string_view key, bool reverse);
 
-/// Every state that a shard can be in.
+/// All states that a shard can have.
 [[nodiscard]] std::span<const std::string_view> shard_states();
 
-/// What the shards' fields are, for whoever shows them. Missing ones are null.
+/// Fields of a shard's last status, or of its `bot`; null if missing.
 [[nodiscard]] const boost::json::value* status_field(const boost::json::object& shard, std::string_view key);
 [[nodiscard]] const boost::json::value* bot_field(const boost::json::object& shard, std::string_view key);
 
-/// A number, or 0.
+/// The value of a number; 0 for other values.
 [[nodiscard]] double number(const boost::json::value* value);
-/// The mean of an array of numbers, or 0.
+/// The mean of an array of numbers; 0 for other values.
 [[nodiscard]] double mean(const boost::json::value* value);
-/// The ids that the shard shall run, or its goal's only one.
+/// The ids that the shard is to run; if there is no list, its single goal id.
 [[nodiscard]] std::vector<std::int64_t> ids_of(const boost::json::object& shard);
 
 }  // namespace smaster::control

@@ -29,7 +29,7 @@ namespace {
 namespace asio = net::asio;
 namespace http = boost::beast::http;
 
-/// Room for the registry of a very large installation; only this user can send it. And it may take its time.
+/// Large enough for the registry of a very large installation; only authorised users can send it. No timeout.
 constexpr ConnectionLimits kLimits{512ull << 20, true, std::nullopt};
 
 constexpr auto kNobody = static_cast<uid_t>(-1);
@@ -50,7 +50,7 @@ constexpr std::array<Word, 9> kWords{{{ErrorKind::usage, "usage", 400},
                                       {ErrorKind::internal, "internal", 500}}};
 
 std::vector<gid_t> peer_groups(int fd, gid_t primary) {
-  std::vector<gid_t> groups(65'536);  // the most that Linux has (NGROUPS_MAX)
+  std::vector<gid_t> groups(65'536);  // NGROUPS_MAX of Linux
   auto size = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &size) != 0) size = 0;
   groups.resize(size / sizeof(gid_t));
@@ -58,7 +58,7 @@ std::vector<gid_t> peer_groups(int fd, gid_t primary) {
   return groups;
 }
 
-/// Who connected; nobody, with an impossible uid, when that cannot be told.
+/// The peer's credentials; kNobody if they cannot be determined.
 ucred peer_of(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -121,7 +121,7 @@ Result<void> ControlServer::allow_group(const std::string& name) {
   return {};
 }
 
-/// Lets the group in at a path of ours.
+/// Gives the group access to a path of ours.
 static Result<void> open_to(gid_t group, const std::filesystem::path& path, mode_t mode) {
   if (::chown(path.c_str(), static_cast<uid_t>(-1), group) == 0 && ::chmod(path.c_str(), mode) == 0)
     return {};
@@ -158,7 +158,7 @@ Result<void> ControlServer::listen(const std::filesystem::path& path) {
   }
   boost::system::error_code error;
   acceptor_.open(endpoint.protocol(), error);
-  const mode_t before = ::umask(0177);  // the socket must not be open to others even for a moment
+  const mode_t before = ::umask(0177);  // the socket must not be accessible to others, not even for a moment
   if (!error) acceptor_.bind(endpoint, error);
   ::umask(before);
   if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
@@ -212,7 +212,8 @@ net::Task<> ControlServer::hold(std::shared_ptr<Connection> connection, std::opt
 }
 
 net::Task<> ControlServer::serve(net::Stream stream, std::string whose) {
-  // It is an operator's by now. Where there is no room for it, it stays where it was counted.
+  // An operator's connection from here on. If that share is full and nothing can be dropped, it keeps its
+  // slot.
   if (!stream.place().move_to(net::Share::control)) {
     descriptors_.full(net::Share::control);
     if (crowd_.drop_one()) (void)stream.place().move_to(net::Share::control);

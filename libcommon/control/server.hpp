@@ -1,5 +1,5 @@
-// The control socket's server side: HTTP/1.1 on a Unix socket, for this user and root alone, and for a group
-// where one is named.
+// The server side of the control socket: HTTP/1.1 on a Unix socket, accessible to this user, root, and
+// optionally a group.
 #pragma once
 
 #include <filesystem>
@@ -28,17 +28,18 @@ class ControlServer {
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
-  /// Who may use it beside this user and root, by name; bad_config when there is no such group. Call first.
+  /// Grants a group access, in addition to this user and root. Call before listen(). Errors: bad_config if
+  /// the group does not exist.
   [[nodiscard]] Result<void> allow_group(const std::string& name);
-  /// Binds the socket (0600, with a group 0660), making its folder (0700, with a group 0710) when it is
-  /// missing; replaces a socket that nobody answers on.
+  /// Binds the socket (mode 0600, with a group 0660); creates its folder if missing (0700, with a group
+  /// 0710). Replaces a stale socket that no server answers on. Errors: cannot_create.
   [[nodiscard]] Result<void> listen(const std::filesystem::path& path);
-  /// Takes over a socket that listens already, at this path.
+  /// Uses a socket that is listening already at this path.
   void adopt(Fd socket, const std::filesystem::path& path);
-  /// The listening socket once more, for a successor, whose path it is then.
+  /// A duplicate of the listening socket for a successor process, which then owns the path.
   [[nodiscard]] Fd hand_over();
   void stop();
-  /// Serves another server's connection as if it were one on the socket; `whose`: its address.
+  /// Serves a connection from another server as if it were local; `whose`: its address.
   net::Task<> serve(net::Stream stream, std::string whose);
 
  private:

@@ -26,7 +26,7 @@ std::string sparkline(std::span<const Point> points, const Range& range, std::si
     part.sum += point.value;
     part.count += 1;
   }
-  // A part between two others that just missed a point; longer holes are silence.
+  // Fills single gaps: such a part may just have missed a sample. Longer gaps are real.
   for (std::size_t i = 1; i + 1 < width; ++i) {
     if (parts[i].count == 0 && parts[i - 1].count > 0 && parts[i + 1].count > 0) parts[i] = parts[i - 1];
   }

@@ -1,4 +1,4 @@
-// A row of characters that shows how a value went.
+// Draws a value over time as a row of characters.
 #pragma once
 
 #include <span>
@@ -16,9 +16,9 @@ struct Range {
   double to;
 };
 
-/// `width` characters for the time in `range`, each as high as the mean of the points in its part of it,
-/// from 0 to the highest of them; a space where there is none. In eighths of a block (U+2581…U+2588), or
-/// without `utf8` in ASCII.
+/// `width` characters for the time in `range`. The height of each is the mean of its points, scaled from 0 to
+/// the highest mean; a space if it has no points. Uses eighths of a block (U+2581…U+2588), or ASCII without
+/// `utf8`.
 [[nodiscard]] std::string sparkline(std::span<const Point> points, const Range& range, std::size_t width,
                                     bool utf8);
 

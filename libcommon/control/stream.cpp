@@ -16,7 +16,7 @@ LineStream::LineStream(const net::Executor& executor, const char* type_)
       space_(executor, net::Timer::time_point::max()) {}
 
 bool LineStream::offer(std::string line) {
-  if (gone_) return true;  // nobody misses it
+  if (gone_) return true;  // no reader: the line can be dropped
   if (!has_room(line.size())) return false;
   add(std::move(line));
   return true;

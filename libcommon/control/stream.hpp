@@ -1,4 +1,4 @@
-// A control request's parts: what was asked, and what is answered, at once or line by line.
+// Control requests and their responses, complete or streamed.
 #pragma once
 
 #include <boost/beast/http/message.hpp>
@@ -25,20 +25,20 @@ struct Call {
   std::string path;  ///< without the query
   std::multimap<std::string, std::string> query;
   std::string body;
-  Pieces next_piece;  ///< of a PUT, whose body is not in `body`
+  Pieces next_piece;  ///< for PUT: the body in pieces; `body` is then empty
   boost::beast::http::fields headers{};
 };
 
-/// What a request's line asks for; its body is not looked at.
+/// Parses the request line; ignores the body.
 [[nodiscard]] Call to_call(const boost::beast::http::request_header<>& request);
 
-/// An answer of bytes, piece by piece.
+/// A binary response, in pieces.
 struct Bytes {
   Pieces next_piece;
   const char* type = "application/octet-stream";
 };
 
-/// An answer in one piece.
+/// A complete response.
 struct Reply {
   unsigned status = 200;
   std::string body;
@@ -46,34 +46,34 @@ struct Reply {
   std::vector<std::pair<std::string, std::string>> headers{};
 };
 
-/// An answer that comes line by line (NDJSON, or what `type` says). The handler keeps it and pushes; the
-/// connection writes. What a reader has not taken is bounded: who can wait does so for `room`, who cannot is
-/// told that there is none.
+/// A response in lines (NDJSON, or as `type` says). The handler keeps it and adds lines; the connection
+/// writes them. The queue is bounded: a handler that can wait uses `room`, others get false from `offer`. Use
+/// on the context's thread only.
 class LineStream {
  public:
-  static constexpr std::size_t kRoom = 64 << 20;        ///< bytes that wait for the reader
-  static constexpr std::size_t kReserve = 8 << 20;      ///< more of them, for `push`
-  static constexpr std::size_t kRoomOfAll = 4 * kRoom;  ///< of all streams together
-  static constexpr std::size_t kOwnRoom = 1 << 20;      ///< of which each has this much in any case
+  static constexpr std::size_t kRoom = 64 << 20;        ///< queue limit per stream, in bytes
+  static constexpr std::size_t kReserve = 8 << 20;      ///< additional limit for `push`
+  static constexpr std::size_t kRoomOfAll = 4 * kRoom;  ///< queue limit of all streams together
+  static constexpr std::size_t kOwnRoom = 1 << 20;      ///< guaranteed to each stream in spite of kRoomOfAll
 
   explicit LineStream(const net::Executor& executor, const char* type_ = "application/x-ndjson");
   ~LineStream() { waiting_in_all_ -= bytes_; }
   LineStream(const LineStream&) = delete;
   LineStream& operator=(const LineStream&) = delete;
 
-  /// Queues a line, without its newline; false, and nothing is queued, when there is no room for it.
+  /// Queues a line, without its newline. Returns false, with no effect, if the queue is full.
   [[nodiscard]] bool offer(std::string line);
-  /// Queues a line of which there are not many more than shards. A reader that leaves even the reserve
-  /// unread is cut off: it goes away, without the end of the answer.
+  /// Queues a line of a kind that is bounded by the number of shards. If even the reserve is full,
+  /// disconnects the reader without finishing the response.
   void push(std::string line);
-  /// Waits until there is room; false when the reader has gone.
+  /// Waits until less than kOwnRoom is queued; false if the reader has disconnected.
   net::Task<bool> room();
   void finish();
-  /// Called once when the reader goes away before the end.
+  /// Called once if the reader disconnects before the end.
   std::function<void()> on_gone;
-  /// Bytes that the reader has not taken yet.
+  /// Queued bytes.
   [[nodiscard]] std::size_t waiting() const { return bytes_; }
-  /// Whether nobody reads it any more.
+  /// True if the reader has disconnected.
   [[nodiscard]] bool gone() const { return gone_; }
   const char* const type;
 
@@ -82,28 +82,28 @@ class LineStream {
   friend class Connection;
 
   void add(std::string line);
-  /// The next lines, with their newlines, at most some 64 KiB unless one is longer.
+  /// Removes the next lines from the queue, with newlines: at most 64 KiB, or one longer line.
   [[nodiscard]] std::string take();
   void leave();
   [[nodiscard]] bool has_room(std::size_t bytes) const;
 
   inline static std::size_t waiting_in_all_ = 0;
-  net::Timer wake_;   ///< the connection waits for lines
-  net::Timer space_;  ///< handlers wait for room
+  net::Timer wake_;   ///< wakes the connection when there are lines
+  net::Timer space_;  ///< wakes handlers when there is room
   std::deque<std::string> lines_;
   std::size_t bytes_ = 0;
   bool finished_ = false;
   bool gone_ = false;
-  std::function<void()> drop_;  ///< closes the connection; set while there is one
+  std::function<void()> drop_;  ///< closes the connection; unset if there is none
 };
 
-/// Where a request for this path is to be answered instead: a connection to there, or none where it is here.
+/// Returns a connection to the server that must answer this path; null: answer it here.
 using Elsewhere = std::function<net::Task<Result<std::unique_ptr<net::Stream>>>(const std::string& path)>;
 
 using Answer = std::variant<Reply, std::shared_ptr<LineStream>, Bytes>;
 using Handler = std::function<net::Task<Answer>(Call)>;
 
-/// The words for kinds of errors in `{"error":"…","kind":"…"}`, and their HTTP statuses.
+/// Conversions of errors: the `kind` in `{"error":"…","kind":"…"}`, and the response with its HTTP status.
 [[nodiscard]] std::string_view to_word(ErrorKind kind);
 [[nodiscard]] ErrorKind from_word(std::string_view word);
 [[nodiscard]] Reply error_reply(const Error& error);

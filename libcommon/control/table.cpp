@@ -28,7 +28,7 @@ std::size_t total(const std::vector<std::size_t>& widths) {
   return sum;
 }
 
-/// Takes out what may go, in that order, until the rest fits.
+/// Removes dispensable columns in order, until the table fits.
 void narrow(Table& table, std::size_t width) {
   auto dispensable = table.dispensable;
   for (std::size_t i = 0; i < dispensable.size() && total(widths_of(table.rows)) > width; ++i) {
@@ -80,7 +80,7 @@ std::string render(Table table, const Look& look) {
     for (std::size_t i = 0; i < row.size() && left > 0; ++i) {
       auto cell = row[i];
       if (i + 1 < row.size()) cell.append(widths[i] - length(cell) + kGap, ' ');
-      // Not the gap, but what is in it may be cut.
+      // A cell may be cut, but not the gap behind it.
       if (length(row[i]) > left)
         cell = fit(row[i], left);
       else

@@ -1,4 +1,4 @@
-// Rows as a table for people: aligned, as wide as the terminal allows, coloured where that is wanted.
+// Tables for people: aligned, limited to the terminal's width, optionally coloured.
 #pragma once
 
 #include <cstddef>
@@ -8,34 +8,34 @@
 
 namespace smaster::control {
 
-/// What the text goes to.
+/// The properties of the output device.
 struct Look {
-  std::size_t width = 0;  ///< columns of the terminal; 0: no limit
+  std::size_t width = 0;  ///< terminal width in columns; 0: unlimited
   bool colour = false;
 };
 
 using Row = std::vector<std::string>;
 
 struct Table {
-  std::vector<Row> rows;  ///< the first one is the header
-  /// Columns that may go when the terminal is too narrow, the first one first.
+  std::vector<Row> rows;  ///< the first row is the header
+  /// Columns that may be removed if the terminal is too narrow; the first one first.
   std::vector<std::size_t> dispensable{};
-  /// The column whose cells are states, which have colours; none if there is no such column.
+  /// Index of the column with states, which are coloured; −1: none.
   std::size_t states = static_cast<std::size_t>(-1);
 };
 
-/// Columns wide enough for their longest cell; the last one is not padded. Lines that are too wide all the
-/// same end in "…".
+/// Columns are as wide as their longest cell; the last one is not padded. Lines that are still too wide are
+/// cut and end in "…".
 [[nodiscard]] std::string render(Table table, const Look& look);
 
-/// The first `columns` characters of a text that has no escape sequences; cut ones end in "…".
+/// The first `columns` characters of a text without escape sequences; a cut text ends in "…".
 [[nodiscard]] std::string fit(std::string_view text, std::size_t columns);
 
-/// How many characters of UTF-8 a text has.
+/// Number of characters of a UTF-8 text.
 [[nodiscard]] std::size_t length(std::string_view text);
 
-/// The escape sequence of a state's colour (ECMA-48 SGR): green runs, blue is on its way, yellow wants
-/// looking at, red is down.
+/// The escape sequence for a state's colour (ECMA-48 SGR): green: running; blue: in transition; yellow: needs
+/// attention; red: down.
 [[nodiscard]] std::string_view state_colour(std::string_view state);
 
 }  // namespace smaster::control

@@ -36,7 +36,8 @@ Result<Authorization> parse_authorization(std::string_view header) {
 }
 
 bool UsedHeaders::insert(std::string signed_text, Time until, Time now) {
-  // Entries come roughly in the order in which they expire; one that lingers a little costs only its bytes.
+  // Entries are added roughly in order of expiry. One behind a later entry stays a little longer, which costs
+  // only memory.
   while (!order_.empty() && order_.front().first < now) {
     used_.erase(order_.front().second);
     order_.pop_front();

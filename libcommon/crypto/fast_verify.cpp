@@ -18,7 +18,7 @@
 namespace smaster::crypto {
 namespace {
 
-/// Frees what OpenSSL made.
+/// Frees an OpenSSL object.
 template <auto Free>
 struct Freer {
   template <class T>
@@ -43,7 +43,7 @@ Number to_number(const Botan::BigInt& value) {
   return Number(BN_bin2bn(bytes.data(), static_cast<int>(bytes.size()), nullptr));
 }
 
-/// The numbers of an RSA key in SPKI PEM (RFC 5280, 4.1; RFC 8017, A.1.1); throws when it is none.
+/// Reads the numbers of an RSA key in SPKI PEM (RFC 5280, 4.1; RFC 8017, A.1.1); throws if it is none.
 RsaNumbers read_key(std::string_view pem) {
   const auto der = Botan::PEM_Code::decode_check_label(std::string(pem), "PUBLIC KEY");
   Botan::AlgorithmIdentifier algorithm;
@@ -85,7 +85,7 @@ bool fast_verify(std::string_view public_pem, std::string_view text, std::string
            EVP_DigestVerify(digest.get(), raw.data(), raw.size(),
                             reinterpret_cast<const unsigned char*>(text.data()), text.size()) == 1;
   } catch (const std::exception&) {
-    // A key or a signature that is none verifies nothing.
+    // A key or signature that cannot be parsed is invalid.
   }
   ERR_clear_error();
   return good;

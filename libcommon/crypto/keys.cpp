@@ -92,7 +92,7 @@ Result<void> check_public_key(std::string_view public_pem) {
   try {
     if (!has_nul(public_pem) && load_public(public_pem) != nullptr) return {};
   } catch (const std::exception&) {
-    // Said below, in words that fit whatever was wrong with it.
+    // The error below covers all causes.
   }
   return fail(ErrorKind::bad_data, "not an RSA public key in PEM (SPKI) form");
 }
@@ -108,7 +108,7 @@ std::string random_token(std::size_t size) {
 }
 
 bool same_secret(std::string_view one, std::string_view other) {
-  // Digests have the same length, and are as good as random to whoever guesses.
+  // Comparing digests is safe: they have equal lengths, and an attacker cannot choose them.
   const auto digest = [](std::string_view text) {
     const auto hash = Botan::HashFunction::create_or_throw("SHA-256");
     hash->update(std::string(text));

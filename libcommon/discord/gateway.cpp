@@ -18,7 +18,7 @@ constexpr std::size_t kMaxAnswer = 64u << 10;
 constexpr std::int64_t kMaxShards = 1'000'000;
 constexpr std::int64_t kLongestReset = 48 * std::int64_t{3'600'000};
 
-/// Discord gives seconds, sometimes with a fraction, in the header and in the body.
+/// Reads Retry-After from the header, or retry_after from the body: seconds, possibly with a fraction.
 std::optional<Millis> retry_after(const net::Response& response) {
   std::string text(response[http::field::retry_after]);
   if (text.empty()) {

@@ -1,4 +1,4 @@
-// What Discord says of a bot's gateway: how many shards it recommends, and how many logins it allows. Source:
+// Discord's data about a bot's gateway: the recommended number of shards, and the login limits. Source:
 // WIRE.md, "Discord's own rules"; Discord's documentation of GET /gateway/bot.
 #pragma once
 
@@ -12,27 +12,27 @@
 
 namespace smaster::discord {
 
-/// The answer to GET /gateway/bot.
+/// The response to GET /gateway/bot.
 struct GatewayBot {
   ShardCount recommended;
-  fleet::IdentifyLimits limits;  ///< without the reserve, which is ours
+  fleet::IdentifyLimits limits;  ///< `reserve` is not set: it comes from the settings
 };
 
-/// bad_data when the text is no such answer. `now`: what reset_after counts from.
+/// Errors: bad_data if the text is no such response. `now`: base for reset_after.
 [[nodiscard]] Result<GatewayBot> parse_gateway_bot(std::string_view json, Time now);
 
-/// Why there is no answer, and when to ask again.
+/// Why there is no response, and when to retry.
 struct GatewayFailure {
   std::string message;
-  bool token_refused = false;         ///< asking again is of no use
-  std::optional<Millis> retry_after;  ///< Discord's wish (429)
+  bool token_refused = false;         ///< retrying is useless
+  std::optional<Millis> retry_after;  ///< requested by Discord (status 429)
 };
 
-/// "https://discord.com/api/v10" as an endpoint; bad_config when it is no such address, or plain http to
-/// another machine than this.
+/// Parses a base address such as "https://discord.com/api/v10". Errors: bad_config for other texts, or for
+/// plain http to another machine.
 [[nodiscard]] Result<net::HttpEndpoint> parse_api_base(const std::string& url);
 
-/// Asks once. `endpoint.tls` must be set for https.
+/// Sends one request. `endpoint.tls` must be set for https.
 net::Task<std::variant<GatewayBot, GatewayFailure>> fetch_gateway_bot(net::Executor executor,
                                                                       const net::HttpEndpoint& endpoint,
                                                                       const std::string& token);

@@ -22,7 +22,7 @@ Fd open_beneath(int folder, const std::string& name, int flags) {
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
   while (true) {
     const auto fd = ::syscall(SYS_openat2, folder, name.c_str(), &how, sizeof how);
-    // EAGAIN: something was renamed while the kernel looked (openat2(2)); it asks to be asked again.
+    // EAGAIN: a concurrent rename interrupted the lookup; retrying is expected (openat2(2)).
     if (fd >= 0 || (errno != EAGAIN && errno != EINTR)) return Fd(static_cast<int>(fd));
   }
 }
@@ -31,7 +31,7 @@ Error refused(std::string_view name, const std::string& why) {
   return fail(ErrorKind::not_permitted, '"' + std::string(name.substr(0, 200)) + "\" " + why);
 }
 
-/// What errno says of this name.
+/// Turns errno into an error about this name.
 Error name_error(std::string_view name, const char* doing) {
   const int error = errno;
   const auto shown = '"' + std::string(name.substr(0, 200)) + '"';
@@ -49,7 +49,7 @@ Result<void> check_name(std::string_view name, const Guard* guard = nullptr) {
   return guard == nullptr ? Result<void>() : guard->check_name(name);
 }
 
-/// A name as its folder and its last part.
+/// Splits a name into its folder and its last component.
 std::pair<std::string, std::string> split(std::string_view name) {
   const auto slash = name.rfind('/');
   if (slash == std::string_view::npos) return {".", std::string(name)};
@@ -67,7 +67,7 @@ Time mtime_of(const struct stat& info) {
   return from_unix_ms(std::int64_t{info.st_mtim.tv_sec} * 1000 + info.st_mtim.tv_nsec / 1'000'000);
 }
 
-/// What stands at `last` in the folder, if anything, must be a file; a link is replaced or removed itself.
+/// The target must be a regular file or not exist. A link itself is replaced or removed.
 Result<void> check_target(int folder, const std::string& last, std::string_view name) {
   struct stat info {};
   if (::fstatat(folder, last.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(info.st_mode) &&
@@ -77,7 +77,7 @@ Result<void> check_target(int folder, const std::string& last, std::string_view 
   return {};
 }
 
-/// Opens the folder `path`, making what is missing of it.
+/// Opens the folder `path`, creating missing components.
 Result<Fd> open_folder(int root, const std::string& path, std::string_view name) {
   auto folder = open_beneath(root, path, O_RDONLY | O_DIRECTORY);
   if (folder || errno != ENOENT) {
@@ -108,7 +108,7 @@ Result<Folder> Folder::open(const std::filesystem::path& path) {
 
 Result<OpenFile> Folder::open_file(std::string_view name, const Guard* guard) const {
   if (auto good = check_name(name, guard); !good) return good.error();
-  // Not waiting for a pipe's other end, nor making a terminal ours; regular() refuses both.
+  // O_NONBLOCK: do not wait at a pipe. O_NOCTTY: do not acquire a terminal. regular() then rejects both.
   auto file = open_beneath(fd_.get(), std::string(name), O_RDONLY | O_NONBLOCK | O_NOCTTY);
   if (!file) return name_error(name, "read");
   if (guard != nullptr) {

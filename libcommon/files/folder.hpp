@@ -1,7 +1,5 @@
-// Files below one folder, and nowhere else: the kernel resolves every name beneath it (openat2), so that
-// neither
-// "..", nor absolute names, nor links, nor a folder swapped for a link meanwhile lead out. Blocks; runs in a
-// pool.
+// Files confined to one folder: the kernel resolves every name beneath it (openat2), so that "..", absolute
+// names, links, or replacing a folder by a link cannot leave it. Blocks; call it in a pool.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +15,7 @@
 
 namespace smaster::files {
 
-/// A regular file as it was when it was opened.
+/// The content of a regular file.
 struct File {
   std::string data;
   Time mtime{};
@@ -29,18 +27,18 @@ struct OpenFile {
   std::size_t size = 0;
   Time mtime{};
 
-  /// Up to `most` bytes from `offset` on; none at the end.
+  /// Reads up to `most` bytes at `offset`; empty at the end.
   [[nodiscard]] Result<std::string> read(std::size_t offset, std::size_t most) const;
 };
 
-/// A file on its way to its place; gone if it never is whole.
+/// A file being written. It is discarded unless `commit` succeeds.
 class FileWriter {
  public:
   FileWriter(std::string name, NewFile file, std::string last)
       : name_(std::move(name)), file_(std::move(file)), last_(std::move(last)) {}
 
   [[nodiscard]] Result<void> append(std::string_view data);
-  /// Syncs, and puts it in its place.
+  /// Syncs the file and moves it to its name, atomically.
   [[nodiscard]] Result<void> commit(std::optional<Time> mtime);
 
  private:
@@ -49,23 +47,23 @@ class FileWriter {
   std::string last_;
 };
 
-/// Where a guard is given, what it keeps is refused as not_permitted.
+/// All names are relative to the folder. With a guard, protected files are refused with not_permitted.
 class Folder {
  public:
-  /// bad_config when there is no such folder.
+  /// Errors: bad_config if the folder does not exist.
   [[nodiscard]] static Result<Folder> open(const std::filesystem::path& path);
 
-  /// The file's content. not_found; not_permitted for what leads out or is no regular file; bad_data over
-  /// `max` bytes.
+  /// Reads a file. Errors: not_found; not_permitted if the name leads out of the folder or is no regular
+  /// file; bad_data above `max` bytes.
   [[nodiscard]] Result<File> read(std::string_view name, std::size_t max) const;
-  /// The file, to be read piece by piece; errors as for read.
+  /// Opens a file to be read in pieces. Errors as for `read`.
   [[nodiscard]] Result<OpenFile> open_file(std::string_view name, const Guard* guard = nullptr) const;
-  /// Begins to write the file; makes the folders that are missing.
+  /// Starts to write a file; creates missing folders.
   [[nodiscard]] Result<FileWriter> create(std::string_view name, const Guard* guard = nullptr) const;
-  /// Writes it whole, syncs, and puts it in its place; makes the folders that are missing.
+  /// Writes a file atomically and syncs it; creates missing folders.
   [[nodiscard]] Result<void> write(std::string_view name, std::string_view data, std::optional<Time> mtime,
                                    const Guard* guard = nullptr) const;
-  /// Removes the file; one that does not exist is as good.
+  /// Removes a file; succeeds if it does not exist.
   [[nodiscard]] Result<void> remove(std::string_view name, const Guard* guard = nullptr) const;
 
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }

@@ -13,7 +13,7 @@
 namespace smaster::files {
 namespace {
 
-constexpr int kMostLinks = 40;  // as the kernel follows
+constexpr int kMostLinks = 40;  // the kernel's own limit
 constexpr std::string_view kGit = ".git";
 
 struct Identity {
@@ -30,15 +30,14 @@ std::optional<Identity> identity(int folder, const char* name, int flags = AT_SY
 
 std::optional<Identity> identity(int fd) { return identity(fd, "", AT_EMPTY_PATH); }
 
-/// A name in a folder, and what stands there, if anything does.
+/// A name in a folder, and the identity of the file there, if it exists.
 struct Place {
   Identity folder;
   std::string name;
   std::optional<Identity> there;
 };
 
-/// Where a path leads: each link on the way, which must stay what it is, and the end, or the first part of
-/// the path that does not exist.
+/// The places that a path depends on: each link on the way, and its end or its first missing component.
 std::vector<Place> places(const std::filesystem::path& path) {
   std::vector<Place> found;
   std::filesystem::path at = "/";
@@ -83,10 +82,10 @@ bool same_letters(std::string_view a, std::string_view b) {
                     [&](char x, char y) { return lower(x) == lower(y); });
 }
 
-/// A file, or each of the folders that it is in, up to the root.
+/// A file, or one of the folders above it up to the root.
 struct Step {
   Identity folder;
-  std::string name;  ///< only of the first one
+  std::string name;  ///< set for the first step only
   std::optional<Identity> there;
   bool is_git = false;
 };
@@ -167,7 +166,7 @@ std::vector<std::string> Guard::below(const std::filesystem::path& folder) const
   const Fd root(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   const auto top = root ? identity(root.get()) : std::nullopt;
   for (const auto& kept : kept_) {
-    // The folders above it, as far as there are any.
+    // Walk up the folders that exist.
     std::error_code error;
     auto path = std::filesystem::weakly_canonical(kept.path, error);
     bool inside = false;

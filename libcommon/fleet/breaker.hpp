@@ -1,5 +1,5 @@
-// Bots that fail again and again are parked, ever longer, so that they do not use up the logins that Discord
-// allows in a day: using up all of them resets the bot's token. Pure: time comes in.
+// A circuit breaker for bots that fail repeatedly: they are parked for increasing times, to save the daily
+// login limit. Exceeding that limit resets the bot's token. Pure: time is passed in.
 #pragma once
 
 #include <map>
@@ -11,20 +11,20 @@ namespace smaster::fleet {
 
 class Breaker {
  public:
-  /// A bot that ran for so long before it died has not failed.
+  /// A death after at least this time counts as the first failure of a new row.
   static constexpr Millis kStable{600'000};
-  /// So many failures in a row are borne; the next one's pause doubles with each, from the first to the
-  /// longest.
+  /// Number of consecutive failures without a pause. After that the pause doubles with each failure, from
+  /// kFirstPause to kLongestPause.
   static constexpr unsigned kBorne = 5;
   static constexpr Millis kFirstPause{60'000};
   static constexpr Millis kLongestPause{3'600'000};
 
-  /// The bot with this id died by itself after it had run for `lived`. Returns how long it is parked; zero:
-  /// it may try again.
+  /// Records that the bot of this id died, after it had run for `lived`. Returns the pause; zero: it may
+  /// restart.
   Millis failed(ShardId id, Millis lived, Time now);
-  /// Until when it is parked; nothing: it is not.
+  /// End of the pause; nullopt: not parked.
   [[nodiscard]] std::optional<Time> parked_until(ShardId id, Time now) const;
-  /// It may try again now, as if nothing had happened. Whether it was parked.
+  /// Ends the pause and resets the failures. Returns true if it was parked.
   bool release(ShardId id, Time now);
 
  private:

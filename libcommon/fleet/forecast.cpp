@@ -7,7 +7,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// Beyond this a fleet does not settle: a week in steps of an event each.
+/// The simulation stops after this time: such a fleet does not settle.
 constexpr Millis kLongest{7 * 86'400'000};
 
 class Forecasting {
@@ -16,7 +16,7 @@ class Forecasting {
       : seats_(std::move(seats)), planner_(settings), queue_(std::move(queue)), begin_(now), now_(now) {
     for (auto& seat : seats_) {
       by_name_.emplace(seat.info.id, &seat);
-      // What is silent stays so, and what starts gets there: only the goal is looked at here.
+      // Ignore current silence and starts: assume that all seats are healthy.
       seat.info.last_heartbeat = seat.info.last_seen = now + kLongest;
       planner_.add(seat);
     }

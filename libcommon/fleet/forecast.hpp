@@ -1,5 +1,5 @@
-// What the planner will do about another goal, step by step, when everything goes well: it is run on a copy
-// of the fleet, in time of its own. Pure.
+// Predicts the planner's steps towards another goal, assuming that nothing fails: runs it on a copy of the
+// fleet in simulated time. Pure.
 #pragma once
 
 #include <string>
@@ -10,22 +10,22 @@
 
 namespace smaster::fleet {
 
-/// A start is taken to last so long, from the login to being ready.
+/// Assumed time from a login to READY.
 inline constexpr Millis kUsualStart{5'000};
 
 struct Move {
-  Millis at{0};  ///< from now, when it starts or stops
+  Millis at{0};  ///< time of its start or stop, from now
   ShardName shard;
   std::string host;
   Assignment from;
-  Assignment to;  ///< unbound: it stops
+  Assignment to;  ///< unbound: stopped
 };
 
 struct Forecast {
   std::vector<Move> moves;
   std::int64_t logins = 0;
-  Millis takes{0};  ///< until the last one is up
-  Progress end;     ///< how it looks then
+  Millis takes{0};  ///< time until the last one is up
+  Progress end;     ///< state of the fleet at the end
 };
 
 [[nodiscard]] Forecast forecast(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue,

@@ -5,7 +5,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// Questions are bundled up to this: a timer a shard would cost more than it spreads.
+/// Minimum time between two batches of status requests: a timer per shard would cost more than it saves.
 constexpr Millis kShortestTick{20};
 
 double intervals(Instant from, Instant to, Millis interval) {
@@ -23,7 +23,7 @@ std::vector<ShardName> HeartbeatRing::due(Instant now, Millis interval, bool dis
   const auto size = static_cast<double>(ring_.size());
   const double passed = intervals(*counted_, now, interval);
   if (disperse || passed >= 1) {
-    // After a pause (the process was stopped) nobody is asked twice.
+    // After a pause of the process, ask each shard at most once.
     credit_ = std::min(credit_ + passed * size, size);
     counted_ = now;
   }

@@ -1,5 +1,5 @@
-// Who is asked for a status when: a ring of connected shards, gone round once an interval, so that the
-// questions leave evenly. Pure: time comes in.
+// The schedule of status requests: a ring of connected shards, passed once per interval, so that requests are
+// spread evenly. Pure: time is passed in.
 #pragma once
 
 #include <cstddef>
@@ -16,18 +16,18 @@ class HeartbeatRing {
   void join(const ShardName& shard) { ring_.insert(shard); }
   void leave(const ShardName& shard) { ring_.erase(shard); }
 
-  /// The shards to ask now, at most so many: the rest is due at once again. `disperse`: spread over the
+  /// Returns the shards to ask now, at most `most`; any further ones remain due. `disperse`: spread over the
   /// interval; otherwise all at its start.
   [[nodiscard]] std::vector<ShardName> due(Instant now, Millis interval, bool disperse, std::size_t most);
 
-  /// When `due` has something to say again, at the earliest; nothing while the ring is empty.
+  /// The earliest time when `due` returns shards again; nullopt if the ring is empty.
   [[nodiscard]] std::optional<Instant> next(Instant now, Millis interval, bool disperse) const;
 
  private:
   std::set<ShardName> ring_;
-  std::optional<ShardName> last_;   ///< the ring goes on behind it
-  std::optional<Instant> counted_;  ///< up to when `credit_` was counted
-  double credit_ = 0;               ///< shards that may be asked
+  std::optional<ShardName> last_;   ///< the last shard that was asked
+  std::optional<Instant> counted_;  ///< time up to which `credit_` was computed
+  double credit_ = 0;               ///< number of shards that may be asked
 };
 
 }  // namespace smaster::fleet

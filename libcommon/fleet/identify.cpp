@@ -7,14 +7,14 @@
 namespace smaster::fleet {
 namespace {
 
-/// Logins without a permit that one bucket may have had in a row.
+/// Minimum time between two IDENTIFYs without a permit that are counted in one bucket.
 constexpr Millis kUnaskedInterval{1'000};
 
 }  // namespace
 
 void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
   if (limits_ && limits && limits_->max_concurrency != limits->max_concurrency) {
-    // What is known of the old buckets counts for all of the new ones.
+    // Apply the old buckets' latest login to all new buckets.
     for (const auto& [number, bucket] : buckets_) since_ = std::max(since_, bucket.last);
     before_ = 1;
     buckets_.clear();
@@ -32,30 +32,30 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
 
 // ---- waiting ----
 
-void IdentifyQueue::enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now) {
-  if (ids.empty()) return;
+void IdentifyQueue::enqueue(Key key, Waiting waiting) {
+  if (waiting.ids.empty()) return;
   if (const auto found = waiting_.find(key); found != waiting_.end()) {
-    if (auto& waiting = queue_.at(found->second); waiting.ids == ids) {
-      waiting.ask = ask;
-      waiting.asked = now;
+    if (auto& before = queue_.at(found->second); before.ids == waiting.ids) {
+      before = std::move(waiting);
       return;
     }
     leave(found);
   }
   const auto turns = turns_.find(key.shard);
-  const Place place{turns == turns_.end() ? 0 : turns->second, ids.front(), key};
-  queue_.emplace(place, Waiting{ids, ask, now});
+  const Place place{turns == turns_.end() ? 0 : turns->second, waiting.ids.front(), key};
+  count_waiting(waiting.ids, 1);
+  queue_.emplace(place, std::move(waiting));
   waiting_.emplace(std::move(key), place);
-  count_waiting(ids, 1);
 }
 
-void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids) {
-  enqueue({shard, kStart}, ids, kNoAsk, {});
+void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids,
+                         std::optional<Millis> patience) {
+  enqueue({shard, kStart}, {ids, kNoAsk, {}, patience});
 }
 
 void IdentifyQueue::want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now) {
   // A permit for an earlier question may be on its way to the bot: only `forget_login` gives that back.
-  enqueue({shard, id}, {id}, ask, now);
+  enqueue({shard, id}, {{id}, ask, now, {}});
 }
 
 void IdentifyQueue::forget(const ShardName& shard) {
@@ -106,7 +106,7 @@ IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
   return buckets_.try_emplace(bucket, Bucket{unknown, std::nullopt, unknown, {}}).first->second;
 }
 
-/// A bot that asks after it was started in its turn needs no second one.
+/// For a bot that was started in its turn, and now asks to log in, the reservation for its start is ignored.
 Time IdentifyQueue::free_at(std::int32_t bucket, const Key* key) const {
   const auto found = buckets_.find(bucket);
   if (found == buckets_.end()) return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
@@ -117,14 +117,15 @@ Time IdentifyQueue::free_at(std::int32_t bucket, const Key* key) const {
   return (own ? bucket_now.before : bucket_now.last) + kIdentifyInterval;
 }
 
-/// Whether so many logins must wait for the reset. More than a day has go when the day is fresh.
+/// True if the daily limit has no room for this many logins. A process with more ids than a full day's limit
+/// is allowed when the limit is fresh.
 bool IdentifyQueue::exhausted(Time now, std::size_t ids) const {
   if (!limits_->remaining || now >= limits_->reset_at) return false;
   const auto most = std::max<std::int64_t>(limits_->total - limits_->reserve, 1);
   return *limits_->remaining - limits_->reserve < std::min(static_cast<std::int64_t>(ids), most);
 }
 
-/// The logins that a turn adds to those counted: none where its start was counted.
+/// The number of logins to be counted for a turn: 0 if they were counted with the start of the process.
 std::size_t IdentifyQueue::logins_of(const Key& key, const Ids& ids) const {
   const auto started = given_.find({key.shard, kStart});
   const bool counted =
@@ -136,7 +137,7 @@ std::size_t IdentifyQueue::logins_of(const Key& key, const Ids& ids) const {
 std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
   std::vector<Turn> turns;
   expire(now);
-  std::set<std::int32_t> awaited;  // by somebody whose turn comes first
+  std::set<std::int32_t> awaited;  // buckets that an earlier entry waits for
   for (auto at = queue_.begin(); at != queue_.end();) {
     const auto here = at++;
     const auto& key = here->first.key;
@@ -153,7 +154,8 @@ std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
       }
       if (key.id != kStart) asks(key.shard);
       count(static_cast<std::int64_t>(ids.size()));
-      hold(key, ids, here->second.ask, now + (key.id == kStart ? patience_ : kPermitValidity), now);
+      const auto patience = std::min(here->second.patience.value_or(patience_), patience_);
+      hold(key, ids, here->second.ask, now + (key.id == kStart ? patience : kPermitValidity), now);
     }
     const auto kind = key.id == kStart ? Turn::Kind::start : Turn::Kind::login;
     turns.push_back({kind, key.shard, ids, here->second.ask, now - here->second.asked});
@@ -215,7 +217,7 @@ IdentifyQueue IdentifyQueue::without_waiting() const {
 }
 
 void IdentifyQueue::want(const Wish& wish, Time now) {
-  enqueue({wish.shard, wish.id}, wish.ids, kNoAsk, now);
+  enqueue({wish.shard, wish.id}, {wish.ids, kNoAsk, now, {}});
 }
 
 // ---- what becomes of turns ----
@@ -225,12 +227,12 @@ void IdentifyQueue::count(std::int64_t logins) {
 }
 
 void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now) {
-  // What an earlier process of the same name may have sent is known no better than now.
+  // An earlier process of this name may have sent its IDENTIFY until now.
   if (const auto earlier = given_.find(key); earlier != given_.end()) release(earlier, now);
   auto latest = until;
   for_each_bucket(ids, [&](std::int32_t number, std::int32_t logins) {
     auto& bucket = bucket_of(number);
-    // A bucket that is held by another is held until both are over.
+    // Another reservation of this bucket stays in effect: both must end.
     bucket.before = bucket.last;
     bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
     bucket.holder = key;
@@ -239,7 +241,7 @@ void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time
   given_.emplace(key, Given{ids, ask, latest, std::nullopt});
 }
 
-/// It became no login.
+/// The turn was not used: returns its reservation.
 void IdentifyQueue::give_back(std::map<Key, Given>::iterator given) {
   count(-static_cast<std::int64_t>(given->second.ids.size()));
   for (auto& [number, bucket] : buckets_) {
@@ -250,7 +252,7 @@ void IdentifyQueue::give_back(std::map<Key, Given>::iterator given) {
   given_.erase(given);
 }
 
-/// Its logins were made at `last` at the latest.
+/// The turn's logins happened at `last` or before: ends its reservation.
 void IdentifyQueue::release(std::map<Key, Given>::iterator given, Time last) {
   for (auto& [number, bucket] : buckets_) {
     if (bucket.holder != given->first) continue;
@@ -273,8 +275,9 @@ void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t
   const Key key{shard, id};
   at = std::min(at, now);
   auto given = given_.find(key);
-  if (given == given_.end() || given->second.ask != ask || given->second.sent) {  // it has no permit
-    // Whoever says this again and again uses up no more than can be true.
+  // There is no matching permit.
+  if (given == given_.end() || given->second.ask != ask || given->second.sent) {
+    // Limit the effect of repeated false reports.
     if (now < bucket_of(bucket_of(id)).unasked + kUnaskedInterval) return;
     bucket_of(bucket_of(id)).unasked = now;
     drifted_ = true;

@@ -1,6 +1,6 @@
-// The one queue of all logins. Discord takes one IDENTIFY a bucket (shard id mod max_concurrency) every five
-// seconds, and so many a day. A bot that asks waits here with each IDENTIFY; the process of one that cannot
-// ask waits here with its start. Pure: time comes in. Source: WIRE.md, "Discord's own rules"; SPEC, "Logins".
+// The single queue of all logins. Discord allows one IDENTIFY per bucket (shard id mod max_concurrency) every
+// five seconds, and a number per day. Bots that ask queue each IDENTIFY; for others, the start of the process
+// is queued. Pure: time is passed in. Source: WIRE.md, "Discord's own rules"; SPEC, "Logins".
 #pragma once
 
 #include <algorithm>
@@ -13,56 +13,57 @@
 
 namespace smaster::fleet {
 
-/// Between two IDENTIFYs in one bucket.
+/// Minimum time between two IDENTIFYs in one bucket.
 inline constexpr Millis kIdentifyInterval{5'000};
-/// A permit that was not used for so long is void: the bot asks again. Told to the bot with the permit.
+/// A permit not used within this time is void, and the bot asks again. Agents tell the bot a slightly shorter
+/// limit (agent::kPermitUse).
 inline constexpr Millis kPermitValidity{5'000};
-/// How much later than its sender says an IDENTIFY may reach Discord: a lost packet is sent again after some
-/// hundred milliseconds, and a busy machine is slow. READY, which ends the doubt, mostly comes sooner.
+/// How much later than reported an IDENTIFY may reach Discord: a lost packet is retransmitted after some
+/// hundred milliseconds, and machines may be busy. READY usually comes first, and ends the uncertainty.
 inline constexpr Millis kIdentifyDelay{1'000};
-/// How long a process that cannot ask may take until its IDENTIFY, unless the settings say otherwise.
+/// Default time from the start of a process that does not ask to its IDENTIFY.
 inline constexpr Millis kLoginPatience{15'000};
 
-/// What Discord allows.
+/// Discord's limits.
 struct IdentifyLimits {
-  std::int32_t max_concurrency = 1;            ///< buckets
-  std::optional<std::int64_t> remaining = {};  ///< logins left until `reset_at`; nothing: not known
-  Time reset_at = {};                          ///< when there are `total` again
+  std::int32_t max_concurrency = 1;            ///< number of buckets
+  std::optional<std::int64_t> remaining = {};  ///< logins left until `reset_at`; unset: unknown
+  Time reset_at = {};                          ///< when `remaining` becomes `total` again
   std::int64_t total = 0;
-  std::int64_t reserve = 0;  ///< of those left, kept for the operator
+  std::int64_t reserve = 0;  ///< part of `remaining` that is kept for the operator
   bool operator==(const IdentifyLimits&) const = default;
 };
 
 class IdentifyQueue {
  public:
-  /// Somebody's turn: to start a process that logs in with all these ids, or to send the IDENTIFY of one id.
+  /// A granted slot: to start a process that logs in with all these ids, or to send the IDENTIFY of one id.
   struct Turn {
     enum class Kind { start, login };
     Kind kind;
     ShardName shard;
     std::vector<ShardId> ids;
-    std::uint64_t ask;  ///< which question of the shard's it answers; of logins
-    Millis waited;      ///< since that question
+    std::uint64_t ask;  ///< for logins: the number of the question that it answers
+    Millis waited;      ///< time since that question
     bool operator==(const Turn&) const = default;
   };
 
-  /// No login before `now` is known, and one may have been made at `now`: a bucket's first turn comes an
+  /// Logins before `now` are unknown, and one may have happened at `now`: the first turn of a bucket is an
   /// interval later.
   explicit IdentifyQueue(Time now) : since_(now) {}
-  /// The same from now on: another server has given out turns until now.
+  /// Another server has given turns until `now`: the same uncertainty from then on.
   void take_over(Time now) { since_ = now; }
-  /// One process may have begun to log in with so many ids before that, one after the other.
+  /// A process may have started to log in with this many ids before that, one after the other.
   void assume_started(std::size_t ids) { before_ = std::max(before_, ids); }
-  /// A permit that another server gave may be used until its validity is over.
+  /// Permits given by another server may be used until they become void.
   void assume_permits() { assume_started(1 + kPermitValidity / kIdentifyInterval); }
 
-  /// What Discord says now. FairSemaphore that have not become logins yet are not in its figure. Without
-  /// limits everything may start and log in at once.
+  /// Sets Discord's current limits. FairSemaphore that are granted but not used yet are unknown to Discord,
+  /// and subtracted from `remaining` here. Without limits, all turns are granted at once.
   void limit(std::optional<IdentifyLimits> limits);
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
-  /// Whether somebody has logged in unasked since Discord last said how many logins are left.
+  /// True if a login without a permit was counted since the last limits: `remaining` may be inaccurate.
   [[nodiscard]] bool drifted() const { return drifted_; }
-  /// How long a process that cannot ask may take until its IDENTIFY.
+  /// Sets the time from the start of a process that does not ask to its IDENTIFY.
   void set_patience(Millis patience) { patience_ = patience; }
 
   // ---- waiting ----
@@ -70,61 +71,62 @@ class IdentifyQueue {
   /// The shard's process is to start with these ids, each of which logs in; asking again changes nothing.
   /// Shards that have had the fewest turns since the queue was last empty come first, so that one that starts
   /// again and again delays no other; of these the lowest id.
-  void want(const ShardName& shard, const std::vector<ShardId>& ids);
+  /// `patience`: how long it may take until its IDENTIFY, where that is known better than for all.
+  void want(const ShardName& shard, const std::vector<ShardId>& ids, std::optional<Millis> patience = {});
   /// Its bot asks to send the IDENTIFY of `id`. `ask` numbers the shard's questions: one that was asked anew
   /// may cross the permit for the earlier one.
   void want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now);
-  /// The start is not wanted any more.
+  /// Removes the start from the queue.
   void forget(const ShardName& shard);
-  /// Nor is the login that this question was for: the session was resumed, or the bot gave up before it sent
-  /// the IDENTIFY. A permit that answered it is given back.
+  /// Removes the login for this question, or returns its permit: the session was resumed, or the bot gave up
+  /// before it sent IDENTIFY.
   void forget_login(const ShardName& shard, ShardId id, std::uint64_t ask);
-  /// Neither are any of the shard's logins that wait; permits it has may still be used.
+  /// Removes all queued logins of the shard. Permits remain valid.
   void forget_logins(const ShardName& shard);
   [[nodiscard]] bool wants(const ShardName& shard) const { return waiting_.contains({shard, kStart}); }
 
-  /// Whose turn it is now: they have left the queue, and hold their buckets until it is known when they
-  /// logged in.
+  /// Grants the turns that are due. They leave the queue, and reserve their buckets until the time of their
+  /// logins is known.
   [[nodiscard]] std::vector<Turn> due(Time now);
-  /// When `due` has something to give again; nothing while nobody waits.
+  /// When `due` can grant a turn again; nullopt: the queue is empty.
   [[nodiscard]] std::optional<Time> next(Time now) const;
-  /// When the last of those who wait has had its turn, as things are; sooner than it will be where one
-  /// process waits for several buckets at once.
+  /// When the last entry of the queue gets its turn, as far as is known now. An underestimate if one process
+  /// waits for several buckets.
   [[nodiscard]] std::optional<Time> all_started(Time now) const;
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 
-  /// What a shard waits for, to be wanted again in a copy: copied in one piece, thousands who wait would keep
-  /// everybody else waiting.
+  /// An entry of a shard, for copying the queue piece by piece: copying thousands of entries at once would
+  /// block the event loop.
   struct Wish {
     ShardName shard;
-    ShardId id;  ///< whose login; kNoShard: the process' start
+    ShardId id;  ///< id of the login; kNoShard: the start of the process
     std::vector<ShardId> ids;
   };
   [[nodiscard]] std::vector<Wish> wishes_of(const ShardName& shard) const;
   [[nodiscard]] IdentifyQueue without_waiting() const;
   void want(const Wish& wish, Time now);
 
-  // ---- what became of a turn ----
+  // ---- results of turns ----
 
-  /// The IDENTIFY of `id` was sent at `at`, with the permit for `ask`; kNoAsk: without any.
+  /// The IDENTIFY of `id` was sent at `at`, with the permit for question `ask`; kNoAsk: without a permit.
   void identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now);
   static constexpr std::uint64_t kNoAsk = 0;
-  /// READY came for it: no IDENTIFY of it can still be under way.
+  /// READY was received: no IDENTIFY of this id is on its way any more.
   void logged_in(const ShardName& shard, ShardId id, Time now);
-  /// READY came for all ids of the process.
+  /// READY was received for all ids of the process.
   void all_logged_in(const ShardName& shard, Time now);
-  /// The process that was started announces its logins: its start needs no turn.
+  /// The process asks before each login: the turn of its start is returned.
   void asks(const ShardName& shard);
-  /// The process has ended: its permits are not used any more, if it has not used one in its last moment
-  /// without saying so. One that was told to end is followed by the one that its start's turn is for; with
-  /// one that died, that turn is over.
+  /// The process has ended. Its unused permits expire, except that the last one may have been used without a
+  /// report. After a requested stop, the turn of the start is kept for the next process; after a death it
+  /// ends.
   void ended(const ShardName& shard, bool died, Time now);
-  /// A process that cannot ask was started at `at` without a turn of ours, and has not logged in yet.
+  /// A process that does not ask was started at `at` without a turn, and has not logged in yet.
   void started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at, Time now);
 
  private:
   using Ids = std::vector<ShardId>;
-  /// A shard with its start, or with the login of one id.
+  /// A shard and what it waits for: its start (kStart), or the login of one id.
   struct Key {
     ShardName shard;
     ShardId id;
@@ -132,7 +134,7 @@ class IdentifyQueue {
   };
   static constexpr ShardId kStart = kNoShard;
   struct Place {
-    std::int32_t turns;  ///< that its shard has had
+    std::int32_t turns;  ///< turns its shard has had
     ShardId first;
     Key key;
     auto operator<=>(const Place&) const = default;
@@ -141,23 +143,24 @@ class IdentifyQueue {
     Ids ids;
     std::uint64_t ask;
     Time asked;
+    std::optional<Millis> patience;  ///< of a start
   };
-  /// A turn that was given and of which it is not yet known when it became a login.
+  /// A granted turn whose login time is not known yet.
   struct Given {
-    Ids ids;  ///< of which READY has not come
+    Ids ids;  ///< ids without READY
     std::uint64_t ask;
     Time until;
-    std::optional<Time> sent;  ///< of a login
+    std::optional<Time> sent;  ///< for logins: time of the IDENTIFY
   };
   struct Bucket {
-    Time last;                  ///< the latest moment of its last IDENTIFY
-    std::optional<Key> holder;  ///< whose IDENTIFY that is
-    Time before;                ///< `last` without the holder's
+    Time last;                  ///< latest possible time of the last IDENTIFY
+    std::optional<Key> holder;  ///< the turn that reserves the bucket
+    Time before;                ///< `last` without that reservation
     Time unasked{};             ///< the last IDENTIFY without a permit
   };
   using Queue = std::map<Place, Waiting>;
 
-  void enqueue(Key key, const Ids& ids, std::uint64_t ask, Time now);
+  void enqueue(Key key, Waiting waiting);
   void leave(std::map<Key, Place>::iterator waiting);
   void leave(Queue::iterator at);
   void count_waiting(const Ids& ids, std::int32_t change);
@@ -167,7 +170,7 @@ class IdentifyQueue {
   void expire(Time now);
   void count(std::int64_t logins);
   Bucket& bucket_of(std::int32_t bucket);
-  /// visit(bucket, how many of the ids are in it), for each that one of them is in.
+  /// Calls visit(bucket, number of ids in it) for each bucket of these ids.
   template <class Visit>
   void for_each_bucket(const Ids& ids, Visit visit) const;
   [[nodiscard]] std::int32_t bucket_of(ShardId id) const { return id.value % limits_->max_concurrency; }
@@ -176,15 +179,17 @@ class IdentifyQueue {
   [[nodiscard]] std::size_t logins_of(const Key& key, const Ids& ids) const;
 
   Time since_;
-  std::size_t before_ = 1;  ///< ids that one process may have been logging in with at `since_`
+  /// Maximum number of ids that one process may have been logging in with at `since_`.
+  std::size_t before_ = 1;
   std::optional<IdentifyLimits> limits_;
   bool drifted_ = false;
   Millis patience_ = kLoginPatience;
   Queue queue_;
-  std::map<Key, Place> waiting_;  ///< of each, its place in the queue
-  /// The logins that wait in each bucket; a look at the queue ends where each of these has its next.
+  std::map<Key, Place> waiting_;  ///< position of each entry in queue_
+  /// Number of queued logins per bucket. A scan of the queue stops when each of these buckets has its next
+  /// entry.
   std::map<std::int32_t, std::int32_t> waiting_in_;
-  std::map<ShardName, std::int32_t> turns_;  ///< had since nobody waited
+  std::map<ShardName, std::int32_t> turns_;  ///< turns per shard since the queue was last empty
   std::map<Key, Given> given_;
   std::map<std::int32_t, Bucket> buckets_;
 };

@@ -6,7 +6,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// What a bot gets to end before its shard is told to start it again.
+/// Time for a bot to stop, before its shard is told to start it again.
 constexpr Millis kStopPatience{10'000};
 
 }  // namespace
@@ -39,7 +39,7 @@ void Orders::left(Seat& seat) {
   seat.connected = false;
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
   seat.stops_until = kNever;
-  seat.must_log_in = false;  // when it returns it says what it runs
+  seat.must_log_in = false;  // its next status after it reconnects will tell
   seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
   identify_.forget(seat.info.id);
   identify_.forget_logins(seat.info.id);
@@ -74,7 +74,7 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
 void Orders::untell(Seat& seat) {
   seat.told = false;
   seat.queued = true;
-  if (seat.connected) untold_.insert(seat.info.id);  // another is told when it connects
+  if (seat.connected) untold_.insert(seat.info.id);  // a disconnected seat is told when it connects
   planner_.changed(seat);
 }
 
@@ -83,7 +83,7 @@ void Orders::tell_anew(Seat& seat, Time now) {
   remind(seat, now);
 }
 
-/// A bot that is to start logs in, and waits for its turn; one that already runs what it is told does not.
+/// Sends a seat its assignment. If its bot must log in for that, it first waits for its turn.
 void Orders::remind(Seat& seat, Time now) {
   if (!seat.connected || seat.saving > 0 || seat.awaiting_status) return;
   const auto& info = seat.info;
@@ -102,7 +102,7 @@ void Orders::remind(Seat& seat, Time now) {
   if (logs_in && !seat.told) {
     if (asks(seat) && identify_.limits()) return send(seat, info.goal, true, now);
     untold_.erase(info.id);  // the queue has it now
-    return identify_.want(info.id, info.goal.ids);
+    return want_start(seat);
   }
   if (!seat.told && !seat.respawn_due) identify_.forget(info.id);
   send(seat, info.goal, false, now);
@@ -114,14 +114,15 @@ void Orders::send(Seat& seat, const Assignment& assignment, bool logs_in, Time n
   if (logs_in || !assignment.bound()) seat.must_log_in = !assignment.bound();
   if (fresh && assignment.bound() && !seat.info.runs_goal()) {
     seat.restarting = true;
-    seat.info.boot_time = now;  // a start has its time from here
+    seat.info.boot_time = now;  // the time limit of the start counts from here
   }
   untold_.erase(seat.info.id);
   planner_.changed(seat);
   orders_.push_back({Order::Kind::update, seat.info.id, assignment, logs_in});
 }
 
-/// Whether all were looked at: those who cannot be told yet stay.
+/// Reminds the seats that have not been told their goal. False if `most` was reached. Seats that cannot be
+/// told yet remain.
 bool Orders::tell_all(Time now, std::size_t most) {
   auto at = told_until_ ? untold_.upper_bound(*told_until_) : untold_.begin();
   told_until_.reset();
@@ -146,8 +147,8 @@ Plan Orders::plan(Time now, std::size_t most) {
     untell(seat);
     ++seat.saving;
     seat.settled = false;
-    seat.refused = 0;  // with another count it may be another matter
-    // It waits as what it is to be now, or not at all.
+    seat.refused = 0;  // a refusal may not apply to another count
+    // A turn in the queue was for the old assignment.
     identify_.forget(change.shard);
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
@@ -176,7 +177,12 @@ void Orders::respawn(Seat& seat, Time now) {
   seat.refused = 0;
   if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
   seat.respawn_due = true;
-  identify_.want(seat.info.id, seat.info.goal.ids);
+  want_start(seat);
+}
+
+/// Its process waits for its turn.
+void Orders::want_start(const Seat& seat) {
+  identify_.want(seat.info.id, seat.info.goal.ids, login_times_.patience(seat.kind));
 }
 
 void Orders::respawn_after(Seat& seat, Millis delay) {
@@ -185,7 +191,7 @@ void Orders::respawn_after(Seat& seat, Millis delay) {
   orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
 }
 
-/// It waits as one that has not been told its goal, though not in the queue: its next status puts it there.
+/// The seat counts as not told, but is not queued: its next status queues it.
 void Orders::stop_for_a_moment(Seat& seat, Time now) {
   (void)breaker_.release(seat.info.goal.first(), now);
   seat.refused = 0;
@@ -210,10 +216,10 @@ void Orders::exit(Seat& seat, Time now) {
 }
 
 void Orders::ask_to_start(Seat& seat) {
-  if (!seat.info.goal.bound() || seat.parked) return;  // it is about to hear that it is to run nothing
+  if (!seat.info.goal.bound() || seat.parked) return;  // an order to stop is on its way
   if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
-  identify_.want(seat.info.id, seat.info.goal.ids);
+  want_start(seat);
 }
 
 void Orders::order_start(Seat& seat, Order::Kind kind) {
@@ -230,13 +236,14 @@ void Orders::tick(Time now) {
       continue;
     }
     seat.turn_from = seat.bot.at;
-    if (seat.saving > 0) {  // it queues again when that is done
+    if (seat.saving > 0) {  // queued again when the assignment is saved
       identify_.asks(name);
       continue;
     }
     const bool tells = !seat.told;
     if (tells) send(seat, seat.info.goal, true, now);
-    // A new assignment restarts the bot anyway; an agent that asks may have had the assignment before.
+    // A new assignment restarts the bot anyway. For a bot that asks before logins, the assignment may have
+    // been sent before.
     if (std::exchange(seat.respawn_due, false) && !tells) order_start(seat, Order::Kind::respawn);
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
@@ -244,7 +251,7 @@ void Orders::tick(Time now) {
   while (!pauses_.empty() && pauses_.begin()->first <= now) {
     const auto seat = seats_.find(pauses_.begin()->second);
     pauses_.erase(pauses_.begin());
-    // Its next pause, or that of the id that it was given meanwhile, has its own end.
+    // Ignore outdated entries: a later pause, also of another id, has its own entry.
     if (seat != seats_.end() && seat->second->parked && seat->second->refused == 0)
       remind(*seat->second, now);
   }
@@ -259,8 +266,7 @@ std::optional<Time> Orders::next(Time now) const {
 
 // ---- bots that fail ----
 
-/// An agent counts its bot's deaths; of other shards we see that their bot started anew, and nobody asked it
-/// to.
+/// Agents report deaths. For other shards, a new start of the bot that was not requested counts as a death.
 std::optional<Parked> Orders::count_failures(Seat& seat, const ShardStatus& status, Time now) {
   const auto before = std::exchange(seat.bot, BotStart(status));
   if (seat.info.is_master || !seat.info.goal.bound()) return std::nullopt;

@@ -1,5 +1,6 @@
-// What shards are told, and when: the planner's plans, once they are saved; starts, when it is their turn to
-// log in; nothing, to those whose bots fail again and again. Pure: events and time come in, orders go out.
+// Decides what shards are told, and when: the planner's assignments once they are saved; starts when it is
+// their turn to log in; nothing while a bot that fails repeatedly is parked. Pure: events and time in, orders
+// out.
 #pragma once
 
 #include <map>
@@ -9,50 +10,51 @@
 
 #include "fleet/breaker.hpp"
 #include "fleet/identify.hpp"
+#include "fleet/login_times.hpp"
 #include "fleet/planner.hpp"
 
 namespace smaster::fleet {
 
-/// What is to be sent to a shard.
+/// A message to a shard.
 struct Order {
   enum class Kind {
-    update,   ///< its assignment; an unbound one stops its bot
+    update,   ///< its assignment; an unbound one stops the bot
     respawn,  ///< restart the bot
-    start,    ///< the answer to an agent that asked to restart a bot that died
-    exit,     ///< the shard's own program is to end; who looks after it starts it again
-    permit,   ///< its bot may send the IDENTIFY of `assignment`'s one id
+    start,    ///< permits an agent's request to restart a dead bot
+    exit,     ///< ends the shard's program, which its supervisor restarts
+    permit,   ///< permits the IDENTIFY of the single id in `assignment`
   };
   Kind kind;
   ShardName shard;
   Assignment assignment;
-  bool logs_in = false;  ///< counts as a login: it was its turn
+  bool logs_in = false;  ///< counts as a login, for which it had its turn
   Millis delay{
       0};  ///< of a respawn: the shard waits by itself; of a permit: how long its question has waited
-  std::uint64_t ask = 0;  ///< of a permit: the question that it answers
+  std::uint64_t ask = 0;  ///< of a permit: number of the question
 };
 
-/// What a bot says of a login.
+/// A bot's report about its logins.
 enum class LoginEvent {
-  asks,    ///< from now on it asks before each IDENTIFY
-  mute,    ///< it does not, or its library is not known
-  sent,    ///< the IDENTIFY
-  ready,   ///< READY came
-  cancel,  ///< it does not want to log in any more, or its session was resumed
-  ended,   ///< its process has ended as it was told
-  died,    ///< its process has ended by itself
+  asks,    ///< it asks before each IDENTIFY from now on
+  mute,    ///< it does not ask, or its library is unknown
+  sent,    ///< an IDENTIFY was sent
+  ready,   ///< READY was received
+  cancel,  ///< it does not need the login any more, for example because its session was resumed
+  ended,   ///< its process was stopped
+  died,    ///< its process died
 };
 
-/// As man 7 smaster-channel has it; nothing for other words.
+/// Source: man 7 smaster-channel; nullopt for other words.
 [[nodiscard]] std::optional<LoginEvent> parse_login_event(std::string_view word);
 
 struct LoginNews {
   LoginEvent event;
   ShardId id = {};
-  std::uint64_t ask = 0;  ///< the question whose permit it used or does not want; 0: none
+  std::uint64_t ask = 0;  ///< number of the question whose permit was used or returned; 0: none
   Time at = {};           ///< when the IDENTIFY was sent
 };
 
-/// A bot whose failures have just had it parked.
+/// A bot that was parked because of this failure.
 struct Parked {
   ShardName shard;
   Millis pause;
@@ -69,51 +71,52 @@ class Orders {
     login_patience_ = settings.login_patience;
     identify_.set_patience(login_patience_);
   }
-  /// Another server has told shards what to do until now.
+  /// Another server has led until now: its logins are unknown.
   void take_over(Time now) { identify_.take_over(now); }
   void limit(const IdentifyLimits& limits) { identify_.limit(limits); }
-  /// The seat stays where it is.
+  /// Adds a seat, which must not be moved in memory until `remove`.
   void add(Seat& seat);
-  /// Anything of it may have changed.
+  /// To be called after any change of the seat.
   void changed(Seat& seat) { planner_.changed(seat); }
-  /// It is no more.
+  /// Removes a seat.
   void remove(Seat& seat);
 
-  /// Its connection is there; the next plan tells it its assignment. An agent says what it runs before.
+  /// The shard has connected; the next plan sends its assignment. An agent must send a status first
+  /// (`agent`).
   void joined(Seat& seat, bool agent, Time now);
   void left(Seat& seat);
-  /// It has said what it runs.
+  /// The shard has sent a status. Returns the pause if its bot was parked because of it.
   [[nodiscard]] std::optional<Parked> status(Seat& seat, const ShardStatus& status, Time now);
-  /// It is to be told again what it was told, or its present goal when it is its turn.
+  /// Sends the shard its current order again; a start waits for its turn.
   void remind(Seat& seat, Time now);
-  /// It is to be told anew: something of what goes with its goal has changed.
+  /// Sends the shard its goal again, because something sent along with it has changed.
   void tell_anew(Seat& seat, Time now);
-  /// Restart its bot, when it is its turn. One that is parked is let go; one that is away is told when it
-  /// returns with a bot that is no newer.
+  /// Restarts the bot when it is its turn to log in. Ends a pause. A disconnected shard is told when it
+  /// returns, unless its bot has started since.
   void respawn(Seat& seat, Time now);
-  /// Restart its bot, where no logins are limited: it does so by itself after the delay.
+  /// Restarts the bot after `delay`, without waiting for a turn. Only if logins are not limited.
   void respawn_after(Seat& seat, Millis delay);
-  /// Stop its bot, and start it when it has stopped and it is its turn to log in.
+  /// Stops the bot, then starts it when it has stopped and it is its turn to log in.
   void reboot(Seat& seat, Time now);
-  /// End the shard's program; started again, it is told its assignment as ever.
+  /// Ends the shard's program. After its restart the shard is told its assignment as usual.
   void exit(Seat& seat, Time now);
-  /// Its agent asks when it may restart a bot that died.
+  /// The agent requests to restart a dead bot; answered by an order `start`.
   void ask_to_start(Seat& seat);
-  /// Its bot asks to log in with `id`; a permit is ordered when it may. False: the id is not its own.
+  /// The bot asks to log in with `id`; answered by an order `permit`. False: the id is not its own.
   [[nodiscard]] bool ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now);
-  /// Its bot says what became of a login.
+  /// The bot reports the result of a login.
   void login(Seat& seat, const LoginNews& news, Time now);
 
-  /// What the rules want now. It is in the seats' `info`, and goes out once `saved` says that it is on disk.
-  /// `most`: as of Planner::step, and so many are told what they have not heard.
+  /// Applies the rules. The result is in the seats' `info`; orders follow once `saved` reports that it is
+  /// persisted. `most`: limit per step, see Planner::step; also limits how many waiting seats are told.
   [[nodiscard]] Plan plan(Time now, std::size_t most = kAll);
   void saved(std::span<const Change> changes, Time now);
-  /// Starts whose turn it is, and ends of pauses.
+  /// Handles turns that are due and pauses that have ended.
   void tick(Time now);
-  /// When tick must be called, if ever.
+  /// When `tick` must be called; nullopt: never.
   [[nodiscard]] std::optional<Time> next(Time now) const;
 
-  /// What is to be sent, in this order.
+  /// Returns and removes the orders, to be sent in this order.
   [[nodiscard]] std::vector<Order> take_orders() { return std::exchange(orders_, {}); }
 
   [[nodiscard]] const Planner& planner() const { return planner_; }
@@ -127,6 +130,7 @@ class Orders {
   void stop_for_a_moment(Seat& seat, Time now);
   void send(Seat& seat, const Assignment& assignment, bool logs_in, Time now);
   [[nodiscard]] bool tell_all(Time now, std::size_t most);
+  void want_start(const Seat& seat);
   void order_start(Seat& seat, Order::Kind kind);
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
@@ -145,6 +149,7 @@ class Orders {
   std::set<std::pair<Time, ShardName>> pauses_;  ///< of the parked, by their ends; also such as were let go
   std::map<ShardName, Time> unsure_;    ///< when bots that say nothing of their login are taken for logged in
   std::set<std::string> asking_kinds_;  ///< of bots: where one asks, so do the others
+  LoginTimes login_times_;
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
   Patience patience_;
   Millis gateway_patience_{180'000};

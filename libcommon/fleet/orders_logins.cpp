@@ -19,7 +19,7 @@ std::optional<LoginEvent> parse_login_event(std::string_view word) {
 
 bool Orders::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
 
-/// Its like need not wait for the turn of their starts any more.
+/// Bots of the same kind need no turn for their starts any more: releases those that wait.
 void Orders::learn_that_it_asks(Seat& seat, Time now) {
   seat.asks = true;
   if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
@@ -35,8 +35,8 @@ void Orders::learn_that_it_asks(Seat& seat, Time now) {
   }
 }
 
-/// Whether its bot has logged in, as far as it says. `ready` that nobody has said is not ready: a bot that
-/// says nothing of its login is taken for logged in when it must be.
+/// Updates `ready`. A bot that does not report it counts as ready after the time in which it must have logged
+/// in.
 void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
   const auto& name = seat.info.id;
   unsure_.erase(name);
@@ -52,6 +52,10 @@ void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Tim
   if (!limited || !status.current.bound()) return;
   if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
   if (logged_in && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
+  if (logged_in && std::exchange(seat.ready_process, status.start_time) != status.start_time && !first &&
+      !seat.asks) {
+    login_times_.add(seat.kind, now - started);
+  }
   if (first && !logged_in && !seat.asks) {
     identify_.started_elsewhere(name, status.current.ids, std::min(status.start_time, now), now);
   }
@@ -70,13 +74,14 @@ void Orders::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
     unwell_.erase(seat.info.id);
   }
   if (standing != Gateway::refused || seat.refused != 0) return;
-  // An agent tells of a process that was refused until it starts the next one, which may have been ordered.
+  // A refused process is reported until the next one starts, which may have been ordered already.
   if (std::exchange(seat.refused_process, status.start_time) == status.start_time) return;
   seat.refused = seat.gateway.code();
   tell_anew(seat, now);
 }
 
-/// One that has lost Discord while others have it; where most have lost it, restarts would only cost logins.
+/// Restarts bots that have lost their gateway connection. Not if most bots have: then restarts would only
+/// cost logins.
 void Orders::restart_the_unwell(Plan& plan, Time now) {
   constexpr std::size_t kFew = 3;
   if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;

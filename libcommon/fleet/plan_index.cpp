@@ -35,7 +35,7 @@ void PlanIndex::swap(std::size_t a, std::size_t b) {
   all_[b]->place = b;
 }
 
-/// Where the settings have changed since it was last looked at, it is in no list and has no part.
+/// Resets an entry that was last judged with older settings: it is in no list, and its part is empty.
 void PlanIndex::start_anew(Entry& entry) const {
   if (std::exchange(entry.settings, settings_no_) == settings_no_) return;
   entry.leave_lists();
@@ -89,7 +89,7 @@ void PlanIndex::give(Entry& entry, Assignment assignment) {
   settle(kAll);
 }
 
-/// Frees so many places of each of the lists that are not used any more.
+/// Frees at most `most` nodes of each list of the previous settings.
 void PlanIndex::discard(std::size_t most) {
   const auto free_some = [most](auto& set) {
     auto end = set.begin();
@@ -111,7 +111,7 @@ void PlanIndex::discard(std::size_t most) {
   if (host.idle.empty() && host.placed.empty()) old.hosts.erase(old.hosts.begin());
 }
 
-/// First everybody's part in the ids, then what each is by them.
+/// First updates the changed seats' parts, then judges all affected seats.
 bool PlanIndex::settle(std::size_t most) {
   discard(most);
   for (auto left = most; unmarked_ > 0 && left > 0; --left) mark(*all_[--unmarked_]);
@@ -169,8 +169,8 @@ Part PlanIndex::part_of(const Seat& seat) const {
   return part;
 }
 
-/// Changes the lists of the slots that the part names. Whoever has to do with one of them may now have its
-/// id, or have lost it.
+/// Applies `change` to the lists of all slots that the part names. Other seats with a claim to such a slot
+/// must be judged again.
 template <class Change>
 void PlanIndex::change_slots(const Part& part, Change change) {
   const auto change_all = [&](const std::vector<ShardId>& ids, std::vector<Entry*> Slot::*list) {
@@ -191,8 +191,8 @@ void PlanIndex::change_slots(const Part& part, Change change) {
   change_all(part.wants, &Slot::wants);
 }
 
-/// Every set that the entry may be in, with whether it is: put(whether, set); and every sum that it counts
-/// in: add(sum, how much).
+/// Visits every set that the entry may belong to: put(whether it belongs, set); and every sum that it
+/// contributes to: add(sum, amount).
 template <class Put, class Add>
 void PlanIndex::for_each_list(Entry& e, Put put, Add add) {
   const auto& s = e.standing;
@@ -247,7 +247,7 @@ Assignment PlanIndex::rightful(const Entry& entry) const {
   if (info.is_master) return {master_id(settings_.goal), settings_.goal};
   if (seat.stuck(settings_.patience, now_)) return {};
   if (info.goal.count != settings_.goal) {
-    // The old generation keeps what it has, but the dead are stopped if they return.
+    // The old generation keeps its ids; a dead seat loses them, so that its bot is stopped if it returns.
     return info.goal.bound() && !seat.dead(settings_.patience, now_) ? info.goal : Assignment{};
   }
   Assignment assignment;
@@ -295,7 +295,8 @@ Entry* PlanIndex::next_move() const {
   for (auto* const entry : full->placed) {
     const auto ids = entry->standing.ids;
     if (!entry->connected || (best != nullptr && ids >= best->standing.ids)) continue;
-    // Where they went would be less full than this host is now; and this host would not take them again.
+    // Conditions: the other host would then be less loaded than this host is now, and this host's idle seats
+    // could not take the ids back.
     const bool other = std::any_of(hosts.begin(), hosts.end(), [&](const auto& item) {
       const auto& host = item.second;
       return &host != full && !host.label.empty() && !host.idle.empty() &&

@@ -1,5 +1,6 @@
-// The planner's index: who has which id, who could take one, who is on the move, who must be looked at when.
-// Kept up to date by what changed. It knows the rules that say what a seat is; what to do is the planner's.
+// The planner's index: which seat has which id, which could take one, which is starting, and when each must
+// be judged again. Updated incrementally. Knows the rules that classify a seat; the planner decides what to
+// do.
 #pragma once
 
 #include <boost/dynamic_bitset.hpp>
@@ -16,44 +17,44 @@ namespace smaster::fleet {
 
 struct Host;
 
-/// A seat's part in the ids of the present generation.
+/// The ids of the current generation that concern a seat.
 struct Part {
-  std::vector<ShardId> live;    ///< may be running
-  std::vector<ShardId> claims;  ///< has been given
-  std::vector<ShardId> wants;   ///< has with another count, and is to have with this one
+  std::vector<ShardId> live;    ///< ids that its bot may be running
+  std::vector<ShardId> claims;  ///< ids assigned to it
+  std::vector<ShardId> wants;   ///< ids that it has with another count, and is to keep with this one
   bool operator==(const Part&) const = default;
   void clear() {
     for (auto* const list : {&live, &claims, &wants}) list->clear();
   }
 };
 
-/// What a seat is to the rules: the sets that it is in, and what it counts for.
+/// A seat as classified by the rules: the sets it belongs to, and its contribution to sums.
 struct Standing {
   bool idle = false, dead = false, moving = false, old = false, waiting = false;
   bool convertible = false, surplus = false, due = false, reboot = false;
-  std::size_t ids = 0;   ///< of the present generation
-  std::size_t up = 0;    ///< those that run
-  std::size_t room = 0;  ///< ids that it could take beside its own
+  std::size_t ids = 0;   ///< assigned ids of the current generation
+  std::size_t up = 0;    ///< those of them that run
+  std::size_t room = 0;  ///< number of further ids that it could take
 };
 
-/// A seat's place on the index: what it was when it was last looked at.
+/// A seat on the index, as of when it was last judged.
 struct Entry {
   explicit Entry(Seat& seat_) : seat(&seat_) {}
 
   Seat* seat;
   Part part;
-  Time since{};  ///< of two with one id the older one keeps it
+  Time since{};  ///< if two seats have one id, the older claim wins
   Standing standing;
 
-  // Its order in the sets, and its host.
+  // Sort keys in the sets, and the host.
   Host* host = nullptr;
   std::uint32_t capacity = 0;
   bool connected = false;
-  Time free_since{};  ///< who waits longest comes first
+  Time free_since{};  ///< the seat that has been free for longest is used first
   ShardId first;
   Time deadline = Time::max();
 
-  /// It is in no list.
+  /// Resets the entry to a state in no list.
   void leave_lists() {
     listed = false;
     host = nullptr;
@@ -66,11 +67,11 @@ struct Entry {
   bool dirty = false;
   bool unjudged = false;
   bool listed = false;
-  std::size_t place = 0;       ///< among all entries
-  std::uint64_t settings = 0;  ///< which of the index's it is listed with
+  std::size_t place = 0;       ///< index in PlanIndex::all_
+  std::uint64_t settings = 0;  ///< the number of the settings that it was judged with
 };
 
-/// Orders in which the rules take seats; the name decides between equals.
+/// Orders in which the rules use seats. Ties are broken by name.
 struct ById {
   bool operator()(const Entry* a, const Entry* b) const;
 };
@@ -88,40 +89,40 @@ struct ByDeadline {
 };
 using EntriesById = std::set<Entry*, ById>;
 
-/// The seats that have one label.
+/// The seats with one host label.
 struct Host {
   std::string label;
-  std::uint64_t capacity = 0;  ///< of those that are connected
-  std::uint64_t ids = 0;       ///< given to them
+  std::uint64_t capacity = 0;  ///< of its connected seats
+  std::uint64_t ids = 0;       ///< assigned to its seats
   std::set<Entry*, ByWait> idle;
   EntriesById placed;
-  /// How full it would be with so many ids more; 1: as many as its processes take.
+  /// The load after adding `more` ids; 1: as many as its processes can take.
   [[nodiscard]] double load_with(std::size_t more) const {
     return capacity == 0 ? 1 : static_cast<double>(ids + more) / static_cast<double>(capacity);
   }
 };
 
-/// An id of the present generation.
+/// An id of the current generation, and the seats that it concerns.
 struct Slot {
-  std::vector<Entry*> claims;  ///< by age: the first is the owner
-  std::vector<Entry*> wants;   ///< by age
+  std::vector<Entry*> claims;  ///< seats that have it, oldest claim first: that is the owner
+  std::vector<Entry*> wants;   ///< seats that are to keep it from another generation, oldest first
   std::vector<Entry*> live;
   void clear() {
     for (auto* const list : {&claims, &wants, &live}) list->clear();
   }
-  /// Whether nobody but `by` has to do with it.
+  /// True if no seat but `by` claims, wants or may still run this id.
   [[nodiscard]] bool obtainable(const Entry* by) const;
   [[nodiscard]] bool open() const { return claims.empty() && wants.empty() && live.empty(); }
   [[nodiscard]] bool vacant() const { return claims.empty() && wants.empty(); }
 };
 
-/// What the seats are to the rules, in the orders in which these take them, and in sums.
+/// All seats by class, each set in the order of its use, and sums over them.
 struct Lists {
-  EntriesById due;          ///< have what they must not have
-  EntriesById reboots;      ///< silent, to be told
-  EntriesById dead;         ///< have a place and give no sign of life
-  EntriesById convertible;  ///< of an old generation, can have ids of the new one
-  EntriesById surplus;      ///< of an old generation, not needed for the new one; the connected first
+  EntriesById due;          ///< have an assignment that they must not have
+  EntriesById reboots;      ///< silent: must be told to reboot
+  EntriesById dead;         ///< have ids, and give no sign of life
+  EntriesById convertible;  ///< old generation; can get ids of the new one
+  EntriesById surplus;      ///< old generation; not needed for the new one; connected seats first
   std::set<Entry*, ByRoom> roomy;
   std::map<std::string, Host> hosts;
   std::uint64_t idle_capacity = 0;
@@ -129,16 +130,16 @@ struct Lists {
   std::size_t moving = 0;
   std::size_t old = 0;
   std::size_t ids_up = 0;
-  std::size_t waiting = 0;         ///< told to stop, and have not said that they did
-  std::uint64_t all_capacity = 0;  ///< of all known seats but masters
-  std::size_t listed = 0;          ///< seats that were looked at since the settings were changed
+  std::size_t waiting = 0;         ///< seats told to stop that have not confirmed it
+  std::uint64_t all_capacity = 0;  ///< of all known seats except masters
+  std::size_t listed = 0;          ///< seats judged since the last change of settings
   std::set<Entry*, ByDeadline> deadlines;
 };
 
-/// Ids of the present generation.
+/// A set of ids of the current generation.
 class IdSet {
  public:
-  /// All of so many.
+  /// Contains all ids below `size`.
   void fill(std::size_t size) {
     bits_.resize(size);
     bits_.set();
@@ -151,7 +152,7 @@ class IdSet {
   }
   [[nodiscard]] bool empty() const { return count_ == 0; }
   [[nodiscard]] std::size_t size() const { return count_; }
-  /// The lowest ones, at most so many.
+  /// The lowest ids, at most `most`.
   [[nodiscard]] std::vector<ShardId> lowest(std::size_t most) const;
 
  private:
@@ -168,32 +169,33 @@ class PlanIndex : public Lists {
   void changed(Seat& seat);
   void remove(Seat& seat);
 
-  /// Looks at what changed, and at those whose time has come, at most at so many. Whether these were all:
-  /// what is left is looked at as of the same time, whenever that is.
+  /// Judges the seats that changed or are due, at most `most` of them. Returns false if there are more; they
+  /// are judged later as of the same time.
   [[nodiscard]] bool look(Time now, std::size_t most);
-  /// Gives the seat this assignment, and looks at what that changes.
+  /// Assigns an assignment to the seat, and judges all seats that this affects.
   void give(Entry& entry, Assignment assignment);
 
-  /// The ids of its own that the seat must lose, or not: what is left.
+  /// The assignment that the seat may keep: its goal without ids that it must lose.
   [[nodiscard]] Assignment rightful(const Entry& entry) const;
-  /// The ids of its old assignment that an old one can have in the new generation now.
+  /// The ids of an old assignment that the seat can have in the new generation now.
   [[nodiscard]] std::vector<ShardId> obtainable(const Entry& entry) const;
-  /// Seats that nothing is known of yet.
+  /// Number of seats that have not been judged yet.
   [[nodiscard]] std::size_t unlisted() const { return entries_.size() - listed; }
-  /// Ids that somebody has been given.
+  /// Number of assigned ids.
   [[nodiscard]] std::size_t placed() const { return placed_; }
-  /// Nothing is on the move, and every id has its place.
+  /// True if no seat is in transition, and every id is assigned.
   [[nodiscard]] bool quiet() const;
-  /// The seat to give open ids to, on the host that is the least full with them; none: no seat is free.
+  /// An idle seat for open ids, on the host with the lowest resulting load; null: no seat is idle.
   [[nodiscard]] Entry* next_idle() const;
-  /// A seat whose ids another host should have, if that makes the fullest of the two less full.
+  /// A seat on the most loaded host whose ids should move to another host; null: no move would even out the
+  /// load.
   [[nodiscard]] Entry* next_move() const;
 
   [[nodiscard]] const PlanSettings& settings() const { return settings_; }
   [[nodiscard]] std::size_t size() const { return slots_.size(); }
 
   IdSet open;
-  std::size_t vacant = 0;  ///< ids that nobody has
+  std::size_t vacant = 0;  ///< ids that no seat claims or wants
   std::size_t masters = 0;
 
  private:
@@ -220,14 +222,15 @@ class PlanIndex : public Lists {
 
   PlanSettings settings_;
   Time now_ = kNever;
-  bool looking_ = false;  ///< what is to be looked at as of now_ was too much for one look
+  bool looking_ = false;  ///< the last call of `look` reached its limit
   std::size_t placed_ = 0;
   std::vector<Slot> slots_;
   std::unordered_map<const Seat*, std::unique_ptr<Entry>> entries_;
-  Lists discarded_;                ///< by the settings before, freed bit by bit
-  std::vector<Entry*> all_;        ///< the same as entries_
-  std::size_t unmarked_ = 0;       ///< so many at the front of all_ are to be looked at with the new settings
-  std::uint64_t settings_no_ = 0;  ///< counts the settings
+  Lists discarded_;          ///< lists of the previous settings, freed in steps
+  std::vector<Entry*> all_;  ///< all entries, in any order
+  /// Number of entries at the front of all_ that must be judged with the new settings.
+  std::size_t unmarked_ = 0;
+  std::uint64_t settings_no_ = 0;  ///< counts changes of settings
   std::vector<Entry*> dirty_;
   std::vector<Entry*> unjudged_;
 };

@@ -8,9 +8,9 @@
 namespace smaster::fleet {
 namespace {
 
-constexpr std::int32_t kMasterId = 1000;  ///< the original master's choice
+constexpr std::int32_t kMasterId = 1000;  ///< as in the original master
 
-/// One run of the rules over the index.
+/// One run of all rules over the index.
 class Step {
  public:
   Step(PlanIndex& index, std::size_t most) : index_(index), settings_(index.settings()), most_(most) {}
@@ -21,8 +21,7 @@ class Step {
   }
 
  private:
-  /// Whether all was done that is to be done. Each rule goes by what those before it have left: none is begun
-  /// before they are through.
+  /// Applies the rules in order; each depends on the results of those before. False if the limit was reached.
   bool carry_out(Time now) {
     while (!full() && !index_.due.empty()) {
       auto& entry = **index_.due.begin();
@@ -56,8 +55,8 @@ class Step {
     return settings_.strategy == Strategy::at_once || !entry.connected || index_.moving < settings_.max_down;
   }
 
-  /// The old generation's shards keep their ids with the new count; one that has room takes more when nobody
-  /// else could.
+  /// Converts old seats to the new count with their own ids. A seat with room takes open ids, too, if no idle
+  /// seat could.
   void convert() {
     while (!full() && !index_.convertible.empty()) {
       auto& entry = **index_.convertible.begin();
@@ -70,7 +69,7 @@ class Step {
     }
   }
 
-  /// Open ids go to shards that have none, on the host that is the least full: nobody goes down for them.
+  /// Assigns open ids to idle seats, on the host with the lowest load: no bot restarts for that.
   void use_spares() {
     while (!full() && !index_.open.empty()) {
       auto* const idle = index_.next_idle();
@@ -79,7 +78,7 @@ class Step {
     }
   }
 
-  /// What spares do not take goes to what the old generation has left over; then to bot processes that have
+  /// Assigns open ids: to idle seats, then to surplus seats of the old generation, then to bot processes with
   /// room, which restarts them.
   void place() {
     use_spares();
@@ -100,8 +99,8 @@ class Step {
     }
   }
 
-  /// The dead lose their ids as far as others could take them that no other id waits for. Another gets them
-  /// as soon as nobody can be running them: at once, or in a later step.
+  /// Takes ids from a dead seat, as many as other seats could take beyond the vacant ones. They are
+  /// reassigned as soon as the dead seat's bot cannot be running them any more: now or in a later step.
   bool replace_a_dead_one() {
     const auto room = index_.idle_capacity + index_.room;
     if (index_.dead.empty() || room <= index_.vacant) return false;
@@ -113,7 +112,7 @@ class Step {
     return true;
   }
 
-  /// Who has nothing to do in the new generation goes once that can do without.
+  /// Stops surplus seats of the old generation, as soon as the strategy allows it.
   void stop_the_old_generation() {
     if (!old_may_go()) return;
     while (!full() && !index_.surplus.empty()) assign(**index_.surplus.begin(), Assignment{});
@@ -131,8 +130,8 @@ class Step {
     return true;
   }
 
-  /// When all is quiet: the smallest process that one move to another host would even out gives up its ids;
-  /// they go to the host with the most room.
+  /// Rebalances when the fleet is quiet: the smallest seat whose move would even out the load loses its ids.
+  /// They then go to the host with the lowest load.
   void move_one() {
     if (!index_.quiet()) return;
     if (auto* const entry = index_.next_move()) assign(*entry, Assignment{});

@@ -1,8 +1,8 @@
-// The planner: from what is known of the fleet, and the time, to what must be done about it. No clock, no
-// sockets. Source: SPEC, "Planner". Its first rule is that one id of one generation never has two live bots:
-// an id is given to a shard only when no other can still be running it. It keeps an index
-// (fleet/plan_index.hpp), so that a step costs what changed, not what exists; a planner that was just made
-// from the same fleet returns the same plan.
+// The planner: from the known state of the fleet and the time to the actions needed. No clock, no sockets.
+// Source: SPEC, "Planner". Its first rule: one id of one generation never has two live bots. So an id is
+// assigned only when no other shard can still be running it. It keeps an index (fleet/plan_index.hpp): the
+// cost of a step depends on the number of changes, not on the size of the fleet. A new planner for the same
+// fleet returns the same plan.
 #pragma once
 
 #include <cstdint>
@@ -14,39 +14,40 @@
 
 namespace smaster::fleet {
 
-/// How a fleet goes from one count to another.
+/// How a fleet changes from one shard count to another.
 enum class Strategy {
-  at_once,     ///< everybody is told the new count at once
-  rolling,     ///< so many at a time; the old generation's rest runs on until then
-  blue_green,  ///< spares become the new generation; the old one stops when all of it is up
+  at_once,     ///< all shards are told the new count at once
+  rolling,     ///< max_down shards at a time; the others run on with the old count
+  blue_green,  ///< idle shards become the new generation; the old one stops when all of it is up
 };
 [[nodiscard]] std::string_view to_string(Strategy strategy);
 [[nodiscard]] std::optional<Strategy> parse_strategy(std::string_view text);
 
-/// What the settings ask for.
+/// The planner's settings.
 struct PlanSettings {
-  ShardCount goal;            ///< unknown: nothing is assigned
-  bool auto_generate = true;  ///< make configs for shards that the goal needs
+  ShardCount goal;            ///< unset: nothing is assigned
+  bool auto_generate = true;  ///< generate configs for shards that the goal needs
   Patience patience;
   Strategy strategy = Strategy::at_once;
-  unsigned max_down = 1;             ///< rolling: shards that may be down at a time
-  bool rebalance = false;            ///< even out the ids over the hosts
-  Millis gateway_patience{180'000};  ///< how long a bot may be without a gateway connection
-  Millis login_patience{15'000};     ///< how long a bot that says nothing is not taken for logged in
+  unsigned max_down = 1;   ///< rolling: maximum number of shards that are down at the same time
+  bool rebalance = false;  ///< even out the load of the hosts
+  /// How long a bot may be without a gateway connection before it is restarted.
+  Millis gateway_patience{180'000};
+  Millis login_patience{15'000};  ///< when a bot that does not report its login counts as logged in
   bool operator==(const PlanSettings&) const = default;
 };
 
-/// This shard was given this assignment; an unbound one takes its ids away.
+/// An assignment assigned to a shard; an unbound assignment takes its ids away.
 struct Change {
   ShardName shard;
   Assignment assignment;
   bool operator==(const Change&) const = default;
 };
 
-/// Make one config for a new shard.
+/// A config to be generated for a new shard.
 enum class Generate { nothing, shard, master };
 
-/// Its bot lives and is not on Discord, or hears nothing from there: it is told to restart it.
+/// A bot that runs without a working gateway connection, and is restarted.
 struct Unwell {
   ShardName shard;
   Gateway gateway;
@@ -55,28 +56,28 @@ struct Unwell {
 };
 
 struct Plan {
-  std::vector<Change> changes;     ///< in the order in which they were made
-  std::vector<ShardName> reboots;  ///< silent ones, to be told to restart their bots
-  std::vector<Unwell> unwell;      ///< the same of those without a gateway
+  std::vector<Change> changes;     ///< in the order of their decisions
+  std::vector<ShardName> reboots;  ///< silent shards, which are told to restart their bots
+  std::vector<Unwell> unwell;      ///< bots restarted because of their gateway connection
   Generate generate = Generate::nothing;
-  bool more = false;  ///< there is more to do than one step may; another is due at once
+  bool more = false;  ///< the step's limit was reached: another step is due at once
   bool operator==(const Plan&) const = default;
 };
 
-/// No limit to what one step does.
+/// No limit for a step.
 inline constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
 
-/// How far the fleet is on its way to the goal.
+/// Progress of the fleet towards the goal.
 struct Progress {
-  std::int64_t up = 0;      ///< ids of the goal that run
-  std::int64_t placed = 0;  ///< that somebody was given
+  std::int64_t up = 0;      ///< ids of the goal that are running
+  std::int64_t placed = 0;  ///< ids of the goal that are assigned
   std::int64_t moving = 0;  ///< shards that are starting
-  std::int64_t old = 0;     ///< shards that have ids of another generation, or may have as far as is known
-  std::int64_t spares = 0;  ///< ids that shards without any could take at once
+  std::int64_t old = 0;     ///< shards with ids of another generation, and shards not judged yet
+  std::int64_t spares = 0;  ///< number of ids that idle shards could take at once
 };
 
-/// The id that the master shard is told: it is not on Discord, but −1 would shut its bot down. 1000, as the
-/// original has it, or the first id beyond the goal for fleets larger than that.
+/// The id that the master shard is told. It has no shard on Discord, but −1 would stop its bot. 1000 as in
+/// the original, or the first id beyond the goal for larger fleets.
 [[nodiscard]] ShardId master_id(ShardCount goal);
 
 class PlanIndex;
@@ -88,37 +89,38 @@ class Planner {
   Planner(const Planner&) = delete;
   Planner& operator=(const Planner&) = delete;
 
-  /// Looks at everybody anew when they differ.
+  /// If the settings differ, all seats are judged again.
   void set(const PlanSettings& settings);
-  /// A new seat; it stays where it is.
+  /// Adds a seat, which must not be moved in memory until `remove`.
   void add(Seat& seat);
-  /// Anything of it may have changed.
+  /// To be called after any change of the seat.
   void changed(Seat& seat);
-  /// It is no more: what it had is free.
+  /// Removes a seat; its ids become free.
   void remove(Seat& seat);
 
-  /// Makes what must be done true in the seats' `info` and `reboot_asked`, and says what it was. A second
-  /// step at the same time does nothing. `most`: so many seats are looked at, and so many orders given; what
-  /// is then left is for further steps, which together do what one without a limit does.
+  /// Applies the rules: changes the seats' `info` and `reboot_asked`, and returns the changes. Repeating it
+  /// at the same time does nothing. `most`: limits the number of judged seats and of actions. Further steps
+  /// do the rest, with the same total result as one unlimited step.
   [[nodiscard]] Plan step(Time now, std::size_t most = kAll);
   [[nodiscard]] Progress progress() const;
-  /// All is quiet, and no move would even out the hosts. Looks at all of the fullest one's seats.
+  /// True if the fleet is quiet and no move would even out the load. Checks all seats of the most loaded
+  /// host.
   [[nodiscard]] bool is_even() const;
 
  private:
   std::unique_ptr<PlanIndex> index_;
 };
 
-/// Makes a change in the registry's row: the new goal, its times, and what the shard may still be
-/// running.
+/// Applies a change to a registry row: the goal, its time, and the old goal as an assignment that may still
+/// run.
 void apply(const Assignment& assignment, ShardInfo& info, Time now);
 
-/// Takes over what a status says the shard runs. One that does not know its present goal yet may be about to
-/// start what it was told before, so it only counts for what it does run.
+/// Applies a status to a registry row. If it does not know the current goal yet, it may be about to start an
+/// earlier one: then it only counts as a report of what is running.
 void believe_status(const ShardStatus& status, ShardInfo& info);
 
-/// Takes over the first status of a connection on which the shard has been told nothing yet: it runs this,
-/// and may start what it was told last.
+/// Applies the first status on a connection, before the shard is told anything: it runs `current`, and may
+/// start `goal`.
 void believe_first_status(const ShardStatus& status, ShardInfo& info);
 
 }  // namespace smaster::fleet

@@ -1,26 +1,26 @@
-// A known shard as the planner sees it, and the rules that need only one: who is silent, dead, stuck, gone.
-// Pure: the time comes in. Source: SPEC, "Planner".
+// A known shard as the planner sees it, and the rules that concern a single one: silent, dead, stuck, gone.
+// Pure: time is passed in. Source: SPEC, "Planner".
 #pragma once
 
-#include "fleet/gateway_watch.hpp"
+#include "records/gateway_watch.hpp"
 #include "records/shard_info.hpp"
 
 namespace smaster::fleet {
 
-/// The planner's patience. All times from the wall clock.
+/// The planner's timeouts.
 struct Patience {
   Millis request_reboot_after{120'000};
   Millis expect_reboot_after{180'000};
   Millis assume_dead_after{300'000};
-  Time since = kNever;  ///< nobody's silence counts from before this: when the server began to listen
+  Time since = kNever;  ///< start of listening: silence before this does not count
   bool operator==(const Patience&) const = default;
 };
 
-/// What tells one start of a bot from the next.
+/// Identifies one start of a bot.
 struct BotStart {
   Time at = kNever;
   bool ran = false;                    ///< it ran as a shard
-  std::optional<std::int64_t> deaths;  ///< as an agent counts them
+  std::optional<std::int64_t> deaths;  ///< the agent's count of deaths
 
   BotStart() = default;
   explicit BotStart(const ShardStatus& status) : at(status.start_time), ran(status.current.bound()) {
@@ -28,18 +28,18 @@ struct BotStart {
   }
 };
 
-/// A shard and what goes on with it. What `info` says that it currently runs is believed until a status that
-/// knows its present goal says otherwise (believe_status).
+/// A shard and its state. `info.current` is kept until a status that knows the current goal contradicts it
+/// (believe_status).
 struct Seat {
   explicit Seat(ShardInfo info_) : info(std::move(info_)) {}
 
   ShardInfo info;
   bool connected = false;
-  Time joined = kNever;        ///< since when
-  bool queued = false;         ///< has not been told its goal: waits for its turn to log in
-  bool ready = true;           ///< false: its bot says that it has not logged in yet
-  Time reboot_asked = kNever;  ///< when it was last told to reboot because it was silent
-  Millis margin{0};            ///< what its bot may take to end after the shard has given up its master
+  Time joined = kNever;        ///< start of the connection
+  bool queued = false;         ///< not told its goal yet: waits for its turn to log in
+  bool ready = true;           ///< false: its bot reports that it is not logged in yet
+  Time reboot_asked = kNever;  ///< when it was last told to reboot because of silence
+  Millis margin{0};            ///< time its bot may need to end after the shard has given up its master
 
   // What it has been told; fleet/orders.hpp keeps these.
   bool told = true;               ///< its present goal
@@ -59,31 +59,32 @@ struct Seat {
   Time turn_from = kNever;        ///< the start of the bot that its last turn is to replace
   GatewayWatch gateway;           ///< by what its bot tells of it
   std::int64_t refused = 0;       ///< Discord's close code: it is not tried again by itself; 0: none
+  Time ready_process = kNever;    ///< when the bot was started that has logged in last
   Time refused_process = kNever;  ///< when the bot was started that was refused last
   BotStart bot;                   ///< by its last status
 
-  /// Its last sign of life; to connect is one, and to be given an id for who can hear of it.
+  /// The last sign of life. Connecting counts, and so does an assignment while connected.
   [[nodiscard]] Time last_sign(const Patience& patience) const {
     const auto own = connected ? std::max(info.boot_time, joined) : info.last_seen;
     return std::max({info.last_heartbeat, own, patience.since});
   }
-  /// Who waits for its turn to be told something is not asked for anything either.
+  /// How long it has been silent. While it waits for its turn, no sign of life is expected.
   [[nodiscard]] Millis silent(const Patience& patience, Time now) const {
     return connected && queued ? Millis{0} : now - last_sign(patience);
   }
-  /// When nothing was heard for so long that it must have stopped its bot by itself.
+  /// The time by which it must have stopped its bot because of silence.
   [[nodiscard]] Time gone_at(const Patience& patience) const {
     return std::max(info.last_seen, patience.since) + std::max(patience.assume_dead_after, info.holder.term) +
            margin;
   }
-  /// A shard with a connection hears its master, and goes on.
+  /// True if its bot cannot be running any more. A connected shard is never gone.
   [[nodiscard]] bool gone(const Patience& patience, Time now) const {
     return !info.registered() || (!connected && now >= gone_at(patience));
   }
   [[nodiscard]] bool dead(const Patience& patience, Time now) const {
     return silent(patience, now) >= patience.assume_dead_after;
   }
-  /// It was told to reboot, and has not done so: it is stopped instead.
+  /// True if it was told to reboot and has not done so: it is then stopped.
   [[nodiscard]] bool stuck(const Patience& patience, Time now) const {
     return connected && info.runs_goal() && silent(patience, now) >= patience.expect_reboot_after;
   }
@@ -91,13 +92,13 @@ struct Seat {
     return connected && info.runs_goal() && silent(patience, now) >= patience.request_reboot_after &&
            !stuck(patience, now) && reboot_asked <= std::max({info.last_heartbeat, info.boot_time, joined});
   }
-  /// Whether it may run something that was taken from it.
+  /// True if it may still run ids that were taken from it.
   [[nodiscard]] bool must_stop_first(const Patience& patience, Time now) const {
     return (info.current.bound() || !info.may_run.empty()) && !gone(patience, now);
   }
-  /// Runs what it is told, and has logged in as far as it says.
+  /// True if it runs its goal, and is logged in as far as it reports that.
   [[nodiscard]] bool up() const { return connected && info.runs_goal() && ready; }
-  /// Is on its way to that, within the time that a start may take.
+  /// Until when a start counts as in progress.
   [[nodiscard]] Time start_until(const Patience& patience) const {
     return queued ? Time::max() : info.boot_time + patience.request_reboot_after;
   }

@@ -18,17 +18,17 @@ bj::parse_options options() {
   return opt;
 }
 
-/// Names of members that are kept; a status has two dozen.
+/// Maximum number of member names kept; a status has about 24.
 constexpr std::size_t kMaxNames = 64;
 
-/// A handler for Boost.JSON's parser that makes no values: parsing with it validates, and finds out how large
-/// the outermost array is and where the members of the objects in it are.
+/// A handler for Boost.JSON's parser that creates no values. It validates, counts the elements of the
+/// outermost array, and finds the member names of the objects in it.
 struct Validator {
   std::size_t size = 0;
   std::vector<std::string_view>* names = nullptr;
   std::string_view text;
   int depth = 0;
-  bool scattered = false;  ///< a name does not stand in the text as it is
+  bool scattered = false;  ///< a name contains an escape: its spelling in the text differs
 
   using error_code = boost::system::error_code;
   using View = bj::string_view;
@@ -80,8 +80,8 @@ struct Validator {
 
 bool is_space(char c) { return c == ' ' || c == '\n' || c == '\t' || c == '\r'; }
 
-// What follows walks over JSON that is already known to be valid, inside an array or an object, whose end
-// stops it: it looks at nothing twice, and it is where most of a message's time would go.
+// The functions below scan JSON that is already validated, starting inside an array or object, whose end
+// stops them. Most of a message's processing time is spent here.
 
 enum class Mark : unsigned char { none, quote, begin, end, comma };
 
@@ -101,13 +101,13 @@ const char* skip_space(const char* at) {
   return at;
 }
 
-/// Behind the string that starts at `at`.
+/// The position after the string that starts at `at`.
 const char* string_end(const char* at) {
   while (*++at != '"') at += *at == '\\' ? 1 : 0;
   return at + 1;
 }
 
-/// Behind the value that starts at `at`, and the spaces that follow it.
+/// The position after the value that starts at `at`, and after the spaces behind it.
 const char* value_end(const char* at) {
   for (int depth = 0; true; ++at) {
     switch (mark(at)) {
@@ -134,13 +134,13 @@ std::string_view view(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-/// Whether text needs nothing but quotes around it, as nearly all there is.
+/// True if a text only needs quotes to become JSON, which is the usual case.
 bool plain(std::string_view text) {
   return std::all_of(text.begin(), text.end(),
                      [](char c) { return c >= ' ' && c < '\x7f' && c != '"' && c != '\\'; });
 }
 
-/// The UTF-16 unit of the escape `\\uXXXX` at the front of `text`, if there is one.
+/// The UTF-16 unit of the escape `\\uXXXX` at the front of `text`; nullopt if there is none.
 std::optional<std::uint32_t> escaped_unit(std::string_view text) {
   if (text.size() < 6 || text[0] != '\\' || text[1] != 'u') return std::nullopt;
   std::uint32_t unit = 0;
@@ -149,8 +149,8 @@ std::optional<std::uint32_t> escaped_unit(std::string_view text) {
   return unit;
 }
 
-/// `text` with every escape of half a surrogate pair replaced by that of U+FFFD, which is as long. JavaScript
-/// writes such escapes for a string that was cut in the middle of a character; Boost.JSON does not take them.
+/// Replaces escapes of unpaired surrogates by that of U+FFFD, which has the same length. JavaScript writes
+/// them for strings cut inside a character; Boost.JSON rejects them.
 std::string mend_surrogates(std::string_view text) {
   std::string mended(text);
   for (std::size_t at = mended.find('\\'); at != std::string::npos; at = mended.find('\\', at)) {
@@ -171,7 +171,7 @@ std::string mend_surrogates(std::string_view text) {
   return mended;
 }
 
-/// The size of the outermost array in `text`; none when it is not exactly one JSON value.
+/// The size of the outermost array in `text`; nullopt if it is not exactly one JSON value.
 std::optional<std::size_t> validate(std::string_view text, std::vector<std::string_view>* names = nullptr) {
   bj::basic_parser<Validator> parser(options());
   auto& handler = parser.handler();
@@ -209,7 +209,7 @@ Result<Elements> split(std::string_view text) {
   const char* at = text.data() + 1;
   while (values.size() < *size) {
     at = skip_space(at);
-    // The last one, which may be long, ends where the array does.
+    // The last element may be long: it ends before the array's bracket, so it is not scanned.
     const bool last = values.size() + 1 == *size;
     const char* const end = last ? &text.back() : value_end(at);
     values.push_back(view(at, end));
@@ -265,7 +265,7 @@ std::string quote(std::string_view text) {
     quoted.reserve(text.size() + 2);
     return quoted.append(1, '"').append(text).append(1, '"');
   }
-  // Boost.JSON writes strings as they are; JSON text must be UTF-8 (RFC 8259, 8.1), so stray bytes are
+  // Boost.JSON does not validate strings on output. JSON must be UTF-8 (RFC 8259, 8.1), so invalid bytes are
   // replaced.
   std::string clean;
   clean.reserve(text.size());
@@ -277,7 +277,7 @@ std::string quote(std::string_view text) {
       good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
     if (good && length > 2) {
       const auto second = static_cast<unsigned char>(text[i + 1]);
-      // Overlong forms, surrogates and code points past U+10FFFF (RFC 3629, 4).
+      // Rejects overlong forms, surrogates and code points above U+10FFFF (RFC 3629, 4).
       good = !(lead == 0xE0 && second < 0xA0) && !(lead == 0xED && second > 0x9F) &&
              !(lead == 0xF0 && second < 0x90) && !(lead == 0xF4 && second > 0x8F);
     }

@@ -52,7 +52,7 @@ void read(const bj::object& object, std::string_view key, bool& out) {
 
 void read(const bj::object& object, std::string_view key, std::string& out) {
   if (const auto* v = object.if_contains(key); v != nullptr && v->is_string())
-    out = std::string_view(v->get_string());  // with any U+0000 in it
+    out = std::string_view(v->get_string());  // may contain U+0000
 }
 
 void read(const bj::object& object, std::string_view key, double& out) {
@@ -82,7 +82,7 @@ void read(const bj::object& object, std::string_view key, ShardCount& out) { rea
 std::string number(double value) {
   if (!std::isfinite(value)) return "null";
   char buffer[64];
-  // Between 1e-6 and 1e21 JavaScript prints digits, outside it an exponent (ECMA-262, Number::toString).
+  // JavaScript uses an exponent outside 1e-6 … 1e21 (ECMA-262, Number::toString).
   const double size = std::abs(value);
   const bool plain = value == 0 || (size >= 1e-6 && size < 1e21);
   const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, value,

@@ -19,10 +19,10 @@
 namespace smaster::log {
 namespace {
 
-/// The fields of the line that this thread writes now, as JSON; they reach the formatter beside the text, not
-/// in it, since a text may hold anything.
+/// The fields of this thread's current line, as JSON. Passed to the formatter separately from the text, which
+/// may contain anything.
 thread_local std::string_view line_fields;
-constexpr std::uint64_t kMostOfAKind = 100;  ///< lines of one kind in a while
+constexpr std::uint64_t kMostOfAKind = 100;  ///< lines per kind and interval
 constexpr std::chrono::seconds kWhile{10};
 
 struct Kind {
@@ -31,7 +31,7 @@ struct Kind {
   std::uint64_t held_back = 0;
 };
 
-/// What has been written of each kind; belongs to the thread that owns the state.
+/// The lines written so far, by kind. Only for the thread of the event loop.
 std::map<std::string, Kind, std::less<>>& kinds() {
   static std::map<std::string, Kind, std::less<>> all;
   return all;
@@ -59,7 +59,7 @@ class TextFormatter final : public spdlog::formatter {
   spdlog::pattern_formatter pattern_{"%Y-%m-%dT%H:%M:%S.%e%z %^%l%$ %v"};
 };
 
-/// sd-daemon(3): a priority in angle brackets.
+/// Prefixes each line with a priority in angle brackets, see sd-daemon(3).
 class JournalFormatter final : public spdlog::formatter {
  public:
   void format(const spdlog::details::log_msg& message, spdlog::memory_buf_t& out) override {
@@ -94,7 +94,7 @@ class JsonFormatter final : public spdlog::formatter {
   }
 };
 
-/// Whether stderr is the journal's (systemd.exec(5), $JOURNAL_STREAM).
+/// True if stderr is connected to the journal: systemd.exec(5), $JOURNAL_STREAM.
 bool leads_to_journal() {
   const char* const stream = std::getenv("JOURNAL_STREAM");  // NOLINT(concurrency-mt-unsafe): at the start
   struct stat info {};

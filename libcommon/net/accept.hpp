@@ -1,5 +1,5 @@
-// The loop of a listener: accepts each connection within its share of the descriptors, and never stops for
-// long.
+// The accept loop of a listener: takes a descriptor slot for each connection, and survives a lack of
+// descriptors.
 #pragma once
 
 #include <boost/asio/redirect_error.hpp>
@@ -11,14 +11,14 @@
 
 namespace smaster::net {
 
-/// Whether an accept failed for lack of something that others may give back.
+/// True if an accept failed for lack of a resource that may become free again.
 [[nodiscard]] inline bool is_shortage(const boost::system::error_code& error) {
   return error == boost::system::errc::too_many_files_open ||
          error == boost::system::errc::too_many_files_open_in_system ||
          error == boost::system::errc::no_buffer_space || error == boost::system::errc::not_enough_memory;
 }
 
-/// Tells an HTTP client that there is no room for it, as far as that can be done without waiting.
+/// Sends an HTTP client a "busy" answer, as far as the socket takes it without blocking.
 template <class AnySocket>
 void refuse_busy(AnySocket& socket) {
   constexpr std::string_view kAnswer =
@@ -31,12 +31,13 @@ void refuse_busy(AnySocket& socket) {
   socket.shutdown(AnySocket::shutdown_send, ignored);
 }
 
-/// Calls `serve(socket, place)` for each connection. When the share is full, who is waited for longest in
-/// `crowd` is dropped for it; when nobody is, `refuse(socket)` may tell it so before it is closed.
+/// Calls `serve(socket, place)` for each connection. If the share is full, drops the lowest-ranked waiting
+/// connection of `crowd` to make room (Crowd::drop_one). If there is none, calls `refuse(socket)`, which may
+/// send an answer before the socket is closed. Returns when the acceptor is closed.
 template <class Listening, class Serve, class Refuse>
 Task<> accept_each(Listening& acceptor, Descriptors& descriptors, Share share, Crowd& crowd, Serve serve,
                    Refuse refuse) {
-  constexpr std::chrono::milliseconds kShortage{20};  // of the whole machine
+  constexpr std::chrono::milliseconds kShortage{20};  // pause if the machine has no descriptors left
   Timer pause(acceptor.get_executor());
   while (acceptor.is_open()) {
     boost::system::error_code error;

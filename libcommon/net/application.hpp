@@ -1,4 +1,4 @@
-// What the network asks of the program above it, and what it offers it. No policy and no transport here.
+// The interface between the network layer and the program above it. No policy and no transport here.
 #pragma once
 
 #include <boost/beast/http/message.hpp>
@@ -23,8 +23,8 @@ namespace smaster::net {
 using Request = boost::beast::http::request<boost::beast::http::string_body>;
 using Response = boost::beast::http::response<boost::beast::http::string_body>;
 
-/// What a request is answered with. With pieces, they are the body, as many as the peer takes in its time;
-/// after an error among them the connection is closed, so that the peer knows that it has not got all.
+/// The answer to a request. If `pieces` is set, it supplies the body, at the peer's pace. An error among the
+/// pieces closes the connection, so that the peer can detect the truncation.
 struct Answer {
   Answer(Response response_) : response(std::move(response_)) {}  // NOLINT(google-explicit-constructor)
   Answer(Response response_, Pieces pieces_) : response(std::move(response_)), pieces(std::move(pieces_)) {}
@@ -33,41 +33,42 @@ struct Answer {
   Pieces pieces;
 };
 
-/// A session as the layer above sees it: somewhere to send to.
+/// A session as the layer above sees it. All calls on the context's thread.
 class Link {
  public:
   virtual ~Link() = default;
-  /// Queues it.
+  /// Queues a frame; never calls back. A full queue ends the session in a later turn of the loop.
   virtual void send_frame(const engineio::Frame& frame) = 0;
-  /// Ends the session after what was sent before; nothing more is sent or received.
+  /// Closes the session after sending what is queued. Upper::closed follows in a later turn of the loop;
+  /// `receive` is not called any more.
   virtual void close_session() = 0;
 };
 
-/// What lives on top of one Engine.IO session.
+/// The layer above one Engine.IO session. All calls come from the context's thread.
 class Upper {
  public:
   virtual ~Upper() = default;
-  /// The session is open, what is sent from now on arrives; `link` lives until after `closed`.
+  /// The session is open. `link` is valid until `closed` has returned.
   virtual void opened(Link& link, Instant now) = 0;
   virtual void receive(bool binary, std::string_view data) = 0;
-  /// The session is over; nothing follows.
+  /// The session has ended. This is the last call.
   virtual void closed(engineio::CloseReason reason) = 0;
-  /// Of a client: the server's ping is late, and the session may be about to end.
+  /// Client only: the server's ping is late, so the session may be about to time out.
   virtual void ping_is_late() {}
-  /// When tick must be called, if ever.
+  /// When `tick` must be called; nullopt: never.
   [[nodiscard]] virtual std::optional<Instant> deadline() const { return std::nullopt; }
   virtual void tick(Instant) {}
 };
 
-/// The request that asks for a new session, as far as admission looks at it.
+/// A request for a new session, as needed for admission.
 struct HandshakeRequest {
-  asio::ip::address peer;     ///< the other end of the connection, maybe a proxy
+  asio::ip::address peer;     ///< X-Forwarded-For, all lines joined by commas
   std::string forwarded_for;  ///< X-Forwarded-For, all of them joined by commas
   std::optional<std::string> authorization;
-  std::string query;  ///< of its URL, as it came, without the question mark
+  std::string query;  ///< of the URL, still encoded, without the question mark
 };
 
-/// Why a handshake is refused. Its body is Engine.IO's, `{"code":4,"message":"…"}`.
+/// The reason for refusing a handshake. Sent with Engine.IO's body `{"code":4,"message":"…"}`.
 struct Refusal {
   unsigned status = 403;
   std::string message = "Forbidden";
@@ -76,20 +77,20 @@ struct Refusal {
 
 using Admission = std::variant<Refusal, std::unique_ptr<Upper>>;
 
-/// What takes over a connection, or why nothing does.
+/// The coroutine that takes over a connection, or the response that refuses it.
 using Takeover = std::variant<Response, std::function<Task<>(Stream)>>;
 
-/// The program that is served.
+/// The program behind the listener. All calls come from the context's thread.
 class Application {
  public:
   virtual ~Application() = default;
-  /// Decides on a handshake; may take its time.
+  /// Admits or refuses a handshake; may suspend.
   virtual Task<Admission> admit(HandshakeRequest request) = 0;
-  /// Answers a request outside the Engine.IO prefix; `request` and `peer` live until it is answered.
+  /// Answers a request outside the Engine.IO path. `request` and `peer` are valid until it completes.
   virtual Task<Answer> answer(const Request& request, const asio::ip::address& peer) = 0;
-  /// Whether the request asks for another protocol, which `upgrade` is for; else `answer` is.
+  /// True if the request asks for a protocol upgrade: `upgrade` is called instead of `answer`.
   [[nodiscard]] virtual bool is_upgrade(const Request&) const { return false; }
-  /// Decides on such a request of this peer; `request` lives until then.
+  /// Handles an upgrade request. `request` is valid until it completes.
   virtual Task<Takeover> upgrade(const Request&, const asio::ip::address&) { co_return Response(); }
 };
 

@@ -1,5 +1,4 @@
-// The Asio types this program uses, with one concrete executor so that nothing is type-erased on the hot
-// path.
+// The Asio types of this program, with a concrete executor: this avoids type erasure on the hot path.
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
@@ -41,10 +40,10 @@ template <class T = void>
 using Task = asio::awaitable<T, Executor>;
 inline constexpr asio::use_awaitable_t<Executor> use_task{};
 
-/// Runs `work` on the pool and comes back to the calling coroutine's thread with what it returned or threw.
-/// The end goes straight to that thread's context: it does not wait for what is queued in the pool. `work`
-/// captures by reference, which is safe because the caller waits; GCC 12 destroys a by-value capture in a
-/// co_await twice.
+/// Runs `work` on the pool, then resumes the caller on its own thread with the result or exception.
+/// Completion is posted to the caller's context directly, so it does not wait for other work in the pool.
+/// `work` must capture by reference, which is safe because the caller waits: GCC 12 destroys by-value
+/// captures in a co_await twice.
 template <class Work>
 Task<std::invoke_result_t<Work>> run_in(asio::thread_pool& pool, Work work) {
   static_assert(std::is_trivially_destructible_v<Work>);
@@ -74,8 +73,8 @@ Task<std::invoke_result_t<Work>> run_in(asio::thread_pool& pool, Work work) {
   if constexpr (!kVoid) co_return std::move(*value);
 }
 
-/// Reads and throws away what the peer still sends, up to `most` bytes or its end. A socket closed over
-/// unread data is reset, and an answer just written to it may be lost.
+/// Reads and discards input up to `most` bytes or the end. Without this, closing a socket that has unread
+/// data resets the connection, and the answer just written may be lost.
 template <class Stream>
 Task<> drain(Stream& stream, std::size_t most) {
   char rest[4096];

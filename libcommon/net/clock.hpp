@@ -1,4 +1,4 @@
-// The clocks, read in one place; what is pure gets the time as an argument.
+// Access to the clocks. Pure code gets the time as an argument instead.
 #pragma once
 
 #include "base/types.hpp"
@@ -11,8 +11,8 @@ namespace smaster::net {
 
 [[nodiscard]] inline Instant now() { return std::chrono::steady_clock::now(); }
 
-/// The wall clock as it was at the first call, and since then as fast as the monotonic one: silence is
-/// measured by it, and setting the machine's clock must not make shards look dead.
+/// The wall clock at the first call, advanced by the monotonic clock. Used to measure silence, so that
+/// setting the machine's clock does not make shards look dead.
 [[nodiscard]] inline Time fleet_clock() {
   static const auto wall = wall_clock();
   static const auto start = now();

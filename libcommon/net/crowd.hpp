@@ -1,5 +1,5 @@
-// Connections whose peers are waited for, by address: when there is no room for another one, one is dropped.
-// No clock and no socket here.
+// Connections that wait for their peers, by address. When there is no room for another connection, one of
+// them is dropped. No clock and no socket here.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@ namespace smaster::net {
 class Crowd {
  public:
   Crowd() = default;
-  /// Its members may come to their ends later.
+  /// Members may outlive the crowd.
   ~Crowd() {
     for (auto& line : lines_) {
       for (auto& [address, members] : line.by_address) {
@@ -29,14 +29,14 @@ class Crowd {
   Crowd(const Crowd&) = delete;
   Crowd& operator=(const Crowd&) = delete;
 
-  /// Who goes first when there is no room.
+  /// Order in which connections are dropped, first to last.
   enum class Rank : std::uint8_t {
-    silent,  ///< it has yet to send a request, or to take an answer
-    known,   ///< the same, but it has shown whose it is before
-    reader,  ///< it follows what comes, and has nothing to say; three quarters at most
+    silent,  ///< the peer has to send a request or read an answer
+    known,   ///< like `silent`, but the peer has proved its identity before
+    reader,  ///< the peer follows a stream and has nothing to send; at most three quarters of all members
   };
 
-  /// A connection that may be dropped while its peer is waited for.
+  /// A connection that can be dropped while it waits for its peer.
   class Member {
    public:
     Member(Crowd& crowd, std::string address) : crowd_(crowd), address_(std::move(address)) {}
@@ -46,14 +46,14 @@ class Crowd {
 
     [[nodiscard]] const std::string& address() const { return address_; }
 
-    /// Closes the connection, which is not to wait again.
+    /// Closes the connection. Must not call waits() again.
     virtual void drop() = 0;
-    /// Its peer is waited for, from now on.
+    /// The connection waits for its peer, from now on.
     void waits(Rank rank) {
       busy();
       crowd_.add(*this, rank);
     }
-    /// It is being served, or over.
+    /// The connection is being served, or has ended.
     void busy() {
       if (waiting_) crowd_.remove(*this);
     }
@@ -64,11 +64,12 @@ class Crowd {
     std::string address_;
     bool waiting_ = false;
     Rank rank_{};
-    std::list<Member*>::iterator place_{}, age_{};  ///< among those of its address, of all
+    /// Positions in the list of its address, and in the list by age.
+    std::list<Member*>::iterator place_{}, age_{};
   };
 
-  /// Somebody at this address has shown whose it is: its connections are as good as known from now on, until
-  /// kMostVouched others have shown it since.
+  /// A peer at this address has proved its identity. The address is remembered until kMostVouched other
+  /// addresses have been vouched for since.
   void vouch(const std::string& address) {
     const auto found = vouched_.find(address);
     if (found != vouched_.end()) vouched_order_.erase(found->second);
@@ -80,12 +81,12 @@ class Crowd {
   }
   [[nodiscard]] bool vouched(const std::string& address) const { return vouched_.contains(address); }
 
-  /// Drops one; false when nobody is waited for. Of an address that has a quarter of those who are waited for
-  /// or more, it is the one that was silent for longest; else the one that was so of all: whoever has
-  /// something to say says it soon.
+  /// Drops one waiting connection, of the lowest rank that has any; false if none waits. If one address has
+  /// at least a quarter of that rank's connections, it is the oldest of that address, else the oldest of all:
+  /// peers that have something to send send it soon.
   bool drop_one() {
-    // Readers stay for long: without a bound to them who comes next would be dropped before it has said
-    // anything.
+    // Readers stay for long. Without this limit, new connections would be dropped before they have sent a
+    // request.
     auto& readers = lines_.back();
     if (4 * readers.size > 3 * size()) return drop_of(readers);
     return std::any_of(lines_.begin(), lines_.end(), [this](auto& line) { return drop_of(line); });
@@ -99,7 +100,7 @@ class Crowd {
 
  private:
   struct Line {
-    std::map<std::string, std::list<Member*>> by_address;  ///< the oldest first
+    std::map<std::string, std::list<Member*>> by_address;  ///< oldest first
     std::set<std::pair<std::size_t, std::string>> by_size;
     std::list<Member*> by_age;
     std::size_t size = 0;
@@ -146,7 +147,7 @@ class Crowd {
   static constexpr std::size_t kMostVouched = 4096;
 
   std::array<Line, 3> lines_;             ///< by Rank
-  std::list<std::string> vouched_order_;  ///< the latest last
+  std::list<std::string> vouched_order_;  ///< oldest first
   std::unordered_map<std::string, std::list<std::string>::iterator> vouched_;
 };
 

@@ -11,11 +11,12 @@
 namespace smaster::net {
 namespace {
 
-constexpr std::chrono::seconds kQuiet{10};      ///< without trouble, until it is over
-constexpr std::size_t kMostStrangers = 20'000;  ///< however many descriptors there are, at 4 kB each
-constexpr std::size_t kUnlimited = 4'000'000;   ///< what stands for "no limit"
+/// Time since the last refusal after which a share counts as no longer full.
+constexpr std::chrono::seconds kQuiet{10};
+constexpr std::size_t kMostStrangers = 20'000;  ///< independent of the number of descriptors; each takes 4 kB
+constexpr std::size_t kUnlimited = 4'000'000;   ///< used if RLIMIT_NOFILE is unlimited
 constexpr std::size_t kMostOwn = 256;
-constexpr std::size_t kMostOperators = 256;  ///< on the control socket, and on the dashboard
+constexpr std::size_t kMostOperators = 256;  ///< on the control socket, and again on the dashboard
 constexpr std::size_t kMostFiles = 32;
 
 std::size_t process_limit() {
@@ -34,7 +35,7 @@ struct Place::Counts {
 
   [[nodiscard]] std::size_t& of(Share share) { return open[static_cast<std::size_t>(share)]; }
   [[nodiscard]] std::size_t on_port() { return of(Share::strangers) + of(Share::shards); }
-  /// `more`: connections that would come to the port with it.
+  /// True if the share, and the port if the share belongs to it, has room for `more` further connections.
   [[nodiscard]] bool has_room(Share share, std::size_t more) {
     const bool port = share == Share::strangers || share == Share::shards;
     return of(share) < limits.of(share) && (!port || on_port() + more <= limits.port);
@@ -70,7 +71,7 @@ DescriptorLimits share_out(std::size_t total) {
     limits.share[static_cast<std::size_t>(share)] = most;
   };
   set(Share::strangers, std::min(limits.port / 2, kMostStrangers));
-  // A shard that wants to join is a stranger first: some places stay free for that.
+  // A shard is counted as a stranger until it has joined: keep some slots free for joining.
   set(Share::shards, limits.port - std::clamp<std::size_t>(limits.port / 16, 2, 64));
   set(Share::control, operators);
   set(Share::dashboard, operators);
@@ -148,7 +149,7 @@ std::string Descriptors::trouble() const {
   return all;
 }
 
-/// One sentence: what is full, what happens, what to do.
+/// One sentence: what is full, the effect, the remedy.
 std::string Descriptors::text(std::size_t which) const {
   const auto& limits = counts_->limits;
   const auto of = " of the " + std::to_string(limits.total) + " descriptors that this process may have";

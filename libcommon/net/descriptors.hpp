@@ -1,6 +1,6 @@
-// Shares out the descriptors that the process may have open: each kind of connection has a share of its own,
-// so that one kind cannot take what another needs. A share that is full is a state: logged once, counted, and
-// logged again when it is over.
+// Divides the file descriptors of the process into shares, one per kind of connection, so that no kind can
+// starve another. A full share is a state: logged when it begins and when it ends, and its refusals are
+// counted.
 #pragma once
 
 #include <array>
@@ -18,9 +18,9 @@
 
 namespace smaster::net {
 
-/// What a connection is open for.
+/// The kinds of connections.
 enum class Share : std::uint8_t {
-  strangers,  ///< on the port for shards, not yet known to be a shard's
+  strangers,  ///< on the shard port, not authenticated yet
   shards,
   control,    ///< operators, on the control socket
   dashboard,  ///< operators, on the dashboard
@@ -30,19 +30,19 @@ inline constexpr std::array<Share, kShares> kAllShares{Share::strangers, Share::
                                                        Share::dashboard};
 [[nodiscard]] std::string_view to_string(Share share);
 
-/// How many connections each share may have, and what is left for the server's own use.
+/// Maximum number of connections of each share, and the descriptors reserved for other uses.
 struct DescriptorLimits {
-  std::size_t total = 0;                     ///< RLIMIT_NOFILE
-  std::size_t own = 0;                       ///< store, files, programs, other servers
-  std::size_t files = 0;                     ///< of those: files that shards are sent at the same time
-  std::size_t port = 0;                      ///< strangers and shards together
+  std::size_t total = 0;  ///< RLIMIT_NOFILE
+  std::size_t own = 0;    ///< reserved for store, files, programs, connections to other servers
+  std::size_t files = 0;  ///< part of `own`: files being sent to shards at the same time
+  std::size_t port = 0;   ///< strangers and shards together
   std::array<std::size_t, kShares> share{};  ///< by Share
 
   [[nodiscard]] std::size_t of(Share which) const { return share[static_cast<std::size_t>(which)]; }
 };
 [[nodiscard]] DescriptorLimits share_out(std::size_t total);
 
-/// A connection's place in a share; given back with it.
+/// A connection's slot in a share; the destructor releases it.
 class Place {
  public:
   Place() = default;
@@ -52,9 +52,9 @@ class Place {
 
   [[nodiscard]] explicit operator bool() const { return counts_ != nullptr; }
   [[nodiscard]] Share share() const { return share_; }
-  /// False when that share is full, and the place stays where it is.
+  /// Moves the slot; false, with no effect, if that share is full.
   [[nodiscard]] bool move_to(Share share);
-  /// Into a share that has a place for it by other rules.
+  /// Moves the slot even if that share is full.
   void move_anyway(Share share);
   void release();
 
@@ -63,47 +63,48 @@ class Place {
   struct Counts;
   Place(std::shared_ptr<Counts> counts, Share share) : counts_(std::move(counts)), share_(share) {}
 
-  std::shared_ptr<Counts> counts_;  ///< shared, because the last connections end after the server
+  std::shared_ptr<Counts> counts_;  ///< shared, because connections may outlive Descriptors
   Share share_ = Share::strangers;
 };
 
 class Descriptors {
  public:
-  /// Within the present limit of the process.
+  /// Computes the limits from the process' current RLIMIT_NOFILE.
   explicit Descriptors(asio::io_context& context);
   ~Descriptors();
   Descriptors(const Descriptors&) = delete;
   Descriptors& operator=(const Descriptors&) = delete;
 
-  /// A place for one more connection; an empty one when the share is full.
+  /// Takes a slot for one more connection; empty if the share is full.
   [[nodiscard]] Place take(Share share);
-  /// Somebody was dropped or refused because the share is full.
+  /// Records that a connection was dropped or refused because the share is full.
   void full(Share share);
-  /// The process got no descriptor although it should have had one. Drops a silent stranger, if there is one;
-  /// false when nothing could be freed.
+  /// Records that the process ran out of descriptors in spite of the shares, and drops a silent stranger.
+  /// Returns false if none could be dropped.
   bool exhausted();
-  /// Accepts the next connection of a listening socket and closes it at once, with a descriptor that is kept
-  /// for that: it would wait for ever otherwise, and nobody after it be served.
+  /// Accepts the next connection and closes it at once, using a spare descriptor. Otherwise it would stay in
+  /// the queue and block all connections behind it.
   void refuse_next(int listening);
 
   [[nodiscard]] const DescriptorLimits& limits() const;
   [[nodiscard]] std::size_t open(Share share) const;
-  /// How many were dropped or refused so far.
+  /// Number of connections dropped or refused so far.
   [[nodiscard]] std::uint64_t refused(Share share) const;
   [[nodiscard]] bool is_full(Share share) const;
   [[nodiscard]] bool is_exhausted() const { return states_[kProcess].full; }
-  /// What is full now and what to do about it; empty: nothing is.
+  /// Describes what is full now, and the remedy; empty: nothing is.
   [[nodiscard]] std::string trouble() const;
 
-  std::function<bool()> drop_stranger;  ///< closes a silent connection; set by who has them
+  /// Closes a silent connection, false if there is none; set by the listener.
+  std::function<bool()> drop_stranger;
 
  private:
   struct State {
     bool full = false;
-    Instant last{};  ///< when it last was full
+    Instant last{};  ///< time of the last refusal
     std::uint64_t refused = 0;
   };
-  static constexpr std::size_t kProcess = kShares;  ///< the process as a whole, in `states_`
+  static constexpr std::size_t kProcess = kShares;  ///< index of the process as a whole in `states_`
 
   void begin(std::size_t which);
   [[nodiscard]] std::string text(std::size_t which) const;

@@ -16,12 +16,13 @@ namespace http = boost::beast::http;
 
 constexpr Millis kConnectTimeout{15'000};
 constexpr Millis kPostTimeout{30'000};
-constexpr Millis kPollTimeout{24 * 3'600'000};    ///< the session's own deadline is what ends a poll
-constexpr std::size_t kMaxReceived = 128u << 20;  ///< bytes in one message; files come in one
-constexpr std::size_t kMaxQueued = 64u << 20;     ///< bytes that may wait to be sent
+constexpr Millis kPollTimeout{24 * 3'600'000};  ///< long, because the session's own deadline ends a poll
+/// Maximum size of a message in bytes; a file is sent as one message.
+constexpr std::size_t kMaxReceived = 128u << 20;
+constexpr std::size_t kMaxQueued = 64u << 20;  ///< maximum number of bytes queued for sending
 constexpr std::size_t kMaxRefusal = 64u << 10;
 
-/// An HTTP date (RFC 9110, 5.6.7); only the form that is still sent.
+/// Parses an HTTP date (RFC 9110, 5.6.7): only the current format, not the two obsolete ones.
 std::optional<Time> parse_date(const std::string& text) {
   std::tm parts{};
   const char* const end = ::strptime(text.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
@@ -29,14 +30,15 @@ std::optional<Time> parse_date(const std::string& text) {
   return from_unix_ms(std::int64_t{::timegm(&parts)} * 1000);
 }
 
-/// What the server's answer says about why there is no session.
+/// Interprets the server's answer to a failed handshake.
 template <class Message>
 ConnectFailure refusal(const Message& response) {
   ConnectFailure failure;
   failure.reached = true;
   failure.status = response.result_int();
   failure.date = parse_date(std::string(response[http::field::date]));
-  // Engine.IO servers say {"code":…,"message":"…"}; 400 is about the transport, and another may do.
+  // Engine.IO servers answer {"code":…,"message":"…"}. Status 400 concerns the transport: the other one may
+  // work.
   const auto body = json::parse(response.body());
   failure.refused = body && body->is_object() && body->get_object().contains("code") && failure.status != 400;
   std::string reason;
@@ -68,8 +70,8 @@ Task<std::optional<ConnectFailure>> EngineClient::connect(Authorize authorize) {
   const auto self = shared_from_this();
   auto header = co_await authorize();
   auto failure = co_await connect_websocket(header);
-  // A refusal of the server's own would be the same again; everything else may be the doing of something on
-  // the way that does not know websockets.
+  // Retrying is useless if the Engine.IO server itself refused. Other failures may be caused by a proxy that
+  // does not support websockets.
   if (!failure || !failure->reached || failure->refused || upper_ == nullptr) co_return failure;
   spdlog::info("no websocket to {} ({}); trying polling", endpoint_.authority(), failure->message);
   header = co_await authorize();
@@ -166,7 +168,7 @@ Task<> EngineClient::post() {
 }
 
 void EngineClient::opened() {
-  arm();  // the server may ping sooner than an answer to the handshake was waited for
+  arm();  // the first ping may be due earlier than the handshake timeout
   if (upper_ != nullptr) upper_->opened(*this, now());
 }
 
@@ -174,7 +176,7 @@ void EngineClient::send_frame(const engineio::Frame& frame) {
   if (!closing_) session_->send(frame);
 }
 
-/// In a turn of its own: who closes the session is in the middle of using it.
+/// Posted, because the caller may be inside a method of the session.
 void EngineClient::close_session() {
   if (std::exchange(closing_, true)) return;
   asio::post(context_, [self = shared_from_this()] { self->session_->close(); });
@@ -204,7 +206,7 @@ void EngineClient::ended(engineio::CloseReason reason) {
   const auto alive = shared_from_this();
   timer_.cancel();
   if (link_) link_->close();
-  if (!posting_) hang_up();  // else once the farewell is posted
+  if (!posting_) hang_up();  // otherwise `post` does this after sending the last frames
   if (auto* const upper = std::exchange(upper_, nullptr)) upper->closed(reason);
 }
 

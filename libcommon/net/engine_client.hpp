@@ -1,5 +1,5 @@
-// The client's end of one Engine.IO session: by websocket, or by polling where something on the way lets no
-// websocket through. Joins the client's state machine to real connections; no policy about trying again.
+// The client side of one Engine.IO session: by websocket, or by polling if a websocket fails on the way.
+// Connects the client's state machine to real connections; no reconnecting.
 #pragma once
 
 #include <deque>
@@ -17,13 +17,13 @@
 
 namespace smaster::net {
 
-/// Why no session came about.
+/// Why no session was opened.
 struct ConnectFailure {
   std::string message;
   unsigned status = 0;            ///< the HTTP status, if the server answered
-  std::optional<Time> date = {};  ///< the server's clock, to the second, if it told
-  bool reached = false;           ///< a connection stood; what went wrong came after
-  bool refused = false;           ///< by the Engine.IO server itself, not by something on the way
+  std::optional<Time> date = {};  ///< the server's clock, in seconds, if it sent a Date header
+  bool reached = false;           ///< a TCP (and TLS) connection was made; the failure came later
+  bool refused = false;           ///< by the Engine.IO server itself, not by a proxy
 };
 
 class EngineClient final : public engineio::ClientSink,
@@ -31,24 +31,26 @@ class EngineClient final : public engineio::ClientSink,
                            public Link,
                            public std::enable_shared_from_this<EngineClient> {
  public:
-  /// Gives the authorization header of one handshake: it is good for one only.
+  /// Returns the authorization header for one handshake: each header is valid only once.
   using Authorize = std::function<Task<std::string>()>;
 
-  /// `upper` must live until its `closed`, or until `abandon`. `query`: more of it, such as "a=1".
+  /// `upper` must live until `closed` has been called, or until `abandon`. `query`: added to the URL, such as
+  /// "a=1".
   EngineClient(asio::io_context& context, HttpEndpoint endpoint, Upper& upper, std::string query = {});
 
-  /// Opens a session; nothing means that `upper` has been told that it is open.
+  /// Opens a session by websocket, else by polling. nullopt: the transport is open. `upper->opened` has then
+  /// been called or follows; if the handshake fails after this, only `upper->closed` is called.
   Task<std::optional<ConnectFailure>> connect(Authorize authorize);
-  /// Drops everything at once; `upper` hears nothing more.
+  /// Closes everything at once; `upper` is not called any more.
   void abandon();
 
-  /// The most bytes that the server takes in one frame or body.
+  /// Maximum size of a frame or body that the server accepts, in bytes.
   [[nodiscard]] std::size_t max_payload() const { return session_->max_payload(); }
   [[nodiscard]] bool polling() const { return link_ == nullptr; }
-  /// Whether the session is over, or never was.
+  /// True if the session has ended or was never opened.
   [[nodiscard]] bool ended() const { return !session_ || session_->ended(); }
 
-  /// Bytes that wait to be sent.
+  /// Bytes queued for sending.
   [[nodiscard]] std::size_t queued() const { return link_ ? link_->queued() : outbox_bytes_; }
 
   // Link
@@ -70,7 +72,7 @@ class EngineClient final : public engineio::ClientSink,
   Task<std::optional<ConnectFailure>> connect_polling(const std::string& authorization);
   [[nodiscard]] std::string target(std::string_view transport) const;
   [[nodiscard]] Request polling_request(boost::beast::http::verb method) const;
-  /// Ends the session, in a turn of its own.
+  /// Ends the session in a later turn of the loop.
   void fail(engineio::CloseReason reason);
   Task<> poll();
   Task<> post();
@@ -81,17 +83,17 @@ class EngineClient final : public engineio::ClientSink,
   asio::io_context& context_;
   const HttpEndpoint endpoint_;
   const std::string query_;
-  Upper* upper_;  ///< none once abandoned
+  Upper* upper_;  ///< null once abandoned or closed
   std::optional<engineio::ClientSession> session_;
   Timer timer_;
   std::shared_ptr<WebSocketLink> link_;
-  std::string authorization_;  ///< polling repeats it on every request
+  std::string authorization_;  ///< polling repeats it with each request
   HttpClient get_;
   HttpClient post_;
   std::deque<engineio::Frame> outbox_;  ///< polling only
   std::size_t outbox_bytes_ = 0;
-  bool closing_ = false;   ///< asked for; nothing more is sent or delivered
-  bool overfull_ = false;  ///< too much waits to be posted; about to end
+  bool closing_ = false;   ///< closing was requested: nothing more is sent or delivered
+  bool overfull_ = false;  ///< the queue for polling is over its limit: the session is about to end
   Busy posting_;
   TaskScope tasks_;
 };

@@ -14,10 +14,10 @@ namespace {
 
 namespace http = boost::beast::http;
 
-/// Random bytes in a session id.
+/// Number of random bytes in a session id.
 constexpr std::size_t kSidBytes = 15;
 
-// Engine.IO's error codes.
+// Engine.IO's error codes. Source: WIRE.md, "Engine.IO protocol 4".
 constexpr int kTransportUnknown = 0;
 constexpr int kSessionUnknown = 1;
 constexpr int kBadHandshakeMethod = 2;
@@ -25,12 +25,12 @@ constexpr int kBadRequest = 3;
 constexpr int kForbidden = 4;
 constexpr int kUnsupportedVersion = 5;
 
-/// The parts of the query that Engine.IO looks at; the first of each counts.
+/// The query parameters that Engine.IO uses. Of duplicates the first one counts.
 struct Query {
   std::string eio;
   std::string transport;
   std::string sid;
-  std::string b64;  ///< not empty: no binary frames
+  std::string b64;  ///< not empty: the client cannot receive binary frames
 };
 
 Query parse_query(std::string_view target) {
@@ -48,7 +48,7 @@ Query parse_query(std::string_view target) {
   return query;
 }
 
-/// Whether the client takes binary messages only as text.
+/// True if the client wants binary messages encoded as text (base64).
 bool asks_for_text(const Request& request) {
   return !parse_query({request.target().data(), request.target().size()}).b64.empty();
 }

@@ -69,7 +69,7 @@ void EngineSession::deliver(bool binary, std::string_view data) {
         data.size(), error.what());
     close_session();
   }
-  if (!session_.ended()) server_.schedule(*this);  // the layer above may want an earlier tick now
+  if (!session_.ended()) server_.schedule(*this);  // the layer above may need an earlier tick now
 }
 
 void EngineSession::answer_poll(engineio::Payload payload) {
@@ -85,7 +85,7 @@ void EngineSession::send_frame(const engineio::Frame& frame) {
   if (session_.overfull()) server_.schedule(*this);
 }
 
-/// In a turn of its own: who closes a session is in the middle of using it, or others.
+/// Posted, because the caller may be inside a method of this session.
 void EngineSession::close_session() {
   if (std::exchange(closing_, true)) return;
   asio::post(server_.executor(), [self = shared_from_this()] { self->session_.close(); });

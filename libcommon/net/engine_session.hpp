@@ -1,4 +1,4 @@
-// One Engine.IO session between its state machine, its transports and the layer above.
+// One Engine.IO session: connects its state machine, its transports and the layer above.
 #pragma once
 
 #include <memory>
@@ -13,10 +13,10 @@ namespace smaster::net {
 
 class EngineServer;
 
-/// A GET that waits for packets; lives in its connection's coroutine.
+/// A GET that waits for packets. Lives in the coroutine of its connection.
 struct WaitingPoll {
   explicit WaitingPoll(const Executor& executor) : wake(executor) {}
-  Timer wake;  ///< cancelled when `payload` is there or the client is gone
+  Timer wake;  ///< cancelled when `payload` is set or the client has disconnected
   std::optional<engineio::Payload> payload;
 };
 
@@ -28,18 +28,19 @@ class EngineSession final : public engineio::SessionSink,
   EngineSession(EngineServer& server, std::string sid, engineio::Transport transport,
                 std::unique_ptr<Upper> upper, Instant now);
 
-  /// A websocket that opens the session, or one that carries its sid and may upgrade it.
+  /// attach_main: the websocket that opened the session. attach_probe: one with an existing sid, which may
+  /// become an upgrade.
   void attach_main(std::shared_ptr<WebSocketLink> link);
   void attach_probe(std::shared_ptr<WebSocketLink> link);
-  /// Tells the layer above, once there is something to send on.
+  /// Calls Upper::opened, once the session has a transport.
   void open(Instant now) { upper_->opened(*this, now); }
 
-  /// A GET: `ok` and `payload`, or `refused`, or `waiting` until `poll` is woken.
+  /// Handles a GET. Result: `ok` with `payload`, or `refused`, or `waiting` until `poll.wake` is cancelled.
   [[nodiscard]] engineio::Session::Answer poll(WaitingPoll& poll, engineio::Payload& payload);
   void poll_gone();
   [[nodiscard]] engineio::Session::Answer post(std::string_view body, Instant now);
 
-  /// A POST whose body is being read; there is one at a time.
+  /// Marks that the body of a POST is being read; only one at a time is allowed.
   class Posting {
    public:
     explicit Posting(std::shared_ptr<EngineSession> session) : session_(std::move(session)) {
@@ -63,7 +64,7 @@ class EngineSession final : public engineio::SessionSink,
 
   [[nodiscard]] const std::string& sid() const { return sid_; }
   [[nodiscard]] engineio::Session& state() { return session_; }
-  Instant scheduled = Instant::max();  ///< when the server will look at `deadline` next
+  Instant scheduled = Instant::max();  ///< when the server checks `deadline` next
 
   // engineio::SessionSink
   void deliver(bool binary, std::string_view data) override;
@@ -86,7 +87,7 @@ class EngineSession final : public engineio::SessionSink,
   std::string sid_;
   std::unique_ptr<Upper> upper_;
   engineio::Session session_;
-  bool closing_ = false;  ///< asked for; nothing more is sent or delivered
+  bool closing_ = false;  ///< closing was requested: nothing more is sent or delivered
   WaitingPoll* poll_ = nullptr;
   bool posting_ = false;
   std::shared_ptr<WebSocketLink> main_;

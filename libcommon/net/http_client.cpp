@@ -50,7 +50,7 @@ std::optional<HttpUrl> parse_http_base(const std::string& text) {
                                     : std::optional<std::uint16_t>(secure ? 443 : 80);
   if (!port || *port == 0) return std::nullopt;
   std::string path(url->encoded_path());
-  // Boost 1.81 takes "127.0.0.1.example.org" for an address and a path behind it.
+  // Boost 1.81 parses "127.0.0.1.example.org" as an address followed by a path.
   if (!path.empty() && !path.starts_with('/')) return std::nullopt;
   if (!path.ends_with('/')) path += '/';
   return HttpUrl{{url->host_address(), *port, std::move(path), nullptr}, secure};

@@ -1,5 +1,5 @@
-// One kept-alive connection to an HTTP server, plain or over TLS: requests one after the other, reconnecting
-// between them where the server hung up.
+// One kept-alive connection to an HTTP server, plain or over TLS. Requests run one after the other; if the
+// server has closed the connection, the next request opens a new one.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -17,30 +17,30 @@
 
 namespace smaster::net {
 
-/// Where a server is.
+/// The address of a server.
 struct HttpEndpoint {
-  std::string host;  ///< a name or an address, IPv6 without brackets
+  std::string host;  ///< a host name or an IP address, IPv6 without brackets
   std::uint16_t port = 0;
   std::string path;                         ///< begins and ends with "/"
-  std::shared_ptr<asio::ssl::context> tls;  ///< none: plain HTTP
+  std::shared_ptr<asio::ssl::context> tls;  ///< null: plain HTTP
 
-  /// What the Host header says: the port only where it is not the protocol's own.
+  /// The value of the Host header: without the port if it is the protocol's default.
   [[nodiscard]] std::string authority() const;
 };
 
-/// `tls` is not set, but `secure` says whether there is to be one.
+/// The parts of a URL. `endpoint.tls` is not set; the caller sets it if `secure`.
 struct HttpUrl {
   HttpEndpoint endpoint;
   bool secure = false;
 };
-/// "http://host:port/path" or with https; port and path may be left out.
+/// Parses "http(s)://host:port/path"; port and path are optional.
 [[nodiscard]] std::optional<HttpUrl> parse_http_base(const std::string& text);
-/// The same with nothing behind the port.
+/// Like parse_http_base, but without a path.
 [[nodiscard]] std::optional<HttpUrl> parse_http_url(const std::string& text);
-/// "host:port", IPv6 addresses in brackets.
+/// Parses "host:port"; IPv6 addresses in brackets.
 [[nodiscard]] std::optional<HttpEndpoint> parse_host_port(const std::string& text);
 
-/// Ends what waits for a peer that is too slow: closes the stream when its time is over.
+/// A timeout for operations on a stream: closes the stream when the time is over.
 class Deadline {
  public:
   Deadline(Stream& stream, Millis after);
@@ -49,14 +49,16 @@ class Deadline {
 
  private:
   struct State {
-    Stream* stream = nullptr;  ///< none once the deadline is no more, though its timer may have fired
+    /// Null once the Deadline is destroyed: the timer's handler may still be queued.
+    Stream* stream = nullptr;
     bool expired = false;
   };
   std::shared_ptr<State> state_;
   Timer timer_;
 };
 
-/// Connects, over TLS where the endpoint has it; the sentence of an error says what failed.
+/// Connects, with TLS if the endpoint has it. Errors: unavailable or timed_out, with a sentence that says
+/// what failed.
 Task<Result<std::unique_ptr<Stream>>> open_stream(Executor executor, const HttpEndpoint& endpoint,
                                                   Millis timeout);
 
@@ -65,10 +67,10 @@ class HttpClient {
   HttpClient(const Executor& executor, const HttpEndpoint& endpoint)
       : executor_(executor), endpoint_(endpoint) {}
 
-  /// Sends the request and reads the whole answer, at most `max_body` bytes. unavailable or timed_out when
-  /// there is none.
+  /// Sends the request and reads the whole response, with a body of at most `max_body` bytes. Errors:
+  /// unavailable or timed_out. Only one at a time.
   Task<Result<Response>> exchange(Request request, Millis timeout, std::size_t max_body);
-  /// Ends what is under way, with an error for who waits.
+  /// Closes the connection for good; a pending `exchange` fails.
   void drop();
 
  private:

@@ -24,17 +24,19 @@ namespace {
 namespace beast = boost::beast;
 namespace http = beast::http;
 
-constexpr std::chrono::seconds kFirstTimeout{15};    ///< from connecting to a whole first request's headers
-constexpr std::chrono::seconds kIdleTimeout{75};     ///< between a kept-alive connection's requests
-constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to take an answer
-constexpr std::chrono::seconds kPiecesTimeout{120};  ///< to take an answer in pieces, each in kRequestTimeout
-constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
-constexpr std::size_t kMaxStrayBody = 4096;          ///< bytes of a body that nobody reads
-constexpr std::size_t kMaxDrained = 256 * 1024;      ///< bytes of a request that is refused unread
-constexpr std::chrono::seconds kSweep{1};            ///< how late a timeout may be
-constexpr std::size_t kWhole = 64 * 1024;            ///< bytes of an answer that is sent in one piece
+/// From the connection to the end of the first request's headers.
+constexpr std::chrono::seconds kFirstTimeout{15};
+constexpr std::chrono::seconds kIdleTimeout{75};     ///< between the requests of a kept-alive connection
+constexpr std::chrono::seconds kRequestTimeout{30};  ///< to send a request's body, or to receive an answer
+/// To receive an answer in pieces, each within kRequestTimeout.
+constexpr std::chrono::seconds kPiecesTimeout{120};
+constexpr std::chrono::seconds kRefusedTimeout{1};  ///< to receive the answer to a request rejected unread
+constexpr std::size_t kMaxStrayBody = 4096;         ///< bytes of a body that is ignored
+constexpr std::size_t kMaxDrained = 256 * 1024;  ///< bytes of a rejected request that are read and discarded
+constexpr std::chrono::seconds kSweep{1};        ///< period of the check for timeouts
+constexpr std::size_t kWhole = 64 * 1024;        ///< larger answers are sent in pieces, bytes
 
-/// The time as HTTP has it (RFC 9110, 5.6.7): a client whose clock is off can tell by it.
+/// The current time as an HTTP date (RFC 9110, 5.6.7). Clients use it to detect that their clock is wrong.
 std::string http_date() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -45,7 +47,7 @@ std::string http_date() {
 
 }  // namespace
 
-/// One accepted connection, from its first request until it closes or becomes a websocket.
+/// One accepted connection, until it closes or becomes a websocket.
 class HttpListener::Connection final : public Crowd::Member {
  public:
   Connection(Stream stream, asio::ip::address peer, HttpListener& listener)
@@ -74,11 +76,11 @@ class HttpListener::Connection final : public Crowd::Member {
     if (stream_) beast_close_socket(*stream_);
     is_served();
   }
-  /// Until when the peer must have done what it is waited for; never, when it is the peer who waits.
+  /// When the peer's time is over. Instant::max() while the peer waits for us.
   [[nodiscard]] Instant deadline() const { return deadline_; }
 
  private:
-  /// Reads and answers one request; false when the connection is done with.
+  /// Reads and answers one request; false if the connection must be closed.
   Task<bool> serve_one() {
     http::request_parser<http::string_body> parser;
     parser.body_limit(engine_.options().engine.max_payload);
@@ -103,7 +105,7 @@ class HttpListener::Connection final : public Crowd::Member {
       if (!error) error = co_await read_request_body(*stream_, buffer_, parser);
     }
     posting.reset();
-    // Who asks for another protocol speaks it only when it has the answer.
+    // A client must not send data of the new protocol before it has the response.
     if (!error && parser.upgrade() && buffer_.size() > 0) error = http::error::unexpected_body;
     if (error) {
       co_await refuse(error);
@@ -131,14 +133,14 @@ class HttpListener::Connection final : public Crowd::Member {
     crowd_.vouch(address());
     if (auto* poll = std::get_if<EngineServer::Poll>(&outcome)) {
       const bool keep = co_await answer_poll(request, *poll->session);
-      stream_->place().move_anyway(Share::strangers);  // until it shows again whose it is
+      stream_->place().move_anyway(Share::strangers);  // until it sends a request of a session again
       co_return keep;
     }
     co_await upgrade(request, std::get<EngineServer::Upgrade>(std::move(outcome)));
     co_return false;
   }
 
-  /// Says what was wrong with a request that could not be read, where there is still somebody to tell.
+  /// Answers a request that could not be read, unless the peer is gone.
   Task<> refuse(boost::system::error_code error) {
     const auto status = refusal_status(error);
     if (!status) co_return;
@@ -147,7 +149,7 @@ class HttpListener::Connection final : public Crowd::Member {
     response.body() = std::string(http::obsolete_reason(*status)) + '\n';
     response.prepare_payload();
     co_await write(std::move(response));
-    // Reading on for a moment lets the answer arrive: closing with unread data would reset the connection.
+    // Read on for a moment so that the answer arrives: closing with unread data would reset the connection.
     waits_for_peer(kRefusedTimeout);
     stream_->socket().shutdown(Socket::shutdown_send, error);
     co_await drain(*stream_, kMaxDrained);
@@ -179,13 +181,14 @@ class HttpListener::Connection final : public Crowd::Member {
         payload = *std::move(poll.payload);
     }
     const bool keep = co_await write_payload(request, std::move(payload));
-    // What it did not take is lost, and so is the session with it.
+    // Packets that the client did not receive are lost, so the session must end.
     if (!keep && request.keep_alive())
       session.state().closed_by_transport(engineio::CloseReason::transport_error);
     co_return keep;
   }
 
-  /// Woken by the session's answer, or by the client going away: a waiting client has nothing to say.
+  /// Waits for the session's packets. Ends early if the client disconnects: a waiting client sends nothing,
+  /// so a readable socket means that.
   Task<bool> wait(WaitingPoll& poll) {
     bool gone = false;
     stream_->socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
@@ -197,13 +200,13 @@ class HttpListener::Connection final : public Crowd::Member {
     poll.wake.expires_at(Timer::time_point::max());
     co_await poll.wake.async_wait(asio::redirect_error(use_task, woken));
     if (!poll.payload) co_return false;
-    // The watch must not outlive what it points to: cancel it and let its handler run first.
+    // The pending handler refers to local variables: cancel it, and let it run before returning.
     stream_->socket().cancel(woken);
     co_await asio::post(stream_->get_executor(), use_task);
     co_return true;
   }
 
-  /// A body in pieces: chunked, or for HTTP/1.0 up to the connection's end.
+  /// Writes a body in pieces: chunked, or for HTTP/1.0 delimited by closing the connection.
   Task<bool> write(Response head, const Pieces& pieces, Instant last = Instant::max()) {
     boost::system::error_code error;
     const bool chunked = head.version() >= 11;
@@ -234,7 +237,7 @@ class HttpListener::Connection final : public Crowd::Member {
     co_return keep && !error;
   }
 
-  /// Piece by piece where it is large, or not even in memory.
+  /// Large payloads, and those not in memory, are written in pieces.
   Task<bool> write_payload(const Request& request, engineio::Payload payload) {
     const auto size = engineio::payload_size(payload);
     if (size && *size <= kWhole) {
@@ -245,7 +248,7 @@ class HttpListener::Connection final : public Crowd::Member {
     co_return co_await write(engine_.poll_response(request, ""), pieces);
   }
 
-  /// Looks for the end behind whatever else may have come, such as TLS's goodbye.
+  /// Detects a closed connection even if unread data, such as TLS's close_notify, comes before the end.
   [[nodiscard]] bool peer_closed() {
     pollfd peer{stream_->socket().native_handle(), POLLRDHUP, 0};
     return ::poll(&peer, 1, 0) > 0;
@@ -268,7 +271,7 @@ class HttpListener::Connection final : public Crowd::Member {
     if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
   }
 
-  /// To what speaks the protocol that the request asks for.
+  /// Passes the connection to the handler of the requested protocol.
   Task<> hand_over(const Request& request) {
     auto outcome = co_await application_.upgrade(request, peer_);
     if (auto* const response = std::get_if<Response>(&outcome)) {
@@ -289,11 +292,11 @@ class HttpListener::Connection final : public Crowd::Member {
     co_await std::move(taken);
   }
 
-  std::optional<Stream> stream_;  ///< until it is a websocket's
+  std::optional<Stream> stream_;  ///< unset once a websocket owns it
   const asio::ip::address peer_;
   Instant deadline_ = Instant::max();
   bool dropped_ = false;
-  bool known_ = false;  ///< it has sent a request that belongs to a session
+  bool known_ = false;  ///< it has sent a request of an existing session
   beast::flat_buffer buffer_ = request_buffer();
   EngineServer& engine_;
   Application& application_;
@@ -362,7 +365,7 @@ void HttpListener::accept() {
     if (connections_.size() == 1) arm_sweep();
     tasks_.spawn("connection", hold(connection), [this, connection] { connections_.erase(connection); });
   };
-  const auto refuse = [](Socket&) {};  // it has not asked for anything yet
+  const auto refuse = [](Socket&) {};  // no answer: the client has not sent a request yet
   tasks_.keep_running("accept connections", [this, serve, refuse] {
     return accept_each(acceptor_, descriptors_, Share::strangers, crowd_, serve, refuse);
   });

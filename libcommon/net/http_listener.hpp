@@ -1,5 +1,5 @@
-// Accepts connections, reads their HTTP requests within limits, and hands each to the Engine.IO endpoint or
-// to the application. Knows no paths but the endpoint's.
+// Accepts connections, reads their HTTP requests within limits, and passes each to the Engine.IO endpoint or
+// the application. Knows no paths except the endpoint's.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -25,16 +25,18 @@ class HttpListener {
   HttpListener(const HttpListener&) = delete;
   HttpListener& operator=(const HttpListener&) = delete;
 
-  /// Binds and listens; port 0 takes a free one. unavailable when the address cannot be bound.
+  /// Binds and listens; port 0 chooses a free one. Errors: bad_config if `address` is no IP address,
+  /// cannot_create if it cannot be bound.
   [[nodiscard]] Result<void> listen(const std::string& address, std::uint16_t port);
-  /// Takes over a socket that listens already.
+  /// Uses a socket that is listening already.
   void adopt(Fd socket);
   [[nodiscard]] tcp::endpoint endpoint() const;
-  /// The listening socket once more, for a successor: what connects meanwhile waits in it.
+  /// A duplicate of the listening socket for a successor process. Connections made in between wait in its
+  /// queue.
   [[nodiscard]] Fd share();
-  /// TLS for the connections that come from now on, with this certificate; none: without TLS.
+  /// Sets the TLS context of new connections; null: plain HTTP.
   void set_tls(std::shared_ptr<asio::ssl::context> tls) { tls_ = std::move(tls); }
-  /// Accepts no more and drops the connections that are not websockets.
+  /// Stops accepting, and closes all connections that are not websockets.
   void stop();
 
  private:
@@ -48,8 +50,8 @@ class HttpListener {
   Descriptors& descriptors_;
   Acceptor acceptor_;
   std::shared_ptr<asio::ssl::context> tls_;
-  Timer sweep_;  ///< looks for connections that are too slow, while there are any
-  Crowd crowd_;  ///< those whose peers are waited for
+  Timer sweep_;  ///< checks for timeouts while there are connections
+  Crowd crowd_;  ///< connections that wait for their peers
   std::unordered_set<std::shared_ptr<Connection>> connections_;
   TaskScope tasks_;
 };

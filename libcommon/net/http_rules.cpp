@@ -13,12 +13,12 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 namespace urls = boost::urls;
 
-/// The authority of a URL, or a Host header: a name or an address and maybe a port; never user:password@.
+/// True for a valid Host header or URL authority: a name or an address, optionally a port; no user:password@.
 bool is_host(std::string_view text) {
-  if (text.empty()) return true;  // as HTTP has it for targets without an authority
+  if (text.empty()) return true;  // valid for targets without an authority
   const auto authority = urls::parse_authority(text);
   if (!authority || authority->has_userinfo()) return false;
-  // Boost.URL takes any digits for a port, and 0 for the number of those that are none.
+  // Boost.URL accepts any digits as a port, and returns 0 for numbers out of range.
   return !authority->has_port() || authority->port().empty() || authority->port_number() != 0;
 }
 
@@ -39,12 +39,12 @@ bool check_target(http::request_header<>& request) {
   std::string origin(std::string_view(url->encoded_path()));
   if (origin.empty()) origin = '/';
   if (url->has_query()) origin += '?' + std::string(std::string_view(url->encoded_query()));
-  request.target(origin);  // `url` viewed the target: nothing of it is valid from here on
+  request.target(origin);  // `url` is a view into the old target: invalid from here on
   request.set(http::field::host, authority);
   return true;
 }
 
-/// One body, of one length, said in one way (RFC 9112, 6).
+/// Checks that the length of the body is given exactly once (RFC 9112, 6).
 boost::system::error_code check_length(const http::request_header<>& request) {
   const auto lengths = request.count(http::field::content_length);
   const auto codings = request.count(http::field::transfer_encoding);
@@ -73,8 +73,7 @@ boost::system::error_code check_request(http::request_header<>& request) {
 }
 
 std::optional<http::status> refusal_status(boost::system::error_code error) {
-  // A peer that has gone, or is too slow, is told nothing; what is left of HTTP's errors is malformed
-  // requests.
+  // A peer that is gone or too slow gets no answer. All other HTTP errors are malformed requests.
   const auto& category = make_error_code(http::error::bad_method).category();
   if (error.category() != category || error == http::error::end_of_stream ||
       error == http::error::partial_message) {
@@ -92,7 +91,7 @@ bool skip_empty_lines(beast::flat_buffer& buffer) {
     if (bytes.size() == 0) return false;
     if (text[0] != '\r') return true;
     if (bytes.size() == 1) return false;
-    if (text[1] != '\n') return true;  // the parser says what is wrong with it
+    if (text[1] != '\n') return true;  // invalid: the parser reports it
     buffer.consume(2);
   }
 }

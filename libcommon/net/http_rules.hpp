@@ -1,6 +1,5 @@
-// What HTTP/1.1 asks of a server beyond what Beast checks (RFC 9112), for every listener of ours: the same
-// bytes are the same request, or none, wherever they arrive. Proxies in front rely on it: what they and we
-// read differently is how requests are smuggled past them.
+// Rules of HTTP/1.1 for servers that Beast does not check (RFC 9112), shared by all our listeners. Strictness
+// prevents request smuggling: a proxy in front must not read a request differently from us.
 #pragma once
 
 #include <boost/asio/redirect_error.hpp>
@@ -16,30 +15,30 @@
 
 namespace smaster::net {
 
-/// Bytes of a request line with its headers.
+/// Maximum size of the request line and all headers, in bytes.
 inline constexpr std::uint32_t kMaxHeader = 16 * 1024;
 
-/// A buffer for requests: bounded, since Beast bounds neither chunk extensions nor trailers.
+/// A bounded buffer for requests: Beast itself limits neither chunk extensions nor trailers.
 [[nodiscard]] inline boost::beast::flat_buffer request_buffer() {
   return boost::beast::flat_buffer(4 * std::size_t{kMaxHeader});
 }
 
-/// Checks a request's target and the headers that delimit it; turns an absolute-form target into origin-form,
-/// with its authority as the Host (RFC 9112, 3.2.2). The error is one of boost::beast::http::error.
+/// Checks a request's target and the headers that delimit its body. Rewrites an absolute-form target to
+/// origin-form and sets Host to its authority (RFC 9112, 3.2.2). Returns a boost::beast::http::error.
 [[nodiscard]] boost::system::error_code check_request(boost::beast::http::request_header<>& request);
 
-/// The status for a request that could not be read; none: there is nobody to answer.
+/// The status for a request that could not be read; nullopt: the peer is gone, do not answer.
 [[nodiscard]] std::optional<boost::beast::http::status> refusal_status(boost::system::error_code error);
 
-/// Drops the empty lines that may precede a request (RFC 9112, 2.2); false while more must be read to know.
+/// Skips empty lines before a request (RFC 9112, 2.2); false if more input is needed.
 [[nodiscard]] bool skip_empty_lines(boost::beast::flat_buffer& buffer);
 
-/// Reads a request's header and checks it.
+/// Reads and checks a request's headers.
 template <class Stream, class Parser>
 Task<boost::system::error_code> read_request_header(Stream& stream, boost::beast::flat_buffer& buffer,
                                                     Parser& parser) {
-  constexpr std::size_t kFirstRead = 512;  // bytes; a connection at rest holds no more
-  constexpr int kMostReads = 4;            // after which there should be something else than empty lines
+  constexpr std::size_t kFirstRead = 512;  // bytes; an idle connection's buffer is no larger
+  constexpr int kMostReads = 4;            // number of reads in which a request line must have started
   boost::system::error_code error;
   for (int reads = 0; !skip_empty_lines(buffer); ++reads) {
     if (reads == kMostReads) co_return make_error_code(boost::beast::http::error::bad_method);
@@ -53,8 +52,7 @@ Task<boost::system::error_code> read_request_header(Stream& stream, boost::beast
   co_return error ? error : check_request(parser.get().base());
 }
 
-/// Reads the rest of a request. Trailers are refused: they would be taken for headers that nobody has
-/// checked.
+/// Reads the rest of a request. Trailers are rejected: they would be merged into the headers unchecked.
 template <class Stream, class Parser>
 Task<boost::system::error_code> read_request_body(Stream& stream, boost::beast::flat_buffer& buffer,
                                                   Parser& parser) {

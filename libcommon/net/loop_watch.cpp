@@ -10,21 +10,24 @@ namespace {
 
 constexpr Millis kWorthALine{50};
 constexpr std::chrono::seconds kBetweenLines{10};
-/// How much work a turn has done is known up to what so many turns before it did: to ask costs a system call.
-constexpr unsigned kTurnsBetweenReadings = 16;
+/// How much work a turn has done is known up to so much that turns before it did: to ask costs a system call.
+constexpr std::chrono::microseconds kBetweenReadings{200};
 
 }  // namespace
 
 void LoopWatch::run(asio::io_context& context) {
   begin_work();
   auto begun = now();
-  unsigned turns = 0;
+  Duration unread{};
   while (context.run_one() > 0) {
     const auto end = now();
     const auto took = end - std::max(begun, woken_at());
     add(end, took, took > kBound ? worked() : took);
     begun = end;
-    if (took > kBound || ++turns % kTurnsBetweenReadings == 0) begin_work();
+    unread += took;
+    if (unread < kBetweenReadings) continue;
+    begin_work();
+    unread = {};
   }
 }
 

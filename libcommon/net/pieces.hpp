@@ -1,4 +1,4 @@
-// A body that comes in pieces.
+// A body that is produced in pieces.
 #pragma once
 
 #include <functional>
@@ -9,7 +9,8 @@
 
 namespace smaster::net {
 
-/// The pieces of a body, each as it is asked for; an empty one is the end. Asked one after the other.
+/// Returns the next piece of a body; an empty one marks the end. Call it again only after the previous call
+/// has completed.
 using Pieces = std::function<Task<Result<std::string>>()>;
 
 }  // namespace smaster::net

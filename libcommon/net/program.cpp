@@ -25,8 +25,8 @@ namespace {
 using Descriptor = asio::posix::basic_stream_descriptor<Executor>;
 
 constexpr std::size_t kMaxLine = 65'536;
-constexpr std::chrono::seconds kKillAfter{2};  ///< from SIGTERM on
-constexpr std::chrono::seconds kDrainFor{1};   ///< output of a program that has ended
+constexpr std::chrono::seconds kKillAfter{2};  ///< after SIGTERM
+constexpr std::chrono::seconds kDrainFor{1};   ///< how long to read on after the program has ended
 constexpr int kOut = STDOUT_FILENO;
 constexpr int kErr = STDERR_FILENO;
 
@@ -43,7 +43,7 @@ struct Pipe {
   }
 };
 
-/// "KEY=value" of our environment with these before it.
+/// The environment "KEY=value", with `more` in front of ours.
 std::vector<std::string> environment(const std::map<std::string, std::string>& more) {
   std::vector<std::string> all;
   for (const auto& [key, value] : more) all.push_back(key + '=' + value);
@@ -61,14 +61,14 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return list;
 }
 
-/// Starts it in a process group of its own; −1 and errno when that fails.
+/// Starts the program in its own process group. On failure returns −1 and sets errno.
 pid_t spawn(Program& program, const Fd& in, const Fd& out, const Fd& err) {
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
   posix_spawn_file_actions_adddup2(&actions, in.get(), STDIN_FILENO);
   posix_spawn_file_actions_adddup2(&actions, out.get(), kOut);
   posix_spawn_file_actions_adddup2(&actions, err.get(), kErr);
-  // Sockets of libraries may not close themselves.
+  // Libraries may have opened sockets without CLOEXEC.
   posix_spawn_file_actions_addclosefrom_np(&actions, kErr + 1);
   if (!program.folder.empty()) posix_spawn_file_actions_addchdir_np(&actions, program.folder.c_str());
   posix_spawnattr_t attributes;
@@ -93,7 +93,7 @@ pid_t spawn(Program& program, const Fd& in, const Fd& out, const Fd& err) {
   return -1;
 }
 
-/// What the coroutines around one program share.
+/// State shared by the coroutines of one program.
 struct Running {
   Running(asio::io_context& context, pid_t pid_)
       : pid(pid_),
@@ -105,14 +105,14 @@ struct Running {
         drained(context.get_executor(), Timer::time_point::max()),
         tasks(context.get_executor(), "program " + std::to_string(pid_)) {}
 
-  /// One that nobody waits for any more, since this process ends, is told to end as well.
+  /// Sends SIGTERM if this process ends while the program runs.
   ~Running() {
     if (!ended) ::kill(-pid, SIGTERM);
   }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
-  /// Watches what belongs to it; an error where the system has no room for that.
+  /// Starts to watch the process and its pipes. Errors: unavailable, if the system is short of descriptors.
   [[nodiscard]] Result<void> watch(Fd in_, Fd out_, Fd err_) {
     Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
     if (!process)
@@ -130,7 +130,7 @@ struct Running {
     return {};
   }
 
-  /// Ends it and what it started, and waits for it, which SIGKILL makes short.
+  /// Kills the process group and reaps the program; SIGKILL makes this quick.
   void kill_and_reap() {
     ::kill(-pid, SIGKILL);
     while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
@@ -146,10 +146,10 @@ struct Running {
   int open_outputs = 2;
   bool ended = false;
   bool timed_out = false;
-  TaskScope tasks;  ///< input and outputs; they keep this alive
+  TaskScope tasks;  ///< input and outputs; the tasks keep this object alive
 };
 
-/// The machine is out of what a program needs; that passes.
+/// A temporary lack of descriptors, processes or memory.
 bool out_of_room(int error) {
   return error == EMFILE || error == ENFILE || error == EAGAIN || error == ENOMEM;
 }
@@ -178,7 +178,7 @@ Task<> read_lines(std::shared_ptr<Running> running, Descriptor& from, Output whi
   if (--running->open_outputs == 0) running->drained.cancel();
 }
 
-/// First politely.
+/// Sends `signal` after `patience`: SIGTERM first, then SIGKILL.
 void stop_after(const std::shared_ptr<Running>& running, std::chrono::milliseconds patience, int signal) {
   running->timer.expires_after(patience);
   running->timer.async_wait([running, signal](boost::system::error_code error) {
@@ -217,7 +217,7 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
     co_return fail(out_of_room(errno) ? ErrorKind::unavailable : ErrorKind::cannot_create,
                    "cannot start " + program.command.front() + ": " + std::strerror(errno));
   }
-  // Its own ends first: where descriptors are scarce, one of them is enough to watch it by.
+  // Close the program's ends first: if descriptors are scarce, this frees one for the pidfd.
   in.read = {};
   out.write = {};
   err.write = {};
@@ -245,7 +245,7 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   ::waitpid(pid, &status, 0);
   running->ended = true;
   running->timer.cancel();
-  // What it started may hold its outputs open for ever.
+  // Background children may keep the outputs open forever.
   if (running->open_outputs > 0) {
     running->drained.expires_after(kDrainFor);
     co_await running->drained.async_wait(asio::redirect_error(use_task, ignored));

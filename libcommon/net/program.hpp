@@ -1,5 +1,4 @@
-// Another program, run without a shell: its input, its output line by line, its end, and an end put to it
-// when it takes too long.
+// Runs another program without a shell: input, output line by line, exit status, timeout.
 #pragma once
 
 #include <filesystem>
@@ -17,17 +16,17 @@
 namespace smaster::net {
 
 struct Program {
-  std::vector<std::string> command;        ///< its name, looked for in PATH, and its arguments
-  std::map<std::string, std::string> env;  ///< beside this process's own, and before it
-  std::string input;                       ///< for its stdin
-  std::filesystem::path folder;            ///< where it runs; empty: where this process does
-  Millis timeout{30'000};  ///< then it gets SIGTERM, with all that it started, and SIGKILL soon after
+  std::vector<std::string> command;        ///< its name, searched in PATH, and its arguments
+  std::map<std::string, std::string> env;  ///< added to this process' environment; takes precedence
+  std::string input;                       ///< written to its stdin
+  std::filesystem::path folder;            ///< working directory; empty: this process' own
+  Millis timeout{30'000};                  ///< then its process group gets SIGTERM, and SIGKILL soon after
 };
 
 /// How a program ended.
 struct Ended {
   int exit_code = 0;
-  int signal = 0;  ///< that ended it; 0: none
+  int signal = 0;  ///< the signal that ended it; 0: none
   bool timed_out = false;
 
   [[nodiscard]] bool ok() const { return exit_code == 0 && signal == 0 && !timed_out; }
@@ -36,11 +35,12 @@ struct Ended {
 };
 
 enum class Output { out, err };
-/// A line of its output, without its end; at most 64 KiB at once.
+/// A line of output without its newline; longer lines are split at 64 KiB.
 using OnLine = std::function<void(Output, std::string_view line)>;
 
-/// Runs it. cannot_create when it cannot be started. What it leaves running in the background is not waited
-/// for.
+/// Runs a program and waits for its end. Errors: bad_config for an empty command or a NUL character,
+/// unavailable if descriptors, processes or memory are used up for now, else cannot_create. Throws if
+/// cancelled. Background processes of the program are not waited for.
 Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLine on_line);
 
 }  // namespace smaster::net

@@ -1,5 +1,4 @@
-// Socket.IO on top of an Engine.IO session: joins the two state machines. What the events mean is a
-// subclass's.
+// Socket.IO on top of an Engine.IO session: connects the two state machines. A subclass handles the events.
 #pragma once
 
 #include <spdlog/spdlog.h>
@@ -18,7 +17,7 @@ namespace smaster::net {
 class SocketIoUpper : public Upper, public socketio::ConnectionSink {
  public:
   explicit SocketIoUpper(Millis connect_timeout) : connect_timeout_(connect_timeout) {}
-  /// The same with a bound to what incomplete packets hold; the budget is used until `opened`.
+  /// The same with a limit on the memory of incomplete packets; `budget` must live until `opened`.
   SocketIoUpper(Millis connect_timeout, const socketio::AssemblyBudget& budget, std::string key)
       : connect_timeout_(connect_timeout), budget_(&budget), key_(std::move(key)) {}
 

@@ -15,7 +15,8 @@ Task<boost::system::error_code> Stream::start_tls(asio::ssl::context& context, c
   boost::system::error_code no_address;
   asio::ip::make_address(host, no_address);
   if (no_address)
-    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());  // which certificate we want (RFC 6066, 3)
+    // SNI: which certificate we expect (RFC 6066, 3)
+    SSL_set_tlsext_host_name(tls_->native_handle(), host.c_str());
   boost::system::error_code error;
   co_await tls_->async_handshake(asio::ssl::stream_base::client, asio::redirect_error(use_task, error));
   co_return error;
@@ -60,10 +61,11 @@ Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string
   auto context = std::make_shared<asio::ssl::context>(asio::ssl::context::tls_server);
   auto* const native = context->native_handle();
   SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-  SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20");  // of TLS 1.2; those of 1.3 are all sane
+  // Ciphers of TLS 1.2; all of 1.3 are acceptable.
+  SSL_CTX_set_cipher_list(native, "ECDHE+AESGCM:ECDHE+CHACHA20");
   SSL_CTX_set_options(native,
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
-  // A connection at rest needs no buffers.
+  // Saves memory: idle connections keep no buffers.
   SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
   const auto wrong = [](const std::string& what, const boost::system::error_code& error) {
     return fail(ErrorKind::bad_config, what + ": " + error.message());

@@ -1,5 +1,4 @@
-// A TCP connection, with TLS over it or without: one type, so that what is built on it is compiled once and
-// need not care.
+// A TCP connection with or without TLS: one type, so that code on top of it is compiled once.
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
@@ -21,17 +20,17 @@ class Stream {
   using executor_type = Executor;
   using lowest_layer_type = Socket;
 
-  /// `place`: what it is counted in, if anything, until it is closed.
+  /// `place`: the descriptor slot, released when the connection is closed.
   explicit Stream(Socket socket, Place place = {})
       : socket_(std::make_unique<Socket>(std::move(socket))), place_(std::move(place)) {}
 
-  /// Begins TLS as a client; checks that the certificate is `host`'s and signed by whom `context` trusts.
+  /// Starts TLS as a client. Verifies that the certificate is valid for `host` and trusted by `context`.
   Task<boost::system::error_code> start_tls(asio::ssl::context& context, const std::string& host);
 
-  /// Begins TLS as the server that `context` has the certificate of.
+  /// Starts TLS as a server, with the certificate of `context`.
   Task<boost::system::error_code> accept_tls(asio::ssl::context& context);
 
-  /// Why the peer's certificate was not accepted; empty when it was, or when there was none.
+  /// Why the peer's certificate was rejected; empty: accepted, or none was received.
   [[nodiscard]] std::string certificate_error() const;
 
   [[nodiscard]] Place& place() { return place_; }
@@ -40,7 +39,7 @@ class Stream {
   [[nodiscard]] const Socket& lowest_layer() const { return *socket_; }
   [[nodiscard]] Socket& lowest_layer() { return *socket_; }
 
-  // As a socket has them; what TLS has read ahead does not wake `async_wait`.
+  // Same names as a socket's. `async_wait` does not see data that TLS has already read.
   static constexpr auto wait_read = Socket::wait_read;
   static constexpr auto shutdown_send = Socket::shutdown_send;
   template <class Token>
@@ -67,20 +66,20 @@ class Stream {
                 : socket_->async_write_some(buffers, std::forward<Token>(token));
   }
 
-  /// Beast's customisation point for closing at once.
+  /// Beast's customisation point to close at once.
   friend void beast_close_socket(Stream& stream) {
     boost::system::error_code ignored;
     stream.close(ignored);
   }
 
  private:
-  std::unique_ptr<Socket> socket_;  ///< on the heap, because TLS refers to it
+  std::unique_ptr<Socket> socket_;  ///< on the heap, because TLS keeps a reference to it
   std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
   Place place_;
 };
 
-/// Beast's customisation points for the end of a websocket. The peer has seen the close frame by then, so TLS
-/// has no truncation to fear and ends with the connection.
+/// Beast's customisation points for the end of a websocket. The close frame has been exchanged by then, so
+/// TLS needs no close_notify against truncation and ends with the connection.
 inline void teardown(boost::beast::role_type role, Stream& stream, boost::system::error_code& error) {
   boost::beast::websocket::teardown(role, stream.socket(), error);
 }
@@ -89,14 +88,15 @@ void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& hand
   boost::beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
 }
 
-/// What a client trusts: the system's certificate authorities, and those in `ca_file` unless it is empty;
-/// and what it shows of itself, PEM, unless that is empty. bad_config when a file cannot be used.
+/// The TLS context of a client. Trusts the system's certificate authorities, and those in `ca_file` unless
+/// empty. Presents `certificate` with `key` (PEM files) unless empty. Errors: bad_config if a file cannot be
+/// used.
 [[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> client_tls_context(
     const std::string& ca_file, const std::string& certificate = "", const std::string& key = "");
 
-/// What a server shows: its certificate, with those that lead from it to an authority, and the key to it,
-/// both PEM. TLS 1.2 with forward secrecy and authenticated ciphers, or newer. bad_config when a file cannot
-/// be read or they do not belong together.
+/// The TLS context of a server: a certificate chain and its key, both PEM files. Allows TLS 1.2 with forward
+/// secrecy and authenticated ciphers, and newer. Errors: bad_config if a file cannot be read or key and
+/// certificate do not match.
 [[nodiscard]] Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string& certificate,
                                                                              const std::string& key);
 

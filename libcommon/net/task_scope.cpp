@@ -10,7 +10,7 @@
 namespace smaster::net {
 namespace {
 
-/// The text of an exception.
+/// The message of an exception.
 std::string describe(const std::exception_ptr& failure) {
   try {
     std::rethrow_exception(failure);
@@ -69,7 +69,7 @@ struct TaskScope::State {
   std::string owner;
   std::list<Entry> running;
   bool cancelled = false;
-  Timer all_ended;  ///< cancelled when the last one has ended
+  Timer all_ended;  ///< cancelled when the last task has ended
 };
 
 TaskScope::TaskScope(Executor executor, std::string owner)
@@ -102,7 +102,7 @@ std::size_t TaskScope::running() const { return state_->running.size(); }
 
 void TaskScope::cancel() {
   if (std::exchange(state_->cancelled, true) || state_->running.empty()) return;
-  // Not from inside the caller, which may be one of the tasks.
+  // Posted, because the caller may be one of the tasks.
   asio::post(state_->executor, [state = state_] {
     for (auto& entry : state->running) entry.signal.emit(asio::cancellation_type::terminal);
   });

@@ -1,4 +1,4 @@
-// Ownership of coroutines: what a component starts and does not wait for. Knows nothing of what they do.
+// Ownership of coroutines that a component starts without waiting for them.
 #pragma once
 
 #include <functional>
@@ -11,12 +11,12 @@
 
 namespace smaster::net {
 
-/// Whether something is under way, for as long as the guard from `begin` lives. However the work ends
-/// (return, exception, a coroutine destroyed with its context), the flag is cleared. The guard may outlive
-/// the flag. At most one guard is meant to live at a time.
+/// A flag that says whether an operation is in progress; set while the guard from `begin` lives. The guard
+/// clears it however the operation ends (return, exception, destruction of the coroutine), and may outlive
+/// the Busy object. At most one guard should exist at a time.
 class Busy {
  public:
-  /// Clears the flag at its end.
+  /// Clears the flag on destruction.
   class Guard {
    public:
     explicit Guard(std::shared_ptr<bool> flag) : flag_(std::move(flag)) { *flag_ = true; }
@@ -37,36 +37,36 @@ class Busy {
   std::shared_ptr<bool> flag_ = std::make_shared<bool>(false);
 };
 
-/// Owns the coroutines that a component starts: each has a name, its exception is logged, and all are
-/// cancelled when the scope ends. A task must keep alive, or be a member of, what it uses; who destroys
-/// that earlier joins the scope first. Used on the context's thread only.
+/// Owns the coroutines that a component starts: each has a name, its exceptions are logged, and all are
+/// cancelled when the scope ends. A task must keep alive, or be a member of, all that it uses; otherwise the
+/// owner must join the scope first. Use on the context's thread only.
 class TaskScope {
  public:
-  /// Called after a task's exception was logged, to go on without it. Not called for tasks that were
-  /// cancelled.
+  /// Called after a task's exception was logged, to recover. Not called for cancelled tasks.
   using Recover = std::function<void()>;
 
-  /// `owner` names the component in the log.
+  /// `owner`: the component's name in the log.
   TaskScope(Executor executor, std::string owner);
   TaskScope(const TaskScope&) = delete;
   TaskScope& operator=(const TaskScope&) = delete;
   ~TaskScope();
 
-  /// Starts it: it runs at once, until it first waits; its end is never inside this call. `recover` must not
-  /// throw.
+  /// Starts a task. It runs until its first suspension inside this call, but never ends inside it. `recover`
+  /// must not throw.
   void spawn(std::string_view name, Task<> task, Recover recover = {});
-  /// Starts what is to run until it ends by itself or the scope does: after an exception, logged, it is
-  /// made and started again, a second later.
+  /// Starts a task that is to run until it returns or the scope ends. After an exception, which is logged, a
+  /// new one is made one second later.
   void keep_running(std::string_view name, std::function<Task<>()> make);
   [[nodiscard]] std::size_t running() const;
-  /// Asks all to end: what they wait for ends with operation_aborted. Later ones are not started.
+  /// Cancels all tasks: their pending operations end with operation_aborted. Tasks spawned later are not
+  /// started.
   void cancel();
-  /// Cancels and waits until all have ended. Not to be called by one of them.
+  /// Cancels all tasks and waits for their ends. Must not be called by one of them.
   Task<> join();
 
  private:
   struct State;
-  std::shared_ptr<State> state_;  ///< shared with the tasks, whose ends may come after the scope's
+  std::shared_ptr<State> state_;  ///< shared with the tasks, which may outlive the scope
 };
 
 }  // namespace smaster::net

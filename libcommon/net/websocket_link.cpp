@@ -11,9 +11,9 @@ namespace {
 namespace beast = boost::beast;
 namespace websocket = beast::websocket;
 
-/// How long the upgrade's answer, a close, or what was sent before it may take.
+/// Timeout for the upgrade's response, for a close, and for sending what is queued before it.
 constexpr std::chrono::seconds kHandshakeTimeout{10};
-/// Close codes from here on mean nothing (RFC 6455, 7.4.2). Beast refuses the other undefined ones.
+/// Close codes from here on are invalid (RFC 6455, 7.4.2). Beast rejects the other invalid ones.
 constexpr std::uint16_t kUndefinedCodes = 5000;
 
 }  // namespace
@@ -24,8 +24,8 @@ WebSocketLink::WebSocketLink(Stream stream, std::size_t max_payload, std::size_t
   stream_.auto_fragment(false);
   stream_.set_option(
       websocket::stream_base::timeout{kHandshakeTimeout, websocket::stream_base::none(), false});
-  // Called before Beast answers a close frame with the code that came in it; our close is written first,
-  // instead.
+  // Called before Beast echoes the code of a close frame. Sending our own close first replaces the invalid
+  // echo.
   stream_.control_callback([this](websocket::frame_type type, beast::string_view) {
     if (type != websocket::frame_type::close || closing_ || stream_.reason().code < kUndefinedCodes) return;
     stream_.async_close(websocket::close_code::protocol_error,
@@ -48,7 +48,7 @@ Task<boost::system::error_code> WebSocketLink::connect(const std::string& host, 
   }));
   boost::system::error_code error;
   co_await stream_.async_handshake(response, host, target, asio::redirect_error(use_task, error));
-  // The decorator is no longer needed, and it holds the header.
+  // Release the decorator: it holds a copy of the header.
   stream_.set_option(websocket::stream_base::decorator([](websocket::request_type&) {}));
   co_return error;
 }
@@ -65,14 +65,15 @@ void WebSocketLink::read() {
                                                      : engineio::CloseReason::transport_error);
       return;
     }
-    // After our close the peer's remaining frames are read only to find its own close.
+    // After our own close, frames are read only to find the peer's close.
     const auto owner = self->closing_ ? nullptr : self->owner_.lock();
     if (owner) {
       const auto data = self->buffer_.cdata();
       owner->websocket_frame(*self, self->stream_.got_binary(),
                              {static_cast<const char*>(data.data()), data.size()});
     }
-    // The next message of any connection gets this memory, which is still in the processor's cache.
+    // Release the buffer: the next message of any connection reuses this memory while it is in the CPU's
+    // cache.
     self->buffer_ = {};
     self->read();
   });
@@ -83,7 +84,7 @@ void WebSocketLink::send(const engineio::Frame& frame) {
   queued_bytes_ += frame.held();
   if (queued_bytes_ > max_queued_) {
     overfull_ = true;
-    // Not from inside the caller: it is in the middle of using its session.
+    // Posted, because the caller may be inside a method of the session.
     asio::post(stream_.get_executor(), [self = shared_from_this()] {
       self->report(engineio::CloseReason::too_slow);
       self->abort();
@@ -105,7 +106,7 @@ void WebSocketLink::write() {
   });
 }
 
-/// A message of unknown length, fragment by fragment (RFC 6455, 5.4); an empty one is the last.
+/// Sends a message of unknown length in fragments (RFC 6455, 5.4); an empty one is the last.
 void WebSocketLink::write_from(std::size_t offset) {
   queue_.front().source->read(offset, [self = shared_from_this(), offset](std::optional<std::string> piece) {
     if (!piece || self->queue_.empty()) return self->written(asio::error::operation_aborted);

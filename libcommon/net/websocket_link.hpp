@@ -1,5 +1,4 @@
-// One websocket of a session: frames in, frames out in order, a bounded queue between. A thin shell around
-// Beast.
+// One websocket: incoming frames, outgoing frames in order, and a bounded queue. A thin layer over Beast.
 #pragma once
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -18,37 +17,39 @@ namespace smaster::net {
 
 class WebSocketLink;
 
-/// What a server answers to the request for a websocket.
+/// The server's response to an upgrade request.
 using WebSocketAnswer = boost::beast::websocket::response_type;
 
-/// Who hears of a websocket's frames and of its end.
+/// Receives a websocket's frames and its end, on the context's thread.
 class WebSocketOwner {
  public:
   virtual ~WebSocketOwner() = default;
   virtual void websocket_frame(WebSocketLink& link, bool binary, std::string_view data) = 0;
-  /// Called once, when the peer, an error or a full queue ended it.
+  /// Called at most once: the peer, an error or a full queue has ended the websocket. Not called after
+  /// close() or abort().
   virtual void websocket_closed(WebSocketLink& link, engineio::CloseReason reason) = 0;
 };
 
 class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
  public:
-  /// `max_queued`: bytes that may wait for a peer that does not read; then the connection is cut.
+  /// `max_queued`: maximum number of queued bytes; beyond it the connection is aborted.
   WebSocketLink(Stream stream, std::size_t max_payload, std::size_t max_queued);
 
-  /// Answers the upgrade request; false when that fails.
+  /// Answers an upgrade request; false on errors.
   Task<bool> accept(const Request& request);
-  /// Asks the server for a websocket. Where that fails, `response` has the server's answer if there was one.
+  /// Requests a websocket from the server. On errors `response` has the server's response, if there was one.
   Task<boost::system::error_code> connect(const std::string& host, const std::string& target,
                                           const std::string& authorization, WebSocketAnswer& response);
-  /// Starts to read for `owner`, which is kept alive only while a frame is handed to it.
+  /// Starts reading. `owner` is kept alive only while a frame is delivered to it.
   void start(std::weak_ptr<WebSocketOwner> owner);
-  /// Queues it; a queue that is too long ends the connection, in a turn of its own.
+  /// Queues a frame. If the queue is over its limit, the connection is aborted in a later turn of the loop.
   void send(const engineio::Frame& frame);
-  /// Bytes that wait to be sent.
+  /// Bytes queued for sending.
   [[nodiscard]] std::size_t queued() const { return queued_bytes_; }
-  /// Closes after what was sent; nothing is read any more and the owner hears nothing more.
+  /// Closes after sending what is queued, within 10 s. Nothing more is read, and the owner is not called any
+  /// more.
   void close();
-  /// Drops the connection at once.
+  /// Closes the connection at once; the owner is not called any more.
   void abort();
 
  private:
@@ -59,16 +60,16 @@ class WebSocketLink : public std::enable_shared_from_this<WebSocketLink> {
   void finish_close();
   void report(engineio::CloseReason reason);
 
-  // Deflate is left out: it costs memory a connection, and a compressed frame can hide a bomb.
+  // No deflate: it costs memory per connection, and allows decompression bombs.
   boost::beast::websocket::stream<Stream, false> stream_;
   boost::beast::flat_buffer buffer_;
   std::list<engineio::Frame> queue_;  // a list, because an empty one owns no memory
   std::size_t queued_bytes_ = 0;
-  std::string fragment_;  ///< of a message that is read while it is sent
+  std::string fragment_;  ///< current piece of a message with a source
   const std::size_t max_queued_;
   std::weak_ptr<WebSocketOwner> owner_;
   bool closing_ = false;
-  bool overfull_ = false;  ///< about to be cut
+  bool overfull_ = false;  ///< queue over its limit: about to be aborted
 };
 
 }  // namespace smaster::net

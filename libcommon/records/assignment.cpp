@@ -9,7 +9,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// More ids than this in one process nobody runs; what a client sends beyond is dropped.
+/// Maximum number of ids per process; further ids sent by a client are dropped.
 constexpr std::size_t kMaxIds = 1024;
 
 void put_in_order(std::vector<ShardId>& ids) {

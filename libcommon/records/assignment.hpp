@@ -1,4 +1,4 @@
-// What a bot process runs as: shard ids of one generation, which its count names.
+// The assignment of a bot process: shard ids of one generation, which is identified by its count.
 #pragma once
 
 #include <boost/json/array.hpp>
@@ -14,30 +14,31 @@
 namespace smaster::fleet {
 
 struct Assignment {
-  std::vector<ShardId> ids;  ///< ascending, none twice; nearly always one
+  std::vector<ShardId> ids;  ///< ascending, unique; usually one
   ShardCount count;
 
   Assignment() = default;
-  /// One id; an unbound one makes an assignment that runs nothing.
+  /// An assignment with one id; an unbound id makes an unbound assignment.
   Assignment(ShardId id, ShardCount count_);
   Assignment(std::vector<ShardId> ids_, ShardCount count_) : ids(std::move(ids_)), count(count_) {}
 
-  /// Whether it runs anything.
+  /// False for an assignment that runs nothing.
   [[nodiscard]] bool bound() const { return !ids.empty(); }
-  /// The first id, which stands for all where there is room for one only (WIRE.md); kNoShard: none.
+  /// The first id, which represents the assignment where only one id fits (WIRE.md); kNoShard if unbound.
   [[nodiscard]] ShardId first() const { return ids.empty() ? kNoShard : ids.front(); }
   [[nodiscard]] bool has(ShardId id) const;
   bool operator==(const Assignment&) const = default;
 };
 
 [[nodiscard]] boost::json::array ids_json(const Assignment& assignment);
-/// "4", "4,5,6", or "-1" for none.
+/// "4", "4,5,6", or "-1" for an unbound assignment.
 [[nodiscard]] std::string ids_text(const Assignment& assignment);
-/// Assignments as text, "1/4 2,3/8", for the store.
+/// Text for the store, such as "1/4 2,3/8".
 [[nodiscard]] std::string to_text(const std::vector<Assignment>& assignments);
 [[nodiscard]] std::vector<Assignment> parse_assignments(std::string_view text);
 
-/// The names of an assignment's JSON fields: WIRE.md's two, and the list that only several ids need.
+/// The names of an assignment's JSON fields: the two of WIRE.md, and the list, which is used only for several
+/// ids.
 struct AssignmentFields {
   std::string_view id;
   std::string_view ids;
@@ -47,7 +48,7 @@ inline constexpr AssignmentFields kGoalFields{"goalShardId", "goalShardIds", "go
 inline constexpr AssignmentFields kCurrentFields{"currentShardId", "currentShardIds", "currentShardCount"};
 inline constexpr AssignmentFields kUpdateFields{"id", "ids", "count"};
 
-/// What a message says of an assignment; what it does not say stays as it was.
+/// The parts of an assignment in a message; missing parts keep their value.
 struct AssignmentParts {
   std::optional<std::int64_t> id;
   std::optional<std::int64_t> count;
@@ -55,9 +56,9 @@ struct AssignmentParts {
   void apply_to(Assignment& assignment) const;
 };
 
-/// Fields of the wrong type keep what the assignment had.
+/// Fields of the wrong type are ignored.
 void read(const boost::json::object& from, const AssignmentFields& fields, Assignment& assignment);
-/// Adds the list, where there are several ids; the other two fields have their own places.
+/// Adds the list field if there are several ids. The caller writes the other two fields.
 void add_ids(const Assignment& assignment, const AssignmentFields& fields, boost::json::object& to);
 
 }  // namespace smaster::fleet

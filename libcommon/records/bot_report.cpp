@@ -10,7 +10,7 @@ namespace smaster::fleet {
 namespace {
 
 constexpr std::size_t kMaxText = 200;
-/// Shard ids of one process whose gateways are looked at.
+/// Maximum number of gateway reports per process.
 constexpr std::size_t kMaxGateways = 1024;
 
 void read_short(const boost::json::object& from, std::string_view key, std::string& out) {

@@ -5,8 +5,9 @@
 
 namespace smaster::fleet {
 
-void History::add(Tail& tail, const ShardStatus& status, Time now) {
-  if (auto before = tail.open.add(now, status)) full_.push_back(std::move(*before));
+void History::add(Tail& tail, const ShardStatus& status, Time now,
+                  const std::optional<GatewaySample>& gateway) {
+  if (auto before = tail.open.add(now, status, gateway)) full_.push_back(std::move(*before));
   if (!std::exchange(tail.grown, true)) grown_.push_back(&tail);
 }
 
@@ -23,7 +24,7 @@ void History::put_back(std::vector<SampleBlock> blocks) {
   std::vector<SampleBlock> full;
   for (auto& block : blocks) {
     const auto found = tails_.find(block.shard);
-    if (found == tails_.end()) continue;  // forgotten meanwhile
+    if (found == tails_.end()) continue;  // the shard was removed in the meantime
     auto& tail = found->second;
     if (block.full) {
       full.push_back(std::move(block));

@@ -1,5 +1,5 @@
-// Who uses a shard's config, as agents say it of themselves, and whether two shards with one config take
-// turns. Pure: the time comes in.
+// Identifies the agent that uses a shard's config, and detects two shards that share a config and replace
+// each other. Pure: time is passed in.
 #pragma once
 
 #include <array>
@@ -11,51 +11,52 @@
 
 namespace smaster::fleet {
 
-/// An agent that has a shard's place, or had it last. Unmodified shards have no identity.
+/// The agent that has a shard's slot, or had it last. Shards without an agent have no identity.
 struct Holder {
-  std::string instance;  ///< a random id of the config's place
+  std::string instance;  ///< random id of the config file
   std::string boot;      ///< the kernel's random id of this boot
-  std::string machine;   ///< its name, for people
-  Millis term{0};        ///< its bot ends after so long without us, whatever the settings say by now
+  std::string machine;   ///< host name, for people
+  Millis term{0};        ///< the lease term it was given: its bot ends after this time without contact
 
   [[nodiscard]] bool known() const { return !instance.empty(); }
-  /// The same config in the same boot of the same machine: there a lock lets only one agent run.
+  /// True for the same config in the same boot of a machine, where the config lock allows only one agent.
   [[nodiscard]] bool is(const Holder& other) const {
     return instance == other.instance && boot == other.boot;
   }
   bool operator==(const Holder&) const = default;
 };
 
-/// A time that an agent gives as its term, within reason.
+/// Limits a term given by an agent to a sensible range.
 [[nodiscard]] Millis clamp_term(std::int64_t ms);
-/// As stores have it; empty for none.
+/// Text for stores; empty for no agent.
 [[nodiscard]] std::string to_text(const Holder& holder);
-/// From that, or from what an agent says when it connects; characters that do not belong there are left out.
+/// Parses that text, or the data an agent sends with CONNECT. Invalid characters are removed.
 [[nodiscard]] Holder parse_holder(std::string_view text);
 
-/// Another shard with the same config, as was last seen.
+/// Another shard with the same config, when it was last seen.
 struct Duplicate {
-  std::string machine;  ///< empty: an unmodified shard does not say it
+  std::string machine;  ///< empty: unknown, for a shard without an agent
   std::string address;
   Time seen{};
-  bool refused = false;  ///< an agent, which waits; otherwise both run in turns
+  bool refused = false;  ///< an agent that was refused and waits; false: both shards replace each other
 };
 
-/// How long a duplicate that is not seen again is shown.
+/// How long a duplicate is shown after it was last seen.
 inline constexpr Millis kDuplicateShown{120'000};
 
-/// Counts how often a shard's live connection is replaced by another one. One shard whose connection breaks
-/// does that too, but rarely several times in a minute.
+/// Counts how often a shard's live connection is replaced. A single shard on a bad network causes that, too,
+/// but rarely several times a minute.
 class Replacements {
  public:
-  static constexpr std::size_t kMany = 3;  ///< A, B, A, B
+  /// Replacements within the window that indicate a duplicate: A, B, A, B.
+  static constexpr std::size_t kMany = 3;
   static constexpr Millis kWithin{60'000};
 
-  /// One more; returns whether there were many.
+  /// Counts one replacement; returns true if there were kMany.
   bool add(Time now);
 
  private:
-  std::array<Time, kMany - 1> last_{};  ///< of those before
+  std::array<Time, kMany - 1> last_{};  ///< times of the previous replacements
   std::size_t next_ = 0;
 };
 

@@ -1,5 +1,5 @@
-// What the Node.js master has on disk, read as ours. Source: WIRE.md, "Files of the original". Text in,
-// values out.
+// Converts files of the original Node.js master. Source: WIRE.md, "Files of the original". Text in, values
+// out.
 #pragma once
 
 #include <set>
@@ -13,19 +13,18 @@
 
 namespace smaster::fleet {
 
-/// The shards of a knownShards.json. bad_data names the first that does not fit; every key is parsed, equal
-/// ones once.
+/// Parses a knownShards.json. Errors: bad_data, with the first invalid shard. Every distinct key is
+/// validated.
 [[nodiscard]] Result<std::vector<ShardInfo>> read_known_shards(std::string_view text);
 
 struct ForeignHistory {
   std::vector<SampleBlock> blocks;
-  std::size_t samples = 0;  ///< statuses in them
-  std::size_t old = 0;      ///< statuses from before `oldest`
-  std::size_t strange = 0;  ///< statuses of others than `names`
+  std::size_t samples = 0;  ///< number of imported statuses
+  std::size_t old = 0;      ///< number of statuses before `oldest`
+  std::size_t strange = 0;  ///< number of statuses of shards not in `names`
 };
 
-/// The statuses of a shardStatsHistory.json that are of these shards and not older than `oldest`; the others
-/// are counted.
+/// Parses a shardStatsHistory.json. Statuses of other shards, or older than `oldest`, are only counted.
 [[nodiscard]] Result<ForeignHistory> read_history(std::string_view text,
                                                   const std::set<std::string, std::less<>>& names,
                                                   Time oldest);

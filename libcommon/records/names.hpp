@@ -1,4 +1,4 @@
-// Names for new shards: three letters, longer when those run out.
+// Generates names for new shards: three letters, longer when those are used up.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 
 namespace smaster::fleet {
 
-/// A name that `taken` denies, of the shortest length that has one free; `random` picks where to look first.
+/// Returns a name for which `taken` is false, of the shortest possible length. `random`: where the search
+/// starts.
 [[nodiscard]] ShardName generate_name(const std::function<bool(const ShardName&)>& taken,
                                       std::uint64_t random);
 

@@ -1,5 +1,5 @@
-// The headers that shards had used before they were revoked: whoever gets such a shard's name and key again,
-// as by an import, must not be taken in by them. No clock here.
+// The used headers of revoked shards. If a name and key return, for example by an import, these headers must
+// not be accepted again. No clock here.
 #pragma once
 
 #include <map>
@@ -14,11 +14,11 @@ namespace smaster::fleet {
 class Revoked {
  public:
   void add(const ShardName& name, const UsedTimes& used, Time now);
-  /// What was used under this name. Those revoked before `oldest`, whose headers are too old by now, are
-  /// forgotten.
+  /// The headers used under this name. Entries revoked before `oldest`, whose headers have expired, are
+  /// dropped.
   [[nodiscard]] UsedTimes used(const ShardName& name, Time oldest);
 
-  /// As the store has it: a line each.
+  /// Text for the store: one line per name.
   [[nodiscard]] std::string text() const;
   [[nodiscard]] static Revoked parse(std::string_view text);
 

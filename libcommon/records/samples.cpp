@@ -9,7 +9,7 @@
 namespace smaster::fleet {
 namespace {
 
-/// Every whole number of a status in the order in which it is packed: visit(field) for each.
+/// Calls visit(field) for every integer of a status, in the order of the packed format.
 template <class Status, class Visit>
 void for_each_number(Status& s, Visit visit) {
   visit(s.timestamp);
@@ -30,6 +30,17 @@ void for_each_number(Status& s, Visit visit) {
   visit(s.storage_used_users);
 }
 
+/// The same of what is known of the gateway.
+template <class Gateway, class Visit>
+void for_each_figure(Gateway& g, Visit visit) {
+  visit(g.code);
+  visit(g.acks_missed);
+  visit(g.guilds);
+  visit(g.logins);
+  visit(g.resumes);
+  visit(g.loop_delay);
+}
+
 std::int64_t to_int(Time value) { return to_unix_ms(value); }
 std::int64_t to_int(const Assignment& value) { return value.first().value; }
 std::int64_t to_int(ShardCount value) { return value.value; }
@@ -44,7 +55,7 @@ void from_int(std::int64_t raw, Assignment& out) {
 void from_int(std::int64_t raw, ShardCount& out) { out.value = static_cast<std::int32_t>(raw); }
 void from_int(std::int64_t raw, double& out) { out = static_cast<double>(raw); }
 
-/// Differences that wrap around instead of overflowing.
+/// Wrapping arithmetic: differences cannot overflow.
 std::int64_t minus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
 }
@@ -52,7 +63,7 @@ std::int64_t plus(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
 }
 
-/// Zigzag, then seven bits a byte: small numbers of either sign stay short.
+/// Zigzag and varint encoding (7 bits per byte): small numbers of either sign are short.
 void put_varint(std::string& out, std::int64_t value) {
   auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
   while (bits >= 0x80) {
@@ -106,15 +117,34 @@ class Reader {
 
 }  // namespace
 
-std::optional<SampleBlock> OpenBlock::add(Time at, const ShardStatus& status) {
+std::optional<GatewaySample> gateway_sample(const ShardStatus& status, Gateway standing) {
+  if (standing == Gateway::unknown || !status.bot || status.bot->gateways.empty()) return std::nullopt;
+  const auto& report = status.bot->gateways.front();
+  return GatewaySample{standing,      report.code,    report.acks_missed, report.guilds,
+                       report.logins, report.resumes, report.loop_delay};
+}
+
+boost::json::object to_json(const GatewaySample& gateway) {
+  boost::json::object object{{"state", to_string(gateway.standing)},
+                             {"acksMissed", gateway.acks_missed},
+                             {"logins", gateway.logins},
+                             {"resumes", gateway.resumes}};
+  if (gateway.code != 0) object["code"] = gateway.code;
+  if (gateway.guilds >= 0) object["guilds"] = gateway.guilds;
+  if (gateway.loop_delay >= 0) object["loopDelay"] = gateway.loop_delay;
+  return object;
+}
+
+std::optional<SampleBlock> OpenBlock::add(Time at, const ShardStatus& status,
+                                          const std::optional<GatewaySample>& gateway) {
   if (!empty()) at = std::max(at, last_ + Millis{1});
   std::optional<SampleBlock> before;
-  auto bytes = pack(at, status);
+  auto bytes = pack(at, status, gateway);
   if (!empty() && packed_.size() + bytes.size() > kBytes) {
     before = block(true);
     packed_.clear();
     numbers_ = {};
-    bytes = pack(at, status);
+    bytes = pack(at, status, gateway);
   }
   if (empty()) first_ = at;
   packed_ += bytes;
@@ -122,7 +152,7 @@ std::optional<SampleBlock> OpenBlock::add(Time at, const ShardStatus& status) {
   return before;
 }
 
-std::string OpenBlock::pack(Time at, const ShardStatus& status) {
+std::string OpenBlock::pack(Time at, const ShardStatus& status, const std::optional<GatewaySample>& gateway) {
   std::string out;
   std::size_t i = 0;
   const auto put = [&](const auto& field) {
@@ -133,8 +163,13 @@ std::string OpenBlock::pack(Time at, const ShardStatus& status) {
   put(at);
   for_each_number(status, put);
   put_float(out, status.ping);
-  put_varint(out, static_cast<std::int64_t>(status.cpu_load.size()));
+  // A negative count: the gateway follows the loads. Samples from before it was kept have none.
+  const auto loads = static_cast<std::int64_t>(status.cpu_load.size());
+  put_varint(out, gateway ? -1 - loads : loads);
   for (const double load : status.cpu_load) put_float(out, load);
+  if (!gateway) return out;
+  put_varint(out, static_cast<std::int64_t>(gateway->standing));
+  for_each_figure(*gateway, [&out](std::int64_t figure) { put_varint(out, figure); });
   return out;
 }
 
@@ -153,9 +188,16 @@ std::vector<Sample> unpack(std::string_view packed) {
     take(sample.at);
     for_each_number(sample.status, take);
     sample.status.ping = in.number();
-    const auto cores = in.varint();
-    for (std::int64_t core = 0; core < cores && in.good(); ++core) {
+    const auto count = in.varint();
+    const auto loads = count < 0 ? -1 - count : count;
+    for (std::int64_t load = 0; load < loads && in.good(); ++load) {
       sample.status.cpu_load.push_back(in.number());
+    }
+    if (count < 0) {
+      const auto standing =
+          std::clamp<std::int64_t>(in.varint(), 0, static_cast<std::int64_t>(Gateway::hung));
+      sample.gateway.emplace().standing = static_cast<Gateway>(standing);
+      for_each_figure(*sample.gateway, [&in](std::int64_t& figure) { figure = in.varint(); });
     }
     if (!in.good()) break;
     samples.push_back(std::move(sample));

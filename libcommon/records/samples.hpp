@@ -1,5 +1,5 @@
-// Statuses over time, packed: each number as its difference to that of the sample before, in as few bytes as
-// it needs. Some 60 bytes a status, half of them its processors' loads.
+// Statuses over time in a packed format: each number as the difference to the previous sample, in as few
+// bytes as possible. About 60 bytes per status, half of them for CPU loads.
 #pragma once
 
 #include <array>
@@ -10,45 +10,64 @@
 #include <string_view>
 #include <vector>
 
+#include "records/gateway_watch.hpp"
 #include "records/shard_info.hpp"
 
 namespace smaster::fleet {
+
+/// How a shard stood with Discord's gateway; the figures are those of its first id, as of GatewayReport.
+struct GatewaySample {
+  Gateway standing = Gateway::unknown;
+  std::int64_t code = 0;
+  std::int64_t acks_missed = 0;
+  std::int64_t guilds = -1;
+  std::int64_t logins = 0;
+  std::int64_t resumes = 0;
+  std::int64_t loop_delay = -1;
+  bool operator==(const GatewaySample&) const = default;
+};
+/// What a status says of it; nothing where nobody tells.
+[[nodiscard]] std::optional<GatewaySample> gateway_sample(const ShardStatus& status, Gateway standing);
+[[nodiscard]] boost::json::object to_json(const GatewaySample& gateway);
 
 /// One status at the moment at which it was received.
 struct Sample {
   Time at;
   ShardStatus status;  ///< without `id`, `is_master`, `cpus` and `bot`; of several ids the first
+  std::optional<GatewaySample> gateway = {};
 };
 
-/// Some samples of one shard, one after the other. `first` tells it from the shard's other blocks.
+/// Consecutive samples of one shard. `first` identifies the block within the shard.
 struct SampleBlock {
   ShardName shard;
   Time first;
   Time last;
   std::string packed;
-  bool full = false;  ///< nothing is added to it any more
+  bool full = false;  ///< complete: no samples will be added
 };
 
-/// Gathers one shard's samples.
+/// Collects one shard's samples in a block.
 class OpenBlock {
  public:
-  /// Three of them, with what a database adds, fill a page of 4 KiB.
+  /// Maximum size: three blocks and the database's overhead fill a page of 4 KiB.
   static constexpr std::size_t kBytes = 1320;
-  /// Whole numbers in a sample: its moment, and the status'.
+  /// Number of integers in a sample: its time, and those of the status.
   static constexpr std::size_t kNumbers = 17;
 
   explicit OpenBlock(ShardName shard) : shard_(std::move(shard)) {}
 
   /// Adds a sample: times and counts as whole numbers, ping and loads as floats. One that is not later than
   /// the last is given the millisecond after it. Returns the block so far where the sample begins a new one.
-  std::optional<SampleBlock> add(Time at, const ShardStatus& status);
+  std::optional<SampleBlock> add(Time at, const ShardStatus& status,
+                                 const std::optional<GatewaySample>& gateway = {});
   /// What is gathered, which is full or not.
   [[nodiscard]] SampleBlock block(bool full) const { return {shard_, first_, last_, packed_, full}; }
   [[nodiscard]] bool empty() const { return packed_.empty(); }
 
  private:
   /// The sample in bytes, as it follows the last one.
-  [[nodiscard]] std::string pack(Time at, const ShardStatus& status);
+  [[nodiscard]] std::string pack(Time at, const ShardStatus& status,
+                                 const std::optional<GatewaySample>& gateway);
 
   ShardName shard_;
   Time first_ = kNever;
@@ -57,13 +76,13 @@ class OpenBlock {
   std::array<std::int64_t, kNumbers> numbers_{};  ///< of the last sample
 };
 
-/// The samples of a block's bytes; where they are bad, those before.
+/// Decodes a block; stops at the first invalid sample.
 [[nodiscard]] std::vector<Sample> unpack(std::string_view packed);
 
-/// A status from before there were blocks: its numbers as they are, ping, and loads up to the end.
+/// Decodes a status of the format before blocks: absolute numbers, ping, and loads up to the end.
 [[nodiscard]] ShardStatus unpack_lone(std::string_view packed);
 
-/// The samples of one shard's blocks that are later than `since`, in their order, each moment once.
+/// The samples of one shard's blocks later than `since`, sorted, without duplicate times.
 [[nodiscard]] std::vector<Sample> merge(const std::vector<SampleBlock>& blocks, Time since);
 
 }  // namespace smaster::fleet

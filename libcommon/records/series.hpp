@@ -1,4 +1,4 @@
-// A shard's figures over the last day, thinned for graphs: half minutes for an hour, five minutes for a day.
+// A shard's figures of the last day for graphs: per half minute for an hour, per five minutes for a day.
 // Pure.
 #pragma once
 
@@ -12,14 +12,14 @@
 
 namespace smaster::fleet {
 
-/// What graphs show. Memory in bytes (resident), CPU the mean over the cores 0 … 1, messages a second, ping
-/// in milliseconds, starts of the bot.
+/// The figures of the graphs. Memory: resident bytes. CPU: mean over the cores, 0 … 1. Messages: per second.
+/// Ping: milliseconds. Starts: number of starts of the bot.
 enum class Metric : std::uint8_t { memory, cpu, messages, ping, starts };
 inline constexpr std::size_t kMetrics = 5;
 inline constexpr std::array<std::string_view, kMetrics> kMetricNames{"memory", "cpu", "messages", "ping",
                                                                      "starts"};
 
-/// One resolution: the newest `kParts` parts of `part` each.
+/// One resolution: the latest `parts` intervals of length `part`.
 struct Resolution {
   Millis part;
   std::size_t parts;
@@ -29,16 +29,15 @@ inline constexpr Resolution kDay{Millis{300'000}, 288};
 
 class Series {
  public:
-  /// A status that came at `at`. Those from before the resolutions' reach are ignored; they may come in any
-  /// order.
+  /// Adds a status received at `at`. Any order is allowed; too old ones are ignored.
   void add(Time at, const ShardStatus& status);
-  /// The means of the parts up to the one that `now` is in, oldest first; starts are counted instead. NaN
-  /// where nothing is known.
+  /// One value per interval, oldest first, up to the one that contains `now`: the mean, or for starts the
+  /// sum. NaN: no data.
   [[nodiscard]] std::vector<float> values(Metric metric, const Resolution& resolution, Time now) const;
 
  private:
   struct Part {
-    std::int64_t number = -1;  ///< which part of time it is, counted from 1970
+    std::int64_t number = -1;  ///< index of the interval, counted from 1970
     std::array<float, kMetrics> sums{};
     std::array<std::uint16_t, kMetrics> counts{};
   };

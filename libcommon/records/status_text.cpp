@@ -10,13 +10,14 @@
 namespace smaster::fleet {
 namespace {
 
-/// Bytes of one member of a status, such as what a shard says of its processors; a longer one is left out: to
-/// read a megabyte of numbers takes longer than others should wait.
+/// Maximum size of a member of a status, in bytes; longer ones are ignored. Parsing a megabyte of numbers
+/// would block the event loop for too long.
 constexpr std::size_t kMaxMember = 65'536;
-/// Cores a status may list; more are dropped, so that one shard cannot fill the memory with history.
+/// Maximum number of cores in a status; further ones are dropped, so that one shard cannot fill the memory
+/// with history.
 constexpr std::size_t kMaxCores = 1024;
 
-/// What is gathered of a status until all of it is known.
+/// The parts of a status read so far.
 struct Reading {
   ShardStatus& status;
   AssignmentParts goal{};
@@ -52,7 +53,7 @@ void read_ids(Value value, AssignmentParts& parts) {
   }
 }
 
-/// Some shards send a size as text.
+/// Reads a size; some shards send it as a string.
 void read_size(Value value, double& out) {
   const auto text = value.starts_with('"') ? json::unquote(value) : std::nullopt;
   read(text ? trim(*text) : value, out);
@@ -67,7 +68,7 @@ void read_loads(Value value, std::vector<double>& out) {
   }
 }
 
-/// Only shown again, and by far the largest part: it stays as it came.
+/// `cpus` is kept as text: it is only shown, and by far the largest member.
 void read_cpus(Value value, std::string& out) {
   if (value.starts_with('[')) out = value;
 }
@@ -84,7 +85,7 @@ struct Field {
   void (*read)(Value value, Reading& to);
 };
 
-/// In the order in which the shards in the field send them.
+/// In the order that existing shards use.
 constexpr Field kFields[] = {
     {"id", [](Value v, Reading& r) { read(v, r.status.id); }},
     {"isMaster", [](Value v, Reading& r) { read(v, r.status.is_master); }},
@@ -120,7 +121,7 @@ bool read_status(std::string_view text, ShardStatus& status, std::span<const std
   Reading reading{status};
   const auto* expected = std::begin(kFields);
   for (json::Members members(text, names); const auto member = members.next();) {
-    // Nearly always they come in one order: what comes next is looked at first.
+    // Members usually come in this order: try the next field first.
     const auto named = [&](const Field& field) { return field.name == member->name; };
     const auto* found = std::find_if(expected, std::end(kFields), named);
     if (found == std::end(kFields)) found = std::find_if(std::begin(kFields), expected, named);

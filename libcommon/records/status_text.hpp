@@ -1,4 +1,4 @@
-// A status as it comes over the wire, which is what comes most.
+// Fast parsing of statuses, the most frequent message.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace smaster::fleet {
 
-/// Reads `text`, one JSON value that is known to be valid, over `status`; fields that are missing or of the
-/// wrong type keep their values. False, and nothing read, when it is no object. `names`: see json::Members.
+/// Reads `text`, one valid JSON value, into `status`. Fields that are missing or of the wrong type keep their
+/// values. Returns false, with no effect, if it is no object. `names`: see json::Members.
 [[nodiscard]] bool read_status(std::string_view text, ShardStatus& status,
                                std::span<const std::string_view> names = {});
 

@@ -1,6 +1,6 @@
-// Which of a shard's `authorization` headers were used: each works once, for good. Source: WIRE.md, "The
-// shard protocol". It is part of the shard's row in the registry, and on disk before the header's session
-// exists: so a used header is refused after a restart and by the next leader, too.
+// The used `authorization` headers of a shard: each is accepted only once. Source: WIRE.md, "The shard
+// protocol". Part of the registry row, and persisted before the header's session is opened. So a used header
+// is also refused after a restart, and by the next leader.
 #pragma once
 
 #include <string>
@@ -11,23 +11,24 @@
 
 namespace smaster::fleet {
 
-/// The times that accepted headers were signed with, and one time up to which all others count as used.
+/// The times of used headers, plus a time up to which all headers count as used.
 ///
-/// "Later than the last one" would need less, but headers do not come in order: a shard's processes sign for
-/// themselves, agents sign ahead, and a clock that is set back by minutes would shut its shard out for as
-/// long. With the times themselves every header that was not used is good, whichever way the clock went.
+/// "Later than the last one" would need less memory, but headers do not arrive in order: processes of a shard
+/// sign independently, and agents sign in advance. Also, a clock that is set back would lock its shard out
+/// for that time. With single times, every unused header is valid, whatever the clock did.
 class UsedTimes {
  public:
-  /// Of one shard; when more are used within the window, the oldest ones are only known as "up to".
+  /// Maximum number of times per shard. If more are used within the window, the oldest are merged into
+  /// all_up_to_.
   static constexpr std::size_t kMost = 64;
 
-  /// Whether a header with this time must be refused.
+  /// True if a header with this time must be refused.
   [[nodiscard]] bool contains(Time time) const;
-  /// Uses the time; false when it is used already. Times before `oldest` are not accepted any more, and need
-  /// not be kept one by one.
+  /// Marks a time as used; false if it was used before. Times before `oldest` are not accepted any more, so
+  /// they are merged into all_up_to_.
   [[nodiscard]] bool insert(Time time, Time oldest);
 
-  /// As the registry has it; an empty text for none.
+  /// Text for the registry; empty if nothing was used.
   [[nodiscard]] std::string text() const;
   [[nodiscard]] static UsedTimes parse(std::string_view text);
 
@@ -35,7 +36,7 @@ class UsedTimes {
 
  private:
   Time all_up_to_{};
-  std::vector<Time> times_;  ///< in order
+  std::vector<Time> times_;  ///< sorted
 };
 
 }  // namespace smaster::fleet

@@ -9,10 +9,10 @@
 namespace smaster::sql {
 namespace {
 
-constexpr std::uint64_t kProtocol = 1;      ///< another number: server and worker are of different versions
-constexpr std::size_t kMaxMessage = 4'096;  ///< bytes of an error's sentence
+constexpr std::uint64_t kProtocol = 1;  ///< a mismatch means that server and worker have different versions
+constexpr std::size_t kMaxMessage = 4'096;  ///< maximum size of an error message, in bytes
 
-/// Numbers as 8 bytes, texts with their length before them.
+/// Encodes numbers as 8 bytes (little-endian), and strings as a length and their bytes.
 class FrameWriter {
  public:
   void number(std::uint64_t value) {
@@ -28,7 +28,7 @@ class FrameWriter {
   std::string bytes_;
 };
 
-/// Reads what FrameWriter wrote. After a wrong byte all it gives is empty, and `good` is false.
+/// Decodes what FrameWriter wrote. After an error all results are empty, and `good` is false.
 class FrameReader {
  public:
   explicit FrameReader(std::string_view bytes) : bytes_(bytes) {}
@@ -51,7 +51,7 @@ class FrameReader {
     bytes_.remove_prefix(size);
     return value;
   }
-  /// A count of things that take at least 8 bytes each.
+  /// A number of items of at least 8 bytes each; fails if so many cannot follow.
   std::size_t count() {
     const auto value = number();
     if (value > bytes_.size() / 8) good_ = false;
@@ -65,7 +65,7 @@ class FrameReader {
   bool good_ = true;
 };
 
-/// What a message's first number says.
+/// The first number of a message: its kind.
 enum class Tag : std::uint64_t { ready, stale, outcome, error };
 
 void write(FrameWriter& out, const Outcome& outcome) {
@@ -79,7 +79,7 @@ void write(FrameWriter& out, const Outcome& outcome) {
   }
 }
 
-/// None when the JSON is none, or a blob is not where it should be.
+/// nullopt if the JSON is invalid, or a blob's placeholder is not at its place.
 std::optional<Outcome> read_outcome(FrameReader& in) {
   Outcome outcome;
   for (auto left = in.count(); left > 0; --left) outcome.columns.emplace_back(in.text());

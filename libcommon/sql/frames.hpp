@@ -1,5 +1,5 @@
-// What the server and its SQL worker processes send each other: frames of a length and that many bytes. The
-// worker is not trusted by the server, which checks all that it decodes. Bytes only; no sockets here.
+// Messages between the server and its SQL worker processes, in frames of a length and a payload. The server
+// does not trust the worker and validates all that it decodes. Bytes only; no sockets here.
 #pragma once
 
 #include <cstdint>
@@ -12,47 +12,48 @@
 
 namespace smaster::sql {
 
-/// What a worker is started for, its first frame.
+/// A worker's task, in its first frame.
 struct Order {
   std::string url;
   Access access = Access::none;
   Limits limits;
-  std::int64_t parent = 0;  ///< the process id of the server
-  std::string end;          ///< only end this connection of the database; empty: run statements
+  std::int64_t parent = 0;  ///< process id of the server
+  std::string end;          ///< terminate this database connection, then exit; empty: run statements
 };
 
-/// The worker is connected and contained.
+/// The worker is connected and sandboxed.
 struct Ready {
-  std::string connection;  ///< for Order::end; empty: there is nothing to end at the database
-  std::string missing;     ///< what the kernel lacks to contain the worker; empty: nothing
+  std::string connection;  ///< for Order::end; empty: the database has no connection to terminate
+  std::string missing;     ///< sandbox features that the kernel lacks; empty: none
 };
 
-/// The connection was found closed before the statement was sent; another worker may run it.
+/// The connection was already closed when the statement arrived. It was not run; another worker may run it.
 struct Stale {};
 
-/// What became of a statement, or of connecting.
+/// The result of a statement, or a failure to connect.
 struct Answer {
   Result<Outcome> outcome;
-  bool last = false;  ///< the worker ends with it
+  bool last = false;  ///< the worker exits after this
 };
 
 using Message = std::variant<Ready, Stale, Answer>;
 
 inline constexpr std::size_t kFrameHeader = 4;
-/// Larger frames are an error, in either direction.
+/// Maximum payload in either direction, in bytes.
 inline constexpr std::size_t kMaxFrame = 2 * kMaxResult;
 
-/// With its header. A statement is a frame of its text alone.
+/// Adds the header. A statement's frame has the text as its payload.
 [[nodiscard]] std::string frame(std::string_view payload);
-/// The payload's length; none when it is beyond kMaxFrame. `header` has kFrameHeader bytes.
+/// The payload's length; nullopt if it exceeds kMaxFrame. `header` must have kFrameHeader bytes.
 [[nodiscard]] std::optional<std::size_t> frame_length(std::string_view header);
 
 [[nodiscard]] std::string encode(const Order& order);
 [[nodiscard]] Result<Order> decode_order(std::string_view payload);
 
-/// A result beyond kMaxFrame becomes an error.
+/// A result that exceeds kMaxFrame is replaced by an error.
 [[nodiscard]] std::string encode(const Message& message);
-/// bad_data unless the payload is a message whose JSON is JSON, with its blobs where it says.
+/// Errors: bad_data unless the payload is a message with valid JSON and its blobs' placeholders at the given
+/// places.
 [[nodiscard]] Result<Message> decode_message(std::string_view payload);
 
 }  // namespace smaster::sql

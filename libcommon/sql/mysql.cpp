@@ -1,6 +1,6 @@
-// MariaDB and MySQL, by MariaDB's library on SOCI's connections. Read-only statements run inside a
-// transaction that is READ ONLY, and must begin as a query does: what could end the transaction (COMMIT, XA,
-// SET, compound statements) does not get there.
+// MariaDB and MySQL, with MariaDB's library on SOCI's connections. Read-only statements run in a READ ONLY
+// transaction, and must start like a query: statements that could end the transaction (COMMIT, XA, SET,
+// compound statements) are rejected beforehand.
 #include <mysql.h>
 #include <soci/mysql/soci-mysql.h>
 #include <soci/soci.h>
@@ -19,7 +19,7 @@ namespace {
 
 constexpr const char* kConnectTimeout = "10";  ///< seconds
 constexpr unsigned long kMaxPacket = 2 * kMaxResult;
-constexpr unsigned kBinary = 63;  ///< the character set of what is no text
+constexpr unsigned kBinary = 63;  ///< the character set number of binary data
 
 MYSQL* connection(soci::session& session) {
   return static_cast<soci::mysql_session_backend*>(session.get_backend())->conn_;
@@ -66,7 +66,7 @@ void put(Rows& rows, const MYSQL_FIELD& field, const char* data, unsigned long s
   }
 }
 
-/// One statement on a connection.
+/// Runs one statement on a connection.
 class Run {
  public:
   Run(MYSQL* connection, const Limits& limits) : connection_(connection), limits_(limits) {}
@@ -85,12 +85,12 @@ class Run {
     if (broken_) return {std::move(outcome), true};
     if (!reads && in_transaction && outcome) outcome = open_transaction();
     if (reads && !command("ROLLBACK")) broken_ = true;
-    // What the statement has set goes, and a transaction that it left open.
+    // Undoes settings and open transactions of the statement.
     return {std::move(outcome), broken_ || mysql_reset_connection(connection_) != 0};
   }
 
  private:
-  /// Times in UTC, and an end to what runs too long; MySQL knows that only of SELECT.
+  /// Settings of the session: UTC, and a timeout, which MySQL supports only for SELECT.
   [[nodiscard]] std::string settings() const {
     const bool mariadb = std::strstr(mysql_get_server_info(connection_), "MariaDB") != nullptr;
     const auto ms = limits_.timeout.count();
@@ -111,7 +111,7 @@ class Run {
     }
     const auto text = "MariaDB: " + std::string(mysql_error(connection_));
     constexpr unsigned kKilled = 1927;                  // ER_CONNECTION_KILLED
-    constexpr unsigned kClientErrors[] = {2000, 3000};  // CR_MIN_ERROR and beyond
+    constexpr unsigned kClientErrors[] = {2000, 3000};  // from CR_MIN_ERROR
     if (number == kKilled || (number >= kClientErrors[0] && number < kClientErrors[1])) {
       broken_ = true;
       return fail(
@@ -124,7 +124,7 @@ class Run {
   Result<Outcome> execute(const std::string& statement) {
     if (!command(statement)) return failed();
     auto outcome = first_result();
-    // A procedure may have more to say; only its first result is anybody's.
+    // A procedure may return several results; only the first one is used.
     while (!broken_ && mysql_more_results(connection_) != 0) {
       if (mysql_next_result(connection_) > 0) return outcome ? failed() : outcome.error();
       if (auto* const more = mysql_use_result(connection_)) mysql_free_result(more);
@@ -155,7 +155,7 @@ class Run {
     return rows.take();
   }
 
-  /// Gives up a result that nobody wants the rest of: freeing it would read on. The server ends the
+  /// Abandons a result: freeing it would first read the rest. Closing the socket makes the server end the
   /// connection.
   void stop() {
     broken_ = true;
@@ -190,7 +190,7 @@ class MysqlEngine final : public Engine {
     mysql_set_server_option(conn, MYSQL_OPTION_MULTI_STATEMENTS_OFF);
     const auto packet = kMaxPacket;
     mysql_options(conn, MYSQL_OPT_MAX_ALLOWED_PACKET, &packet);
-    // LOAD DATA LOCAL would read this machine's files.
+    // LOAD DATA LOCAL would read files of this machine: refuse it.
     mysql_set_local_infile_handler(
         conn, [](void**, const char*, void*) { return 1; }, [](void*, char*, unsigned) { return -1; },
         [](void*) {},
@@ -221,7 +221,7 @@ class MysqlEngine final : public Engine {
   std::string connect_;
 };
 
-/// `key='value' ` as SOCI reads it; it knows no escapes, but two kinds of quotes.
+/// `key='value' ` for SOCI's connection string, which has no escapes but two kinds of quotes.
 Result<std::string> part(std::string_view key, std::string_view value) {
   const char quote = value.find('\'') == std::string_view::npos ? '\'' : '"';
   if (value.find(quote) != std::string_view::npos) {

@@ -1,5 +1,6 @@
-// PostgreSQL, by libpq on SOCI's connections. Read-only statements must begin as a query does, and run in a
-// READ ONLY transaction, which one statement cannot leave: the extended protocol takes no second one.
+// PostgreSQL, with libpq on SOCI's connections. Read-only statements must start like a query, and run in a
+// READ ONLY transaction. A statement cannot leave it: the extended protocol allows only one statement at a
+// time.
 #include <libpq-fe.h>
 #include <poll.h>
 #include <soci/postgresql/soci-postgresql.h>
@@ -17,7 +18,7 @@ namespace {
 
 using PgResult = std::unique_ptr<PGresult, decltype(&PQclear)>;
 
-/// The types of PostgreSQL's catalogue (pg_type.dat) that are more than text.
+/// Types from PostgreSQL's catalogue (pg_type.dat) that are not converted to JSON strings.
 enum Oid_ : Oid {
   kBool = 16,
   kBytea = 17,
@@ -33,7 +34,7 @@ enum Oid_ : Oid {
   kJsonb = 3802,
 };
 
-/// What every session begins with, and returns to after DISCARD ALL.
+/// Options of every session; DISCARD ALL returns to them.
 constexpr const char* kOptions =
     "-c TimeZone=UTC -c DateStyle=ISO -c bytea_output=hex -c extra_float_digits=1";
 constexpr const char* kConnectTimeout = "10";  ///< seconds
@@ -76,7 +77,7 @@ void put(Rows& rows, const PGresult* result, int column) {
   }
 }
 
-/// One statement on a connection.
+/// Runs one statement on a connection.
 class Run {
  public:
   Run(PGconn* connection, const Limits& limits) : connection_(connection), limits_(limits) {}
@@ -95,7 +96,7 @@ class Run {
   }
 
  private:
-  /// Back to how the session began.
+  /// Resets the session.
   bool clean_up() {
     if (PQtransactionStatus(connection_) != PQTRANS_IDLE && !command("ROLLBACK")) return false;
     return command("DISCARD ALL").has_value();
@@ -153,7 +154,7 @@ class Run {
       for (int i = 0; i < PQnfields(result); ++i) columns.emplace_back(PQfname(result, i));
       rows.emplace(limits_, std::move(columns));
     }
-    if (PQresultStatus(result) == PGRES_TUPLES_OK) {  // the end of the single rows
+    if (PQresultStatus(result) == PGRES_TUPLES_OK) {  // end of the rows in single-row mode
       outcome = rows->take();
       return;
     }
@@ -161,7 +162,7 @@ class Run {
     for (int i = 0; i < PQnfields(result); ++i) put(*rows, result, i);
     if (auto more = rows->end(); !more) {
       outcome = more.error();
-      broken_ = true;  // the statement may go on for long; the server ends the connection
+      broken_ = true;  // the statement may run on; closing the connection ends it
     }
   }
 
@@ -190,7 +191,7 @@ class Run {
   bool broken_ = false;
 };
 
-/// A value as libpq's connection strings quote it.
+/// Quotes a value for libpq's connection string.
 std::string as_value(std::string_view value) {
   std::string text = "'";
   for (const char c : value) {
@@ -210,7 +211,7 @@ class PostgresqlEngine final : public Engine {
     session.open(soci::postgresql, connect_ + "options=" + as_value(options));
   }
 
-  /// Process ids come again; with the time of its start one names a connection for good.
+  /// Process ids are reused; together with the start time they identify a connection.
   Result<std::string> connection_id(soci::session& session) const override {
     const PgResult id(
         PQexec(connection(session),
@@ -230,7 +231,7 @@ class PostgresqlEngine final : public Engine {
                          PQclear);
   }
 
-  /// A server that went away has said so, or closed the socket: no round trip is needed to see it.
+  /// Checks the socket for an end or a farewell of the server, without a round trip.
   bool alive(soci::session& session) const override {
     auto* const conn = connection(session);
     for (int i = 0; i < 4 && PQstatus(conn) == CONNECTION_OK; ++i) {
@@ -259,7 +260,7 @@ Result<std::unique_ptr<Engine>> postgresql_engine(const std::string& url) {
       PQconninfoParse(url.c_str(), &error), PQconninfoFree);
   const std::unique_ptr<char, decltype(&PQfreemem)> text(error, PQfreemem);
   if (!parsed) {
-    // libpq's sentence would quote the password.
+    // libpq's own message would contain the password.
     return fail(ErrorKind::bad_config, "is no address that PostgreSQL's library takes");
   }
   std::string connect;

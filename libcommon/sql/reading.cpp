@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::array<std::string_view, 8> kQueries{"SELECT",   "WITH", "SHOW",   "EXPLAIN",
                                                    "DESCRIBE", "DESC", "VALUES", "TABLE"};
-/// `SELECT … INTO OUTFILE` writes a file, which is outside of any transaction.
+/// `SELECT … INTO OUTFILE` writes a file, which no transaction prevents.
 constexpr std::array<std::string_view, 2> kFileWrites{"OUTFILE", "DUMPFILE"};
 
 std::string upper(std::string_view text) {
@@ -27,8 +27,8 @@ Error no_query() {
       "DESCRIBE, VALUES or TABLE");
 }
 
-/// Without spaces, opening parentheses and plain comments before its first word. Databases differ on comments
-/// that nest or hold code (`/*! … */`): a text that begins with one is refused.
+/// Skips spaces, opening parentheses and plain comments. Databases differ on nested comments and comments
+/// with code (`/*! … */`): a statement that starts with one is rejected.
 Result<std::string_view> from_first_word(std::string_view text) {
   while (true) {
     const auto word = text.find_first_not_of(" \t\r\n\f\v(");

@@ -1,5 +1,5 @@
-// Which statements read access lets through to a database server. The transaction that they run in is
-// read-only as well; this keeps away the statements that could end it. Knows no database.
+// The check that a statement is a query, for read access to a database server. Such statements run in a
+// read-only transaction; this check rejects those that could end it. Knows no database.
 #pragma once
 
 #include <string_view>
@@ -8,8 +8,8 @@
 
 namespace smaster::sql {
 
-/// not_permitted unless the text begins as a query does: SELECT, WITH, SHOW, EXPLAIN, DESCRIBE, VALUES or
-/// TABLE.
+/// Errors: not_permitted unless the statement starts with SELECT, WITH, SHOW, EXPLAIN, DESCRIBE (DESC),
+/// VALUES or TABLE.
 [[nodiscard]] Result<void> check_reads(std::string_view statement);
 
 }  // namespace smaster::sql

@@ -12,7 +12,7 @@
 namespace smaster::sql {
 namespace {
 
-constexpr std::int64_t kMostExact = 1ll << 53;  ///< JavaScript's Number.MAX_SAFE_INTEGER, and one
+constexpr std::int64_t kMostExact = 1ll << 53;  ///< JavaScript's Number.MAX_SAFE_INTEGER + 1
 
 }  // namespace
 
@@ -85,7 +85,7 @@ void Rows::unsigned_integer(std::uint64_t value) {
 }
 
 void Rows::real(double value) {
-  // JSON has no such numbers, and null would be none.
+  // JSON has no such numbers, and null would mean SQL's NULL.
   if (std::isnan(value)) return put("\"NaN\"");
   if (std::isinf(value)) return put(value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
   put(json::number(value));
@@ -110,7 +110,7 @@ void Rows::blob(std::string_view value) {
 
 void Rows::json(std::string_view value) {
   if (!fits(value.size())) return put("");
-  // As deep as it stands in the whole, which is to be valid as well.
+  // Validated at the depth that it has in the whole result, which must be valid, too.
   put(json::valid("[[" + std::string(value) + "]]") ? std::string(value) : json::quote(value));
 }
 

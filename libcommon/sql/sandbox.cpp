@@ -22,7 +22,8 @@ namespace smaster::sql {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;  // their shadow memory is beyond any limit, and reports need stderr
+// Sanitizers need more address space than any limit allows, and stderr for reports.
+constexpr bool kSanitized = true;
 #else
 constexpr bool kSanitized = false;
 #endif
@@ -35,7 +36,7 @@ constexpr unsigned kArchitecture = AUDIT_ARCH_AARCH64;
 #error "sandbox.cpp needs this machine's AUDIT_ARCH_ value"
 #endif
 
-/// A list of system calls that are allowed, as a program for the kernel (seccomp(2)).
+/// A list of allowed system calls as a kernel program (seccomp(2)).
 class SyscallFilter {
  public:
   SyscallFilter() {
@@ -52,7 +53,7 @@ class SyscallFilter {
     }
   }
 
-  /// Only with one of these values in argument `argument`.
+  /// Allows a call only with one of these values in argument `argument`.
   void allow(int call, unsigned argument, std::initializer_list<unsigned> values) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0,
         static_cast<unsigned char>(2 * values.size() + 2));
@@ -64,7 +65,7 @@ class SyscallFilter {
     add(BPF_RET | BPF_K, kRefuse);
   }
 
-  /// Only without these bits in argument `argument`.
+  /// Allows a call only without these bits in argument `argument`.
   void allow_without(int call, unsigned argument, unsigned bits) {
     add(BPF_JMP | BPF_JEQ | BPF_K, static_cast<unsigned>(call), 0, 4);
     load_argument(argument);
@@ -73,7 +74,7 @@ class SyscallFilter {
     add(BPF_RET | BPF_K, kRefuse);
   }
 
-  /// Refuses all else, from now on.
+  /// Rejects all other calls, from now on.
   bool install() {
     add(BPF_RET | BPF_K, kRefuse);
     const sock_fprog program{static_cast<unsigned short>(code_.size()), code_.data()};
@@ -87,7 +88,7 @@ class SyscallFilter {
     code_.push_back({static_cast<unsigned short>(code), if_true, if_false, value});
   }
   void load(std::size_t offset) { add(BPF_LD | BPF_W | BPF_ABS, static_cast<unsigned>(offset)); }
-  /// The lower half, all that the kernel looks at in the arguments that matter here.
+  /// Loads the lower 32 bits: the kernel ignores the rest of the arguments checked here.
   void load_argument(unsigned argument) {
     load(offsetof(seccomp_data, args) + argument * sizeof(std::uint64_t));
   }
@@ -97,7 +98,7 @@ class SyscallFilter {
 
 bool filter_calls(bool remote) {
   SyscallFilter filter;
-  // Memory, time, and descriptors that are open.
+  // Memory, time, and open descriptors.
   filter.allow(
       {SYS_brk,           SYS_munmap,        SYS_mremap,          SYS_madvise,         SYS_futex,
        SYS_clock_gettime, SYS_clock_getres,  SYS_clock_nanosleep, SYS_nanosleep,       SYS_gettimeofday,
@@ -113,7 +114,7 @@ bool filter_calls(bool remote) {
 #endif
   filter.allow_without(SYS_mmap, 2, PROT_EXEC);
   filter.allow_without(SYS_mprotect, 2, PROT_EXEC);
-  // Locks; others of its commands could have signals sent.
+  // Locks only: other commands of fcntl could send signals.
   filter.allow(SYS_fcntl, 1,
                {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_GETLK, F_SETLK, F_SETLKW, F_OFD_GETLK, F_OFD_SETLK,
                 F_OFD_SETLKW});
@@ -124,8 +125,8 @@ bool filter_calls(bool remote) {
   return filter.install();
 }
 
-/// No file and no TCP port, of all that this kernel can refuse (landlock(7)). Debian 12's headers are older
-/// than that.
+/// Forbids access to files and TCP ports by landlock(7), as far as this kernel supports it. Debian 12's
+/// headers lack the newer versions.
 bool forbid_paths() {
   struct {
     std::uint64_t files, ports, scopes;
@@ -172,8 +173,8 @@ void silence() {
 
 std::string contain(const Containment& containment) {
   constexpr std::uint64_t kDescriptors = 32;
-  constexpr std::uint64_t kLibraries = 768u << 20;  // address space that is not its data
-  ::tzset();                                        // times in the machine's zone need a file
+  constexpr std::uint64_t kLibraries = 768u << 20;  // address space beyond the data limit
+  ::tzset();                                        // reads the time zone file, which cannot be opened later
   if (!kSanitized) {
     silence();
     limit_to(RLIMIT_DATA, containment.memory);

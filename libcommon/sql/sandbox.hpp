@@ -1,5 +1,5 @@
-// Takes from a process what it does not need to run statements on connections that are open: afterwards it
-// can open no file and no socket, start nothing, signal nobody and not grow beyond its limits.
+// Drops all rights that a process does not need to run statements on open connections. Afterwards it cannot
+// open files or sockets, start programs, send signals, or exceed its limits.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +8,12 @@
 namespace smaster::sql {
 
 struct Containment {
-  bool remote = false;          ///< it speaks to a database over a socket that it has
+  bool remote = false;          ///< it uses an open socket to a database
   std::uint64_t memory = 0;     ///< bytes that it may allocate
-  std::uint64_t file_size = 0;  ///< bytes to which it may extend a file; 0: any
+  std::uint64_t file_size = 0;  ///< maximum size of the files it writes, in bytes; 0: unlimited
 };
 
-/// For good. What the kernel lacks, as a sentence for the log; empty: nothing.
+/// Irreversible. Returns a sentence for the log about features that the kernel lacks; empty: none.
 [[nodiscard]] std::string contain(const Containment& containment);
 
 }  // namespace smaster::sql

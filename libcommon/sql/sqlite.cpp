@@ -1,4 +1,4 @@
-// SQLite: the database in a file of the server's, for those who have no other.
+// SQLite: a database in a file on the server, for bots without another one.
 #include <fcntl.h>
 #include <soci/soci.h>
 #include <soci/sqlite3/soci-sqlite3.h>
@@ -17,21 +17,21 @@
 namespace smaster::sql {
 namespace {
 
-using namespace sqlite_api;  // what SOCI's header puts sqlite3.h into
+using namespace sqlite_api;  // SOCI's header includes sqlite3.h in this namespace
 
-/// Pragmas that tell about the database, with or without an argument.
+/// Pragmas that only read, with or without an argument.
 constexpr std::array<std::string_view, 12> kPragmas{
     "table_info",       "table_xinfo",       "table_list",      "index_list",  "index_info", "index_xinfo",
     "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", "optimize",   "function_list"};
-/// With an argument they change the file.
+/// With an argument, these write to the file.
 constexpr std::array<std::string_view, 3> kWritingPragmas{"user_version", "application_id",
                                                           "incremental_vacuum"};
-/// These tell without an argument, and with one change how the connection works.
+/// Allowed without an argument only: with one they change settings of the connection.
 constexpr std::array<std::string_view, 14> kSettings{
     "journal_mode",    "page_count",    "page_size",      "freelist_count",    "max_page_count",
     "foreign_keys",    "encoding",      "schema_version", "data_version",      "auto_vacuum",
     "compile_options", "database_list", "collation_list", "journal_size_limit"};
-/// Functions that reach the program instead of the database.
+/// Functions that affect the process rather than the database.
 constexpr std::array<std::string_view, 2> kNoFunctions{"load_extension", "fts3_tokenizer"};
 
 template <std::size_t N>
@@ -41,11 +41,11 @@ bool contains(const std::array<std::string_view, N>& names, const char* name) {
          });
 }
 
-/// What one statement may do: only what lies in the database's file, and nothing that stays with the
-/// connection for the next statement, which may be another shard's.
+/// What one statement may do: access the database file only, and leave no state in the connection, since the
+/// next statement may come from another shard.
 struct Permit {
   bool writes = false;
-  bool vacuum = false;  ///< the statement is VACUUM, which attaches a nameless temporary database
+  bool vacuum = false;  ///< VACUUM, which attaches a temporary database without a name
 
   static int authorize(void* permit, int action, const char* first, const char* second, const char* database,
                        const char*) {
@@ -77,9 +77,9 @@ struct Permit {
       case SQLITE_CREATE_TABLE:
       case SQLITE_CREATE_VTABLE:
       case SQLITE_CREATE_VIEW:
-      case SQLITE_INSERT:  // also of a trigger's text, which may be in another database than the action says
+      case SQLITE_INSERT:  // the statement may be in a trigger, whose database differs from the action's
         return writes && (database == nullptr || std::strcmp(database, "temp") != 0);
-      case SQLITE_UPDATE:  // of the schema: what a virtual table asks for when it is only read
+      case SQLITE_UPDATE:  // of the schema: reading a virtual table requests this
         return writes || (first != nullptr && std::strcmp(first, "sqlite_master") == 0);
       default:
         return writes;
@@ -87,9 +87,9 @@ struct Permit {
   }
 };
 
-constexpr std::chrono::seconds kBusy{5};  ///< for the locks of other connections
+constexpr std::chrono::seconds kBusy{5};  ///< timeout for locks of other connections
 
-/// Stops what runs too long.
+/// Stops a statement after its time limit.
 struct Deadline {
   std::chrono::steady_clock::time_point at;
   bool passed = false;
@@ -105,7 +105,7 @@ sqlite3* connection(soci::session& session) {
   return static_cast<soci::sqlite3_session_backend*>(session.get_backend())->conn_;
 }
 
-/// A prepared statement, finalized with its owner.
+/// A prepared statement; the destructor finalizes it.
 struct Statement {
   sqlite3_stmt* handle = nullptr;
   ~Statement() { sqlite3_finalize(handle); }
@@ -135,7 +135,7 @@ class SqliteEngine final : public Engine {
   explicit SqliteEngine(std::filesystem::path file) : file_(std::move(file)) {}
 
   void open(soci::session& session, Access access, const Limits&) const override {
-    // Made here, so that nobody else can read it, and so that it is there to be only read.
+    // Create the file here: SQLite would make it readable by others, and does not create it for reading.
     const int made = ::open(file_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (made < 0 && access == Access::write)
       throw soci::soci_error("cannot open " + file_.string() + ": " + std::strerror(errno));
@@ -184,19 +184,19 @@ class SqliteEngine final : public Engine {
   }
 
  private:
-  static constexpr sqlite3_int64 kMaxHeap = kWorkerMemory / 2;  ///< results need the rest
-  static constexpr int kMaxSql = 1'000'000;                     ///< bytes of a statement
+  static constexpr sqlite3_int64 kMaxHeap = kWorkerMemory / 2;  ///< results use the other half
+  static constexpr int kMaxSql = 1'000'000;                     ///< maximum size of a statement, in bytes
   static constexpr int kMaxColumns = 1'000;
 
-  /// The write-ahead log, which stays when a connection ends: all files of the database are open from here
-  /// on, and no statement needs another one.
+  /// Switches to a persistent write-ahead log. From then on all files of the database are open, and no
+  /// statement needs another one.
   void use_wal(soci::session& session) const {
     auto* const db = connection(session);
     int on = 1;
     sqlite3_file_control(db, "main", SQLITE_FCNTL_PERSIST_WAL, &on);
     const auto give_up = std::chrono::steady_clock::now() + kBusy;
     while (!in_wal(db)) {
-      // Another process may be about to do the same, which SQLite does not wait for.
+      // Another process may be switching, too; SQLite's busy timeout does not cover that.
       if (sqlite3_errcode(db) != SQLITE_BUSY || std::chrono::steady_clock::now() > give_up) {
         throw soci::soci_error(
             file_.string() + " cannot have SQLite's write-ahead log, which is needed here (" +
@@ -207,12 +207,12 @@ class SqliteEngine final : public Engine {
   }
 
   static bool in_wal(sqlite3* db) {
-    // To ask for the schema opens the log.
+    // Querying the schema opens the log.
     return first_text(db, "PRAGMA journal_mode=WAL") == "wal" &&
            !first_text(db, "SELECT count(*) FROM sqlite_schema").empty();
   }
 
-  /// The first value of a whole statement's first row; empty when it fails.
+  /// The first column of a statement's first row; empty on errors.
   static std::string first_text(sqlite3* db, const char* text) {
     Statement statement;
     if (sqlite3_prepare_v2(db, text, -1, &statement.handle, nullptr) != SQLITE_OK ||
@@ -270,7 +270,7 @@ class SqliteEngine final : public Engine {
     while ((step = sqlite3_step(statement.handle)) == SQLITE_ROW) {
       rows.begin();
       for (int i = 0; i < count; ++i) put(rows, statement.handle, i);
-      if (sqlite3_errcode(db) == SQLITE_NOMEM) return failed(db);  // of a value that it could not give
+      if (sqlite3_errcode(db) == SQLITE_NOMEM) return failed(db);  // out of memory while converting a value
       if (auto more = rows.end(); !more) return more.error();
     }
     if (step != SQLITE_DONE) return failed(db);

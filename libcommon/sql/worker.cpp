@@ -18,12 +18,13 @@
 namespace smaster::sql {
 namespace {
 
-constexpr unsigned kEndWithin = 10;  ///< seconds for Order::end, also when the server has gone
-constexpr int kNice = 5;             ///< statements do not take the processor from the server
+constexpr unsigned kEndWithin = 10;  ///< seconds for Order::end, which continues if the server exits
+constexpr int kNice = 5;             ///< lower priority than the server
 constexpr std::uint64_t kReaderFile = 16u
-                                      << 20;  ///< bytes; SQLite's index of its log is all that reading writes
+                                      /// Bytes; readers write only SQLite's shared-memory index of the log.
+                                      << 20;
 
-/// False at the channel's end.
+/// Reads exactly `size` bytes; false at the end of the channel.
 bool read_all(char* to, std::size_t size) {
   while (size > 0) {
     const auto got = ::read(kWorkerChannel, to, size);
@@ -61,14 +62,14 @@ Error out_of_memory() {
                                        std::to_string(kWorkerMemory >> 20) + " MiB that it may use");
 }
 
-/// Sends what became of a statement; false when the worker ends with it.
+/// Runs a statement and sends its result; false if the worker must exit.
 bool answer(const Engine& engine, soci::session& session, const std::string& statement, const Order& order) {
   try {
     auto ran = engine.run(session, statement, order.access, order.limits);
     const bool last = ran.broken;
     return send(Answer{std::move(ran.outcome), last}) && !last;
   } catch (const std::bad_alloc&) {
-    // Libraries may have been left half-done.
+    // Libraries may be in an inconsistent state.
     send(Answer{out_of_memory(), true});
   } catch (const std::exception& e) {
     send(Answer{fail(ErrorKind::internal, e.what()), true});
@@ -76,8 +77,8 @@ bool answer(const Engine& engine, soci::session& session, const std::string& sta
   return false;
 }
 
-/// Ends with the server, and not before it: signals to the service or from the terminal are the server's
-/// affair.
+/// Ties the worker's life to the server's: killed when the server exits, and ignoring signals to the service
+/// or terminal, which the server handles.
 void follow_server(const Order& order) {
   for (const int signal : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE, SIGXFSZ}) std::signal(signal, SIG_IGN);
   ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -137,7 +138,7 @@ int run_worker() {
     return 1;
   }
   follow_server(*order);
-  // What libraries do at a program's end needs more than is left to this one.
+  // Skips the exit handlers of libraries, which need rights that the sandbox has dropped.
   ::_exit(serve(*order));
 }
 

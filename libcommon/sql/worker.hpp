@@ -1,13 +1,13 @@
-// The worker process: connects to the database, gives up all rights that statements do not need, and runs
-// them one after the other. It is started by the server, and trusted with nothing but the database.
+// The worker process: connects to the database, drops all rights that statements do not need, then runs
+// statements one by one. Started by the server, and trusted only with the database.
 #pragma once
 
 namespace smaster::sql {
 
-/// The descriptor on which the server's frames come and the answers go.
+/// The descriptor for the server's frames and the worker's answers.
 inline constexpr int kWorkerChannel = 3;
 
-/// Until the server ends, or the connection does. Returns the exit code.
+/// Runs until the server or the connection ends. Returns the exit code.
 int run_worker();
 
 }  // namespace smaster::sql

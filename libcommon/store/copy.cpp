@@ -15,7 +15,7 @@ namespace {
 constexpr std::size_t kAtOnce = 500;
 
 struct Content {
-  std::vector<fleet::ShardInfo> shards;  ///< by name
+  std::vector<fleet::ShardInfo> shards;  ///< sorted by name
   std::map<std::string, std::string> notes;
 };
 
@@ -37,7 +37,7 @@ Result<Content> read(Store& store) {
 
 Checksum sum(const Content& content) {
   const auto hash = Botan::HashFunction::create_or_throw("SHA-256");
-  // Each text with its length, so that no two registries read the same.
+  // With the length of each text, so that different registries cannot yield the same input.
   const auto add = [&](const std::string& text) {
     hash->update(std::to_string(text.size()) + ':');
     hash->update(text);

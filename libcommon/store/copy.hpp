@@ -1,4 +1,4 @@
-// A registry from one store into another, and whether it has arrived.
+// Copies a registry from one store to another, and verifies the copy.
 #pragma once
 
 #include <functional>
@@ -8,19 +8,19 @@
 
 namespace smaster::store {
 
-/// What a registry has, whatever store it is in.
+/// The content of a registry, independent of the kind of store.
 struct Checksum {
   std::size_t shards = 0;
   std::size_t notes = 0;
-  std::string sha256;  ///< over all rows and notes in the order of their names, hexadecimal
+  std::string sha256;  ///< over all rows and notes sorted by name, hexadecimal
   bool operator==(const Checksum&) const = default;
 };
 
 [[nodiscard]] Result<Checksum> checksum(Store& store);
 
-/// Writes all shards and notes of `from` to `to`, which must have none, and reads them again. bad_data when
-/// they are not the same then, not_permitted when `to` has shards already. `progress`: how many of how many
-/// are written.
+/// Writes all shards and notes of `from` to `to`, which must have no shards, then reads them back. Blocks.
+/// Errors: bad_data if the result differs, not_permitted if `to` has shards. `progress`: called with the
+/// numbers of entries written and in total.
 [[nodiscard]] Result<Checksum> copy(Store& from, Store& to,
                                     const std::function<void(std::size_t, std::size_t)>& progress);
 

@@ -1,5 +1,5 @@
-// How servers that share a store agree who leads: one of them holds a lease, which ends unless it is renewed.
-// Implementations may block; they are called from one thread at a time, another than the store's.
+// Leader election among the servers that share a store: the leader holds a lease, which ends unless it is
+// renewed. Implementations may block. They are called from one thread at a time, which is not the store's.
 #pragma once
 
 #include <string>
@@ -10,13 +10,13 @@
 
 namespace smaster::store {
 
-/// A server that shares the store.
+/// A server that takes part in the election.
 struct Member {
   std::string name;
-  std::string url;      ///< where shards and the other servers reach it, "http://host:port"
-  std::string version;  ///< of its program
+  std::string url;      ///< address for shards and other servers, "http://host:port"
+  std::string version;  ///< version of its program
   Time started{};
-  Time leads_since{};  ///< by its own clock; kNever: it does not lead
+  Time leads_since{};  ///< by its own clock; kNever: not the leader
 
   bool operator==(const Member&) const = default;
 };
@@ -24,29 +24,30 @@ struct Member {
 [[nodiscard]] std::string to_text(const Member& member);
 [[nodiscard]] Result<Member> parse_member(std::string_view text);
 
-/// Who leads, as a server that asked has found it.
+/// The result of an election, as seen by one server.
 struct Standing {
-  bool leads = false;  ///< the server that asked does
-  Member leader;       ///< nameless: nobody does
+  bool leads = false;  ///< this server is the leader
+  Member leader;       ///< no name: there is no leader
 };
 
 class Election {
  public:
   virtual ~Election() = default;
 
-  /// Makes this server known as a member, and takes the lead where nobody has it. Its lease runs from before
-  /// the call on. Called again and again: it says who leads meanwhile, and keeps the membership.
+  /// Registers this server as a member, and makes it the leader if there is none. Its lease is counted from
+  /// before the call. To be called repeatedly: keeps the membership, and returns the current leader.
   [[nodiscard]] virtual Result<Standing> campaign(const Member& self) = 0;
-  /// The leader's lease runs on from before the call; not_permitted: it has ended.
+  /// Renews the leader's lease, counted from before the call. Errors: not_permitted if the lease has ended.
   [[nodiscard]] virtual Result<void> renew() = 0;
-  /// Gives the lead away, and leaves; nothing is lost when that fails: the lease ends by itself.
+  /// Gives up leadership and membership. Ignores errors: the lease then ends by itself.
   virtual void resign() = 0;
   [[nodiscard]] virtual Result<std::vector<Member>> members() = 0;
-  /// Returns when the leader may have changed, at the latest after so long. May be called beside the others.
+  /// Returns when the leader may have changed, at the latest after `most`. May run at the same time as the
+  /// other calls.
   virtual void wait(Millis most) = 0;
-  /// Ends `wait` for good; from any thread.
+  /// Makes `wait` return at once, now and in future. Thread-safe.
   virtual void stop() = 0;
-  /// How long a lease lasts without being renewed.
+  /// Duration of a lease without renewal.
   [[nodiscard]] virtual Millis lease() const = 0;
 };
 

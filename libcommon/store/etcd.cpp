@@ -16,20 +16,20 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr Millis kTimeout{5'000};      ///< of reading and writing
-constexpr std::size_t kAtOnce = 100;   ///< keys in a transaction; etcd takes 128 unless told otherwise
-constexpr std::int64_t kPage = 2'000;  ///< rows read at a time, some 3 MB
+constexpr Millis kTimeout{5'000};      ///< for reads and writes
+constexpr std::size_t kAtOnce = 100;   ///< operations per transaction; etcd's default limit is 128
+constexpr std::int64_t kPage = 2'000;  ///< rows per read, about 3 MB
 constexpr std::int64_t kNotLeading = 0;
 
-/// What the parts of one server share.
+/// State shared by the store and the election.
 struct Shared {
   EtcdOptions options;
-  /// The revision that made our leadership; others who lead have another, then and ever after.
+  /// The leadership term: the creation revision of the leader key. Unique for each leader.
   std::atomic<std::int64_t> term = kNotLeading;
 
   [[nodiscard]] std::string leader_key() const { return options.prefix + "leader"; }
-  /// What the last write of a leader has put there is what the next one depends on: a write that was given up
-  /// and tried again elsewhere, and that a server which was held up carries out much later, changes nothing.
+  /// A fencing key: each write depends on the value that the leader's previous write left here. So a write
+  /// that was given up and retried has no effect if a slow server executes it later.
   [[nodiscard]] std::string writes_key() const { return options.prefix + "writes"; }
   [[nodiscard]] std::string shard_key(std::string_view name) const {
     return options.prefix + "shards/" + std::string(name);
@@ -56,7 +56,7 @@ class EtcdStore final : public Store {
     return shards;
   }
 
-  /// Asks for what has changed since the last time, which is nothing nearly always.
+  /// Reads only the changes since the last call, which are usually none.
   Result<void> read_ahead() override {
     const auto before = read_up_to_;
     auto from = shared_->shard_key("");
@@ -144,7 +144,8 @@ class EtcdStore final : public Store {
     return {};
   }
 
-  /// Only as the one who leads, and only after the write before it.
+  /// Writes in a transaction that fails unless this server still leads and its previous write is the latest
+  /// one.
   Result<void> write(bj::array operations) {
     const auto term = shared_->term.load();
     if (term == kNotLeading) return not_leading();
@@ -164,12 +165,13 @@ class EtcdStore final : public Store {
                       {"success", std::move(operations)},
                       {"failure", bj::array{get(shared_->leader_key()), get(shared_->writes_key())}}},
                      kTimeout);
-    if (!answer) return answer.error();  // it may be carried out yet; the next one looks
+    // It may still be executed: the next write reads the fencing key first.
+    if (!answer) return answer.error();
     bool leads = succeeded(*answer), written = leads;
     if (!written) {
       for (const auto& entry : found_by(*answer)) {
         leads = leads || (entry.key == shared_->leader_key() && entry.created == term);
-        // Tried twice, since the first answer was lost.
+        // The write was retried after a lost response: the first attempt had succeeded.
         written = written || (entry.key == shared_->writes_key() && entry.value == own);
       }
     }
@@ -203,7 +205,7 @@ class EtcdStore final : public Store {
     return {};
   }
 
-  /// What of a row is worth a write: that a shard was heard again is not.
+  /// A hash of a row without the times of contact: they alone are not worth a write.
   static std::size_t lasting(fleet::ShardInfo info) {
     info.last_seen = info.last_heartbeat = fleet::kNever;
     return std::hash<std::string>{}(to_text(info));
@@ -212,11 +214,11 @@ class EtcdStore final : public Store {
 
   std::shared_ptr<Shared> shared_;
   EtcdClient client_;
-  std::map<ShardName, fleet::ShardInfo> rows_;  ///< read ahead
-  std::int64_t read_up_to_ = 0;                 ///< the revision
+  std::map<ShardName, fleet::ShardInfo> rows_;  ///< result of read_ahead
+  std::int64_t read_up_to_ = 0;                 ///< revision
   std::unordered_map<ShardName, std::size_t> written_;
-  std::int64_t writes_ = 0;                ///< so many were tried
-  std::optional<std::string> last_write_;  ///< as it is under its key; none: that is not known
+  std::int64_t writes_ = 0;                ///< number of attempts
+  std::optional<std::string> last_write_;  ///< current value of the fencing key; unset: unknown
 };
 
 class EtcdElection final : public Election {
@@ -261,7 +263,7 @@ class EtcdElection final : public Election {
     auto kept = renew_lease();
     if (!kept) return kept.error();
     if (!*kept) return lost;
-    // The key may have been removed by hand.
+    // The key may have been deleted by hand.
     const auto range = client_.call("kv/range", {{"key", to_base64(shared_->leader_key())}}, timeout());
     if (!range) return range.error();
     const auto found = key_values(*range);
@@ -293,7 +295,7 @@ class EtcdElection final : public Election {
   [[nodiscard]] Millis lease() const override { return lease_time_; }
 
  private:
-  /// A lease is renewed three times while it lasts; each must have its answer before the next.
+  /// The lease is renewed three times per period; each renewal must complete before the next.
   [[nodiscard]] Millis timeout() const { return lease_time_ / 3; }
 
   Result<void> keep_lease() {
@@ -310,7 +312,7 @@ class EtcdElection final : public Election {
     return {};
   }
 
-  /// Whether there is still a lease.
+  /// Renews the lease; false if it has ended.
   Result<bool> renew_lease() {
     const auto answer = client_.call("lease/keepalive", {{"ID", std::to_string(lease_)}}, timeout());
     if (!answer) return answer.error();
@@ -323,7 +325,7 @@ class EtcdElection final : public Election {
     const auto found = found_by(answer);
     if (found.empty()) return standing;
     if (auto leader = parse_member(found.front().value)) standing.leader = std::move(*leader);
-    // An attempt whose answer was lost has won.
+    // The key has our lease: an earlier attempt succeeded, but its response was lost.
     standing.leads = lease_ != 0 && found.front().lease == lease_;
     if (standing.leads) shared_->term = found.front().created;
     return standing;
@@ -334,7 +336,7 @@ class EtcdElection final : public Election {
   EtcdWatch watch_;
   const Millis lease_time_;
   std::int64_t lease_ = 0;
-  std::string said_;  ///< of this server, under the lease
+  std::string said_;  ///< this server's member entry, as last written with the lease
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
-// etcd as the store that servers share, and what they elect their leader by. Keys: PREFIX/shards/NAME,
-// PREFIX/notes/NAME, PREFIX/writes, and under leases PREFIX/leader and PREFIX/members/NAME.
+// etcd as the shared store and for leader election. Keys: PREFIX/shards/NAME, PREFIX/notes/NAME,
+// PREFIX/writes; bound to leases: PREFIX/leader and PREFIX/members/NAME.
 #pragma once
 
 #include "store/etcd_client.hpp"
@@ -7,7 +7,7 @@
 
 namespace smaster::store {
 
-/// The lease in whole seconds; etcd may make it longer.
+/// `lease` is rounded up to whole seconds; etcd may extend it.
 [[nodiscard]] SharedStore open_etcd(EtcdOptions options, Millis lease);
 
 }  // namespace smaster::store

@@ -18,7 +18,7 @@ namespace http = boost::beast::http;
 constexpr std::size_t kMaxAnswer = 64u << 20;
 constexpr const char* kDefaultPort = "2379";
 
-/// gRPC's codes that mean "this server cannot now, another may" (grpc/codes): deadline exceeded, unavailable.
+/// gRPC codes for temporary failures of one server: deadline exceeded, unavailable.
 bool passes(std::int64_t code) { return code == 4 || code == 14; }
 constexpr std::int64_t kUnauthenticated = 16;
 constexpr std::int64_t kInvalidArgument = 3;
@@ -94,13 +94,14 @@ std::int64_t number_at(const bj::object& object, std::string_view key) {
 }
 
 std::string range_end(std::string prefix) {
-  ++prefix.back();  // prefixes end with "/"
+  ++prefix.back();  // prefixes end with "/", so incrementing the last byte cannot overflow
   return prefix;
 }
 
 Result<bj::object> EtcdClient::call(std::string_view path, const bj::object& body, Millis timeout) {
   const auto text = json::serialize(body);
-  const auto tries = options_.endpoints.size() + 2;  // a kept connection may be gone, a token too old
+  // Two more: for a kept connection that has closed, and for an expired token.
+  const auto tries = options_.endpoints.size() + 2;
   const auto patience = timeout / static_cast<int>(options_.endpoints.size());
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   Result<bj::object> answer = fail(ErrorKind::unavailable, "etcd does not answer");
@@ -143,7 +144,7 @@ EtcdClient::Next EtcdClient::ask(std::string_view path, const std::string& body,
   if (message.empty()) json::read(object, "error", message);
   const auto code = number_at(object, "code");
   answer = from_etcd(*response, code, message);
-  // An old token is invalid (3.4 says so with code 16), or of an older revision of the users (code 3).
+  // An expired token is rejected as invalid (code 16 in 3.4) or as from an older auth revision (code 3).
   const bool stale = !token_.empty() && (code == kUnauthenticated || code == kInvalidArgument) &&
                      message.find("auth") != std::string::npos;
   if (stale) {

@@ -1,5 +1,5 @@
-// etcd's v3 API by its HTTP/JSON gateway, as a caller that waits: one connection, to whichever of the servers
-// answers. Source: etcd's documentation, "gRPC gateway", and rpc.proto of 3.4.
+// A blocking client of etcd's v3 API by its HTTP/JSON gateway, with one connection to one of the servers.
+// Source: etcd's documentation, "gRPC gateway", and rpc.proto of 3.4.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -16,30 +16,30 @@ namespace smaster::store {
 
 struct EtcdOptions {
   std::vector<net::HttpEndpoint> endpoints;  ///< at least one
-  std::string prefix;                        ///< of all keys; ends with "/"
-  std::string user;                          ///< empty: without authentication
+  std::string prefix;                        ///< prefix of all keys; ends with "/"
+  std::string user;                          ///< empty: no authentication
   std::string password;
 };
 
-/// "etcd://user:password@a:2379,b:2379/prefix", "etcds:" with TLS; port and prefix may be left out (2379,
-/// "smaster"). bad_config says what is wrong, without the password. `tls`: what an etcds URL trusts.
+/// Parses "etcd://user:password@a:2379,b:2379/prefix", with TLS "etcds:". Defaults: port 2379, prefix
+/// "smaster". Errors: bad_config, without the password in its text. `tls`: used for etcds.
 [[nodiscard]] Result<EtcdOptions> parse_etcd_url(const std::string& url,
                                                  const std::shared_ptr<net::asio::ssl::context>& tls);
 
-/// Keys, values and numbers as the gateway has them: bytes in base64, 64-bit numbers as decimal texts.
+/// Encodings of the gateway: bytes as base64, 64-bit numbers as decimal strings.
 [[nodiscard]] std::string to_base64(std::string_view bytes);
 [[nodiscard]] std::string from_base64(std::string_view text);
 [[nodiscard]] std::int64_t number_at(const boost::json::object& object, std::string_view key);
-/// The end of the range of all keys that begin with `prefix`.
+/// End of the range of all keys that start with `prefix`.
 [[nodiscard]] std::string range_end(std::string prefix);
 
 class EtcdClient {
  public:
   explicit EtcdClient(const EtcdOptions& options) : options_(options) {}
 
-  /// POSTs `body` to `/v3/` and `path`, and returns the answer. Servers that do not answer are passed over,
-  /// each after its part of `timeout`: what is asked must bear being done twice. unavailable when none
-  /// answers in time, not_permitted when user or password are wrong, bad_data for what etcd does not take.
+  /// POSTs `body` to `/v3/` + `path`, and returns the response. Blocks. Tries the servers in turn, each with
+  /// its part of `timeout`, so the request must be idempotent. Errors: unavailable if no server answers in
+  /// time, not_permitted for a wrong user or password, bad_data if etcd rejects the request.
   Result<boost::json::object> call(std::string_view path, const boost::json::object& body, Millis timeout);
 
  private:

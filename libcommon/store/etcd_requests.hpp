@@ -23,12 +23,12 @@ struct KeyValue {
   std::string key;
   std::string value;
   std::int64_t lease = 0;
-  std::int64_t created = 0;  ///< the revision
+  std::int64_t created = 0;  ///< creation revision
 };
 
 [[nodiscard]] std::vector<KeyValue> key_values(const bj::object& range);
 [[nodiscard]] std::int64_t revision_of(const bj::object& answer);
-/// What the ranges of a transaction have found, all together.
+/// All key-values found by the ranges in a transaction's response.
 [[nodiscard]] std::vector<KeyValue> found_by(const bj::object& answer);
 [[nodiscard]] bool succeeded(const bj::object& answer);
 

@@ -35,7 +35,7 @@ void EtcdWatch::stop() {
   context_.stop();
 }
 
-/// Goes on for as long as `wait` is called.
+/// Runs while `wait` runs its context.
 net::Task<> EtcdWatch::watch() {
   net::Timer retry(context_.get_executor());
   while (true) {
@@ -47,7 +47,7 @@ net::Task<> EtcdWatch::watch() {
   }
 }
 
-/// One watch, until its connection ends.
+/// One watch request, until its connection ends.
 net::Task<> EtcdWatch::read(const net::HttpEndpoint& endpoint) {
   auto stream = co_await net::open_stream(context_.get_executor(), endpoint, kConnectTimeout);
   if (!stream) co_return;
@@ -63,7 +63,7 @@ net::Task<> EtcdWatch::read(const net::HttpEndpoint& endpoint) {
   while (!error && !parser.is_done()) {
     co_await http::async_read_some(**stream, buffer, parser, asio::redirect_error(net::use_task, error));
     auto& body = parser.get().body();
-    // Only that something happened matters; where events are refused, looking now and then has to do.
+    // Only the fact of a change matters. If a watch is refused, the timeout of `wait` replaces it.
     if (body.find("\"events\"") != std::string::npos) context_.stop();
     if (const auto line = body.rfind('\n'); line != std::string::npos) body.erase(0, line + 1);
   }

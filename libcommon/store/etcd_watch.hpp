@@ -1,5 +1,5 @@
-// Waiting for a change of one key in etcd. Source: etcd's documentation, "Watch streams" of the gateway: a
-// request whose answer never ends, a JSON object a line.
+// Waits for changes of one key in etcd. Source: etcd's documentation, "Watch streams" of the gateway: a
+// request with an endless response, one JSON object per line.
 #pragma once
 
 #include <atomic>
@@ -15,10 +15,10 @@ class EtcdWatch {
  public:
   EtcdWatch(const EtcdOptions& options, std::string key) : options_(options), key_(std::move(key)) {}
 
-  /// Returns when the key has changed, at the latest after so long. What has changed is to be looked up: the
-  /// watch may have been away.
+  /// Returns when the key may have changed, at the latest after `most`. The caller must read the key: changes
+  /// may have been missed while the connection was down.
   void wait(Millis most);
-  /// Ends `wait` for good; from any thread.
+  /// Makes `wait` return at once, now and in future. Thread-safe.
   void stop();
 
  private:

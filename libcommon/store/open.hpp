@@ -1,4 +1,4 @@
-// Stores by their addresses.
+// Opens stores by their addresses.
 #pragma once
 
 #include <memory>
@@ -9,31 +9,32 @@
 
 namespace smaster::store {
 
-/// The server's own store in its state_dir, SQLite.
+/// File name of the server's own SQLite store in its state_dir.
 inline constexpr const char* kStoreFile = "smaster.db";
 
-/// How a store is reached, beside its address.
+/// Settings of a store connection, beside its address.
 struct StoreOptions {
-  std::string ca_file;      ///< more certificate authorities, PEM; empty: the system's alone
-  std::string certificate;  ///< ours, PEM; empty: none
+  std::string ca_file;      ///< additional certificate authorities, PEM; empty: only the system's
+  std::string certificate;  ///< client certificate, PEM; empty: none
   std::string key;
   Millis lease{5'000};
 };
 
-/// A store that servers share, and what they elect their leader by.
+/// A store shared by several servers, and its leader election.
 struct SharedStore {
   std::unique_ptr<Store> store;
   std::unique_ptr<Election> election;
 };
 
-/// bad_config says what is wrong with an address that is no store's: "etcd://…", "etcds://…",
-/// "postgresql://…". The sentence goes on from the setting's name, and has no password in it.
+/// Checks an address: "etcd://…", "etcds://…" or "postgresql://…". Errors: bad_config, with a sentence that
+/// continues the setting's name and does not contain the password.
 [[nodiscard]] Result<void> check_url(const std::string& url);
 
-/// Nothing is connected before it is used; bad_config also for certificates that cannot be read.
+/// Opens a shared store; connects on first use. Errors: bad_config for an invalid address or unreadable
+/// certificates.
 [[nodiscard]] Result<SharedStore> open_shared(const std::string& url, const StoreOptions& options);
 
-/// A database for the history, "postgresql://…".
+/// Opens a database for the history, "postgresql://…"; connects on first use.
 [[nodiscard]] Result<std::unique_ptr<HistoryStore>> open_history(const std::string& url);
 
 }  // namespace smaster::store

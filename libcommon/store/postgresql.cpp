@@ -16,13 +16,13 @@
 namespace smaster::store {
 namespace {
 
-/// A connection that is made when it is needed, and again when it was lost.
+/// A connection that is opened on first use, and reopened after a failure.
 class Connection {
  public:
-  /// `timeout`: of each statement, and of connecting, in whole seconds at least one.
+  /// `timeout`: of each statement, and of connecting, there in whole seconds, at least one.
   Connection(std::string url, Millis timeout) : url_(std::move(url)), timeout_(timeout) {}
 
-  /// Runs `work` in a transaction; SOCI reports by exceptions, here they become values.
+  /// Runs `work` in a transaction. Turns SOCI's exceptions into error values.
   template <class T, class Work>
   Result<T> run(const char* what, Work work) {
     try {
@@ -38,7 +38,7 @@ class Connection {
         return result;
       }
     } catch (const std::exception& e) {
-      sql_.close();  // whatever state it is in
+      sql_.close();  // its state is unknown after an error
       return fail(ErrorKind::unavailable,
                   std::string("PostgreSQL: cannot ") + what + ": " + std::string(trim(e.what())));
     }
@@ -57,7 +57,7 @@ class Connection {
     make_tables();
   }
 
-  /// Two servers may do so at the same time.
+  /// The advisory lock serialises servers that create the tables at the same time.
   void make_tables() {
     soci::transaction transaction(sql_);
     sql_ << "SELECT pg_advisory_xact_lock(hashtext('smaster tables'))";
@@ -149,7 +149,7 @@ class PostgresqlStore final : public Store {
   }
 
  private:
-  /// Only as the one who leads, whose row stays locked until all is written.
+  /// Runs `work` in a transaction that locks the leader row, and fails unless this server leads.
   template <class Work>
   Result<void> write(const char* what, Work work) {
     return connection_.run<void>(what, [&](soci::session& sql) -> Result<void> {
@@ -242,7 +242,7 @@ class PostgresqlElection final : public Election {
         });
   }
 
-  /// There is nothing to wait for but the time: a lease that ends says nothing.
+  /// Just sleeps: the end of a lease causes no event.
   void wait(Millis most) override {
     std::unique_lock lock(mutex_);
     stopped_changed_.wait_for(lock, std::min(most, kLook), [this] { return stopped_; });

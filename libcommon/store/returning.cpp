@@ -1,4 +1,5 @@
-// A store whose folder cannot be written when the server starts: read from a copy, written as soon as that
+// A store whose folder is not writable at startup: reads a copy, and switches to the real file at the first
+// write that succeeds in opening it.
 // works.
 #include <stdlib.h>
 
@@ -13,7 +14,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A private folder that goes with this.
+/// A private temporary folder, deleted by the destructor.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -90,7 +91,7 @@ Result<std::unique_ptr<FileStore>> open_copy(const fs::path& file) {
   std::error_code error;
   fs::copy_file(file, copy, error);
   if (error) return fail(ErrorKind::cannot_create, "cannot copy " + file.string() + ": " + error.message());
-  // What was written last is still in the log beside it.
+  // The last writes may still be in the write-ahead log.
   fs::copy_file(file.string() + "-wal", copy.string() + "-wal", error);
   auto opened = open_sqlite(copy);
   if (!opened) return opened.error();

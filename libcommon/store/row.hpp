@@ -1,5 +1,4 @@
-// A shard's row of the registry as one text: how stores without columns keep it, and what is compared when a
-// store is copied.
+// A registry row as one text: used by stores without columns, and to compare stores after a copy.
 #pragma once
 
 #include <optional>
@@ -10,9 +9,9 @@
 
 namespace smaster::store {
 
-/// A JSON object with all that there is, always in the same order.
+/// A JSON object with all fields, in a fixed order.
 [[nodiscard]] std::string to_text(const fleet::ShardInfo& info);
-/// None when the text is no such object, or its name no shard's; fields that are missing are as in a new row.
+/// nullopt if the text is no such object or its name is invalid. Missing fields get their defaults.
 [[nodiscard]] std::optional<fleet::ShardInfo> parse_row(std::string_view text);
 
 }  // namespace smaster::store

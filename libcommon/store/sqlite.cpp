@@ -12,12 +12,12 @@
 namespace smaster::store {
 namespace {
 
-/// Bumped when the tables change; `migrate` brings older files up.
+/// Increased when the tables change; `migrate` upgrades older files.
 constexpr int kSchemaVersion = 5;
-/// Blocks of an older version's history that are written together.
+/// Blocks per write while the history of an older version is converted.
 constexpr std::size_t kBlocksAtOnce = 1000;
 
-/// A shard's row in the types that SOCI binds.
+/// A registry row in the types that SOCI binds.
 struct Row {
   std::string name;
   std::string key;
@@ -25,7 +25,7 @@ struct Row {
   long long last_seen = 0, last_heartbeat = 0, created = 0, boot = 0, stop = 0;
   int goal_id = -1, current_id = -1, goal_count = -1, current_count = -1;
   std::string may_run;
-  std::string goal, current;  // with all their ids
+  std::string goal, current;  // text of all ids of an assignment
   int capacity = 1;
   std::string host;
   std::string holder;
@@ -74,7 +74,7 @@ struct Row {
     return info;
   }
 
-  /// Rows of the second version have no text of their assignments.
+  /// Rows of schema version 2 have no text of their assignments, only one id and count.
   static fleet::Assignment assignment(const std::string& text, int id, int count) {
     auto assignments = fleet::parse_assignments(text);
     return assignments.empty() ? fleet::Assignment(ShardId{id}, ShardCount{count})
@@ -88,9 +88,9 @@ class SqliteStore final : public FileStore {
       : file_(file), sql_(soci::sqlite3, "dbname=\"" + file.string() + "\" timeout=5") {
     auto* const backend = static_cast<soci::sqlite3_session_backend*>(sql_.get_backend());
     if (sqlite_api::sqlite3_db_readonly(backend->conn_, "main") != 0) {
-      throw soci::soci_error("it cannot be written");  // SQLite would settle for that, and stay with it
+      throw soci::soci_error("it cannot be written");  // SQLite would open the file read-only and stay so
     }
-    // With a write-ahead log, FULL makes every commit durable and readers never wait.
+    // With a write-ahead log, FULL makes every commit durable, and readers never block.
     std::string mode;
     sql_ << "PRAGMA journal_mode=WAL", soci::into(mode);
     sql_ << "PRAGMA synchronous=FULL";
@@ -258,8 +258,8 @@ class SqliteStore final : public FileStore {
     sql_ << "CREATE TABLE notes (name TEXT PRIMARY KEY, text TEXT NOT NULL)";
   }
 
-  /// Up to version 3 each sample had a row. A block that is full stays where it is written, at the end; the
-  /// open ones are few and small.
+  /// Converts the history of schema version 3, which had one row per sample. Full blocks are written at the
+  /// end of the table and never change; the open ones are few and small.
   void pack_history() {
     sql_ << "ALTER TABLE history RENAME TO samples";
     sql_ << "CREATE TABLE history (shard TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, "
@@ -277,7 +277,7 @@ class SqliteStore final : public FileStore {
     std::optional<fleet::OpenBlock> open;
     std::string open_name;
     std::vector<fleet::SampleBlock>
-        full;  // written some at a time: the statements are prepared for each time
+        full;  // written in batches, since every call of write_blocks prepares all of its statements
     const auto close = [&] {
       if (open) full.push_back(open->block(true));
     };
@@ -310,7 +310,7 @@ class SqliteStore final : public FileStore {
     soci::statement close =
         (sql_.prepare << "DELETE FROM open_history WHERE shard = :shard AND first = :first", use(name),
          use(first));
-    // What a server before this one left open.
+    // Moves a block that an earlier run of the server left open to the full blocks.
     soci::statement keep =
         (sql_.prepare << "INSERT OR REPLACE INTO history SELECT * FROM open_history WHERE shard = :shard AND "
                          "first <> :first",
@@ -344,7 +344,7 @@ class SqliteStore final : public FileStore {
     return bytes;
   }
 
-  /// SOCI reports by exceptions; here they become values.
+  /// FairSemaphore SOCI's exceptions into error values.
   template <class T, class Work>
   Result<T> guard(const char* what, Work work) {
     try {
@@ -368,7 +368,7 @@ class SqliteStore final : public FileStore {
 
 Result<std::unique_ptr<FileStore>> open_sqlite(const std::filesystem::path& file) {
   const mode_t before =
-      ::umask(0077);  // the file and its log must never be readable by others, not even briefly
+      ::umask(0077);  // the file and its log must never be readable by others, not even for a moment
   try {
     auto store = std::make_unique<SqliteStore>(file);
     ::umask(before);

@@ -96,7 +96,7 @@ async function attacked(t, {settings = '', flags = [], ...options} = {}) {
     const before = [agent, server].map(({process: {pid}}) => peak(pid));
     const [begun, heard] = [performance.now(), await statuses(server)];
     let over = false;
-    const struck = ask(script, '--timeout', process.env.SMASTER_SANITIZED ? '20s' : '5s').finally(() => over = true);
+    const struck = ask(script, '--timeout', process.env.SMASTER_SANITIZED ? '20s' : '15s').finally(() => over = true);
     do await untouched(); while (!over);
     const result = await struck;
     await until('the attacker to be served', async () => await ask('3') === 3);

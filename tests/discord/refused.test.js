@@ -6,7 +6,7 @@ import {test} from 'node:test';
 import {writeFileSync} from 'node:fs';
 import {COMMANDS, environment} from './bots.js';
 import {standIn} from './stand-in.js';
-import {Server, until} from '../e2e/harness.js';
+import {Server, request, until} from '../e2e/harness.js';
 
 const PATIENCE = 90_000;
 
@@ -53,6 +53,15 @@ for (const kind of Object.keys(COMMANDS)) {
     const {discord, server} = await isRefused(t, kind, 4004);
     discord.away({ms: 600_000});
     await server.states('disconnected');
+    // The past knows of it, too: the refusal with its code, the login, the loss.
+    const {aaa} = JSON.parse((await request(server.port, '/api/public/shard-status-history?id=aaa')).body);
+    const past = aaa.flatMap(({gateway}) => gateway ?? []);
+    const after = (state, from) => past.findIndex((gateway, n) => n >= from && gateway.state === state);
+    const refusal = after('refused', 0);
+    const login = after('running', refusal);
+    assert.equal(past[refusal]?.code, 4004, JSON.stringify(past));
+    assert.ok(login > refusal && past[login].logins === 1, JSON.stringify(past));
+    assert.ok(after('disconnected', login) > login, JSON.stringify(past));
   });
 }
 

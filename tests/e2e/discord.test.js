@@ -60,6 +60,15 @@ test('bots start no faster than Discord allows, and stats show who waits', async
   await until('it to be back', async () => (await server.stats()).configured === 4 && (await server.stats()).identify.waiting === 0);
 });
 
+test('a bot whose turn comes later than assume_dead_after starts then', async (t) => {
+  const {server} = await asking(t, () => ({body: gateway(9)}), {shards: 'count = 3', more: '[heartbeat]\ninterval = "300ms"\nrequest_reboot_after = "3s"\nexpect_reboot_after = "4s"\nassume_dead_after = "5s"\n'});
+  await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
+  // They are bots that cannot ask, and say nothing: the last one's turn comes 11 s after the first one's.
+  const agents = (await server.register(3)).map((config) => server.agent([config], ['/bin/sh', '-c', 'exec sleep 100000'], {flags: ['--no-hooks']}));
+  await server.running(3);
+  for (const {log} of agents) assert.equal(log.match(/starting the bot/g).length, 1, log);
+});
+
 test('respawns wait for their turn as well', async (t) => {
   const {server} = await asking(t, () => ({body: gateway(9, {max_concurrency: 1})}), {shards: 'count = 2'});
   await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);

@@ -113,6 +113,25 @@ test('a master that only listens is not lost', async (t) => {
   assert.equal(server.bots().length, 1);
 });
 
+test('a shorter assume_dead_after ends no bot that its master can be heard of', async (t) => {
+  const server = await serve(t, `${one}[heartbeat]\ninterval = "300ms"\n`);
+  const [config] = await server.register(1);
+  const agent = server.agent([config], 'spikey-bot.js');
+  const {pid} = await until('the bot', () => server.bots()[0]);
+  await server.running(1);
+  const heard = async () => (await server.stats()).shards[0].stats.timestamp;
+  const begun = await heard();
+  await until('the new time to pass since the agent asked for its lease', async () => await heard() > begun + 6000);
+  const file = path.join(server.folder, 'smaster.toml');
+  writeFileSync(file, readFileSync(file, 'utf8').replace('[heartbeat]', '[heartbeat]\nrequest_reboot_after = "3s"\nexpect_reboot_after = "4s"\nassume_dead_after = "5s"'));
+  await until('the reload', () => server.log.includes('setting heartbeat.assume_dead_after'));
+  const changed = await heard();
+  await until('the new time to pass', async () => await heard() > changed + 6000);
+  assert.ok(alive(pid), agent.log);
+  assert.equal(server.bots().length, 1);
+  assert.doesNotMatch(agent.log, /nothing was heard/);
+});
+
 /** Another folder for an agent, with a copy of the config, and of the lock beside it. */
 function copied(agent, name) {
   const folder = path.join(agent.server.folder, name);

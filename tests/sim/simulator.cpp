@@ -860,11 +860,13 @@ class World {
     if (!host.agent || !host.ready || limits_)
       host.deaf = true;  // to be told may take its time, to be stopped does not
     const auto patience = host.deaf ? kPatience.expect_reboot_after : kPatience.request_reboot_after;
-    after(patience + kSlack, [this, i, connection, generation = host.generation, server = server_life_] {
+    after(patience + kSlack, [this, i, connection, generation = host.generation, server = server_life_,
+                              given = row(i).info.boot_time] {
       const auto& h = hosts_[i];
       const bool undisturbed = h.up && h.connection == connection && connection && !connection->cut &&
                                row(i).connection == connection && server == server_life_ &&
-                               !row(i).queued;  // that one waits for its turn to start anew
+                               row(i).info.boot_time == given &&  // another id has its time from then
+                               !row(i).queued;                    // that one waits for its turn to start anew
       if (undisturbed && h.generation == generation && h.life.phase() == BotLife::Phase::running) {
         broken(h.name.str() + "'s bot hangs, and nobody does anything about it");
       }

@@ -106,5 +106,26 @@ TEST_F(BotLifeTest, AStoppedBotThatIsWantedAgainStartsOnceItIsGone) {
   EXPECT_EQ(life.exited(now, 0), Order::start);
 }
 
+TEST_F(BotLifeTest, ADeferredStartComesWhenItIsAdmittedWithTheGoalOfThen) {
+  EXPECT_EQ(life.set_goal(kOne, now), Order::start);
+  life.defer();
+  EXPECT_EQ(life.phase(), Phase::queued);
+  EXPECT_EQ(life.assignment(), std::nullopt);
+  EXPECT_EQ(life.set_goal(kTwo, now), Order::none);
+  EXPECT_EQ(life.respawn(now), Order::none);
+  EXPECT_EQ(life.granted(now), Order::none);
+  EXPECT_EQ(life.admitted(now), Order::start);
+  EXPECT_EQ(life.assignment(), kTwo);
+  EXPECT_EQ(life.admitted(now), Order::none) << "it runs";
+}
+
+TEST_F(BotLifeTest, ADeferredStartThatIsNotWantedAnyMoreNeverComes) {
+  (void)life.set_goal(kOne, now);
+  life.defer();
+  EXPECT_EQ(life.set_goal(std::nullopt, now), Order::none);
+  EXPECT_EQ(life.phase(), Phase::idle);
+  EXPECT_EQ(life.admitted(now), Order::none);
+}
+
 }  // namespace
 }  // namespace smaster::agent

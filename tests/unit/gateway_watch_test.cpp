@@ -1,4 +1,4 @@
-#include "fleet/gateway_watch.hpp"
+#include "records/gateway_watch.hpp"
 
 #include <gtest/gtest.h>
 

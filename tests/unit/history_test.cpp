@@ -68,6 +68,23 @@ TEST(Samples, KeepTheirFigures) {
   EXPECT_EQ(text(samples[1].status), text(ShardStatus{}));
 }
 
+TEST(Samples, KeepHowTheGatewayStoodBesideThoseOfWhichNobodyTells) {
+  OpenBlock open(name("abc"));
+  const GatewaySample refused{Gateway::refused, 4014, 2, 1'200, 3, 40, 7};
+  open.add(second(1), status_of(1));
+  open.add(second(2), status_of(2), refused);
+  open.add(second(3), ShardStatus{}, GatewaySample{Gateway::running});
+  open.add(second(4), status_of(4));
+  const auto samples = unpack(open.block(false).packed);
+  ASSERT_EQ(samples.size(), 4u);
+  EXPECT_EQ(samples[0].gateway, std::nullopt);
+  EXPECT_EQ(samples[1].gateway, refused);
+  EXPECT_EQ(samples[1].status.cpu_load.size(), status_of(2).cpu_load.size());
+  EXPECT_EQ(samples[2].gateway, GatewaySample{Gateway::running});
+  EXPECT_EQ(samples[3].gateway, std::nullopt);
+  EXPECT_EQ(samples[3].status.mem_rss, status_of(4).mem_rss);
+}
+
 TEST(Samples, ADayComesBackFromItsBlocks) {
   constexpr int kDay = 2880;
   const auto blocks = blocks_of(kDay);

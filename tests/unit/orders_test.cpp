@@ -63,5 +63,82 @@ TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {
   }
 }
 
+/// Two shards of one bucket, whose agents' bots cannot ask before they log in.
+struct LearntLogins : testing::Test {
+  static PlanSettings settings() {
+    PlanSettings settings;
+    settings.goal = ShardCount{2};
+    settings.auto_generate = false;
+    settings.patience.since = kStart;
+    return settings;
+  }
+
+  LearntLogins() {
+    orders.limit({});
+    for (auto* const seat : {&first, &second}) {
+      seat->kind = "the bot";
+      seat->info.last_seen = kStart;
+      orders.add(*seat);
+      orders.joined(*seat, true, kStart);
+      says(*seat, {}, kStart, false);
+    }
+    const auto plan = orders.plan(kStart);
+    orders.saved(plan.changes, kStart);
+  }
+
+  void says(Seat& seat, const Assignment& assignment, Time started, bool ready) {
+    ShardStatus status;
+    status.goal = status.current = assignment;
+    status.start_time = started;
+    status.bot.emplace().ready = ready;
+    (void)orders.status(seat, status, now);
+  }
+
+  /// When the next start is ordered, to a tenth of a second.
+  Time next_start(Seat& seat) {
+    (void)orders.take_orders();
+    while (true) {
+      orders.tick(now);
+      for (const auto& order : orders.take_orders()) {
+        if (order.shard == seat.info.id && order.logs_in) return now;
+      }
+      now += Millis{100};
+    }
+  }
+
+  /// The bot of this shard starts in its turn, and has logged in after `took`; never, where that is nothing.
+  Time starts(Seat& seat, std::optional<Millis> took) {
+    orders.respawn(seat, now);
+    const auto at = next_start(seat);
+    says(seat, seat.info.goal, at, false);
+    if (!took) return at;
+    now += *took;
+    says(seat, seat.info.goal, at, true);
+    return at;
+  }
+
+  Time now = kStart;
+  Seat first{ShardInfo(*ShardName::parse("aaa"))};
+  Seat second{ShardInfo(*ShardName::parse("aab"))};
+  Orders orders{settings(), kStart};
+};
+
+TEST_F(LearntLogins, ABotThatTakesFarLongerThanItsLikeHoldsUpTheNextNoMoreThanThat) {
+  const auto unknown = starts(first, std::nullopt);
+  EXPECT_GE(starts(second, Millis{500}) - unknown, kLoginPatience + kIdentifyInterval)
+      << "nothing is known of such bots yet";
+  for (int i = 0; i < 4; ++i) (void)starts(i % 2 == 0 ? first : second, Millis{1'000});
+  const auto hangs = starts(first, std::nullopt);
+  const auto waited = starts(second, Millis{500}) - hangs;
+  EXPECT_GE(waited, Millis{3 * 1'000 + 2'000} + kIdentifyInterval);
+  EXPECT_LT(waited, kLoginPatience);
+}
+
+TEST_F(LearntLogins, WhatIsSetIsTheMost) {
+  for (int i = 0; i < 6; ++i) (void)starts(i % 2 == 0 ? first : second, Millis{30'000});
+  const auto hangs = starts(first, std::nullopt);
+  EXPECT_LE(starts(second, Millis{500}) - hangs, kLoginPatience + kIdentifyInterval + Millis{200});
+}
+
 }  // namespace
 }  // namespace smaster::fleet

@@ -21,9 +21,12 @@ BotLife::Order BotLife::set_goal(std::optional<Assignment> goal, Instant now) {
       return Order::stop;
     case Phase::stopping:
       return Order::none;  // once it is gone the goal of then counts
+    case Phase::queued:
+      if (!goal_) phase_ = Phase::idle;
+      return Order::none;
     case Phase::waiting:
     case Phase::asking:
-      // A bot that fails as one shard may well do as another.
+      // A new assignment gets a new chance: failures as another shard do not count.
       if (!changed) return Order::none;
       [[fallthrough]];
     case Phase::idle:
@@ -66,6 +69,13 @@ BotLife::Order BotLife::tick(Instant now) {
 }
 
 BotLife::Order BotLife::granted(Instant now) { return phase_ == Phase::asking ? start(now) : Order::none; }
+
+void BotLife::defer() {
+  phase_ = Phase::queued;
+  assignment_.reset();
+}
+
+BotLife::Order BotLife::admitted(Instant now) { return phase_ == Phase::queued ? start(now) : Order::none; }
 
 std::optional<Instant> BotLife::deadline() const {
   return phase_ == Phase::waiting ? std::optional(start_at_) : std::nullopt;

@@ -30,16 +30,17 @@ namespace {
 
 namespace asio = net::asio;
 
-constexpr int kChannelFd = 3;  ///< the numbers that the keeper has in the new process
+constexpr int kChannelFd = 3;  ///< descriptor numbers in the keeper's process
 constexpr int kAgentFd = 4;
 constexpr int kLockFd = 5;
 constexpr int kLeaseFd = 6;
-constexpr std::size_t kMaxLine = 16u << 20;    ///< bytes in one line from the bot
-constexpr std::size_t kMaxQueued = 64u << 20;  ///< bytes that wait for a bot that does not read
+constexpr std::size_t kMaxLine = 16u << 20;  ///< maximum size of a line from the bot, in bytes
+/// Maximum size of the queue for a bot that does not read, in bytes.
+constexpr std::size_t kMaxQueued = 64u << 20;
 constexpr Millis kLookAgain{50};
 constexpr Millis kSpeakPause{10};
 
-/// The program beside ours.
+/// bot-keeper is installed beside this program.
 std::string keeper_path() {
   std::error_code ignored;
   return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "bot-keeper").string();
@@ -52,8 +53,8 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return raw;
 }
 
-/// Spawns the keeper with these descriptors as its 3, 4, 5 and 6, in a session of its own, which nothing
-/// stops that stops us; returns its process id or −errno.
+/// Spawns the keeper with these descriptors as its 3, 4, 5 and 6. It gets its own session, so that signals to
+/// our process group do not reach it. Returns the process id, or −errno.
 pid_t spawn(const BotCommand& command, int channel, int control) {
   std::vector<std::string> words{keeper_path(), std::to_string(command.grace.count()), command.prefix};
   words.insert(words.end(), command.words.begin(), command.words.end());
@@ -62,7 +63,7 @@ pid_t spawn(const BotCommand& command, int channel, int control) {
   environment.push_back("NODE_CHANNEL_SERIALIZATION_MODE=json");
   environment.push_back("SMASTER_CHANNEL_FD=" + std::to_string(kChannelFd));
 
-  // Copies above the targets first: a target may be one of the sources.
+  // Duplicate to high numbers first: a target number may be one of the sources.
   const Fd high[] = {Fd(::fcntl(channel, F_DUPFD_CLOEXEC, 16)), Fd(::fcntl(control, F_DUPFD_CLOEXEC, 16)),
                      Fd(::fcntl(command.lock, F_DUPFD_CLOEXEC, 16)),
                      Fd(::fcntl(command.lease, F_DUPFD_CLOEXEC, 16))};
@@ -81,10 +82,10 @@ pid_t spawn(const BotCommand& command, int channel, int control) {
   return error == 0 ? pid : -error;
 }
 
-/// The keepers that run; whatever else is a child of ours was left behind by one that was killed.
+/// The keepers that run. Any other child of ours is an orphan of a killed keeper.
 std::set<pid_t> live_keepers;
 
-/// Kills what killed keepers have left to us; returns how many there still are.
+/// Kills the orphans of killed keepers; returns how many are still alive.
 std::size_t kill_orphans() {
   std::size_t left = 0;
   for (const auto pid : children_of(::getpid())) {
@@ -122,7 +123,7 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
                 "node_args "
                 "and bot_args in the master's [shards]");
   }
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // a killed keeper's orphans come to us
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // we become the parent of a killed keeper's orphans
   const auto keeper = spawn(command, bots.get(), keepers.get());
   if (keeper > 0) live_keepers.insert(keeper);
   if (keeper < 0) {
@@ -174,7 +175,7 @@ net::Task<> BotProcess::read_channel() {
   judge_hang_up();
 }
 
-/// A process that ends closes its channel first: then its end is told, not that it cannot be asked.
+/// A bot that ends also closes its channel. Reports a hang-up only for a process that goes on.
 void BotProcess::judge_hang_up() {
   if (!hung_up_ || ended_ || owner_ == nullptr || pid_ < 0 || exiting(pid_)) return;
   owner_->bot_hung_up();
@@ -218,7 +219,8 @@ net::Task<> BotProcess::wait_for_end() {
   ::waitpid(keeper_, &status, 0);
   live_keepers.erase(keeper_);
   if (how_.empty()) {
-    // The keeper was killed. Its death killed the bot, and what the bot had started is our child now.
+    // The keeper was killed. The kernel then kills the bot (PR_SET_PDEATHSIG), and the bot's descendants
+    // become our children.
     how_ = "signal 9, and its keeper too";
     net::Timer pause(context_.get_executor());
     while (kill_orphans() > 0) {
@@ -255,7 +257,7 @@ void BotProcess::write() {
                     });
 }
 
-/// A bot can stop its keeper, which then hears nothing.
+/// The bot can stop its keeper with SIGSTOP; a stopped keeper does not read commands.
 void BotProcess::wake_keeper() {
   if (live_keepers.contains(keeper_)) ::kill(keeper_, SIGCONT);
 }
@@ -278,7 +280,7 @@ void BotProcess::kill_keeper() {
 
 bool BotProcess::all_read() const {
   int unread = 0;
-  // For a local socket: what the other side has not read yet (unix(7) has it as SIOCOUTQ).
+  // For a local socket SIOCOUTQ counts the bytes that the peer has not read (unix(7)).
   return outbox_.empty() &&
          ::ioctl(const_cast<net::LocalSocket&>(channel_).native_handle(), SIOCOUTQ, &unread) == 0 &&
          unread == 0;

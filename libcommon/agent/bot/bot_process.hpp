@@ -1,5 +1,5 @@
-// A bot's process and the channel to it, behind a keeper (tools/bot-keeper.cpp) that sees to it that nothing
-// of the bot outlives either of them. Knows nothing of shards.
+// A bot's process and the channel to it. A keeper (tools/bot-keeper.cpp) in between makes sure that no
+// process of the bot outlives the agent or the keeper. Knows nothing of shards.
 #pragma once
 
 #include <sys/types.h>
@@ -17,57 +17,62 @@
 
 namespace smaster::agent {
 
-/// What to run and how.
+/// The command to run, and its settings.
 struct BotCommand {
-  std::vector<std::string> words;        ///< the program and its arguments
-  std::vector<std::string> environment;  ///< all of it, each NAME=VALUE, without the channel's
-  std::string prefix;                    ///< put before each line of output, unless empty
-  Millis grace{30'000};                  ///< from SIGTERM to SIGKILL
-  int lock = -1;                         ///< a descriptor that is held until the bot is gone
-  int lease = -1;                        ///< LeasePage's: until when the bot may run, whatever becomes of us
+  std::vector<std::string> words;  ///< the program and its arguments
+  /// The complete environment, each NAME=VALUE, except for the variables of the channel, which `start` adds.
+  std::vector<std::string> environment;
+  std::string prefix;    ///< put before each line of output; empty: none
+  Millis grace{30'000};  ///< time from SIGTERM to SIGKILL
+  int lock = -1;         ///< a descriptor that is kept open until the bot is gone
+  /// LeasePage::descriptor(): the keeper enforces the lease even if this process is stuck or dead.
+  int lease = -1;
 };
 
-/// Who hears of a bot process. Calls come from the context.
+/// Events of a bot process. All calls come from the context's thread. Only bot_may_speak may be called before
+/// `start` returns.
 class BotOwner {
  public:
   virtual ~BotOwner() = default;
   /// A line on the channel, without its newline.
   virtual void bot_line(std::string_view line) = 0;
-  /// What was kept of a line that was longer than `limit`.
+  /// `head` and `tail` are the parts kept of a line longer than `limit` bytes.
   virtual void bot_line_too_long(std::string_view head, std::string_view tail, std::size_t limit) = 0;
-  /// Whether lines can be taken now. Where not, they stay in the channel, and a bot that writes more waits.
+  /// False stops reading: lines stay in the channel, and a bot that writes more blocks.
   [[nodiscard]] virtual bool bot_may_speak() const = 0;
-  /// The bot has closed the channel and goes on: it will never say anything.
+  /// The bot has closed the channel but still runs.
   virtual void bot_hung_up() = 0;
-  /// The bot's own process has ended, in these words; what it had started may not have. Comes before
-  /// bot_exited, unless the bot was never started or its keeper was killed.
+  /// The bot's own process has ended; its descendants may still run. `how`: as in bot_exited. Called before
+  /// bot_exited, unless the bot did not start or its keeper was killed.
   virtual void bot_ended(const std::string& how) = 0;
-  /// The bot and all that it started is gone: "exit 1", "signal 9", or why it did not start. Comes once,
-  /// last.
+  /// The bot and all its descendants are gone. `how`: "exit 1", "signal 9", or why it did not start. Called
+  /// exactly once, as the last call.
   virtual void bot_exited(const std::string& how) = 0;
 };
 
 class BotProcess : public std::enable_shared_from_this<BotProcess> {
  public:
-  /// Starts the keeper, which starts the bot. cannot_create when even that fails.
+  /// Starts the keeper, which starts the bot. Errors: cannot_create if the keeper cannot be started;
+  /// bad_config for a NUL character in an argument or variable.
   [[nodiscard]] static Result<std::shared_ptr<BotProcess>> start(net::asio::io_context& context,
                                                                  const BotCommand& command, BotOwner& owner);
   BotProcess(net::asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
              net::LocalSocket control, pid_t keeper);
 
-  /// Queues a line; a bot that does not read loses what exceeds the limit, and its answers.
+  /// Queues a line. Dropped (with a warning in the log) if a bot that does not read has 64 MiB queued
+  /// already.
   void send(std::string line);
-  /// Asks the bot to end; a second time, kills it.
+  /// Sends SIGTERM by way of the keeper; a second call kills the bot.
   void stop();
-  /// Has the keeper look at the lease, which ends earlier than it did.
+  /// Makes the keeper read the lease again. Needed when its end has moved to an earlier time.
   void look_at_lease();
-  /// For a keeper that does not do what it is told: its death kills the bot, and we kill what is left.
+  /// For a keeper that does not react. Its death kills the bot; we then kill the bot's descendants.
   void kill_keeper();
 
-  /// The bot's own process; −1 until it is known.
+  /// Process id of the bot itself; −1 until it is known.
   [[nodiscard]] pid_t pid() const { return pid_; }
   [[nodiscard]] pid_t keeper() const { return keeper_; }
-  /// Whether everything sent was taken out of the channel by somebody.
+  /// True if all sent bytes have been read from the channel.
   [[nodiscard]] bool all_read() const;
 
  private:
@@ -82,8 +87,8 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   void write();
 
   net::asio::io_context& context_;
-  net::TaskScope tasks_;  ///< they keep this alive
-  BotOwner* owner_;       ///< none once it has heard the end
+  net::TaskScope tasks_;  ///< its tasks keep this object alive
+  BotOwner* owner_;       ///< null after bot_exited
   net::LocalSocket channel_;
   net::LocalSocket control_;
   const pid_t keeper_;
@@ -96,7 +101,7 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   bool ended_ = false;
 };
 
-/// "exit 5" and "signal 9", as keepers have it, in words: "exit status 5", "SIGKILL".
+/// Turns the keeper's "exit 5" and "signal 9" into "exit status 5" and "SIGKILL".
 [[nodiscard]] std::string end_words(const std::string& how);
 
 }  // namespace smaster::agent

@@ -11,7 +11,7 @@
 namespace smaster::agent {
 namespace {
 
-/// A line's members by name; as in JavaScript, the last of equal names counts.
+/// The members of a line by name. Of duplicate names the last one counts, as in JavaScript.
 using Members = std::map<std::string, std::string_view, std::less<>>;
 
 std::string_view member(const Members& members, std::string_view name) {
@@ -27,7 +27,8 @@ std::optional<std::int64_t> number_member(const Members& members, std::string_vi
   return parse_int<std::int64_t>(member(members, name));
 }
 
-/// `{…kept as the bot wrote it…` without the closing brace, for its answer to be put behind.
+/// An object with the named members in the bot's own spelling, without the closing brace: the head of an
+/// answer.
 std::string echo(const Members& members, std::initializer_list<std::string_view> names) {
   std::string text = "{";
   for (const auto name : names) {
@@ -45,7 +46,7 @@ std::string with_outcome(const std::string& head, const Outcome& outcome) {
   return head + (outcome.ok ? R"(,"_result":)" : R"(,"_error":)") + outcome.json + "}\n";
 }
 
-/// How deeply arrays and objects nest in a text of valid JSON.
+/// Nesting depth of arrays and objects in valid JSON.
 std::size_t depth_of(std::string_view json) {
   std::size_t depth = 0;
   std::size_t deepest = 0;
@@ -64,8 +65,8 @@ std::size_t depth_of(std::string_view json) {
   return deepest;
 }
 
-/// What the bot's answer says: an error where there is one, which may be anything that was thrown, null too;
-/// else the result, which JavaScript leaves out when it is undefined.
+/// The result of a bot's answer. An error may be any thrown value, even null. A missing result means
+/// undefined.
 Outcome outcome_of(const Members& members) {
   const auto error = member(members, "_error");
   const auto result = member(members, "_result");
@@ -81,15 +82,15 @@ Outcome outcome_of(const Members& members) {
   return {true, std::string(result.empty() ? "null" : result)};
 }
 
-// The first letter of a question's key.
+// First letter of a question's key: the kind of question.
 constexpr char kEval = 'e';
 constexpr char kFetch = 'f';
 constexpr char kMessage = 'm';
 
-/// Keys that are remembered without a question; each takes some forty bytes.
+/// Maximum number of remembered keys without a pending question; each takes about 40 bytes.
 constexpr std::size_t kMaxGivenUp = 100'000;
 
-/// Space that says `number` in binary, which no language minds behind a script.
+/// `number` in binary as spaces and tabs: whitespace behind a script does not change its meaning.
 std::string mark(std::uint64_t number) {
   std::string text;
   for (; number > 0; number /= 2) text += number % 2 == 0 ? ' ' : '\t';
@@ -101,7 +102,7 @@ std::string_view skip_space(std::string_view text) {
   return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
 }
 
-/// The string or number that `text` begins with, as it is in JSON.
+/// The JSON string or number at the start of `text`.
 std::string_view first_value(std::string_view text) {
   if (!text.starts_with('"')) return text.substr(0, text.find_first_not_of("0123456789"));
   for (std::size_t i = 1; i < text.size(); ++i) {
@@ -130,7 +131,7 @@ Outcome error_outcome(std::string_view json) {
 void Channel::receive(std::string_view line) {
   alive_ = true;
   if (line.starts_with('"')) {
-    // SpikeyBot's children write what they want of the master as a bare text.
+    // SpikeyBot's children send their requests as a bare string.
     auto text = json::unquote(line);
     if (text && text->starts_with("reboot")) sink_.bot_request(request::Reboot{std::move(*text)}, "");
     return;
@@ -200,8 +201,8 @@ void Channel::receive_too_long(std::string_view head, std::string_view tail, std
   if (!blame(head, outcome)) blame(tail, outcome);
 }
 
-/// Answers the question that a line belongs to which cannot be read as a whole: the text that it is known by
-/// may be readable. Returns whether there is one.
+/// For a line that cannot be parsed: finds the key of its question in the raw text and fails that question.
+/// Returns false if there is none.
 bool Channel::blame(std::string_view line, const Outcome& outcome) {
   const struct {
     std::string_view member;
@@ -228,7 +229,7 @@ Channel::Question Channel::remove(std::list<Question>::iterator question) {
   return removed;
 }
 
-/// Gives the oldest question up. Its answer may still come, and is for nobody then.
+/// Fails the oldest question. If its answer still comes, it is dropped.
 void Channel::give_up(const Outcome& outcome) {
   const auto question = remove(questions_.begin());
   if (given_up_.size() >= kMaxGivenUp) {
@@ -272,8 +273,8 @@ bool Channel::may_be_answered(const std::string& key) const {
 }
 
 void Channel::eval(const std::string& script, Answer answer) {
-  // Only where it must be: some bots answer a script that they know by its exact text. Others take an empty
-  // one for none, and never answer it.
+  // Marks a script only if another answer could be mistaken for its own: some bots recognise a script by its
+  // exact text. Empty scripts are always marked: some bots ignore them and never answer.
   auto text = script;
   for (bool marked = !marks_all_ && !script.empty(); !marked || may_be_answered(kEval + text);
        marked = true) {
@@ -283,7 +284,7 @@ void Channel::eval(const std::string& script, Answer answer) {
   sink_.to_bot(R"({"_eval":)" + json::quote(text) + "}\n");
 }
 
-/// Equal paths have equal values: the next answer is good for all who wait.
+/// Equal paths have equal values: the next answer is used for all pending questions with this path.
 void Channel::fetch_prop(const std::string& prop, Answer answer) {
   wait_for(kFetch + prop, std::move(answer));
   sink_.to_bot(R"({"_fetchProp":)" + json::quote(prop) + "}\n");
@@ -302,7 +303,7 @@ void Channel::reply(const std::string& reply, const Outcome& outcome) {
 }
 
 void Channel::fail_all(const Outcome& outcome) {
-  // Who is told may ask again: only those of now.
+  // An answer's callback may ask again: fail only the questions that are pending now.
   for (auto left = questions_.size(); left > 0 && !questions_.empty(); --left) give_up(outcome);
 }
 

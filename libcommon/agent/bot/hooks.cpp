@@ -8,8 +8,8 @@
 namespace smaster::agent {
 namespace {
 
-/// NODE_OPTIONS' own quoting (Node.js, "NODE_OPTIONS=options..."): within double quotes a backslash keeps `"`
-/// and `\`.
+/// Quotes a path for NODE_OPTIONS: within double quotes a backslash escapes `"` and `\`. Source: Node.js,
+/// "NODE_OPTIONS=options...".
 std::string quoted(const std::string& path) {
   std::string text = "\"";
   for (const char c : path) {
@@ -19,7 +19,7 @@ std::string quoted(const std::string& path) {
   return text + '"';
 }
 
-/// The value of the last `name`, as getenv would find in a list where later ones replace earlier ones.
+/// Removes all variables `name` and returns the value of the last one, which is the one that counts.
 std::string take(std::vector<std::string>& environment, const std::string& name) {
   std::string value;
   const auto is_it = [&](const std::string& variable) { return variable.starts_with(name + '='); };

@@ -1,5 +1,5 @@
-// What a bot's environment needs so that the hooks are loaded before it (packaging/hooks): its libraries ask
-// before each login then.
+// Environment variables that preload the hooks (packaging/hooks) into a bot, so that its libraries ask before
+// each login.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -10,26 +10,25 @@
 
 namespace smaster::agent {
 
-/// Where the hooks are: beside this program. Empty: they are not installed.
+/// The folder of the hooks, beside this program; empty: not installed.
 [[nodiscard]] std::filesystem::path hooks_folder();
 
-/// Adds to `environment`, each NAME=VALUE, what has Node.js and Python load the hooks; what is there is kept.
+/// Adds to `environment`, each NAME=VALUE, the variables that preload the hooks. Existing values are kept.
 void add_hooks(std::vector<std::string>& environment, const std::filesystem::path& folder);
 
-/// What the hooks say of a library that a bot has loaded.
+/// A library that the bot has loaded, as reported by the hooks.
 struct Library {
   std::string name;  ///< with its version: "discord.js 14.28.1"
   bool asks = false;
-  std::string why;  ///< it does not ask; may be empty
+  std::string why;  ///< why it does not ask; may be empty
   /// "discord.js 14.28.1", or "discord.js 14.28.1 (does not ask: this version is not known)".
   [[nodiscard]] std::string words() const;
 };
-/// As man 7 smaster-channel has it, `_sHooks`; nothing where it names no library. Long texts are cut.
+/// Reads the `_sHooks` object of man 7 smaster-channel; nullopt if it names no library. Long texts are cut.
 [[nodiscard]] std::optional<Library> read_library(const boost::json::object& hello);
 
-/// The command that only says on stdout, a line of JSON each, which libraries the bot of this command could
-/// load and what the hooks can do for them, with SMASTER_HOOKS=survey in its environment. Empty: it is
-/// neither Node.js nor Python.
+/// A command that, run with SMASTER_HOOKS=survey, prints one JSON line for each library that the bot of this
+/// command could load, and whether the hooks support it. Empty if the bot is neither Node.js nor Python.
 [[nodiscard]] std::vector<std::string> survey_command(const std::vector<std::string>& bot,
                                                       const std::filesystem::path& folder);
 

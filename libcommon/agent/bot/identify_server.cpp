@@ -23,17 +23,18 @@ namespace beast = boost::beast;
 namespace http = beast::http;
 
 constexpr std::size_t kSecretBytes = 24;
-constexpr std::ptrdiff_t kMostStrangers = 64;  ///< connections that have not shown a secret
+/// Maximum number of connections that have not presented a secret yet.
+constexpr std::ptrdiff_t kMostStrangers = 64;
 constexpr std::uint32_t kMaxHeader = 8 * 1024;
 constexpr std::uint64_t kMaxBody = 4 * 1024;
-constexpr std::chrono::seconds kRequestTimeout{10};  ///< to send a request, or to take an answer
-constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to take the answer to a request that is not read
+constexpr std::chrono::seconds kRequestTimeout{10};  ///< to send the request, or to receive the answer
+constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to receive the answer to a request rejected unread
 constexpr std::size_t kMaxDrained = 64 * 1024;
 constexpr std::chrono::seconds kAcceptPause{1};
-/// How long a POST waits until it is told to come back. Its protocol can say that, the one with GET cannot.
+/// How long a POST waits before it is told to retry. The GET protocol has no way to say "retry".
 constexpr std::chrono::seconds kLongestPost{20};
-/// When to come back: soon, since waiting is what the next request does. Sandwich-Daemon's identify_url.go
-/// reads this header, in milliseconds.
+/// Delay before the retry, in milliseconds: short, since the next request waits again. Sandwich-Daemon's
+/// identify_url.go reads this header.
 constexpr const char* kRetryHeader = "X-Retry-After-Ms";
 constexpr Millis kRetryAfter{500};
 
@@ -55,7 +56,7 @@ net::Response come_back() {
   return response;
 }
 
-/// The path's first part, and what is behind the question mark, of "/SECRET/?QUERY".
+/// Splits "/SECRET/?QUERY" into the secret and the query.
 std::pair<std::string_view, std::string_view> parts(std::string_view target) {
   const auto mark = target.find('?');
   auto path = target.substr(0, mark);
@@ -79,7 +80,7 @@ Result<IdentifyRequest> parse_identify_request(std::string_view query, std::stri
   const auto value = json::parse(body);
   if (!value || !value->is_object()) return fail(ErrorKind::bad_data, "the body is no JSON object");
   ShardId id;
-  ShardCount count;  // Sandwich-Daemon sends 0 where it takes what Discord recommends
+  ShardCount count;  // Sandwich-Daemon sends 0 if it uses Discord's recommended count
   json::read(value->get_object(), "shard_id", id);
   json::read(value->get_object(), "shard_count", count);
   if (!id.bound()) return fail(ErrorKind::bad_data, "shard_id is to be a shard's id");
@@ -88,7 +89,7 @@ Result<IdentifyRequest> parse_identify_request(std::string_view query, std::stri
   return request;
 }
 
-/// One request, from its connection to its answer: a login is rare.
+/// One connection with one request: logins are too rare for keep-alive.
 class IdentifyServer::Connection : public std::enable_shared_from_this<Connection> {
  public:
   Connection(IdentifyServer& server, net::Socket socket)
@@ -107,7 +108,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
       co_await serve(parser.get());
     } else if (error == http::error::body_limit || error == http::error::header_limit) {
       co_await refuse(http::status::payload_too_large, "the request is too large");
-      // Closing with unread data would reset the connection, and the answer with it.
+      // Closing with unread data would reset the connection and lose the answer.
       stream_.expires_after(kRefusedTimeout);
       co_await net::drain(stream_, kMaxDrained);
     } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
@@ -116,7 +117,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
     }
   }
 
-  /// Closes it. Whoever it asks hears nothing more of it.
+  /// Closes the connection. The owner is not told.
   void drop() {
     dropped_ = true;
     address_ = nullptr;
@@ -124,7 +125,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
     wake_.cancel();
   }
   [[nodiscard]] bool asks_at(const Address& address) const { return address_ == &address; }
-  /// It has shown no secret.
+  /// True if it has not presented a secret.
   [[nodiscard]] bool stranger() const { return address_ == nullptr && !dropped_; }
 
  private:
@@ -151,7 +152,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
           self->wake_.cancel();
         });
     co_await wait(post);
-    if (address_ == nullptr) co_return;  // the process has ended
+    if (address_ == nullptr) co_return;  // the bot process has ended
     if (answer_ && !answer_->empty()) co_return co_await refuse(http::status::forbidden, *answer_);
     if (gone_ || peer_closed()) co_return address_->owner_.identify_withdrawn(ticket);
     if (!answer_) {
@@ -170,13 +171,13 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
     }
   }
 
-  /// Until there is an answer, the peer has gone, or a POST has waited for long enough.
+  /// Waits until there is an answer, the peer disconnects, or a POST has waited kLongestPost.
   net::Task<> wait(bool post) {
     if (answer_) co_return;
     stream_.socket().async_wait(net::Socket::wait_read,
                                 [self = shared_from_this()](boost::system::error_code error) {
                                   if (error) return;
-                                  self->gone_ = true;  // one that waits has nothing to say
+                                  self->gone_ = true;  // readable: a waiting client sends nothing
                                   self->wake_.cancel();
                                 });
     if (post) {
@@ -210,11 +211,11 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
   }
 
   IdentifyServer& server_;
-  Address* address_ = nullptr;  ///< whose owner it asks
+  Address* address_ = nullptr;  ///< the address that was asked; null before that, and after drop()
   net::Timer wake_;
   beast::basic_stream<net::tcp, net::Executor> stream_;
   beast::flat_buffer buffer_;
-  std::optional<std::string> answer_;  ///< why not; empty: it may
+  std::optional<std::string> answer_;  ///< the refusal; empty: permitted; unset: no answer yet
   bool gone_ = false;
   bool dropped_ = false;
 };
@@ -262,7 +263,7 @@ net::Task<> IdentifyServer::hold(std::uint64_t number, std::shared_ptr<Connectio
   connections_.erase(number);
 }
 
-/// Anybody on this machine can connect: the oldest that has not shown a secret goes.
+/// Any local process can connect, so connections without a secret are limited: drops the oldest one.
 void IdentifyServer::make_room() {
   const auto stranger = [](const auto& entry) { return entry.second->stranger(); };
   if (std::count_if(connections_.begin(), connections_.end(), stranger) < kMostStrangers) return;

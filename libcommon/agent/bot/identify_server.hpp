@@ -1,6 +1,6 @@
-// Where bots ask by HTTP whether a shard may log in: on loopback, in the two protocols that exist for it.
-// Each bot process has an address of its own with a secret in it; whose address that is decides. Knows no
-// shards. Source: man 7 smaster-identify.
+// An HTTP server on loopback where bots ask whether a shard may log in, in the two existing protocols for
+// that. Each bot process has its own address, with a secret that identifies it. Knows nothing of shards.
+// Source: man 7 smaster-identify.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +18,15 @@
 
 namespace smaster::agent {
 
-/// What is asked for; nothing where the request does not say it.
+/// The contents of a request; unset where it does not say.
 struct IdentifyRequest {
   std::optional<ShardId> id;
   std::optional<ShardCount> count;
 };
-/// The request that a target such as "/?shard=3", without the secret, and a body make. bad_data where they
-/// are none.
+/// Parses a query such as "shard=3" (without the secret) and a body. Errors: bad_data.
 [[nodiscard]] Result<IdentifyRequest> parse_identify_request(std::string_view query, std::string_view body);
 
-/// Who decides on what is asked for at an address; as Logins has it.
+/// Answers the requests at one address. Calls come from the context's thread; see Logins for their meaning.
 class IdentifyOwner {
  public:
   virtual ~IdentifyOwner() = default;
@@ -44,11 +43,10 @@ class IdentifyServer {
   IdentifyServer(const IdentifyServer&) = delete;
   IdentifyServer& operator=(const IdentifyServer&) = delete;
 
-  /// Listens on a free port of 127.0.0.1. cannot_create when there is none.
+  /// Listens on a free port of 127.0.0.1. Errors: cannot_create.
   [[nodiscard]] Result<void> listen();
 
-  /// A bot process' address, until it is destroyed: then the connections of those who ask there are closed,
-  /// without an answer.
+  /// The address of one bot process. Its destruction closes the connections that wait for an answer there.
   class Address {
    public:
     Address(IdentifyServer& server, IdentifyOwner& owner);
@@ -73,9 +71,9 @@ class IdentifyServer {
   [[nodiscard]] Address* find(std::string_view secret) const;
 
   net::Acceptor acceptor_;
-  net::Timer pause_;  ///< when no connection can be accepted
+  net::Timer pause_;  ///< after a failure to accept a connection
   std::map<std::string, Address*, std::less<>> addresses_;
-  std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;  ///< the oldest first
+  std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;  ///< by number: oldest first
   std::uint64_t next_connection_ = 1;
   net::TaskScope tasks_;
 };

@@ -1,6 +1,6 @@
-// How long an agent's bot may run without word from the master, and how its keeper learns that. The master
-// gives the ids of a silent agent away after `assume_dead_after` and a margin; before that the bot is gone.
-// Lease is pure: the time comes in. LeasePage is shared memory.
+// How long an agent's bot may run without contact to the master, and the memory that tells its keeper. The
+// master reassigns the ids of a silent agent after `assume_dead_after` plus a margin; the bot is gone before
+// that. Lease is pure: time is passed in. LeasePage is shared memory.
 #pragma once
 
 #include <algorithm>
@@ -12,41 +12,57 @@
 
 namespace smaster::agent {
 
-/// The deadline that the master's last sign of life sets. It is counted from when the agent asked the
-/// question that the master answered, not from when the answer was read: what a frozen process finds in its
-/// socket may be old. Of a master that answers no such questions, what it says counts when it is read.
+/// The deadline set by the last contact to the master. It counts from the time of the agent's request, not
+/// from when the answer was read: a process that was frozen may find old answers in its socket. For a master
+/// that never answers lease requests, the time of reading counts.
 class Lease {
  public:
-  /// A connected master that answers no questions may be silent until Engine.IO's heartbeat fails: 25 s + 20
-  /// s.
+  /// Silence allowed on a connection to a master that does not answer lease requests: Engine.IO's heartbeat,
+  /// ping interval 25 s + ping timeout 20 s.
   static constexpr Millis kQuietConnection{45'000};
 
-  /// The master has proved itself on a connection that was begun at `dialled`.
+  /// The master has authenticated itself on a connection that was started at `dialled`.
   void connected(BootTime dialled) {
     up_ = true;
     answers_ = false;
     since_ = std::max(since_, dialled);
   }
   void disconnected() { up_ = false; }
-  /// The master said something. A lease that is over is not renewed by that, only by a new connection.
+  /// The master has sent something. Does not renew an expired lease; only a new connection does.
   void heard(BootTime now) {
     if (!answers_ && now < until()) since_ = std::max(since_, now);
   }
-  /// The master answered a question that was asked at this moment.
-  void answered(BootTime asked) {
+  /// The master is asked now, and told this term. It may count with a shorter one from now on, whether or not
+  /// its answer arrives.
+  void asking(BootTime now, Millis term) {
+    if (term >= term_) return;
+    const auto end = std::min(since_ + term_, now + term);
+    term_ = term;
+    since_ = end - term;
+  }
+  /// It answered the question that was asked at this moment with this term. With a longer one it counts only
+  /// now.
+  void answered(BootTime asked, Millis term) {
     if (asked >= until()) return;
+    term_ = term;
     since_ = answers_ ? std::max(since_, asked) : asked;
     answers_ = true;
   }
-  /// The master has refused us: it is over at once.
+  /// The master has refused us: the lease ends at once.
   void end(BootTime now) {
     up_ = answers_ = false;
     since_ = std::min(since_, now - term_);
   }
-  /// The master's assume_dead_after.
-  void set_term(Millis term) { term_ = term; }
+  /// The master's assume_dead_after is this now. One that answers counts with it once a question tells it so.
+  void set_term(Millis term) {
+    wanted_ = term;
+    if (!answers_) term_ = term;
+  }
 
+  /// In force now.
   [[nodiscard]] Millis term() const { return term_; }
+  /// What the next question is to tell the master.
+  [[nodiscard]] Millis wanted_term() const { return wanted_; }
   [[nodiscard]] BootTime until() const {
     return since_ + (up_ && !answers_ ? std::max(term_, kQuietConnection) : term_);
   }
@@ -54,12 +70,13 @@ class Lease {
 
  private:
   Millis term_{300'000};
+  Millis wanted_ = term_;
   BootTime since_{};
   bool up_ = false;
   bool answers_ = false;
 };
 
-/// The memory that holds the lease's end for an agent's keepers.
+/// The shared memory with the end of the lease, read by an agent's keepers.
 class LeasePage {
  public:
   [[nodiscard]] static Result<LeasePage> create();
@@ -69,7 +86,8 @@ class LeasePage {
   ~LeasePage();
 
   [[nodiscard]] int descriptor() const { return fd_.get(); }
-  /// Returns whether it is earlier than it was: keepers do not look before the time that they know of.
+  /// Returns true if the end has moved to an earlier time: keepers must then be woken, since they sleep until
+  /// the end that they know.
   bool write(BootTime until) {
     const auto ms = until.time_since_epoch().count();
     return word_->exchange(ms, std::memory_order_relaxed) > ms;

@@ -1,6 +1,6 @@
-// What an agent and its bot-keepers share: one word of memory that says until when the bot may run. Only the
-// agent writes it, which costs no system call; a keeper looks when the time that it knows of has come, so it
-// needs nothing of an agent that is stopped or stuck.
+// Memory shared by an agent and its bot-keepers: one word with the end of the lease. Only the agent writes
+// it, without a system call. A keeper reads it when the end that it knows of has come, so it works even if
+// the agent is stopped or stuck.
 #pragma once
 
 #include <atomic>
@@ -15,11 +15,11 @@ namespace smaster::agent {
 using LeaseWord = std::atomic<std::int64_t>;
 static_assert(LeaseWord::is_always_lock_free, "it is shared between processes");
 
-/// Nothing limits the bot.
+/// The value if no lease limits the bot.
 inline constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 
-/// From SIGTERM to SIGKILL when the lease is over; the master waits a little longer than that (kAgentMargin
-/// in server/fleet.cpp).
+/// Time from SIGTERM to SIGKILL after the lease has expired. The master waits a little longer (kAgentMargin
+/// in server/admission/attendance.hpp).
 inline constexpr Millis kLostGrace{5'000};
 
 }  // namespace smaster::agent

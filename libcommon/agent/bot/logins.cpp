@@ -6,8 +6,8 @@
 
 #include "agent/bot/hooks.hpp"
 #include "base/text.hpp"
-#include "fleet/gateway_watch.hpp"
 #include "json/json.hpp"
+#include "records/gateway_watch.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -15,19 +15,19 @@ namespace {
 constexpr std::size_t kMaxHooks = 400;
 constexpr std::size_t kMaxLibraries = 8;
 
-/// Within what JavaScript counts exactly: sums of what a bot says of itself stay in range.
+/// Clamped to ±2^53, which JavaScript represents exactly: sums of such numbers cannot overflow.
 std::int64_t number_of(const boost::json::object& object, std::string_view key, std::int64_t otherwise) {
   constexpr std::int64_t kMost = std::int64_t{1} << 53;
   json::read(object, key, otherwise);
   return std::clamp(otherwise, -kMost, kMost);
 }
 
-/// How a line for the bot begins: marked, where the line that it answers was.
+/// Start of a line to the bot, marked with `cmd` if the line that it answers was.
 std::string begin_line(bool marked) { return marked ? R"({"cmd":"NODE_SMASTER",)" : "{"; }
 
 constexpr const char* kRefused = "refused";
 
-/// The beginning of an answer on the channel.
+/// Start of an answer on the channel.
 std::string answer_head(ShardId id, const std::string& number, bool marked) {
   return begin_line(marked) + R"("_sIdentify":)" + std::to_string(id.value) + R"(,"_sId":)" + number;
 }
@@ -50,7 +50,7 @@ void Logins::ended(bool died) {
   while (!assumed_.empty()) assume_sent(assumed_.begin()->first);
   questions_.clear();
   permits_.clear();
-  // Why it ended, where Discord has refused it: most bots end at once then.
+  // Keep refusals by Discord, as the reason why the bot ended: most bots end at once after one.
   std::erase_if(gateways_, [](const auto& gateway) { return gateway.second.report.state != kRefused; });
   sink_.tell_master(died ? "died" : "ended", kNoShard, 0, Millis{0});
 }
@@ -141,13 +141,15 @@ void Logins::delivered(const Ticket& ticket, Instant now) {
   sink_.logins_changed();
 }
 
-/// The latest moment that an IDENTIFY nobody tells of can have been has come, or its process has ended.
+/// An IDENTIFY that the bot does not report is counted as sent when it can no longer be later, or when its
+/// process ends.
 void Logins::assume_sent(ShardId id) {
   const auto assumed = assumed_.extract(id);
   if (!assumed.empty()) sent(id, assumed.mapped().number, Millis{0});
 }
 
-/// Nobody says what becomes of a login that was asked for by HTTP, unless the bot does so on its channel.
+/// Drops the state of a gateway that the bot does not report on its channel: the result of an HTTP login is
+/// unknown.
 void Logins::drop_untold(ShardId id) {
   const auto gateway = gateways_.find(id);
   if (gateway != gateways_.end() && !gateway->second.told) gateways_.erase(gateway);
@@ -157,8 +159,8 @@ void Logins::on_ask(ShardId id, Question question, Instant now) {
   if (!ids_.contains(id)) {
     return refuse(id, question, "shard " + std::to_string(id.value) + " is not this process's");
   }
-  if (libraries_.empty() && !asks_) set_asks(true);  // a bot that speaks for itself
-  assume_sent(id);                                   // what was permitted before was used, or never will be
+  if (libraries_.empty() && !asks_) set_asks(true);  // a bot that uses the protocol without hooks
+  assume_sent(id);                                   // an earlier permit is used by now, or never will be
   auto& gateway = gateways_[id];
   gateway.report.state = "waiting";
   gateway.told = gateway.told || !question.answer;
@@ -168,7 +170,7 @@ void Logins::on_ask(ShardId id, Question question, Instant now) {
   if (earlier.answer) refuse(id, earlier, "shard " + std::to_string(id.value) + " was asked for again since");
 }
 
-/// It never may.
+/// Answers that the shard may not log in.
 void Logins::refuse(ShardId id, const Question& question, const std::string& why) {
   if (question.answer) return question.answer(why);
   sink_.login_line(answer_head(id, question.id_json, question.marked) +
@@ -198,7 +200,8 @@ void Logins::answered(ShardId id, std::uint64_t ask, Millis waited, std::string_
     return;
   }
   auto& question = found->second;
-  // Of an earlier question: it was asked later than that one, so what it is worth would be counted wrongly.
+  // A permit for an earlier `ask` is returned to the master: its validity would be counted from the wrong
+  // time.
   const auto until = question.asked + waited + kPermitUse;
   if (error.empty() && (question.ask != ask || now > until)) {
     sink_.tell_master("cancel", id, ask, Millis{0});
@@ -293,14 +296,14 @@ void Logins::on_gateway(std::string_view text, Instant now) {
     const auto last = number_of(object, "lastEvent", -1);
     gateway.last_event =
         last < 0 ? std::nullopt : std::optional(now - Millis{std::min<std::int64_t>(last, 1LL << 40)});
-    return;  // with the next status
+    return;  // sent with the next status
   } else {
     return;
   }
   sink_.logins_changed();
 }
 
-/// The IDENTIFY, with the permit for the question of that number if there is one.
+/// Reports an IDENTIFY, with the permit for question `number` if there is one.
 void Logins::sent(ShardId id, const std::string& number, Millis ago) {
   std::uint64_t ask = 0;
   if (const auto permit = permits_.find(id); permit != permits_.end() && permit->second.id_json == number) {
@@ -312,7 +315,7 @@ void Logins::sent(ShardId id, const std::string& number, Millis ago) {
 
 std::optional<bool> Logins::ready() const {
   if (gateways_.empty()) {
-    // Of those that nobody tells of: all have had their permits, and have used them by now.
+    // HTTP logins that the bot does not report: ready once all permits were given and have been used.
     const bool permitted = !untold_.empty() && untold_.size() == ids_.size();
     return permitted ? std::optional(assumed_.empty()) : std::nullopt;
   }

@@ -1,6 +1,6 @@
-// The logins of one bot process, as its hooks or the bot itself tell of them on the channel, or ask for them
-// by HTTP: what it asks, what it was permitted, and what its gateway connections do. Lines, answers and time
-// in, lines and events out. Source: man 7 smaster-channel, "Logins"; man 7 smaster-identify.
+// The logins of one bot process, reported by its hooks or by the bot on the channel, or requested by HTTP:
+// questions, permits, and the state of its gateway connections. Lines, answers and time in, lines and events
+// out. Source: man 7 smaster-channel, "Logins"; man 7 smaster-identify.
 #pragma once
 
 #include <cstdint>
@@ -16,15 +16,15 @@
 
 namespace smaster::agent {
 
-/// A permit is good for so long from the question, beside the time that the master let it wait; the master
-/// keeps the bucket a little longer (fleet::kPermitValidity).
+/// How long a permit is valid, counted from the question, plus the time that the master delayed its answer.
+/// The master reserves the login slot a little longer (fleet::kPermitValidity).
 inline constexpr Millis kPermitUse{4'800};
-/// A question is asked anew after so long, since what its answer is worth is counted from it.
+/// A question is repeated after this time, because its permit's validity counts from it.
 inline constexpr Millis kAskAgain{30'000};
-/// How long after its permit an IDENTIFY can come that was asked for by HTTP: some clients connect after it.
+/// How long after its permit an HTTP client may send IDENTIFY: some connect only then.
 inline constexpr Millis kHttpUse{2'000};
 
-/// What Logins asks of the agent. Calls may come from inside any of its methods.
+/// Effects of Logins. Any of its methods may call them before it returns.
 class LoginSink {
  public:
   virtual ~LoginSink() = default;
@@ -32,10 +32,9 @@ class LoginSink {
   virtual void login_line(std::string line) = 0;
   /// Asks the master whether `id` may log in.
   virtual void ask_master(ShardId id, std::uint64_t ask) = 0;
-  /// Tells the master what became of a login; `event` is one of man 7 smaster-channel's words for it, `ago`
-  /// since when.
+  /// Reports a login event to the master; `event` is a word of man 7 smaster-channel, `ago` its age.
   virtual void tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) = 0;
-  /// Something changed that belongs into a status.
+  /// Something that belongs into a status has changed.
   virtual void logins_changed() = 0;
 };
 
@@ -43,58 +42,58 @@ class Logins {
  public:
   explicit Logins(LoginSink& sink) : sink_(sink) {}
 
-  /// A new process, which runs these ids.
+  /// A new process has started with these ids.
   void started(const std::vector<ShardId>& ids);
-  /// It has ended; `died`: by itself.
+  /// The process has ended. `died`: without a request to stop.
   void ended(bool died);
-  /// A line from the bot. False: it is not about logins.
+  /// Handles a line from the bot; false if it is not about logins.
   [[nodiscard]] bool receive(std::string_view line, Instant now);
 
-  /// Answers a question that came by HTTP: the shard may log in now, or the sentence says why it may not.
+  /// Answers an HTTP question: empty if the shard may log in now, else why it may not.
   using Answer = std::function<void(const std::string& error)>;
-  /// A question that came by HTTP.
+  /// Identifies an HTTP question.
   struct Ticket {
     ShardId id;
     std::string number;
   };
-  /// Whether `id` may log in; without an id, the only one that the process has. `answer` is called once,
-  /// maybe before this returns; never after `withdraw` or once the process has ended.
+  /// Asks whether `id` may log in; without an id, the only one of the process. `answer` is called at most
+  /// once, maybe before this returns; never after `withdraw` or after the process has ended.
   [[nodiscard]] Ticket ask(std::optional<ShardId> id, Answer answer, Instant now);
-  /// Whoever asked does not wait any more, or has not got the answer: it sends no IDENTIFY.
+  /// The client has disconnected before it got the answer: it will not send IDENTIFY.
   void withdraw(const Ticket& ticket);
-  /// The permit has reached whoever asked. When it sends its IDENTIFY is not heard: kHttpUse after this at
-  /// the latest.
+  /// The permit was delivered to the client. Its IDENTIFY is not observed; it is assumed at most kHttpUse
+  /// later.
   void delivered(const Ticket& ticket, Instant now);
 
-  /// The master's answer: the question had waited for `waited` there. `error`: it never may; empty: it may
-  /// now.
+  /// The master's answer, which it delayed by `waited`. `error`: why the shard may never log in; empty: it
+  /// may now.
   void answered(ShardId id, std::uint64_t ask, Millis waited, std::string_view error, Instant now);
-  /// Asks again what waits: another master must hear of it.
+  /// A new connection to the master: sends all pending questions again.
   void connected(Instant now);
-  /// When tick must be called, if ever.
+  /// When `tick` must be called; nullopt: never.
   [[nodiscard]] std::optional<Instant> deadline() const;
   void tick(Instant now);
 
-  /// Whether the bot asks before each login; also of the next process, until it shows otherwise.
+  /// True if the bot asks before each login. Assumed of the next process, too, until it shows otherwise.
   [[nodiscard]] bool asks() const { return asks_; }
-  /// Whether all ids have logged in; nothing: nobody says.
+  /// True if all ids have logged in; nullopt: not known.
   [[nodiscard]] std::optional<bool> ready() const;
-  /// What the hooks found in the bot: "discord.js 14.28.1", and why one of them does not ask.
+  /// The libraries found by the hooks, such as "discord.js 14.28.1", and why one does not ask.
   [[nodiscard]] const std::string& hooks() const { return hooks_; }
   [[nodiscard]] std::vector<fleet::GatewayReport> gateways(Instant now) const;
 
  private:
   struct Question {
-    std::string id_json;  ///< the bot's number for it; of those that came by HTTP ours, behind a "#"
-    bool marked = false;  ///< its line had `cmd`, and so has the answer
+    std::string id_json;  ///< the bot's number for the question; for HTTP questions "#" and a number of ours
+    bool marked = false;  ///< the question had `cmd`, so the answer has it, too
     std::uint64_t ask = 0;
     Instant asked{};
-    Answer answer = {};  ///< of those that came by HTTP
+    Answer answer = {};  ///< set for HTTP questions
   };
   struct Gateway {
     fleet::GatewayReport report;
-    bool told = false;             ///< the bot says itself what becomes of it
-    std::optional<Instant> heard;  ///< its last figures
+    bool told = false;             ///< the bot reports this gateway's events itself
+    std::optional<Instant> heard;  ///< time of its last figures
     std::optional<Instant> last_event;
   };
 
@@ -112,15 +111,15 @@ class Logins {
   LoginSink& sink_;
   std::set<ShardId> ids_;
   std::map<ShardId, Question> questions_;
-  std::map<ShardId, Question> permits_;  ///< that the bot has, or is about to
+  std::map<ShardId, Question> permits_;  ///< permits delivered or being delivered, not yet used
   struct Assumed {
     std::string number;
     Instant at{};
   };
-  std::map<ShardId, Assumed> assumed_;  ///< when an IDENTIFY that nobody tells of is taken for sent
-  std::set<ShardId> untold_;            ///< that were permitted by HTTP, and nobody says more of them
+  std::map<ShardId, Assumed> assumed_;  ///< IDENTIFYs of HTTP clients, and when each is counted as sent
+  std::set<ShardId> untold_;            ///< ids that logged in by HTTP and report no events
   std::map<ShardId, Gateway> gateways_;
-  std::map<std::string, bool> libraries_;  ///< those found, and whether each asks
+  std::map<std::string, bool> libraries_;  ///< libraries found, and whether each asks
   std::string hooks_;
   std::uint64_t next_ask_ = 1;
   std::uint64_t next_ticket_ = 1;

@@ -16,7 +16,7 @@
 namespace smaster::agent {
 namespace {
 
-/// A file of /proc; empty when it cannot be read, as when its process ends meanwhile.
+/// Reads a file of /proc; empty on errors, such as when the process has ended.
 std::string read_proc(const std::filesystem::path& path) {
   auto content = read_file(path);
   return content ? std::move(*content) : std::string();
@@ -36,7 +36,7 @@ std::string_view take_word(std::string_view& text) {
   return word;
 }
 
-/// Each process' parent.
+/// All processes, by parent.
 std::multimap<pid_t, pid_t> all_children() {
   std::multimap<pid_t, pid_t> children;
   std::error_code ignored;
@@ -45,7 +45,7 @@ std::multimap<pid_t, pid_t> all_children() {
     const auto pid = parse_int<pid_t>(entry->path().filename().native());
     if (!pid) continue;
     const auto stat = read_proc(entry->path() / "stat");
-    // The name, in parentheses, may contain anything, also parentheses.
+    // The name, in parentheses, may contain any character, including parentheses.
     const auto name_end = stat.rfind(')');
     if (name_end == std::string::npos) continue;
     auto rest = std::string_view(stat).substr(name_end + 1);
@@ -85,7 +85,7 @@ std::vector<CoreTimes> parse_cores(std::string_view proc_stat, long ticks) {
     for (auto& count : counts) count = to_ms(parse_int<std::int64_t>(take_word(line)).value_or(0));
     CoreTimes core{counts[0], counts[1], counts[2], counts[3], counts[5], 0};
     for (const auto count : counts) core.total += count;
-    core.total -= counts[4];  // waiting for a disk is neither work nor rest
+    core.total -= counts[4];  // iowait is neither busy nor idle
     cores.push_back(core);
   }
   return cores;
@@ -148,7 +148,7 @@ std::string Cores::json() const {
 Memory ProcessTree::descendants_memory(pid_t root, Instant now) {
   constexpr std::chrono::seconds kGoodFor{5};
   Memory memory;
-  const bool unknown = !children_.contains(root);  // it was started since
+  const bool unknown = !children_.contains(root);  // started since the last scan
   if (unknown || now >= read_at_ + kGoodFor) {
     children_ = all_children();
     read_at_ = now;
@@ -172,9 +172,10 @@ double process_rss(pid_t pid) {
 }
 
 bool exiting(pid_t pid) {
-  constexpr unsigned kExiting = 0x4;  // PF_EXITING in the kernel's flags; set before descriptors are closed
+  // PF_EXITING in the kernel's task flags; set before descriptors are closed
+  constexpr unsigned kExiting = 0x4;
   const auto stat = read_proc("/proc/" + std::to_string(pid) + "/stat");
-  const auto end = stat.rfind(')');  // before it is the program's name, with anything in it
+  const auto end = stat.rfind(')');  // the program's name before it may contain any character
   if (end == std::string::npos) return true;
   const auto fields = split(std::string_view(stat).substr(std::min(end + 2, stat.size())), ' ');
   // state, parent, group, session, terminal, its group, flags

@@ -1,4 +1,4 @@
-// What the kernel knows of the machine's cores and of a bot's processes. Linux's /proc; reads, never waits.
+// Figures about the machine's cores and a bot's processes, from Linux's /proc. Does not block.
 #pragma once
 
 #include <sys/types.h>
@@ -14,31 +14,32 @@
 
 namespace smaster::agent {
 
-/// One core's time since boot, in milliseconds, by what it was spent on; as Node's os.cpus() has it.
+/// One core's time since boot by kind, in milliseconds, as in Node's os.cpus().
 struct CoreTimes {
   std::int64_t user = 0, nice = 0, sys = 0, idle = 0, irq = 0;
-  std::int64_t total = 0;  ///< all work and rest, also of kinds that the others leave out
+  std::int64_t total = 0;  ///< all kinds, including those not listed; without iowait
 };
 
-/// The cores in the text of /proc/stat. `ticks`: how many the kernel counts in a second.
+/// Parses /proc/stat. `ticks`: clock ticks per second, sysconf(_SC_CLK_TCK).
 [[nodiscard]] std::vector<CoreTimes> parse_cores(std::string_view proc_stat, long ticks);
 
-/// How busy each core was between two readings, 0 … 1; 0 where nothing can be said.
+/// Load of each core between two readings, 0 … 1; 0 if unknown.
 [[nodiscard]] std::vector<double> core_loads(const std::vector<CoreTimes>& before,
                                              const std::vector<CoreTimes>& after);
 
-/// The machine's cores, as the status' `cpus`.
+/// The machine's cores, for the `cpus` of a status.
 class Cores {
  public:
   Cores();
-  /// Reads the times; `loads` are those since the last call (since boot at the first).
+  /// Reads the times. Afterwards `loads` covers the time since the previous call (since boot at the first).
   void read();
   [[nodiscard]] const std::vector<double>& loads() const { return loads_; }
   /// `[{model, speed, times{user,nice,sys,idle,irq}}…]` as JSON.
   [[nodiscard]] std::string json() const;
 
  private:
-  std::vector<std::string> heads_;  ///< each core's model and speed as JSON, read once: that is slow
+  /// Each core's model and speed as JSON, read only once because that is slow.
+  std::vector<std::string> heads_;
   std::vector<CoreTimes> times_;
   std::vector<double> loads_;
 };
@@ -50,26 +51,25 @@ struct Memory {
   double data = 0;       ///< data segments, resident or not
 };
 
-/// Who descends from whom. Read again when it is older than five seconds: an agent with a hundred bots, on a
-/// host with thousands of processes, asks for all of them at once.
+/// The parents of all processes. Cached for five seconds: an agent with a hundred bots asks for all of them
+/// at once, and the host may have thousands of processes.
 class ProcessTree {
  public:
-  /// The memory of all that descends from `root`, itself left out.
+  /// Memory of all descendants of `root`, without `root` itself.
   [[nodiscard]] Memory descendants_memory(pid_t root, Instant now);
 
  private:
   std::multimap<pid_t, pid_t> children_;
   Instant read_at_{};
 };
-/// The resident memory of one process in bytes; 0 when there is none.
+/// Resident memory of one process in bytes; 0 if it does not exist.
 [[nodiscard]] double process_rss(pid_t pid);
-/// Whether the process has begun to end, or is gone.
+/// True if the process has started to exit, or is gone.
 [[nodiscard]] bool exiting(pid_t pid);
-/// The children of this process.
 [[nodiscard]] std::vector<pid_t> children_of(pid_t parent);
 
-/// Bytes in the files below `folder`; links are not followed, other filesystems not entered.
-/// `users`: those below its `save/users`.
+/// Bytes in all files below `folder`, without following links or entering other file systems. `users`: the
+/// part below `save/users`.
 struct Storage {
   double total = 0;
   double users = 0;

@@ -35,7 +35,7 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
     if (const auto* const memory = json::object_at(*figures, "memory")) {
       double own = 0;
       json::read(*memory, "rss", own);
-      // The bot knows only itself; what it started counts as well.
+      // The bot knows only its own process; add its descendants.
       if (own > 0) status.mem_rss = own + tree.rss - process_rss(facts.pid);
       json::read(*memory, "heapUsed", status.mem_heap_used);
       json::read(*memory, "heapTotal", status.mem_heap_total);
@@ -45,7 +45,7 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
     json::read(*figures, "numMessages", messages);
   }
   const bool same_bot = last_start_ == facts.start_time && messages_ >= 0;
-  if (messages < 0 && same_bot) messages = messages_;  // a bot that no longer answers has seen no more
+  if (messages < 0 && same_bot) messages = messages_;  // a bot that no longer answers: keep its last count
   status.message_count_total = messages;
   status.message_count_delta = messages < 0 ? kUnknown
                                : same_bot   ? std::max(messages - messages_, 0.0)

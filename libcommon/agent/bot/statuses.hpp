@@ -1,5 +1,5 @@
-// Makes a ShardStatus: the bot's own figures where it gave any, the kernel's otherwise. Source: WIRE.md,
-// "ShardStatus"; what a bot answers to `this.getStats(true)`, and discord.js' client.
+// Composes a ShardStatus: from the bot's own figures if it gave any, else from the kernel's. Source: WIRE.md,
+// "ShardStatus"; for the bot's figures, `this.getStats(true)` of SpikeyBot and discord.js' client.
 #pragma once
 
 #include <sys/types.h>
@@ -15,22 +15,24 @@
 
 namespace smaster::agent {
 
-/// A count that nobody knows, such as a bot's messages when it does not say; −1 means none, as with ids.
+/// An unknown count, such as the messages of a bot that does not report them; encoded as −1, like an unset
+/// id.
 inline constexpr double kUnknown = -1;
 
-/// What the agent knows of its bot.
+/// What the agent knows about its bot.
 struct BotFacts {
   std::string name;
   bool is_master = false;
-  std::optional<Assignment> goal;        ///< what the master wants; nothing: no bot
-  std::optional<Assignment> assignment;  ///< what the live process was started as
+  std::optional<Assignment> goal;        ///< the assignment that the master wants; nullopt: no bot
+  std::optional<Assignment> assignment;  ///< the assignment of the live process
   Time start_time = fleet::kNever;
   Time stop_time = fleet::kNever;
-  pid_t pid = -1;  ///< of the bot itself
-  Memory tree{};   ///< of the bot and all that it started
+  pid_t pid = -1;  ///< the bot's own process
+  Memory tree{};   ///< memory of the bot and its descendants
 };
 
-/// Asks a bot for its figures, the first in SpikeyBot's way, the other of any discord.js client.
+/// Scripts that ask a bot for its figures: the first is SpikeyBot's, the second works with any discord.js
+/// client.
 inline constexpr std::string_view kStatsScripts[] = {
     "this.getStats(true)",
     "({memory: process.memoryUsage(), ping: this.ws ? this.ws.ping : -1})",
@@ -38,14 +40,14 @@ inline constexpr std::string_view kStatsScripts[] = {
 
 class Statuses {
  public:
-  /// `figures`: what the bot answered, if it did. Reads /proc.
+  /// `figures`: the bot's answer; null: none. Reads /proc.
   [[nodiscard]] fleet::ShardStatus compose(const BotFacts& facts, const boost::json::object* figures,
                                            Time now, const Storage& storage);
 
  private:
   Cores cores_;
   Time last_ = fleet::kNever;
-  Time last_start_ = fleet::kNever;  ///< of the bot whose messages were counted
+  Time last_start_ = fleet::kNever;  ///< start time of the bot that messages_ belongs to
   double messages_ = kUnknown;
 };
 

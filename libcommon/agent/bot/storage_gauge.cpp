@@ -7,7 +7,8 @@ namespace smaster::agent {
 namespace {
 
 constexpr std::chrono::minutes kLeastPause{5};
-/// A walk through millions of files takes seconds; this keeps it below 0.05 % of a core.
+/// Pause per time of measuring: a walk over millions of files takes seconds; this limits it to 0.05 % of a
+/// core.
 constexpr int kPausePerWork = 2'000;
 
 }  // namespace

@@ -1,4 +1,4 @@
-// How much the project directory holds, measured now and then in a pool: one for all agents of a process.
+// Measures the size of the project directory periodically in a pool; shared by all agents of a process.
 #pragma once
 
 #include <filesystem>
@@ -10,10 +10,10 @@ namespace smaster::agent {
 
 class StorageGauge {
  public:
-  /// An empty `folder` measures nothing.
+  /// With an empty `folder` nothing is measured.
   StorageGauge(net::asio::io_context& context, net::asio::thread_pool& pool, std::filesystem::path folder)
       : pool_(pool), folder_(std::move(folder)), pause_(context.get_executor()) {}
-  /// Measures until `stop`.
+  /// Measures until `stop` is called.
   net::Task<> run();
   void stop();
   [[nodiscard]] const Storage& latest() const { return latest_; }

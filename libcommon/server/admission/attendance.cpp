@@ -184,11 +184,11 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   // One that tells of its gateway is judged by that.
   const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
   if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
-  history_.add(shard, status);
   const auto believed = std::pair(info.current, shard.ready);
   const auto refused = shard.refused;
   const bool expected = shard.awaiting_status;
   const auto parked = orders_.status(shard, status, now);
+  history_.add(shard, status);
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   sender_.deliver_later();

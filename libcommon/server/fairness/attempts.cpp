@@ -6,11 +6,11 @@
 namespace smaster::fleet {
 namespace {
 
-/// Attempts remembered a key: more than any sensible limit, so memory stays bounded under attack.
+/// Maximum number of attempts remembered per key. Above any sensible limit; bounds the memory under attack.
 constexpr std::size_t kMaxRemembered = 1000;
 
-/// Keys remembered, at under 1 kB each. Beyond them new ones are not held up; the checks themselves take
-/// turns.
+/// Maximum number of keys, at less than 1 kB each. Further keys are not limited; signature checks are queued
+/// fairly in any case.
 constexpr std::size_t kMaxKeys = 100'000;
 
 void drop_old(std::vector<Instant>& times, Millis window, Instant now) {

@@ -1,4 +1,4 @@
-// Limits how often one address may try to open a session. Pure: time comes in.
+// Rate limit for opening sessions. Pure: time is passed in.
 #pragma once
 
 #include <string>
@@ -9,19 +9,20 @@
 
 namespace smaster::fleet {
 
-/// Counts attempts by key within a sliding window. Attempts that fail count against their address; ones that
-/// prove themselves count only against that shard at that address. So a host's hundred shards may all come
-/// back at once, while guessing, and one shard in a reconnect loop, are held up.
+/// Counts attempts per key in a sliding window. Failed attempts count against the address; successful ones
+/// count only against that shard at that address. So all shards of a large host may reconnect at once, while
+/// guessing, or one shard in a reconnect loop, is limited.
 class Attempts {
  public:
   [[nodiscard]] bool exhausted(const std::string& key, std::size_t limit, Millis window, Instant now);
   void count(const std::string& key, Instant now);
-  /// Drops what has left the window; call now and then.
+  /// Drops attempts that have left the window. Call periodically.
   void prune(Millis window, Instant now);
   [[nodiscard]] std::size_t size() const { return by_key_.size(); }
 
  private:
-  std::unordered_map<std::string, std::vector<Instant>> by_key_;  // a deque takes half a kilobyte each
+  // Not a deque, which takes 512 bytes even if nearly empty.
+  std::unordered_map<std::string, std::vector<Instant>> by_key_;
 };
 
 }  // namespace smaster::fleet

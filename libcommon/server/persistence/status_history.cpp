@@ -12,7 +12,8 @@ Time StatusHistory::oldest() const { return net::wall_clock() - settings_.histor
 
 void StatusHistory::add(Shard& shard, const fleet::ShardStatus& status) {
   if (shard.past == nullptr) shard.past = &recent_.of(shard.info.id);
-  recent_.add(*shard.past, status, net::wall_clock());
+  recent_.add(*shard.past, status, net::wall_clock(),
+              fleet::gateway_sample(status, shard.gateway.standing()));
 }
 
 net::Task<Result<std::vector<fleet::Sample>>> StatusHistory::read(ShardName name, Time since) {

@@ -18,7 +18,7 @@ namespace asio = net::asio;
 
 constexpr std::chrono::seconds kRetrySave{1};
 /// Shards that are planned for, changed, saved and spoken of in one turn of the loop.
-constexpr std::size_t kAtOnce = 200;
+constexpr std::size_t kShardsInOneTurn = 200;
 
 }  // namespace
 
@@ -98,7 +98,7 @@ void Plans::arm_tick() {
 }
 
 void Plans::run_plan() {
-  auto plan = orders_.plan(net::fleet_clock(), kAtOnce);
+  auto plan = orders_.plan(net::fleet_clock(), kShardsInOneTurn);
   for (const auto& change : plan.changes) directory_.list(*directory_.find(change.shard));
   if (!claims_.empty()) {
     tasks_.spawn("save who holds shards", save_then_tell(std::exchange(claims_, {}), false));
@@ -139,7 +139,7 @@ net::Task<> Plans::say(fleet::Plan plan) {
   }
   std::size_t said = 0;
   for (const auto& name : plan.reboots) {
-    if (++said % kAtOnce == 0) co_await asio::post(context_, net::use_task);
+    if (++said % kShardsInOneTurn == 0) co_await asio::post(context_, net::use_task);
     const auto* const shard = directory_.find(name);
     if (shard == nullptr) continue;
     const auto& goal = shard->info.goal;
@@ -150,8 +150,8 @@ net::Task<> Plans::say(fleet::Plan plan) {
 }
 
 net::Task<> Plans::save_then_tell(std::vector<fleet::Change> changes, bool aloud) {
-  for (std::size_t at = 0; at < changes.size() && !stopped_; at += kAtOnce) {
-    const std::span some(changes.data() + at, std::min(kAtOnce, changes.size() - at));
+  for (std::size_t at = 0; at < changes.size() && !stopped_; at += kShardsInOneTurn) {
+    const std::span some(changes.data() + at, std::min(kShardsInOneTurn, changes.size() - at));
     if (aloud) say(some);
     while (!stopped_) {
       std::vector<fleet::ShardInfo> infos;

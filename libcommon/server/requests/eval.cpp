@@ -14,7 +14,7 @@ namespace {
 
 /// Shards that are found, or given up, in one turn of the loop; and how long some are asked in one.
 constexpr std::size_t kFoundAtOnce = 1000;
-constexpr std::size_t kAtOnce = 100;
+constexpr std::size_t kAnswersInOneTurn = 100;
 constexpr Millis kAsking{2};
 constexpr std::int32_t kNotAsked = -1;
 
@@ -152,7 +152,7 @@ void Eval::give_up(Millis timeout) {
 }
 
 void Eval::give_up_some(std::size_t first, const std::string& time) {
-  const auto end = std::min(first + kAtOnce, late_.size());
+  const auto end = std::min(first + kAnswersInOneTurn, late_.size());
   for (auto at = first; at < end && listener_; ++at) {
     if (late_[at] == kNotAsked) {
       const auto& target = targets_[next_++];

@@ -9,14 +9,14 @@
 
 namespace smaster::server {
 
-/// One connection of a shard. Fleet::session finds it, as long as it has neither ended nor been replaced.
+/// One connection of a shard. Directory::session finds it, as long as it has neither ended nor been replaced.
 struct ShardRef {
   ShardName name;
   std::uint64_t connection = 0;
 };
 
 /// The right to attach a connection to a shard, as it was registered when the connection was admitted. Made
-/// by Fleet::reserve, redeemed by Fleet::attach.
+/// by Directory::reserve, redeemed by Attendance::attach.
 struct Reservation {
   Reservation(ShardRef ref_, std::uint64_t registration_)
       : ref(std::move(ref_)), registration(registration_) {}

@@ -18,6 +18,7 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
     if (sample.status.timestamp <= since) continue;  // came later than it was made
     auto row = fleet::to_json(sample.status);
     row["id"] = name.str();
+    if (sample.gateway) row["gateway"] = to_json(*sample.gateway);
     text.append(std::exchange(first, false) ? "" : ",").append(json::serialize(row));
   }
   return text + ']';

@@ -7,7 +7,7 @@
 namespace smaster::engineio {
 namespace {
 
-/// What a server that names no limit may be sent; Engine.IO 4's default.
+/// Assumed if the server sends no maxPayload: Engine.IO 4's default, in bytes.
 constexpr std::int64_t kDefaultMaxPayload = 1'000'000;
 constexpr std::int64_t kLongestPing = 86'400'000;
 
@@ -60,7 +60,7 @@ void ClientSession::receive(const Packet& packet, Instant now) {
     case PacketType::open:
     case PacketType::pong:
     case PacketType::upgrade:
-      return end(CloseReason::parse_error);  // not the server's to send now
+      return end(CloseReason::parse_error);  // the server must not send this packet in this state
   }
 }
 

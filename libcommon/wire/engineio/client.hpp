@@ -1,6 +1,6 @@
-// The client's side of one Engine.IO 4 session as a state machine: transport events and time in, messages and
-// effects out through a sink. It does not upgrade: a session stays on the transport that it began with. Knows
-// no sockets, clocks or HTTP. Source: WIRE.md, "Engine.IO protocol 4".
+// The client side of one Engine.IO 4 session as a state machine: transport events and time in, messages and
+// effects out through a sink. No upgrade: a session stays on its first transport. Knows no sockets, clocks or
+// HTTP. Source: WIRE.md, "Engine.IO protocol 4".
 #pragma once
 
 #include <algorithm>
@@ -13,40 +13,41 @@
 
 namespace smaster::engineio {
 
-/// What a client session asks of the world. Calls may come from inside any of the session's methods.
+/// Effects of a client session. Any method of the session may call them before it returns.
 class ClientSink {
  public:
   virtual ~ClientSink() = default;
-  /// The server's handshake arrived; messages may be sent.
+  /// The server's handshake has arrived: messages may be sent.
   virtual void opened() = 0;
-  /// A message for the layer above. The view is valid during the call only.
+  /// A message for the layer above. `data` is valid during the call only.
   virtual void deliver(bool binary, std::string_view data) = 0;
-  /// Carry this packet to the server.
+  /// Sends this packet to the server.
   virtual void transmit(const Frame& frame) = 0;
-  /// The session is over; nothing follows. Called exactly once.
+  /// The session has ended. Called exactly once, as the last call.
   virtual void ended(CloseReason reason) = 0;
 };
 
 class ClientSession {
  public:
-  /// How long the server's handshake may take.
+  /// Timeout for the server's handshake.
   static constexpr Millis kOpenTimeout{20'000};
 
   ClientSession(ClientSink& sink, Instant now) : sink_(sink), deadline_(now + kOpenTimeout) {}
 
-  /// A websocket frame.
+  /// Handles a websocket frame. May end the session.
   void receive_frame(bool binary, std::string_view data, Instant now);
-  /// The body of an answered poll.
+  /// Handles the body of a poll's response. May end the session.
   void receive_payload(std::string_view body, Instant now);
-  /// Sends a message; dropped once the session is over.
+  /// Sends a message; does nothing once the session has ended.
   void send(const Frame& frame);
-  /// Ends the session from our side, telling the server.
+  /// Ends the session and tells the server. Calls ClientSink::ended before it returns.
   void close();
   void closed_by_transport(CloseReason reason) { end(reason); }
 
-  /// When tick must be called: the server pings every pingInterval, and is given up after pingTimeout more.
+  /// When `tick` must be called. The server pings every pingInterval; the session ends pingTimeout after a
+  /// missed ping.
   [[nodiscard]] Instant deadline() const { return deadline_; }
-  /// From when on a ping is a second late, unless one comes; not after the deadline.
+  /// The time from which a ping counts as late: one second after it was due. Never after `deadline`.
   [[nodiscard]] Instant ping_late_at() const {
     return deadline_ - std::max(timeout_ - Millis{1'000}, Millis{0});
   }
@@ -55,7 +56,7 @@ class ClientSession {
   [[nodiscard]] bool open() const { return phase_ == Phase::open; }
   [[nodiscard]] bool ended() const { return phase_ == Phase::ended; }
   [[nodiscard]] const std::string& sid() const { return sid_; }
-  /// The most bytes that the server takes in one frame or body.
+  /// Maximum size of a frame or body that the server accepts, in bytes.
   [[nodiscard]] std::size_t max_payload() const { return max_payload_; }
 
  private:

@@ -7,7 +7,7 @@
 namespace smaster::engineio {
 namespace {
 
-constexpr std::size_t kGroup = 3;  ///< bytes that base64 encodes together, as four characters
+constexpr std::size_t kGroup = 3;  ///< base64 encodes 3 bytes as 4 characters
 
 void append_base64(std::string& out, std::string_view bytes) {
   const auto begin = out.size();
@@ -24,7 +24,7 @@ std::string base64(std::string_view bytes) {
   return out;
 }
 
-/// `b` and the base64 of another source, which is encoded as it is read.
+/// Another source in base64 with `b` in front, encoded while it is read.
 class Base64Source final : public FrameSource {
  public:
   explicit Base64Source(std::shared_ptr<FrameSource> bytes) : bytes_(std::move(bytes)) {}
@@ -37,8 +37,8 @@ class Base64Source final : public FrameSource {
   }
 
  private:
-  /// Three bytes are four characters: gives a multiple of three, except at the end. What is over is read
-  /// again.
+  /// Reads until there are 3 bytes, then drops the incomplete group at the end; it is read again with the
+  /// next piece. Only the last piece may have another length.
   static void gather(const std::shared_ptr<FrameSource>& bytes, std::size_t offset, std::string got,
                      Then then) {
     bytes->read(offset + got.size(),

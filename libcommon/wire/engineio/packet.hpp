@@ -1,6 +1,6 @@
-// Engine.IO 4 packets and their two encodings: one websocket frame, or a polling body of several joined by
-// 0x1E. Source: the Engine.IO protocol, revision 4, as WIRE.md fixes it. Bytes in, values out; no session
-// here.
+// Engine.IO 4 packets and their two encodings: one websocket frame, or a polling body of several packets
+// joined by 0x1E. Source: the Engine.IO protocol, revision 4, as fixed by WIRE.md. Bytes in, values out; no
+// session state.
 #pragma once
 
 #include <functional>
@@ -25,59 +25,58 @@ enum class PacketType : char {
   noop = '6',
 };
 
-/// Joins packets in a polling body.
+/// The separator of packets in a polling body.
 inline constexpr char kSeparator = '\x1e';
 
-/// A binary message too large to be held in memory: it is read while it is sent.
+/// A binary message that is too large for memory: it is read while it is sent.
 class FrameSource {
  public:
-  /// The bytes from an offset on, none at the end; nothing at all when they cannot be had.
+  /// Receives the bytes from an offset on. Empty: end of the message. nullopt: they cannot be read.
   using Then = std::function<void(std::optional<std::string>)>;
-  /// The most that is read at once.
+  /// Maximum number of bytes per read.
   static constexpr std::size_t kPiece = 192 * 1024;
 
   virtual ~FrameSource() = default;
-  /// Calls back later, with at most kPiece bytes.
+  /// Reads at most kPiece bytes and calls `then` later, never before returning.
   virtual void read(std::size_t offset, Then then) = 0;
-  /// The bytes of memory that it takes.
+  /// Memory it uses, in bytes.
   [[nodiscard]] virtual std::size_t held() const { return kPiece; }
 };
 
-/// A packet on its way out, in its websocket form: text with the type character in front, or a binary
-/// message's bytes alone. Shared, because a broadcast is encoded once for every session.
+/// An outgoing packet in its websocket form: text with the type character in front, or the plain bytes of a
+/// binary message. The data is shared, because a broadcast is encoded once for all sessions.
 struct Frame {
   bool binary = false;
   std::shared_ptr<const std::string> data;
-  std::shared_ptr<const std::string> tail;  ///< what follows `data`, if anything
-  std::shared_ptr<FrameSource> source;      ///< instead of both
+  std::shared_ptr<const std::string> tail;  ///< sent after `data`; may be null
+  std::shared_ptr<FrameSource> source;      ///< replaces `data` and `tail`
 
-  /// The bytes of memory that it takes while it waits and while it is sent.
+  /// Memory it uses while queued or being sent, in bytes.
   [[nodiscard]] std::size_t held() const {
     return (data ? data->size() : 0) + (tail ? tail->size() : 0) + (source ? source->held() : 0);
   }
 };
 
 [[nodiscard]] Frame text_frame(PacketType type, std::string_view data = {});
-/// `text`: with its type in front. `tail`: the rest of it, which others may share.
+/// `text` starts with the type character. `tail` is sent after it, and may be shared by several frames.
 [[nodiscard]] Frame text_frame(std::string text, std::shared_ptr<const std::string> tail = nullptr);
 [[nodiscard]] Frame binary_frame(std::string data);
 
-/// A packet as received; `data` views the input, or `decoded` where base64 had to be undone.
+/// A received packet. `data` is a view into the input, or into `storage` if it was base64.
 struct Packet {
   PacketType type = PacketType::noop;
   bool binary = false;
   std::string_view data;
 };
 
-/// One text frame or one segment of a polling body: its type and the rest, or `b` + base64, a binary message,
-/// whose bytes are kept in `storage`. bad_data for an unknown type and malformed base64.
+/// Decodes a text frame, or one segment of a polling body: a type character and data, or `b` and base64, a
+/// binary message whose bytes go to `storage`. Errors: bad_data for an unknown type or malformed base64.
 [[nodiscard]] Result<Packet> decode(std::string_view text, std::string& storage);
 
-/// A binary message as text, `b` + base64, for clients that take no binary frames.
+/// A binary message as text, `b` + base64, for clients that cannot receive binary frames.
 [[nodiscard]] Frame base64_frame(const Frame& binary);
 
-/// Takes the first segment off a polling body; nothing when all are taken. An empty body has one, empty,
-/// segment.
+/// Splits a polling body into its segments. An empty body has one segment, which is empty.
 class PayloadReader {
  public:
   explicit PayloadReader(std::string_view body) : rest_(body) {}
@@ -87,33 +86,32 @@ class PayloadReader {
   std::optional<std::string_view> rest_;
 };
 
-/// Appends a frame that has no source to a polling body.
+/// Appends a frame to a polling body. The frame must not have a source.
 void append_to_payload(std::string& body, const Frame& frame);
 
-/// Bytes that a frame without a source takes in a polling body, without a separator.
+/// Size of a frame in a polling body, in bytes, without a separator. The frame must not have a source.
 [[nodiscard]] std::size_t payload_size(const Frame& frame);
 
-/// The packets that one poll is answered with.
+/// The packets in the response to one poll.
 using Payload = std::vector<Frame>;
 
-/// All of a payload whose frames have no source.
+/// Encodes a payload. Its frames must not have sources.
 [[nodiscard]] std::string encode_payload(const Payload& payload);
-/// How long that is; nothing when a frame has a source.
+/// The encoded size in bytes; nullopt if a frame has a source.
 [[nodiscard]] std::optional<std::size_t> payload_size(const Payload& payload);
 
-/// Encodes a payload piece by piece, so that neither the memory nor the time that a piece takes grows with
-/// what there is to send.
+/// Encodes a payload piece by piece: memory and time per piece do not depend on the size of the payload.
 class PayloadEncoder {
  public:
   explicit PayloadEncoder(Payload payload) : payload_(std::move(payload)) {}
 
   [[nodiscard]] bool done() const { return at_ == payload_.size(); }
-  /// The source whose bytes from `offset` on are to be supplied before the next piece; usually none.
+  /// The source to read from `offset` before the next piece; usually null.
   [[nodiscard]] FrameSource* wants() const;
   [[nodiscard]] std::size_t offset() const { return offset_; }
-  /// What the source gave.
+  /// Passes the bytes read from the source.
   void supply(std::string bytes) { supplied_ = std::move(bytes); }
-  /// The body's next bytes, about kPiece of them at most.
+  /// The next bytes of the body, at most about kPiece.
   [[nodiscard]] std::string next();
 
  private:
@@ -125,11 +123,11 @@ class PayloadEncoder {
   void next_frame();
 
   Payload payload_;
-  std::size_t at_ = 0;      ///< the frame that is being encoded
-  bool begun_ = false;      ///< what is in front of it has been written
-  std::size_t offset_ = 0;  ///< of its bytes that are encoded
+  std::size_t at_ = 0;      ///< index of the current frame
+  bool begun_ = false;      ///< the separator and type of the current frame have been written
+  std::size_t offset_ = 0;  ///< number of its bytes that have been encoded
   std::optional<std::string> supplied_;
-  std::string rest_;  ///< of a source's bytes: what does not fill a group of base64 yet
+  std::string rest_;  ///< bytes of a source that do not fill a base64 group yet
 };
 
 }  // namespace smaster::engineio

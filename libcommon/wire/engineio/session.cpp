@@ -55,7 +55,7 @@ Session::Answer Session::poll(Payload& payload) {
     }
     return Answer::ok;
   }
-  // During an upgrade a poll must not wait: the client finishes it before it sends `5`.
+  // During an upgrade a poll must not wait: the client sends `5` only after its last poll has been answered.
   if (queue_.empty() && probe_ == Probe::answered) queue_.push_back(text_frame(PacketType::noop));
   if (queue_.empty()) {
     poll_waiting_ = true;
@@ -82,8 +82,8 @@ Session::Answer Session::post(std::string_view body, Instant now) {
       return Answer::refused;
     }
     if (!receive(*packet, now)) return Answer::refused;
-    // A packet may have closed the session properly (`1`, or the layer above); that is no fault of this
-    // request.
+    // A packet may have closed the session in the regular way (`1`, or the layer above): the request is still
+    // valid.
     if (phase_ != Phase::open) return Answer::ok;
   }
   return Answer::ok;
@@ -142,7 +142,7 @@ bool Session::receive(const Packet& packet, Instant now) {
       sink_.deliver(packet.binary, packet.data);
       return true;
     case PacketType::pong:
-      // One pong for one ping: an unasked pong must not push the next ping away for ever.
+      // One pong per ping: an unrequested pong must not postpone the next ping.
       if (awaiting_pong_) {
         awaiting_pong_ = false;
         ping_deadline_ = now + options_.ping_interval;
@@ -157,7 +157,7 @@ bool Session::receive(const Packet& packet, Instant now) {
     case PacketType::open:
     case PacketType::ping:
     case PacketType::upgrade:
-      break;  // never the client's to send in revision 4
+      break;  // clients must not send these in revision 4
   }
   end(CloseReason::parse_error);
   return false;
@@ -169,7 +169,7 @@ void Session::send(const Frame& frame) {
   queue_.push_back(frame);
   queued_bytes_ += frame.held();
   if (queued_bytes_ > options_.max_queued) {
-    // Not from inside the caller, which is in the middle of using the session.
+    // Not ended here, because the caller may be inside a method of the session: the next tick does it.
     overfull_ = true;
     queue_.clear();
     queued_bytes_ = 0;
@@ -193,7 +193,7 @@ void Session::answer_waiting_poll(const Frame& packet) {
   flush_to_poll();
 }
 
-/// As much of the queue as one answer may have; a packet that is read while it is sent is an answer's last.
+/// Takes as much of the queue as fits into one response. A packet with a source is always the last one.
 Payload Session::take_payload() {
   std::size_t size = 0;
   auto end = queue_.begin();
@@ -210,7 +210,7 @@ Payload Session::take_payload() {
 
 void Session::close() {
   if (phase_ != Phase::open) return;
-  // A polling client with no poll waiting learns of it at its next one.
+  // A polling client with no poll waiting is told at its next poll.
   if (transport_ == Transport::polling && !poll_waiting_) {
     phase_ = Phase::closing;
     return;
@@ -245,7 +245,7 @@ void Session::tick(Instant now) {
     end(phase_ == Phase::closing ? CloseReason::server_close : CloseReason::ping_timeout);
     return;
   }
-  // Armed before sending: the sink may answer at once.
+  // Set before sending: the sink may call back at once.
   awaiting_pong_ = true;
   ping_deadline_ = now + options_.ping_timeout;
   send(text_frame(PacketType::ping));

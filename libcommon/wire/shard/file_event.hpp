@@ -1,4 +1,5 @@
-// The shard protocol's writeFile and getFile (WIRE.md) as types, the same for both directions.
+// The events writeFile and getFile of the shard protocol as types, the same for both directions. Source:
+// WIRE.md.
 #pragma once
 
 #include <optional>
@@ -11,29 +12,29 @@
 
 namespace smaster::wire {
 
-/// A file's name, and its time if one came with it: `"name"` or `{"filename":"name","mtime":ms}`.
+/// A file name with an optional modification time: `"name"` or `{"filename":"name","mtime":ms}`.
 struct FileName {
   std::string name;
   std::optional<Time> mtime;
 };
 
-/// Nothing when the JSON is neither.
+/// nullopt if the JSON has neither form.
 [[nodiscard]] std::optional<FileName> read_file_name(std::string_view json);
 [[nodiscard]] std::string file_name_json(const std::string& name, Time mtime);
 
-/// What a writeFile wants.
+/// The contents of a writeFile event.
 struct FileEvent {
   enum class What {
     write,   ///< `data` is the file's content
-    remove,  ///< null data and a plain name
-    keep,    ///< null data and a time: the answer to a getFile that has nothing to give
+    remove,  ///< null data and a plain name: delete the file
+    keep,    ///< null data and a time: a getFile found no newer file
   };
   FileName file;
   What what = What::keep;
   std::string data;
 };
 
-/// bad_data with a sentence when the arguments are none of writeFile's.
+/// Errors: bad_data if these are no arguments of writeFile.
 [[nodiscard]] Result<FileEvent> read_file_event(socketio::Arguments arguments);
 
 }  // namespace smaster::wire

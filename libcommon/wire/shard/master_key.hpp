@@ -1,5 +1,5 @@
-// The event `masterKey`, ours and for agents only: the master's next public key (PEM), and a signature over
-// it with the key that the agent trusts now. It answers null, or an error.
+// The event `masterKey`, an extension for agents: the master's next public key (PEM), and a signature of it
+// by the key that the agent trusts now. The agent answers null or an error.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace smaster::wire {
 
-/// What is signed. Its words keep the signature from meaning anything elsewhere.
+/// The signed text. Its prefix prevents the signature from being valid in another context.
 [[nodiscard]] inline std::string next_key_text(std::string_view pem) {
   return "The master's next key is " + std::string(pem);
 }

@@ -15,7 +15,7 @@ std::size_t array_size(std::string_view name, const std::vector<std::string_view
   return size;
 }
 
-/// The frames of a packet; `name` is quoted, or empty.
+/// The frames of a packet. `name` is the quoted event name; empty for an ack.
 std::vector<engineio::Frame> frames_of(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                                        std::string_view name, const std::vector<std::string_view>& arguments,
                                        const std::vector<std::string>& attachments) {

@@ -1,5 +1,5 @@
-// Joins a packet with the attachments that follow it as binary messages: messages in, whole packets out. Both
-// sides of a connection use it. Source: WIRE.md, "Socket.IO protocol 5".
+// Joins a packet with the attachments that follow it as binary messages: messages in, complete packets out.
+// Used on both sides of a connection. Source: WIRE.md, "Socket.IO protocol 5".
 #pragma once
 
 #include <optional>
@@ -15,14 +15,15 @@
 
 namespace smaster::socketio {
 
-/// What came with an event or an ack. The views are valid during the call only.
+/// The arguments of an event or an ack. The views are valid during the call only.
 struct Arguments {
-  std::vector<std::string_view> json;     ///< each one JSON value
-  std::vector<std::string> attachments;   ///< what the placeholders in them stand for
-  std::vector<std::string_view> names{};  ///< of the members of those that are objects (json::Elements)
+  std::vector<std::string_view> json;    ///< one JSON value each
+  std::vector<std::string> attachments;  ///< the binary data that placeholders in `json` refer to
+  /// Member names of those arguments that are objects (json::Elements).
+  std::vector<std::string_view> names{};
 };
 
-/// A packet that is complete; its views are valid until the assembler's next call.
+/// A complete packet; its views are valid until the next call of the assembler.
 struct Assembled {
   Packet packet;
   std::vector<std::string> attachments;
@@ -31,14 +32,15 @@ struct Assembled {
 class Assembler final : private AssemblyBudget::Holder {
  public:
   Assembler() = default;
-  /// What it holds counts against the key.
+  /// With a limit: the memory of incomplete packets counts against `key`.
   Assembler(const AssemblyBudget& budget, std::string key) : Holder(budget, std::move(key)) {}
 
-  /// The packet that this message completes, or nothing while attachments are still to come. bad_data for
-  /// everything that WIRE.md says closes the connection, and for what goes beyond the budget.
+  /// Returns the packet that this message completes, or nullopt while attachments are missing. Errors:
+  /// bad_data for all violations that close the connection according to WIRE.md, and if the budget is
+  /// exceeded.
   [[nodiscard]] Result<std::optional<Assembled>> receive(bool binary, std::string_view data);
 
-  /// Whether attachments are still to come.
+  /// True while attachments are missing.
   [[nodiscard]] bool incomplete() const { return partial_.has_value(); }
 
  private:
@@ -53,29 +55,30 @@ class Assembler final : private AssemblyBudget::Holder {
     std::vector<std::string> attachments;
   };
   std::optional<Partial> partial_;
-  bool given_up_ = false;  ///< others needed the memory: the rest of its attachments cannot be used
-  std::string complete_;   ///< the text of the packet handed out last, if it had attachments
+  /// The budget took its memory for another key: attachments that still arrive are dropped.
+  bool given_up_ = false;
+  std::string complete_;  ///< text of the packet returned last, if it had attachments
 };
 
-/// An event's name without its quotes; takes it off the front of `arguments`.
+/// Removes the event name from the front of `arguments`, and returns it without quotes.
 [[nodiscard]] std::string take_event_name(std::vector<std::string_view>& arguments);
 
-/// The frames of an event. `arguments` are JSON values; binary ones are placeholders for `attachments`.
+/// The frames of an event. `arguments` are JSON values; binary ones contain placeholders for `attachments`.
 [[nodiscard]] std::vector<engineio::Frame> encode_event(std::string_view nsp, std::string_view name,
                                                         std::optional<AckId> ack_id,
                                                         const std::vector<std::string_view>& arguments,
                                                         const std::vector<std::string>& attachments = {});
 
-/// An event's payload, which many frames may share.
+/// The payload of an event, to be shared by several frames.
 [[nodiscard]] std::shared_ptr<const std::string> event_payload(
     std::string_view name, const std::vector<std::string_view>& arguments);
 
-/// The frame of an event with this payload that wants an answer, in the main namespace; before `attachments`
-/// binary ones.
+/// The first frame of an event in the main namespace that wants an answer; `attachments` binary frames must
+/// follow.
 [[nodiscard]] engineio::Frame event_frame(AckId ack_id, std::shared_ptr<const std::string> payload,
                                           std::size_t attachments = 0);
 
-/// The frames of the answer to an event that had this ack id.
+/// The frames of an answer to the event with this ack id.
 [[nodiscard]] std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
                                                       const std::vector<std::string_view>& arguments,
                                                       const std::vector<std::string>& attachments = {});

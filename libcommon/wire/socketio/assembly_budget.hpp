@@ -1,5 +1,5 @@
-// Bounds the bytes that packets hold while their attachments are still to come: of one key, whose connections
-// may be many, and of all together. No clock and no thread here.
+// Limits the memory of packets whose attachments are missing: per key (a key may have many connections), and
+// in total. No clock and no thread here.
 #pragma once
 
 #include <cstddef>
@@ -23,27 +23,27 @@ class AssemblyBudget {
   struct State;
 
  public:
-  /// One incomplete packet at a time, counted against its key.
+  /// The memory of one incomplete packet, counted against its key.
   class Holder {
    public:
-    Holder() = default;  ///< without bounds: the peer is our own server
+    Holder() = default;  ///< without a limit, for the connection to our own server
     Holder(const AssemblyBudget& budget, std::string key) : state_(budget.state_), key_(std::move(key)) {}
     virtual ~Holder() { release(); }
     Holder(const Holder&) = delete;
     Holder& operator=(const Holder&) = delete;
 
    protected:
-    /// Counts so many bytes more. bad_data when its key has too many. When all keys together have too many,
-    /// the key with the most of them loses its largest packet; that may be this one, which is bad_data, too.
+    /// Adds `bytes`. Errors: bad_data if the key's limit is exceeded, or if the total limit is and this key
+    /// uses the most memory. Otherwise the key that uses the most loses its largest packet (give_up).
     [[nodiscard]] Result<void> hold(std::size_t bytes);
-    /// What it holds is complete, or gone.
+    /// The packet is complete or dropped: returns its bytes to the budget.
     void release();
-    /// Its bytes are needed by others and no longer counted: frees them, and does nothing else.
+    /// The budget has taken this packet's bytes: free them. Must not do anything else.
     virtual void give_up() {}
 
    private:
     friend struct State;
-    std::shared_ptr<State> state_;  ///< shared, because the last connections end after the server
+    std::shared_ptr<State> state_;  ///< shared, because connections may outlive the server
     std::string key_;
     std::size_t held_ = 0;
   };
@@ -59,12 +59,12 @@ class AssemblyBudget {
   };
   struct State {
     explicit State(Limits limits_) : limits(limits_) {}
-    /// Takes bytes from the key that has the most; false when that is `key`.
+    /// Drops the largest packet of the key that uses the most memory; false if that key is `key`.
     [[nodiscard]] bool make_room(const std::string& key);
 
     const Limits limits;
     std::size_t total = 0;
-    std::map<std::string, Account> accounts;  ///< of those keys that hold something
+    std::map<std::string, Account> accounts;  ///< keys that hold memory
   };
 
   std::shared_ptr<State> state_;

@@ -13,7 +13,7 @@ void Client::receive(bool binary, std::string_view data) {
   if (phase_ == Phase::failed) return;
   auto whole = assembler_.receive(binary, data);
   if (!whole) return fail(whole.error().message);
-  if (!*whole || (*whole)->packet.nsp != kMainNamespace) return;  // others are nothing to us
+  if (!*whole || (*whole)->packet.nsp != kMainNamespace) return;  // other namespaces are not used
   dispatch((*whole)->packet, std::move((*whole)->attachments));
 }
 

@@ -1,4 +1,4 @@
-// The client's side of one Socket.IO 5 connection to the main namespace, as a state machine: messages in,
+// The client side of one Socket.IO 5 connection to the main namespace, as a state machine: messages in,
 // packets and events out through a sink. Knows no transport. Source: WIRE.md, "Socket.IO protocol 5".
 #pragma once
 
@@ -12,19 +12,19 @@
 
 namespace smaster::socketio {
 
-/// What a client asks of the world. Calls may come from inside any of its methods.
+/// Effects of a client. Any of its methods may call them before it returns.
 class ClientSink {
  public:
   virtual ~ClientSink() = default;
-  /// A message for the Engine.IO session.
+  /// Sends a message on the Engine.IO session.
   virtual void send_frame(const engineio::Frame& frame) = 0;
-  /// End the Engine.IO session: the server refused us, ended it, or broke the protocol.
+  /// Ends the Engine.IO session: the server refused or ended the connection, or broke the protocol.
   virtual void close_session(std::string_view why) = 0;
-  /// The namespace is joined; events may be sent.
+  /// The namespace is joined: events may be sent.
   virtual void joined() = 0;
-  /// An event; `ack_id` is set when it wants an answer (encode_ack).
+  /// An event; `ack_id` is set if it wants an answer (encode_ack).
   virtual void event(std::string_view name, std::optional<AckId> ack_id, Arguments arguments) = 0;
-  /// The answer to an event that was sent with this ack id.
+  /// The answer to our event with this ack id.
   virtual void acked(AckId ack_id, Arguments arguments) = 0;
 };
 
@@ -32,9 +32,9 @@ class Client {
  public:
   explicit Client(ClientSink& sink) : sink_(sink) {}
 
-  /// The session is open: asks to join. `auth` is a JSON object for the server, or empty.
+  /// The session is open: sends CONNECT. `auth`: a JSON object for the server, or empty.
   void open(std::string_view auth);
-  /// A message of the session.
+  /// Handles a message of the session.
   void receive(bool binary, std::string_view data);
   [[nodiscard]] bool joined() const { return phase_ == Phase::joined; }
 

@@ -71,7 +71,7 @@ void Connection::dispatch(Packet packet, std::vector<std::string> attachments) {
       return;
     case PacketType::connect:
     case PacketType::connect_error:
-      return;  // receive() has dealt with them
+      return;  // handled in receive()
   }
 }
 

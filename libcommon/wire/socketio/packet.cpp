@@ -17,7 +17,7 @@ Error malformed(const char* what) {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/// Takes the digits at the front of `text`.
+/// Removes the digits at the front of `text`, and returns them.
 std::string_view take_digits(std::string_view& text) {
   std::size_t n = 0;
   while (n < text.size() && is_digit(text[n])) ++n;
@@ -28,7 +28,7 @@ std::string_view take_digits(std::string_view& text) {
 
 bool is_object(std::string_view json) { return !json.empty() && json.front() == '{' && json::valid(json); }
 
-/// Checks and splits the payload as its type demands.
+/// Validates and splits the payload, depending on the packet type.
 Result<void> read_payload(Packet& packet) {
   switch (packet.type) {
     case PacketType::connect:
@@ -58,7 +58,8 @@ Result<void> read_payload(Packet& packet) {
   return {};
 }
 
-/// Replaces every placeholder object in `value` by what `replace` makes of its number; false stops it all.
+/// Calls `replace` for every placeholder object in `value`, with its number and itself. Stops when `replace`
+/// returns false.
 bool walk_placeholders(json::bj::value& value,
                        const std::function<bool(std::size_t, json::bj::value&)>& replace) {
   if (value.is_array()) {

@@ -1,5 +1,5 @@
 // Socket.IO 5 packets as text: `<type>[<attachments>-][<namespace>,][<ack id>][JSON]`. Source: the Socket.IO
-// protocol, revision 5, as WIRE.md fixes it. JSON stays text, so what only passes through is never rebuilt.
+// protocol, revision 5, as fixed by WIRE.md. JSON stays text, so that forwarded data is never rebuilt.
 #pragma once
 
 #include <cstdint>
@@ -23,46 +23,47 @@ enum class PacketType : char {
   binary_ack = '6',
 };
 
-/// The most attachments one packet may have; Socket.IO's default.
+/// Maximum number of attachments per packet; Socket.IO's default.
 inline constexpr std::size_t kMaxAttachments = 10;
 
-/// The main namespace, which packets need not name.
+/// The main namespace; packets omit its name.
 inline constexpr std::string_view kMainNamespace = "/";
 
 using AckId = std::uint64_t;
 
-/// A packet taken apart; the views are into the text it was decoded from.
+/// A decoded packet; its views refer to the decoded text.
 struct Packet {
   PacketType type = PacketType::event;
   std::size_t attachments = 0;
   std::string_view nsp = kMainNamespace;
   std::optional<AckId> ack_id;
-  std::string_view json;     ///< all of the payload; empty when there is none
-  json::Elements arguments;  ///< the payload's, of events and acks
+  std::string_view json;     ///< the whole payload; empty: none
+  json::Elements arguments;  ///< elements of the payload; events and acks only
 };
 
-/// bad_data for everything WIRE.md says closes the connection, save for attachments that never come.
+/// Errors: bad_data for all violations that close the connection according to WIRE.md. Missing attachments
+/// are not detected here.
 [[nodiscard]] Result<Packet> decode(std::string_view text);
 
-/// The text of a packet up to its payload.
+/// Appends a packet's text up to the payload.
 void append_header(std::string& text, PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                    std::size_t attachments = 0);
 
-/// The text of a packet. `json` is the payload, `attachments` how many binary messages will follow it.
+/// A packet's text. `json`: the payload; `attachments`: number of binary messages that will follow.
 [[nodiscard]] std::string encode(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                                  std::string_view json, std::size_t attachments = 0);
 
-/// Appends `[first,a,b,…]`, of elements that are JSON already; without `first` where that is empty.
+/// Appends `[first,rest…]`; the elements are JSON. An empty `first` is left out.
 void append_array(std::string& text, std::string_view first, const std::vector<std::string_view>& rest);
-/// `[a,b,…]` from elements that are JSON already.
+/// `[a,b,…]`; the elements are JSON.
 [[nodiscard]] std::string join_array(const std::vector<std::string_view>& elements);
 
-/// Adds `offset` to the number of every attachment placeholder in `json`, which is how packets are merged;
-/// bad_data when one names an attachment outside 0 … `count` − 1.
+/// Adds `offset` to the number of each placeholder in `json`, to merge packets. Errors: bad_data if a number
+/// is not in 0 … `count` − 1.
 [[nodiscard]] Result<std::string> shift_placeholders(std::string_view json, std::size_t count,
                                                      std::size_t offset);
 
-/// `json` with every placeholder replaced by `{"base64":"…"}`, for readers that have no attachments.
+/// Replaces each placeholder in `json` by `{"base64":"…"}`, for receivers without attachments.
 [[nodiscard]] Result<std::string> inline_attachments(std::string_view json,
                                                      const std::vector<std::string>& attachments);
 

@@ -1,4 +1,4 @@
-#include "fleet/gateway_watch.hpp"
+#include "records/gateway_watch.hpp"
 
 #include <algorithm>
 #include <bit>
@@ -8,18 +8,18 @@
 namespace smaster::fleet {
 namespace {
 
-/// Hooks tell figures every ten seconds: three that are missing.
+/// Hooks report figures every ten seconds; this allows three missing reports.
 constexpr std::int64_t kFiguresLate = 35'000;
 constexpr Millis kSlot{10'000};
 constexpr unsigned kSlots = 60;
-/// Before that nobody knows how many events are usual.
+/// Slots to be observed before silence is judged.
 constexpr unsigned kLearning = 20;
 constexpr unsigned kShortestSilence = 6;
-/// Nights come gradually: a silence that many times longer than any before it is none.
+/// Only a silence this many times longer than any earlier one counts: traffic declines gradually at night.
 constexpr unsigned kBeyondPast = 5;
-/// A silence is deafness when chance brings one like it once in e^20 times.
+/// A silence counts as deafness if its chance is below e^−20.
 constexpr double kImprobable = 20;
-/// Acks that may be missing without doubt: the heartbeat's that is under way.
+/// Acknowledgements that may be missing in normal operation: that of the last heartbeat.
 constexpr std::int64_t kAcksUnderWay = 1;
 
 }  // namespace
@@ -64,8 +64,8 @@ std::string_view refusal_words(std::int64_t code) {
   }
 }
 
-/// Events come and go by chance; a fixed time would restart the quiet ones at night. With the share p of
-/// slots in which events came, k slots without any have the chance (1−p)^k.
+/// A fixed timeout would restart quiet bots at night. If events arrived in a share p of the slots, k silent
+/// slots in a row have the probability (1−p)^k.
 bool GatewayWatch::is_deaf(const Past& past) {
   if (past.known < kLearning || past.slots == 0) return false;
   if (past.silent < kShortestSilence || past.silent <= kBeyondPast * past.longest) return false;
@@ -83,7 +83,8 @@ Gateway GatewayWatch::judge(const GatewayReport& report, Time now) {
   if (report.state == "disconnected") return Gateway::disconnected;
   if (report.state != "ready") return Gateway::logging_in;
   if (report.heard < 0) return Gateway::running;
-  if (report.acks_missed > kAcksUnderWay) return Gateway::running;  // the library is about to notice
+  // The library will detect the dead connection itself.
+  if (report.acks_missed > kAcksUnderWay) return Gateway::running;
   if (now >= past.looked + kSlot) {
     past.looked = now;
     if (report.events != past.events) {
@@ -102,7 +103,7 @@ Gateway GatewayWatch::judge(const GatewayReport& report, Time now) {
 
 void GatewayWatch::hear(const std::vector<GatewayReport>& reports, Time now) {
   auto worst = reports.empty() ? Gateway::unknown : Gateway::running;
-  // Of several ids the one that needs somebody most.
+  // The report of a process with several ids is its worst one.
   constexpr Gateway kWorst[] = {Gateway::refused, Gateway::hung, Gateway::disconnected, Gateway::deaf,
                                 Gateway::logging_in};
   const auto rank = [&](Gateway gateway) { return std::find(std::begin(kWorst), std::end(kWorst), gateway); };

@@ -1,5 +1,6 @@
 #include "records/history.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <utility>
 
@@ -11,12 +12,14 @@ void History::add(Tail& tail, const ShardStatus& status, Time now,
   if (!std::exchange(tail.grown, true)) grown_.push_back(&tail);
 }
 
-std::vector<SampleBlock> History::take_unsaved() {
+std::vector<SampleBlock> History::take_unsaved(std::size_t most) {
   auto blocks = std::exchange(full_, {});
-  for (auto* const tail : std::exchange(grown_, {})) {
-    tail->grown = false;
-    blocks.push_back(tail->open.block(false));
+  const auto end = grown_.begin() + static_cast<std::ptrdiff_t>(std::min(most, grown_.size()));
+  for (auto at = grown_.begin(); at != end; ++at) {
+    (*at)->grown = false;
+    blocks.push_back((*at)->open.block(false));
   }
+  grown_.erase(grown_.begin(), end);
   return blocks;
 }
 

@@ -25,8 +25,10 @@ class History {
   /// Adds a status received at `now`.
   void add(Tail& tail, const ShardStatus& status, Time now, const std::optional<GatewaySample>& gateway = {});
   /// The blocks that have grown since the last call, a shard's in their order. An open one holds all that it
-  /// held before.
-  [[nodiscard]] std::vector<SampleBlock> take_unsaved();
+  /// held before. Each open one is copied: those of more than `most` shards are left to the next call.
+  [[nodiscard]] std::vector<SampleBlock> take_unsaved(std::size_t most = kMaxUnsaved);
+  /// Number of shards whose open blocks have grown.
+  [[nodiscard]] std::size_t grown() const { return grown_.size(); }
   /// Returns blocks that could not be written.
   void put_back(std::vector<SampleBlock> blocks);
   /// The shard's blocks that are not persisted in their current state.

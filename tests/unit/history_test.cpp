@@ -215,5 +215,18 @@ TEST(History, ADiskThatTakesNothingForLongLosesTheOldest) {
   EXPECT_EQ(kept.front().packed, "x");
 }
 
+TEST(History, HandsOutSomeShardsBlocksAtATime) {
+  History history;
+  for (const auto* const shard : {"abc", "abd", "abe"}) history.add(history.of(name(shard)), {}, second(1));
+  EXPECT_EQ(history.take_unsaved(2).size(), 2u);
+  EXPECT_EQ(history.grown(), 1u);
+  history.add(history.of(name("abc")), {}, second(2));
+  const auto rest = history.take_unsaved(2);
+  ASSERT_EQ(rest.size(), 2u);
+  EXPECT_EQ(rest.front().shard, name("abe"));
+  EXPECT_EQ(unpack(rest.back().packed).size(), 2u) << "of one that has grown again all of it";
+  EXPECT_TRUE(history.take_unsaved().empty());
+}
+
 }  // namespace
 }  // namespace smaster::fleet

@@ -16,7 +16,7 @@ namespace {
 namespace asio = net::asio;
 
 /// Shards that are added or removed in one turn of the loop.
-constexpr std::size_t kAddedAtOnce = 500;
+constexpr std::size_t kAddedAtOnce = 100;
 constexpr std::size_t kRemovedAtOnce = 40;
 
 }  // namespace

@@ -135,9 +135,9 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
   Slice slice(context.parts.slices, kForOperators);
   co_await slice.next();
   const auto targets = respawn_targets(context.parts.directory, *ids);
-  for (const auto& target : targets) {
+  for (std::size_t i = 0; wait && i < targets.size(); ++i) {
     if (slice.over()) co_await slice.next();
-    watch->add(target);
+    watch->add(targets[i]);
   }
   respawn(context.parts.respawns, targets, *delay);
   std::int64_t turn = 0;
@@ -148,7 +148,7 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     if (target.connected) {
       line["state"] = "sent";
       line["delay_ms"] = turn++ * delay->count();
-      by_name.emplace(*target.name, target.id);
+      if (wait) by_name.emplace(*target.name, target.id);
     } else {
       line["state"] = "missing";
       line["error"] = target.name ? "not connected; it is told when it returns" : "no shard has this id";

@@ -7,6 +7,12 @@
 #include "net/clock.hpp"
 
 namespace smaster::server {
+namespace {
+
+/// Shards whose blocks are copied in one turn of the loop.
+constexpr std::size_t kShardsInOneTurn = 500;
+
+}  // namespace
 
 Time StatusHistory::oldest() const { return net::wall_clock() - settings_.history_length; }
 
@@ -35,6 +41,17 @@ net::Task<Result<std::vector<fleet::Sample>>> StatusHistory::read(ShardName name
 
 net::Task<Result<void>> StatusHistory::import(std::vector<fleet::SampleBlock> blocks) {
   co_return co_await store_.save_history(blocks, oldest());
+}
+
+net::Task<std::vector<fleet::SampleBlock>> StatusHistory::take_unsaved() {
+  auto blocks = recent_.take_unsaved(kShardsInOneTurn);
+  // What grows again meanwhile is the next flush's.
+  for (auto left = recent_.grown(); left > 0; left -= std::min(left, kShardsInOneTurn)) {
+    co_await net::asio::post(co_await net::asio::this_coro::executor, net::use_task);
+    auto some = recent_.take_unsaved(kShardsInOneTurn);
+    blocks.insert(blocks.end(), std::make_move_iterator(some.begin()), std::make_move_iterator(some.end()));
+  }
+  co_return blocks;
 }
 
 net::Task<> StatusHistory::save(std::vector<fleet::SampleBlock> blocks, Result<void> before) {

@@ -26,7 +26,7 @@ class StatusHistory {
   void forget(const ShardName& name) { recent_.forget(name); }
 
   /// What is not on disk, for `save`.
-  [[nodiscard]] std::vector<fleet::SampleBlock> take_unsaved() { return recent_.take_unsaved(); }
+  net::Task<std::vector<fleet::SampleBlock>> take_unsaved();
   /// Writes it, unless what was written before it failed; what is not written is kept.
   net::Task<> save(std::vector<fleet::SampleBlock> blocks, Result<void> before);
 

@@ -33,7 +33,7 @@ net::Task<> WriteBehind::flush_and_go_on() {
 
 net::Task<> WriteBehind::flush() {
   log::say_held_back(std::chrono::steady_clock::now());
-  auto blocks = history_.take_unsaved();
+  auto blocks = co_await history_.take_unsaved();
   auto written = co_await rows_.flush();
   co_await history_.save(std::move(blocks), std::move(written));
 }

@@ -320,13 +320,14 @@ void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
   for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
     const auto given = at++;
     if (given->first.id == kStart) {
-      if (died) release(given, now);
+      if (died) release(given, now + kIdentifyDelay);
     } else {
       if (!given->second.sent) {
         count(-static_cast<std::int64_t>(given->second.ids.size()));
         drifted_ = true;
       }
-      release(given, now);
+      // Its death does not call back what it has sent.
+      release(given, given->second.sent.value_or(now) + kIdentifyDelay);
     }
   }
   forget_logins(shard);

@@ -77,8 +77,8 @@ TEST_F(LoginsTest, WhatIsGivenBackIsNoLogin) {
   EXPECT_EQ(remaining(), 100);
   EXPECT_TRUE(queue.drifted()) << "it may have sent it";
   ask(0);
-  EXPECT_EQ(due(10'001), "");
-  EXPECT_EQ(due(10'002), "login aaa");
+  EXPECT_EQ(due(11'001), "") << "and that may still be on its way";
+  EXPECT_EQ(due(11'002), "login aaa");
   EXPECT_EQ(remaining(), 99);
 }
 
@@ -87,8 +87,8 @@ TEST_F(LoginsTest, ABotThatDiesAfterItsIdentifyHasLoggedIn) {
   due(5'000);
   sent(0, 5'010);
   queue.ended(name(0), true, at(5'100));
-  EXPECT_EQ(due(10'099), "");
-  EXPECT_EQ(due(10'100), "login aab");
+  EXPECT_EQ(due(11'009), "");
+  EXPECT_EQ(due(11'010), "login aab");
   EXPECT_EQ(remaining(), 98);
 }
 

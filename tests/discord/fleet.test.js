@@ -37,13 +37,15 @@ const some = () => all.filter(() => Math.random() < SHARE);
 
 function asItShouldBe(discord) {
   const {too_early: early, over_budget: over, doubles} = discord.counts;
-  assert.deepEqual({early, over, doubles}, {early: 0, over: 0, doubles: 0}, JSON.stringify(discord.counts));
+  assert.deepEqual({early, over, doubles}, {early: 0, over: 0, doubles: 0}, JSON.stringify([discord.counts, ...discord.early]));
 }
 
 test('every login of a fleet is asked for, whatever becomes of its sessions, its leaders and its bots', async (t) => {
   const discord = await new StandIn({maxConcurrency: BUCKETS, guilds: COUNT, total: 20_000}).listen();
   discord.setMaxListeners(0); // waits that were given up
   t.after(() => discord.close());
+  discord.early = [];
+  discord.on('event', (event) => event.event === 'too_early' && discord.early.push(event));
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-fleet-'));
   t.after(() => rmSync(folder, {recursive: true}));
   const token = path.join(folder, 'token');

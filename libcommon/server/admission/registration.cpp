@@ -74,10 +74,12 @@ net::Task<Result<void>> Registration::add(std::vector<fleet::ShardInfo> infos) {
 
 net::Task<Result<void>> Registration::remove(std::vector<ShardName> names) {
   Result<void> removed;
-  for (std::size_t at = 0; at < names.size() && removed; at += kRemovedAtOnce) {
+  // What the store does not take is revoked all the same, in memory.
+  for (std::size_t at = 0; at < names.size(); at += kRemovedAtOnce) {
     const auto end = std::min(at + kRemovedAtOnce, names.size());
-    removed = co_await remove_some(
+    auto some = co_await remove_some(
         {names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(end)});
+    if (removed) removed = std::move(some);
   }
   auto text = revoked_.text();
   if (removed) removed = co_await parts_.store.save_note(kRevokedNote, std::move(text));

@@ -111,7 +111,7 @@ std::string Metrics::text(const Gauges& gauges) const {
        "minutes.");
   out += "smaster_loop_longest_turn_seconds " + json::number(gauges.longest_turn.count()) + '\n';
   head(out, "loop_long_turns_total", "counter",
-       "FairSemaphore of the event loop that took more than 5 ms: of work, or else since the machine was "
+       "Turns of the event loop that took more than 5 ms: of work, or else since the machine was "
        "busy.");
   out += "smaster_loop_long_turns_total{cause=\"work\"} " + std::to_string(gauges.worked_long) + '\n';
   out += "smaster_loop_long_turns_total{cause=\"machine\"} " + std::to_string(gauges.stood_long) + '\n';

@@ -17,7 +17,7 @@ class Heartbeats {
 
   void join(const ShardName& name);
   void leave(const ShardName& name) { ring_.leave(name); }
-  /// Begins, or goes on with other settings.
+  /// Starts the timer, or restarts it after the settings have changed.
   void arm();
   void stop();
 

@@ -1,4 +1,4 @@
-// The stores that the settings name.
+// Opens the configured stores.
 #pragma once
 
 #include <memory>
@@ -10,7 +10,7 @@
 
 namespace smaster::server {
 
-/// Where everything is kept. Without an election this server stands alone.
+/// The open stores. `election` is null without a shared store.
 struct Stores {
   std::shared_ptr<store::Store> registry;
   std::shared_ptr<store::HistoryStore> history;

@@ -62,7 +62,7 @@ class Attendance {
   /// if the session was replaced.
   void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
                   const std::string& kind);
-  /// The session has received the master's proof: orders may be sent to it. Ignored if it was replaced.
+  /// The session was sent the master's proof: orders may follow. Ignored if it was replaced.
   void joined(ShardSession& session);
   /// The session has ended. Ignored if it was replaced.
   void detach(ShardSession& session);

@@ -1,4 +1,4 @@
-// Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run.
+// Measures this server, the Node.js peer and the bare echo in turn, and prints a table; see bench/run.
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// How long losing the server that leads takes: three servers on three etcds, each server in a network namespace of its own, and
-// real agents with bots. The leader is killed, stopped, cut off, asked to hand over; then it is read off the agents' logs when
-// they were back. As root: `SMASTER_BIN=build/release/bin bench/failover.js [--shards 2000] [--rounds 5] [--lease 5s]`
+// Measures how long the loss of the leader takes: three servers on three etcds, each server in a network namespace of
+// its own, and real agents with bots. The leader is killed, stopped, cut off, or asked to step down; the agents' logs
+// show when each shard was back. As root: `SMASTER_BIN=build/release/bin bench/failover.js [--shards 2000] [--rounds 5]
+// [--lease 5s]`
 import {execFileSync} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// What strangers and broken shards may do to the server, each against a fresh one with real shards connected: how much memory
-// it took, and how long those waited for the answer to a heartbeat meanwhile. Ends with 1 when a bound is broken.
-// `SMASTER_BIN=build/release/bin bench/floods.js [--scale 1] [--memory 1] [FLOOD …]`; a smaller scale is quicker and bounds no
-// times; --memory multiplies the bounds, for builds with sanitizers.
+// Floods of strangers and broken shards, each against a fresh server with real shards connected. Measures the server's
+// memory, and the time until real shards get the answer to a heartbeat meanwhile. Exits with 1 if a limit is exceeded.
+// `SMASTER_BIN=build/release/bin bench/floods.js [--scale 1] [--memory 1] [FLOOD …]`; a smaller scale is faster and has
+// no limits of time; --memory multiplies the limits of memory, for builds with sanitizers.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {fileURLToPath} from 'node:url';

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Whether real bots break Discord's rules when they log in: unmodified libraries under `smaster agent`, at a stand-in for Discord that keeps
-// the rules, and beside it the same under discord.js' own ShardingManager. Prints a table, and ends with 1 when a row is not as it should be.
-// `SMASTER_BIN=build/release/bin bench/logins.js [--only PATTERN] [--runs 3] [--busy 2] [--no-manager] [--no-smaster]`
+// Tests whether real bots break Discord's rules when they log in: unmodified libraries under `smaster agent`, at a
+// stand-in for Discord that enforces the rules; for comparison, the same under discord.js' own ShardingManager. Prints
+// a table, and exits with 1 if a row is not as expected. `SMASTER_BIN=build/release/bin bench/logins.js [--only
+// PATTERN] [--runs 3] [--busy 2] [--no-manager] [--no-smaster]`
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import path from 'node:path';

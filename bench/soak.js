@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// A long day in short: N shards with churn, evals, reloads, SQL and files; a line a minute (or --every). Ends with 1 when
-// memory, descriptors or latency have grown. `SMASTER_BIN=build/release/bin bench/soak.js [--shards 2000] [--minutes 20]`
+// Compresses a long day of operation: N shards with churn, evals, reloads, SQL and files; prints a line per minute (or
+// per --every). Exits with 1 if memory, descriptors or latency have grown. `SMASTER_BIN=build/release/bin bench/soak.js
+// [--shards 2000] [--minutes 20]`
 import assert from 'node:assert/strict';
 import {parseArgs} from 'node:util';
 import {LightShard} from './load/light_shard.js';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// A large registry in etcd: how long a server takes to lead, started anew and after it stood by, and how much is written at
-// rest. `SMASTER_BIN=build/release/bin bench/store_scale.js [--known 20000] [--connected 2000] [--seconds 60]`
+// A large registry in etcd. Measures how long a server takes to lead, after a start and as a standby server, and how
+// much it writes at rest. `SMASTER_BIN=build/release/bin bench/store_scale.js [--known 20000] [--connected 2000]
+// [--seconds 60]`
 import {generateKeyPairSync} from 'node:crypto';
 import {copyFileSync, mkdirSync} from 'node:fs';
 import {parseArgs} from 'node:util';

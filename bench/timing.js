@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Whether a stranger can tell by the time of an answer which shard names exist: requests with an unknown name and with a wrong
-// signature, in random order on one connection, and Mann and Whitney's test over their times. Ends with 1 when they differ.
+// Tests whether response times reveal which shard names exist: requests with an unknown name and with a wrong
+// signature, in random order on one connection, compared with the Mann–Whitney test. Exits with 1 if they differ.
 // `SMASTER_BIN=build/release/bin bench/timing.js [--requests 1000] [--shards 200]`
 import assert from 'node:assert/strict';
 import {createSign, randomBytes} from 'node:crypto';

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Whether anything that an operator asks of many connected shards is a long turn of the server's event loop: each request once, with the
-// turns of work above 5 ms that it made (by /metrics) and the longest that another request waited meanwhile, of which the machine's other
-// work is a part. Ends with 1 when there was a long turn.
-// `SMASTER_BIN=build/release/bin bench/turns.js [--shards 15000]`; it needs the target load-generator.
+// Tests whether an operator's request over many connected shards causes a long turn of the server's event loop. Sends
+// each request once and prints its turns with more than 5 ms of work (from /metrics), and the longest time that another
+// request waited meanwhile, which also contains the machine's other work. Exits with 1 if there was a long turn.
+// `SMASTER_BIN=build/release/bin bench/turns.js [--shards 15000]`; needs the target load-generator.
 import {execFile} from 'node:child_process';
 import {once} from 'node:events';
 import http from 'node:http';

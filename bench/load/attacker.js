@@ -1,5 +1,5 @@
-// Attacks, each in a process of its own so that it does not slow down who measures: `attacker.js NAME`, parameters on stdin,
-// what it counted on stdout, both JSON.
+// Attacks, each in a process of its own, so that they do not slow down the measuring process: `attacker.js NAME`.
+// Parameters on stdin, counters on stdout, both JSON.
 import {createSign, randomBytes} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import net from 'node:net';

@@ -1,5 +1,5 @@
-// What the benches start: this server with shards that it knows, the load generator's shards, and what all of it costs. CPU is what the
-// kernel says that a program's threads used, in nanoseconds (schedstat).
+// The programs that the benches start: this server with known shards, and the load generator's shards; and their costs.
+// CPU is the time that the program's threads have used, in nanoseconds, as reported by the kernel (schedstat).
 import {spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Kills the server with SIGKILL at random moments while shards are registered and revoked, statuses and files come in, and
-// the count changes; then looks at what is left. `SMASTER_BIN=build/release/bin tests/crash.js [--rounds 500] [--seed N]`
+// Kills the server with SIGKILL at random moments, while shards are registered and revoked, statuses and files arrive
+// and the shard count changes; then checks the data on disk. `SMASTER_BIN=build/release/bin tests/crash.js [--rounds
+// 500] [--seed N]`
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import http from 'node:http';

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Three servers on three etcds, agents with bots, and one fault after the other: processes killed or held up, links cut,
-// clocks that are off. Meanwhile shards are registered and revoked, and bots restarted. What must hold is checked all the time
-// and after each fault; the agents' own logs are the history. `SMASTER_BIN=build/release/bin tests/faults.js [--faults 100] [--seed N] [--only TEXT]`
+// Injects one fault after another into three servers on three etcds, and agents with bots: kills and stops processes,
+// cuts links, shifts clocks. Meanwhile shards are registered and revoked, and bots restarted. The invariants are
+// checked continuously and after each fault, with the agents' own logs as the history. `SMASTER_BIN=build/release/bin
+// tests/faults.js [--faults 100] [--seed N] [--only TEXT]`
 import assert from 'node:assert/strict';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

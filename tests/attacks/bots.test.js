@@ -1,5 +1,5 @@
-// Bots: they run below an agent, as its user, and write what they like on their channel. Whatever one does, its agent
-// goes on and serves it (or starts it again), other shards do not notice, and nothing of it is left.
+// Attacks by bots, which run below an agent, as its user, and can write anything to their channel. Whatever a bot does,
+// its agent keeps running and serves it (or restarts it), other shards are not affected, and no process is left over.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync} from 'node:fs';
 import http from 'node:http';
@@ -7,9 +7,9 @@ import {test} from 'node:test';
 import {request, serve, until} from './harness.js';
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
-/** How long another shard's eval may take beside an attack. */
+/** Maximum time of another shard's eval during an attack. */
 const promptly = sanitized ? 20_000 : 8_000;
-/** How much memory an attack may cost the agent or the server, in MiB; a sanitizer keeps what is freed for a while. */
+/** Maximum memory that an attack may cost the agent or the server, in MiB; sanitizers keep freed memory for a while. */
 const bound = 128 + (sanitized ? 600 : 0);
 
 /** What a terminal, an editor or a log viewer would obey. */

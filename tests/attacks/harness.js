@@ -1,8 +1,8 @@
-// Attacks on the real programs, a file for each kind of attacker: strangers (raw HTTP and websocket bytes), shards (they
-// hold a key), bots (they run below an agent) and members (other servers of a cluster). Each test is short: it does the
-// harm, then states what must be true afterwards. `serve` adds what must be true after every attack: the same server
-// process still answers, ends by SIGTERM with exit code 0, and no sanitizer (or valgrind, with SMASTER_VALGRIND=1) found
-// anything. One file: `SMASTER_BIN=build/dev/bin node --test tests/attacks/strangers.test.js`.
+// Attacks on the real programs, one file per kind of attacker: strangers (raw HTTP and websocket bytes), shards (with a
+// key), bots (below an agent) and members (other servers of a cluster). Each test is short: it attacks, then checks the
+// state afterwards. `serve` adds the checks after every attack: the same server process still answers, exits with 0 on
+// SIGTERM, and no sanitizer (or valgrind, with SMASTER_VALGRIND=1) has reported an error. To run one file:
+// `SMASTER_BIN=build/dev/bin node --test tests/attacks/strangers.test.js`.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';

@@ -1,5 +1,5 @@
-// Members: other servers of a cluster, and whoever poses as one. They reach the port for shards, have seen proofs of
-// others, and may have the master's key; the server goes on answering its shards and its operators.
+// Attacks by members (other servers of a cluster) and impostors. They reach the shard port, have seen other members'
+// proofs, and may have the master's key. The server must keep serving its shards and operators.
 import assert from 'node:assert/strict';
 import {randomBytes, sign} from 'node:crypto';
 import {readFileSync} from 'node:fs';

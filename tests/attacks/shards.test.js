@@ -1,4 +1,4 @@
-// Shards: they hold a key, and say what they like.
+// Attacks by shards, which have a key and can send anything.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
@@ -6,7 +6,7 @@ import {authorization, frame, Raw, request, serve, until, upgrade} from './harne
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
 
-/** A server, and a way to open raw websockets as a shard of it; a later one replaces an earlier one. */
+/** A server, and a function that opens raw websockets as one of its shards; a later one replaces an earlier one. */
 async function withShard(t) {
   const server = await serve(t, '[limits]\nconn_count = 10000\n[heartbeat]\ninterval = "1h"\n');
   const [config] = await server.register(1);

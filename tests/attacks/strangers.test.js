@@ -1,4 +1,4 @@
-// Strangers: whoever reaches the shard port (or the dashboard's), and has no key.
+// Attacks by strangers, who reach the shard port (or the dashboard's) without a key.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {exchange, Raw, request, serve, upgrade} from './harness.js';
@@ -7,7 +7,7 @@ const host = 'Host: localhost\r\n';
 const get = (target, headers = host, version = 'HTTP/1.1') => `GET ${target} ${version}\r\n${headers}\r\n`;
 const post = (headers, body = '') => `POST /healthz HTTP/1.1\r\n${host}${headers}\r\n${body}`;
 
-/** Requests that RFC 9112 has a server refuse: read leniently, they mean one thing to us and another to a proxy before us. */
+/** Requests that a server must refuse (RFC 9112): parsed leniently, a proxy in front of us could understand them differently. */
 const malformed = {
   'no request': '\0\0\0\0\r\n\r\n',
   'a TLS greeting': '\x16\x03\x01\x02\x00\r\n\r\n',

@@ -1,4 +1,5 @@
-// What smaster's agent is to a bot's hooks, in small: it starts bots with a channel, and permits logins one by one, a bucket's interval apart.
+// A minimal agent for the hooks of bots: starts bots with a channel, and permits logins one by one, with Discord's
+// interval per bucket.
 import {spawn} from 'node:child_process';
 import path from 'node:path';
 import {COMMANDS, environment, kept} from './bots.js';

@@ -1,11 +1,11 @@
-// Starts the bots of tests/discord/bots, unmodified, as a parent such as discord.js' ShardingManager or smaster's agent would.
+// Starts the unmodified bots of tests/discord/bots, as discord.js' ShardingManager or smaster's agent would.
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import path from 'node:path';
 
 export const BOTS = path.join(import.meta.dirname, 'bots');
 
-/** What runs each kind of bot. Debian's Python: the library is Debian's, too. */
+/** The command of each kind of bot. The system's Python, since the library is a Debian package. */
 export const COMMANDS = {
   'discord.js': ['node', path.join(BOTS, 'discordjs.js')],
   eris: ['node', path.join(BOTS, 'eris.js')],

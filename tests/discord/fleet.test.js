@@ -1,6 +1,7 @@
-// A fleet of small bots that ask before they log in, under real agents and two real servers on an etcd, at a stand-in for Discord that does
-// its worst: however sessions are lost, whoever is killed, no login comes too early, none is over the day's budget, and no shard is logged
-// in twice. SMASTER_FLEET=whole: 3 hosts × 64 bots, 1,000 faults, 20 kills of the leader; that takes a quarter of an hour.
+// A fleet of small bots that request permits, under real agents and two real servers on an etcd, at a stand-in for
+// Discord that injects every kind of failure. Whatever sessions are lost and processes killed, no login may come too
+// early or exceed the day's budget, and no shard may be logged in twice. SMASTER_FLEET=whole: 3 hosts × 64 bots, 1,000
+// faults, 20 kills of the leader; takes a quarter of an hour.
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';

@@ -1,4 +1,5 @@
-// Unmodified bots with the hooks, at the stand-in, under a small agent: each login is asked for, and what the gateway does is told.
+// Unmodified bots with the hooks, at the stand-in, under a minimal agent: each login requests a permit, and the
+// gateway's state is reported.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

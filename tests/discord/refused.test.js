@@ -1,5 +1,5 @@
-// A bot that Discord refuses, or cannot be reached by: seen within seconds, whether its process goes on or ends at once, and never tried
-// again by itself where that could only cost logins.
+// A bot that is refused by Discord, or cannot reach it. The refusal must be detected within seconds, whether the bot's
+// process continues or exits at once, and the bot must not be retried automatically if that could only cost logins.
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-// A stand-in for Discord: its REST API as far as libraries ask it when they log in, and its gateway, version 10, in JSON, plain or zlib-stream.
-// It keeps Discord's rules on logins and counts who breaks them; it knows nothing of smaster. Written from Discord's documentation.
+// A stand-in for Discord: the part of its REST API that libraries use when they log in, and its gateway, version 10, in
+// JSON, plain or zlib-stream. It enforces Discord's rules on logins and counts violations; it knows nothing about
+// smaster. Written from Discord's documentation.
 //
 //   node tests/discord/stand-in.js --port 0 --max-concurrency 1
 //
-// prints its address and then a line of JSON for each event. It obeys commands: POST /control {"do": "drop", "sessions": false}; GET /control: what it counted.
+// prints its address, then a line of JSON per event. POST /control sends it commands, such as {"do": "drop",
+// "sessions": false}; GET /control returns its counters.
 import {EventEmitter} from 'node:events';
 import http from 'node:http';
 import {randomBytes} from 'node:crypto';

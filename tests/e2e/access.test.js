@@ -1,4 +1,4 @@
-// Who may do what: users at the control socket, shards by [permissions].
+// Permissions: of users at the control socket, of shards by [permissions].
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, rmSync, statSync, chmodSync} from 'node:fs';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {run, serve, until} from './harness.js';
 
-/** Runs a command as the user nobody, in these groups. It takes root to become somebody else. */
+/** Runs a command as the user nobody, with these groups. Needs root. */
 function asNobody(command, groups = []) {
   const become = ['setpriv', '--reuid=65534', '--regid=65534', groups.length ? `--groups=${groups}` : '--clear-groups', '--'];
   const whole = process.getuid() === 0 ? [...become, ...command] : ['sudo', '-n', ...become, ...command];

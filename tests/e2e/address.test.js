@@ -1,4 +1,4 @@
-// Which shards a command goes to, and how an eval ends.
+// Selection of shards by commands, and the end of an eval.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {serve, until} from './harness.js';

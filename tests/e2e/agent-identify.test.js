@@ -1,4 +1,5 @@
-// Bots that ask by HTTP before they log in, as twilight's and Sandwich-Daemon's clients do: curl for the bots, real servers and agents.
+// Bots that request permits by HTTP, like the clients of twilight and Sandwich-Daemon: curl instead of bots, with real
+// servers and agents.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';

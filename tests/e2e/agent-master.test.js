@@ -1,4 +1,4 @@
-// The agent against a master on npm's socket.io: trust, transports, files, and losing it.
+// The agent against a master on npm's socket.io: trust, transports, files, and the loss of the master.
 import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
@@ -8,7 +8,7 @@ import {test} from 'node:test';
 import {alive, bin, next, run, until} from './harness.js';
 import {master, Master} from './master.js';
 
-/** What the bots have written of themselves. */
+/** What the bots have written to their common log. */
 function bots(server) {
   return existsSync(server.botLog) ? readFileSync(server.botLog, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
 }

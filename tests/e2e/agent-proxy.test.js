@@ -1,4 +1,4 @@
-// The agent behind what stands between hosts: TLS, and proxies that know no websockets.
+// The agent with network equipment in between: TLS, and proxies without websockets.
 import assert from 'node:assert/strict';
 import {writeFileSync} from 'node:fs';
 import http from 'node:http';
@@ -9,7 +9,7 @@ import {test} from 'node:test';
 import {certificates} from './certificates.js';
 import {bin, run, serve, until} from './harness.js';
 
-/** A proxy before the server. `onUpgrade(request, socket, head, port)` deals with websockets. */
+/** A proxy in front of the server. `onUpgrade(request, socket, head, port)` handles websockets. */
 async function proxy(t, port, {tls, onUpgrade}) {
   const handle = (request, response) => {
     const onward = http.request({port, host: '127.0.0.1', path: request.url, method: request.method, headers: request.headers}, (answer) => {

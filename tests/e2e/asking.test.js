@@ -1,12 +1,12 @@
-// Evals tell the truth, whatever the bot does with them: each asker gets the answer to its own question, or why there is
-// none, at once.
+// Evals answer correctly, whatever the bot does: each requester gets at once the answer to its own question, or the
+// reason why there is none.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
 
 const one = '[shards]\ncount = 1\n';
 
-/** A server with one bot that answers; gives what a script's result or error message is. */
+/** A server with one bot that answers, its agent, and a function that returns a script's result or error message. */
 async function asked(t, bot, settings = one) {
   const server = await serve(t, settings);
   const [config] = await server.register(1);

@@ -1,15 +1,15 @@
-// Several servers on one store for tests. Between everything there are links that can be cut: servers and etcd, shards
-// and servers, servers and each other.
+// Several servers on one store. All connections (servers to etcd, shards to servers, servers to each other) use links
+// that can be cut.
 import {generateKeyPairSync} from 'node:crypto';
 import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
 import {etcd, Etcd} from './etcd.js';
 import {Server, protocol, request, tls, until} from './harness.js';
 
-/** So short that a leader is soon missed, so long that a busy machine does not depose one. */
+/** The lease: short enough to miss a leader soon, long enough for a busy machine to keep its leader. */
 const shortLease = process.env.SMASTER_SANITIZED ? '6s' : '2s';
 
-/** A TCP port that leads to another one, and can be cut: what is under way is held, nobody is told. */
+/** A TCP port that forwards to another one and can be cut: data in transit is held, and no side is notified. */
 export class Link {
   constructor(target) {
     this.target = target; // a port, or a function that gives it

@@ -1,4 +1,4 @@
-// Several servers on one store: one leads, losing it costs seconds, and bots do not notice.
+// Several servers on one store: one leads, its loss interrupts control for seconds, and bots keep running.
 import assert from 'node:assert/strict';
 import {randomBytes, sign} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';

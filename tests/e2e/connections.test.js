@@ -1,5 +1,5 @@
-// Connections and descriptors: strangers, idle operators and stalled readers have their shares, and nobody else waits for
-// them.
+// Connections and descriptors: strangers, idle operators and stalled readers have limited shares, and do not delay
+// others.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync, readlinkSync, writeFileSync} from 'node:fs';
 import net from 'node:net';

@@ -1,4 +1,4 @@
-// The dashboard in Debian's Chromium: what it shows, that it lives, who gets in, and what it refuses.
+// The dashboard in Debian's Chromium: its content, live updates, access, and refusals.
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

@@ -5,7 +5,7 @@ import {chownSync, existsSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {until} from './harness.js';
 
-/** Databases refuse to run as root: there they get the user that their package made. */
+/** Databases refuse to run as root: then they run as the user of their package. */
 function identity(name) {
   if (process.getuid() !== 0) return {};
   const id = (flag) => Number(execFileSync('id', [flag, name], {encoding: 'utf8'}));

@@ -1,5 +1,5 @@
-// A whole day of shards that were written for the original master, in half a minute: nothing of theirs is changed, and
-// they live through everything that the original let them do.
+// A whole day, compressed to half a minute, of unmodified shards written for the original master: everything that the
+// original allowed must work.
 import assert from 'node:assert/strict';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

@@ -1,4 +1,4 @@
-// What Discord recommends and allows, against a local server that plays it.
+// Discord's recommendations and limits, from a local server that simulates it.
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -7,7 +7,7 @@ import {test} from 'node:test';
 import {discord, gateway} from './discord.js';
 import {serve, until} from './harness.js';
 
-/** A server that asks this Discord. */
+/** A server that asks this simulated Discord. */
 async function asking(t, answer, {shards = 'count = "auto"', more = '', trusted = true} = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-discord-'));
   t.after(() => rmSync(folder, {recursive: true, force: true}));

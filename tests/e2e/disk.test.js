@@ -1,4 +1,5 @@
-// A disk that is full, or read-only, under a running server: shards are served from memory, it is said, and it mends itself.
+// A full or read-only disk under a running server: shards are served from memory, the state is reported, and the server
+// recovers.
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
@@ -7,7 +8,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {request, serve, until} from './harness.js';
 
-/** Whether file systems can be mounted here, which containers may forbid even to root. */
+/** Whether file systems can be mounted here; containers may forbid it even to root. */
 const mountable = spawnSync(process.getuid() === 0 ? 'unshare' : 'sudo', [...(process.getuid() === 0 ? [] : ['-n', 'unshare']), '-m', 'mount', '-t', 'tmpfs', 'x', '/mnt']).status === 0;
 const options = {skip: !mountable && 'file systems cannot be mounted here'};
 

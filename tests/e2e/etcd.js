@@ -8,7 +8,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {until} from './harness.js';
 
-/** Ports that were free a moment ago: etcd must know its peers' before it starts. */
+/** Ports that were free a moment ago: etcd must know its peers' ports before it starts. */
 async function freePorts(count, host) {
   const servers = await Promise.all(Array.from({length: count}, () => new Promise((resolve) => {
     const server = net.createServer().listen(0, host, () => resolve(server));

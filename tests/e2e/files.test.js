@@ -1,4 +1,4 @@
-// Files between shards, the server's project directory and operators: both ways, with times, and nowhere else.
+// Files between shards, project_dir and operators: both directions, with times, and confined to project_dir.
 import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';

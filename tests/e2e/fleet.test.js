@@ -1,4 +1,4 @@
-// The fleet's life: ids, heartbeats, goals, restarts, configs, the registry and its history.
+// The fleet's operation: ids, heartbeats, goals, restarts, configs, the registry and its history.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {test} from 'node:test';

@@ -1,4 +1,4 @@
-// Who gets in: the authorization header, replay, limits, proxies, replacing, and the proof of the master.
+// Authentication: the authorization header, replays, limits, proxies, replaced connections, and the master's proof.
 import assert from 'node:assert/strict';
 import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
 import {test} from 'node:test';

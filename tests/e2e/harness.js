@@ -1,5 +1,5 @@
-// What the end-to-end tests share: a server of their own in a folder of their own, its tools, shards, and waiting for
-// something to become true. Ports are always free ones; nothing sleeps to synchronise.
+// Shared by the end-to-end tests: a server and a folder of their own, its tools, shards, and waiting for a condition.
+// Ports are always free ones; no test sleeps to synchronise.
 import assert from 'node:assert/strict';
 import {execFile, execFileSync, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
 
-/** An SMTP server that takes every mail (RFC 5321); `mails` are {from, to, text}. */
+/** An SMTP server that accepts every mail (RFC 5321); `mails` are {from, to, text}. */
 function smtpSink(t) {
   const mails = [];
   const server = net.createServer((socket) => {

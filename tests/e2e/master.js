@@ -1,5 +1,5 @@
-// A master on npm's socket.io: it shows that the agent speaks with the reference implementation, and does what
-// `smaster serve` would never do.
+// A master on npm's socket.io. It tests the agent against the reference implementation, and with behaviour that
+// `smaster serve` never shows.
 import {createSign, createVerify} from 'node:crypto';
 import {mkdtempSync, rmSync} from 'node:fs';
 import http from 'node:http';

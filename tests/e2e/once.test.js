@@ -1,5 +1,5 @@
-// One id never runs twice: agents that are stopped, cut off, or started with a copied config. Each bot looks at its start
-// whether another one with its id is alive (bots/announce.js); server.bots() asserts that none was.
+// One id never runs twice: agents that are stopped, cut off, or started with a copied config. Each bot checks at its
+// start whether another one with its id is alive (bots/announce.js); server.bots() asserts that none was.
 import assert from 'node:assert/strict';
 import {cpSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import net from 'node:net';

@@ -1,4 +1,5 @@
-// What shards and databases say reaches people, spreadsheets and terminals as data: nothing in it is obeyed.
+// Output of shards and databases reaches people, spreadsheets and terminals as data: nothing in it is executed or
+// interpreted.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync} from 'node:fs';
 import http from 'node:http';

@@ -1,4 +1,4 @@
-// The planner's rules at work: silence, death and replacement, with timers of seconds.
+// The planner's rules in a real server: silence, death and replacement, with timeouts of seconds.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';

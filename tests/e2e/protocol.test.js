@@ -1,4 +1,4 @@
-// The two echo servers with real clients: socket.io-client over each transport, and the raw protocol's edges.
+// The two echo servers with real clients: socket.io-client over each transport, and edge cases of the raw protocol.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import net from 'node:net';

@@ -1,5 +1,5 @@
-// What happens while something else is under way: shards that are revoked while they connect, queues that run full inside
-// an eval, keys that are changed twice at once. The server goes on, whatever the order was.
+// Races: shards revoked while they connect, queues that overflow during an eval, keys changed twice at once. The server
+// must keep running, whatever the order.
 import assert from 'node:assert/strict';
 import {createSign, generateKeyPairSync} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';

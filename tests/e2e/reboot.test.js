@@ -1,4 +1,4 @@
-// Reboots of bots, of shards' programs and of the server, asked for by command and by shards.
+// Reboots of bots, of shards' programs and of the server, requested by command and by shards.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import {test} from 'node:test';

@@ -1,4 +1,4 @@
-// The registry: an installation of the original master moves over, and shards are revoked.
+// The registry: import of an installation of the original master, and revocation of shards.
 import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
 import {readFileSync, statSync, writeFileSync} from 'node:fs';

@@ -1,4 +1,4 @@
-// Settings, token and keys that change while the server runs: however the file is saved, and also half of it.
+// Changes of settings, token and keys while the server runs: all ways of saving the file, and a file saved half.
 import assert from 'node:assert/strict';
 import {closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync} from 'node:fs';
 import http from 'node:http';

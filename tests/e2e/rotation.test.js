@@ -1,4 +1,5 @@
-// Another key pair for the master while shards stay connected: agents by themselves, others when their config is changed.
+// Rotation of the master's key pair while shards stay connected: agents change automatically, other shards when their
+// config is changed.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync} from 'node:fs';
 import path from 'node:path';

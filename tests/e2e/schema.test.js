@@ -1,4 +1,4 @@
-// What programs read: the commands' JSON against the installed schemas, and the recipes of the manual as they stand there.
+// Output for programs: the commands' JSON against the installed schemas, and the manual's recipes as printed there.
 import assert from 'node:assert/strict';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import {bin, run, serve, until} from './harness.js';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** A copy in which no object has more members than those described. */
+/** A copy of a schema that allows no members other than those described. */
 function closed(schema) {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;

@@ -1,5 +1,5 @@
-// Answers about the whole fleet are written as their reader takes them, in slices: nothing of them waits in the server,
-// and everybody else is served meanwhile.
+// Answers about the whole fleet are written in slices, as their reader reads them: the server does not buffer them, and
+// keeps serving others meanwhile.
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
 import http from 'node:http';

@@ -1,4 +1,4 @@
-// SQL for shards and for operators, against real servers: types, limits, lost connections, and who may write.
+// SQL for shards and operators, on real database servers: types, limits, lost connections, and permissions.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import {serve, until} from './harness.js';
 
 const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\n${database}\n`;
 
-/** Sends a statement from a shard; gives [error, result]. */
+/** Sends a statement from a shard; returns [error, result]. */
 const sendFrom = (shard) => (...args) => new Promise((resolve, reject) => {
   const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 120_000);
   shard.socket.emit('sendSQL', ...args, (...answer) => {

@@ -1,5 +1,5 @@
-// TLS on the shard port itself: what is spoken, renewal under way, and what an agent believes. With SMASTER_E2E_TLS=1 all
-// the other tests run over it as well.
+// TLS on the shard port itself: protocol versions, renewal at run time, and the agent's trust. With SMASTER_E2E_TLS=1
+// all other tests run over TLS as well.
 import assert from 'node:assert/strict';
 import {appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import net from 'node:net';

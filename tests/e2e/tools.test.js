@@ -1,4 +1,4 @@
-// The tools as operators and scripts use them: formats, exit codes, and everything that goes wrong.
+// The tools as used by operators and scripts: formats, exit codes, and errors.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, statSync, writeFileSync} from 'node:fs';

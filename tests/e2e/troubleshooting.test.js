@@ -1,4 +1,4 @@
-// Each symptom of man 7 smaster-troubleshooting is provoked, and what the program says is what the page quotes.
+// Provokes each symptom of man 7 smaster-troubleshooting; the program's message must be the one that the page quotes.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

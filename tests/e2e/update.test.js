@@ -1,4 +1,4 @@
-// Updates of the bot, here and at the shards, asked for by command and by a shard.
+// Updates of the bot on the server and on the shards, requested by command and by a shard.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';

@@ -1,5 +1,5 @@
-// Who may use whom in libcommon, and what each room must not know: reads libcommon/rooms.txt and says where the tree
-// differs. `node layers.js ROOT [BUILD]`: with a build also what its libraries need from each other.
+// Checks the rooms of libcommon: reads libcommon/rooms.txt and reports where the tree violates it. `node layers.js ROOT
+// [BUILD]`: with a build, also the symbols that its libraries need from each other.
 'use strict';
 
 const fs = require('node:fs');
@@ -9,7 +9,7 @@ const { execFileSync } = require('node:child_process');
 const MOST_SOURCES = 15;
 const MOST_LINES = 400;
 
-/// How a file shows that it knows something. Text, since the precompiled header brings Asio to every file.
+/// How a file shows that it uses something. Searches the text, since the precompiled header brings Asio to every file.
 const KNOWS = {
   asio: /\bboost\/(asio|beast)|\basio::|"net\/asio\.hpp"/,
   spdlog: /\bspdlog\b/,

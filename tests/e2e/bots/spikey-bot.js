@@ -1,12 +1,12 @@
-// A child as SpikeyBot has them: it evaluates what it is sent, has getStats, and passes what `ask` is called with to its
-// parent.
+// A child process like those of SpikeyBot: evaluates scripts that it receives, has getStats, and sends the arguments of
+// `ask` to its parent.
 import {writeFileSync} from 'node:fs';
 import {announce} from './announce.js';
 
 announce();
 let waiting = [];
 
-/** Sends a line and gives the answer that has its keys. */
+/** Sends a line and returns the answer that has its keys. */
 function ask(message) {
   return new Promise((resolve, reject) => {
     waiting.push({message, resolve, reject});

@@ -63,6 +63,7 @@ struct Permissions {
   std::vector<std::string> writable;  ///< in project_dir; empty: all but protected files
 };
 
+/// All settings, with their defaults. man smaster.toml describes each.
 struct Settings {
   // [server]
   std::string address = "127.0.0.1";

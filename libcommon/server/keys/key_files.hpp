@@ -11,6 +11,7 @@ namespace smaster::server {
 /// The server's private key, in its state folder.
 inline constexpr const char* kPrivateKeyFile = "shardMaster.priv";
 
+/// Reads a private key; errors name the file. not_found if there is none.
 [[nodiscard]] Result<crypto::Signer> read_keys(const std::filesystem::path& path);
 
 /// Writes shardMaster.pub. It is derived from the private key, so a lost or outdated file is repaired.

@@ -20,6 +20,7 @@ struct Kept {
   std::string revoked;   ///< used headers of recently revoked shards
 };
 
+/// Reads it from the store; blocks.
 [[nodiscard]] Result<Kept> read_kept(store::Store& store);
 
 }  // namespace smaster::server

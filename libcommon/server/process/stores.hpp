@@ -17,6 +17,7 @@ struct Stores {
   std::unique_ptr<store::Election> election;
 };
 
+/// Blocks. Errors name the setting, or the file.
 [[nodiscard]] Result<Stores> open_stores(const Settings& settings);
 
 }  // namespace smaster::server

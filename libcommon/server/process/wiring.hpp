@@ -55,6 +55,7 @@ class Wiring {
   void start();
   /// Stops all parts. `save`: writes unsaved data, which only a leader may do. Call once, at the end.
   net::Task<> finish(bool save);
+  /// Applies reloaded settings to the fleet.
   void settings_changed();
 
   [[nodiscard]] Admission::Parts admission_parts();

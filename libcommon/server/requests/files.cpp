@@ -16,7 +16,7 @@
 namespace smaster::server {
 namespace {
 
-/// Maximum message size of npm's websocket client (`ws`, maxPayload), which is that of a file.
+/// Maximum size of a message for npm's websocket client (`ws`, maxPayload), and so of a file.
 constexpr std::size_t kMaxFile = 100u << 20;
 /// Time for a shard to acknowledge a file.
 constexpr Millis kPatience{300'000};

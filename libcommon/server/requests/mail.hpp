@@ -30,6 +30,7 @@ class Mail {
                       const std::filesystem::path& config, bool temporary);
   /// Reports that no config could be made; once an hour per error.
   void config_failed(const std::string& errors);
+  /// Number of mails that wait to be sent.
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
   /// Sends an alert; once an hour per text.
   void alert(const std::string& text);

@@ -34,6 +34,7 @@ class Sql {
   /// operator. Operators have workers of their own. Requesters take turns. Errors: unavailable if too many
   /// wait or the database cannot be reached, not_permitted without access, timed_out; those of the statement.
   void run(const std::string& who, std::string statement, sql::Access access, Then then);
+  /// Number of statements that wait for a worker.
   [[nodiscard]] std::size_t waiting() const { return shards_.waiting.size() + operators_.waiting.size(); }
   /// Kills the workers and ends their statements. Call when the context is about to stop: no callback
   /// follows.

@@ -69,6 +69,7 @@ class ShardSession final : public net::SocketIoUpper {
   /// A reference that may be kept across a `co_await` (Directory::session).
   [[nodiscard]] const ShardRef& ref() const { return ref_; }
   [[nodiscard]] const std::string& address() const { return address_; }
+  /// When the connection was opened.
   [[nodiscard]] Instant since() const { return since_; }
   /// True for an agent, which knows more events than WIRE.md's shards.
   [[nodiscard]] bool is_agent() const { return agent_; }

@@ -19,7 +19,7 @@ const scaled = (count) => Math.max(10, Math.round(count * scale));
 const settings = (extra = '') => '[server]\ntrusted_proxies = ["127.0.0.0/8"]\n[shards]\ncount = 20\n[limits]\nconn_count = 1000000\nmax_payload = 8000000\n' +
   `[heartbeat]\nupdate_style = "push"\ninterval = "1s"\nhistory_length = "1m"\n${extra}`;
 
-/** Runs an attack of load/attacker.js in a process of its own, until `over` where there is one; gives what it counted. */
+/** Runs an attack of load/attacker.js in a process of its own, until `over` resolves if it is given; returns its counters. */
 function attack(name, server, parameters = {}, over = undefined) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./load/attacker.js', import.meta.url)), name], {stdio: ['pipe', 'pipe', 'inherit']});
@@ -58,7 +58,7 @@ class Watchers {
 }
 
 const MB = 1024;
-/** Each: `bound` kB above what the server had at rest; `run` gives what is to be shown. */
+/** Each flood: `bound` is the allowed memory in kB above that at rest; `run` returns the figures to print. */
 const floods = {
   silent: {
     what: '10,000 connections that send nothing', bound: 80 * MB,
@@ -177,7 +177,7 @@ for (const name of chosen) {
 }
 process.exit(bad ? 1 : 0);
 
-/** A server with few descriptors. */
+/** A server with few file descriptors. */
 async function limited(most) {
   const server = await load(settings());
   await server.end();

@@ -55,7 +55,7 @@ for (let i = 1; i <= lines; ++i) {
 timers.forEach(clearInterval);
 shards.forEach((shard) => shard.stop());
 
-// The first quarter fills caches and the history; from then on the last quarter must be as the second.
+// The first quarter fills caches and the history; after that, the last quarter must be like the second.
 const mean = (part, key) => part.reduce((sum, row) => sum + row[key], 0) / part.length;
 const quarter = Math.max(1, Math.floor(rows.length / 4));
 const early = rows.slice(quarter, 2 * quarter).concat(rows.length < 4 ? rows.slice(0, 1) : []);
@@ -63,6 +63,6 @@ const late = rows.slice(-quarter);
 const growth = Object.fromEntries(['rss', 'fds', 'p50'].map((key) => [key, mean(late, key) / mean(early, key) - 1]));
 console.log('growth from the second quarter to the last:', Object.entries(growth).map(([key, value]) => `${key} ${(value * 100).toFixed(1)} %`).join(', '));
 await server.end();
-// In a short run the machine's other work shows in the latency, not the server's.
+// In a short run, the latency depends on the machine's other work rather than on the server.
 const slower = Number(options.minutes) >= 5 && growth.p50 > 0.5;
 process.exit(growth.rss > 0.1 || growth.fds > 0.1 || slower ? 1 : 0);

@@ -50,7 +50,7 @@ while (times.unknown.length < count || times.known.length < count) {
 socket.destroy();
 await server.end();
 
-// Ranks of both together; z of the sum of one side's ranks.
+// The ranks of both series together; z of the rank sum of one.
 const all = Object.entries(times).flatMap(([kind, list]) => list.map((took) => ({kind, took}))).sort((a, b) => a.took - b.took);
 const sum = all.reduce((total, {kind}, rank) => total + (kind === 'known' ? rank + 1 : 0), 0);
 const z = (sum - count * (2 * count + 1) / 2) / Math.sqrt(count * count * (2 * count + 1) / 12);

@@ -48,7 +48,7 @@ export async function load(settings) {
   return server;
 }
 
-/** The p-th part of sorted numbers, such as 0.99. */
+/** The p-quantile of sorted numbers, such as 0.99. */
 export function percentile(values, p) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];

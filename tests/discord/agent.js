@@ -12,7 +12,7 @@ export function monotonic() {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
-/** The environment that lets a bot load the hooks. */
+/** The environment with which a bot loads the hooks. */
 export function hooked(environment) {
   const {NODE_OPTIONS: node, PYTHONPATH: python} = environment;
   return {
@@ -22,7 +22,7 @@ export function hooked(environment) {
 }
 
 export class Agent {
-  /** `margin`: how much later than an IDENTIFY another may be at the gateway, on a busy machine. */
+  /** `margin`: tolerance of the interval between IDENTIFYs at the gateway, on a busy machine. */
   constructor(discord, {margin = 300, answers = true, permits = true, validity = 10_000} = {}) {
     Object.assign(this, {discord, margin, answers, permits, validity, queues: new Map(), events: [], hellos: [], asks: [], cancels: []});
   }
@@ -43,12 +43,12 @@ export class Agent {
     return bot;
   }
 
-  /** Permits what waits, after `permits` was false. */
+  /** Permits waiting requests, after `permits` was false. */
   permitAll() {
     for (const queue of this.queues.values()) this.#next(queue);
   }
 
-  /** What a bot's shard said of the gateway. */
+  /** The reports of a bot's shard about its gateway. */
   of(shard, event) {
     return this.events.filter((each) => each.shard === shard && each.event === event);
   }

@@ -30,7 +30,7 @@ export function startBot(t, kind, discord, shards, count, more = {}) {
   return kept(t, bot);
 }
 
-/** Keeps what a bot writes in `output`, lets one wait for it with `writes`, and ends it with the test. */
+/** Collects a bot's output in `output`, waits for text in it with `writes`, and ends the bot with the test. */
 export function kept(t, bot) {
   bot.output = '';
   const waiting = new Set();

@@ -23,7 +23,7 @@ const KILLS = WHOLE ? 20 : 2; // of the leader
 const SHARE = WHOLE ? 0.05 : 0.2; // of the shards that a fault meets
 const PATIENCE = 600_000;
 
-/** What can happen to some shards' sessions. */
+/** Faults that affect some shards' sessions. */
 const FAULT = [
   (discord, shards) => discord.invalidate({shards}), // op 9
   (discord, shards) => discord.invalidate({shards, resumable: true}),
@@ -76,7 +76,7 @@ test('every login of a fleet is asked for, whatever becomes of its sessions, its
       await fleet.leader(dead);
       await dead.start();
     }
-    // Some have come back; the next fault may meet the others on their way.
+    // Some have reconnected; the next fault may hit others while they reconnect.
     const before = discord.counts.identifies;
     await Promise.race([discord.until(({counts}) => counts.identifies > before + 3, 5000, 'logins').catch(() => {}), discord.untilReady(all, COUNT, PATIENCE)]);
     asItShouldBe(discord);

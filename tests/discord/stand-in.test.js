@@ -32,7 +32,7 @@ class Bare {
     for (const waiting of this.waiting.splice(0)) if (!waiting()) this.waiting.push(waiting);
   }
 
-  /** The first payload, from now on or before, that nobody took yet and that has this op and this event. */
+  /** The first payload with this op and event that was not returned yet, received before or from now on. */
   next(op, t) {
     return new Promise((resolve) => {
       const look = () => {

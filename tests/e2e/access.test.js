@@ -17,7 +17,7 @@ function asNobody(command, groups = []) {
 const curl = (socket) => ['curl', '-s', '--unix-socket', socket, 'http://smaster/v1/server'];
 const mode = (file) => (statSync(file).mode & 0o777).toString(8);
 
-/** A folder that others may enter, for a socket that they may not use. */
+/** A folder that others may enter, with a socket that they may not use. */
 function publicFolder(t) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-access-'));
   t.after(() => rmSync(folder, {recursive: true, force: true}));

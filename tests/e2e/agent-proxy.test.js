@@ -31,7 +31,7 @@ async function proxy(t, port, {tls, onUpgrade}) {
   return server.address().port;
 }
 
-/** Lets websockets through. */
+/** Forwards websockets. */
 function pass(request, socket, head, port) {
   const onward = net.connect(port, '127.0.0.1', () => {
     const headers = request.rawHeaders.reduce((text, value, i) => text + value + (i % 2 ? '\r\n' : ': '), '');
@@ -43,7 +43,7 @@ function pass(request, socket, head, port) {
   socket.on('error', () => onward.destroy());
 }
 
-/** A config that leads to the proxy. */
+/** A config with the proxy's address. */
 const via = (config, port, host = {}) => ({...config, host: {...config.host, host: '127.0.0.1', port, ...host}});
 
 const refusals = {

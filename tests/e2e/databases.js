@@ -12,7 +12,7 @@ function identity(name) {
   return {uid: id('-u'), gid: id('-g')};
 }
 
-/** A folder with a short name: a socket's path may have 107 bytes. */
+/** A folder with a short name: a socket's path is limited to 107 bytes. */
 function folder(t, who) {
   const made = mkdtempSync('/tmp/smaster-db-');
   if (who.uid !== undefined) chownSync(made, who.uid, who.gid);

@@ -12,7 +12,7 @@ import {request, serve, until} from './harness.js';
 const mountable = spawnSync(process.getuid() === 0 ? 'unshare' : 'sudo', [...(process.getuid() === 0 ? [] : ['-n', 'unshare']), '-m', 'mount', '-t', 'tmpfs', 'x', '/mnt']).status === 0;
 const options = {skip: !mountable && 'file systems cannot be mounted here'};
 
-/** A small file system of its own. */
+/** A small separate file system. */
 function disk(t, size) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-disk-'));
   const as = process.getuid() === 0 ? [] : ['sudo', '-n'];
@@ -42,7 +42,7 @@ const ready = async (server) => {
   return {status, body};
 };
 
-/** What must work while nothing can be written. */
+/** The functions that must work while nothing can be written. */
 async function servesFromMemory(server, shards, configs) {
   const degraded = await until('it to be said', async () => {
     const state = await ready(server);

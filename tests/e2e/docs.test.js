@@ -17,7 +17,7 @@ const helpFlags = (text) => new Set([...text.matchAll(/^ {2}(?:-\w,)?--([a-z-]+)
 /** The long flags that a page describes. */
 const pageFlags = (text) => new Set([...text.matchAll(/^\.It Fl (?:h , )?-([a-z-]+)/gm)].map((match) => match[1]));
 
-/** What each shell offers after `smaster` and these words, sorted; `this` is the environment. */
+/** The completions of each shell after `smaster` and these words, sorted; `this` is the environment. */
 const shells = Object.fromEntries(Object.entries({
   bash: ['/bin/bash', '-c', `. "${root}/completions/smaster.bash"
     COMP_WORDS=(smaster "$@") COMP_CWORD=$#; _smaster; printf '%s\\n' "\${COMPREPLY[@]}"`, 'bash'],

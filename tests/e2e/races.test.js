@@ -43,7 +43,7 @@ async function register(server, list, isMaster = false) {
   assert.equal(status, 200, body);
 }
 
-/** A raw websocket of a shard. `ended` resolves when it is over, however it began. */
+/** A shard's raw websocket. `ended` resolves at its end, however it began. */
 function connect(server, name, {query = '', header = authorization(name)} = {}) {
   const socket = new WebSocket(`${tls ? 'wss' : 'ws'}://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket${query}`,
     {headers: {authorization: header}, ca: tls && readFileSync(tls.ca)});

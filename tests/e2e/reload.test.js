@@ -33,7 +33,7 @@ test('a save by rename, and a link that is led elsewhere, are edits', async (t) 
   symlinkSync('versions/4', `${file(server)}.link`);
   renameSync(`${file(server)}.link`, file(server));
   await says(server, /shards\.count: 2 -> 4/);
-  // Gone for a while, it changes nothing.
+  // A file that is missing for a while changes nothing.
   rmSync(file(server));
   writeFileSync(file(server), text.replace('count = 1', 'count = 5'));
   await says(server, /shards\.count: 4 -> 5/);

@@ -13,7 +13,7 @@ export function authorization(config, time = Date.now(), name = config.id) {
   return `${name},${signature},${time}`;
 }
 
-/** The bot: what scripts see as `this`. */
+/** The bot, which scripts access as `this`. */
 class Bot {
   constructor(id, count) {
     this.id = id;
@@ -24,7 +24,7 @@ class Bot {
 }
 
 export class DemoShard {
-  /** `options`: `socket` goes to socket.io-client, `restartTime` is how long the bot takes to come up again (ms). */
+  /** `options`: `socket` is for socket.io-client, `restartTime` is the bot's restart time (ms). */
   constructor(config, options = {}) {
     this.config = config;
     this.bot = null;
@@ -85,7 +85,7 @@ export class DemoShard {
     }
   }
 
-  /** The whole program ends, and whatever looks after it starts it again. */
+  /** The whole program ends and is restarted by its supervisor. */
   exit() {
     ++this.exits;
     this.bot = null;

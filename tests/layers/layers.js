@@ -47,7 +47,7 @@ function sources(folder, below = '') {
 
 const without_comments = (text) => text.replace(/\/\/.*$/gm, '');
 
-/// What is wrong with the table by itself.
+/// Problems of the table itself.
 function table_problems({ rooms, forbidden }) {
   const problems = [];
   const above = new Set();
@@ -67,7 +67,7 @@ function table_problems({ rooms, forbidden }) {
   return problems;
 }
 
-/// What is wrong with the tree: libcommon's files against the table.
+/// Problems of the tree: libcommon's files against the table.
 function tree_problems(libcommon, table) {
   const { rooms, forbidden, large } = table;
   const problems = [];
@@ -113,7 +113,8 @@ function tree_problems(libcommon, table) {
   return problems;
 }
 
-/// What a room's library needs from rooms that it may not use. `symbols`: of each room, what it defines and needs.
+/// Symbols that a room's library needs from rooms that it may not use. `symbols`: those that each room defines and
+/// needs.
 function link_problems({ rooms }, symbols) {
   const problems = [];
   const home = new Map();

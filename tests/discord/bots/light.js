@@ -25,7 +25,7 @@ class Shard {
     Object.assign(this, {id, url, session: null, sequence: null, ask: null});
   }
 
-  /** Connects again and again. */
+  /** Connects repeatedly. */
   async run() {
     for (;;) {
       const code = await this.connection().catch(() => 1006);

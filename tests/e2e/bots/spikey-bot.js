@@ -20,7 +20,7 @@ class Bot {
     this.messages = 7;
     this.received = [];
   }
-  /** Leaves a note for the test, past every channel. */
+  /** Leaves a message for the test without using any channel. */
   note(value) {
     writeFileSync(`${process.env.BOT_LOG}.note`, JSON.stringify(value));
   }
@@ -32,7 +32,7 @@ class Bot {
   }
 }
 const bot = new Bot();
-// A test that has no other way to reach it sends a signal.
+// Tests without another way to reach it send a signal.
 process.on('SIGUSR2', () => bot.onSignal());
 
 process.on('message', async (message) => {

@@ -18,8 +18,8 @@
 
 namespace smaster::server {
 
-/// Added to an agent's lease before its ids may move: the time its bot gets to end (kLostGrace), plus delays
-/// of the network.
+/// Added to the timeout after which an agent's ids may move: the time its bot gets to end (kLostGrace), plus
+/// delays of the network.
 inline constexpr Millis kAgentMargin{7'000};
 
 class Attendance {

@@ -33,8 +33,8 @@ struct HttpParts {
   std::function<std::string()> own_metrics;  ///< the server's own metrics, as Prometheus' text
 };
 
-/// Answers a request. 501 for every other path or method, as in the original server. `candidacy`: null
-/// without a shared store. `sessions`: the number of open sessions.
+/// Answers a request; 501 for other paths and methods, as in the original server. `candidacy`: null without a
+/// shared store. `sessions`: the number of open sessions.
 net::Task<net::Answer> answer_http(const HttpParts& parts, const Candidacy* candidacy, std::size_t sessions,
                                    const net::Request& request, const net::Address& peer);
 

@@ -44,12 +44,12 @@ class PeerLink {
 
   /// True for a request to upgrade to the control protocol.
   [[nodiscard]] static bool asked_for(const net::Request& request);
-  /// Decides on a request from another server to this one (`name`): switching_protocols if its proof is
-  /// signed with the shared key for this run. A proof is valid once, and for [shards] timestamp_precision.
-  /// Used proofs are kept in memory only: the next run has another instance id, for which they are not valid.
-  /// All that needs no signature check is checked first, and so is the number of failed attempts of the
-  /// address ([limits]). Signature checks are queued fairly by address. Otherwise forbidden,
-  /// too_many_requests or service_unavailable.
+  /// Decides on a request from another server to this one (`name`). switching_protocols if its proof is
+  /// signed with the shared key, for this run; else forbidden, too_many_requests or service_unavailable. A
+  /// proof is valid once, and for [shards] timestamp_precision. Used proofs are kept in memory only: the next
+  /// run has another instance id, for which they are not valid. The failed attempts of the address
+  /// ([limits]), and all that needs no signature check, are checked first. Signature checks are queued fairly
+  /// by address.
   net::Task<boost::beast::http::status> judge(const net::Request& request, const net::Address& peer,
                                               std::string name);
 

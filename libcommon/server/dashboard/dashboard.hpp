@@ -49,7 +49,7 @@ class Dashboard {
     Instant since{};
     unsigned count = 0;
   };
-  /// A granted access, valid until its session ends, or the password or the settings change.
+  /// A grant of access, valid until its session ends, or the password or the settings change.
   struct Grant {
     std::string session;  ///< its token; empty: access by the password itself, or no password is set
     std::uint64_t epoch = 0;

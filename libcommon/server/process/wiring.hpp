@@ -53,7 +53,8 @@ class Wiring {
 
   /// Begins to command shards: planning, heartbeats and write-behind.
   void start();
-  /// Stops all parts. `save`: writes unsaved data, which only a leader may do. Call once, at the end.
+  /// Stops all parts. `save`: first writes unsaved data; false if another server may lead by now. Call once,
+  /// at the end.
   net::Task<> finish(bool save);
   /// Applies reloaded settings to the fleet.
   void settings_changed();

@@ -1,5 +1,5 @@
-// Files between project_dir, shards and operators. Disk operations run on one thread of their own, in the
-// order in which they were started.
+// Files between project_dir, shards and operators. Disk operations run one at a time on a thread of their
+// own.
 #pragma once
 
 #include <functional>

@@ -1,4 +1,4 @@
-// Measures this server, the Node.js peer and the floor, interleaved, and prints a table; see bench/run.
+// Measures this server, the Node.js peer and the bare echo in turn, and prints a table; see bench/run.
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
@@ -13,7 +13,7 @@ const {values: options} = parseArgs({options: {
 const rounds = Number(options.rounds);
 const sizes = options.shards.split(',').map(Number);
 
-/** What is compared; `how`: `quiet` where statuses are to have no answer. */
+/** The compared programs. `how`: `quiet` if statuses get no answer. */
 const servers = {
   async smaster(count, how) {
     const server = await smaster(mkdtempSync(`${folder}/state-`), count, how.includes('quiet') ? 'pull' : 'push');
@@ -37,7 +37,7 @@ function note(metric, server, value) {
   ((found[metric] ??= {})[server] ??= []).push(value);
 }
 
-/** Does something, and gives the server's CPU meanwhile, also what it does a moment later. */
+/** Calls a function and returns the server's CPU time until shortly after its end. */
 async function measured(server, work) {
   const before = server.cpu;
   const result = await work();
@@ -45,7 +45,7 @@ async function measured(server, work) {
   return {...result, cpu: server.cpu - before};
 }
 
-/** Starts one of them, and the load for it, for as long as `work` takes. */
+/** Starts one of the programs and its load, until `work` has ended. */
 async function under(name, count, how, work) {
   const server = await servers[name](count, how);
   const load = new Program([`${bin}/load-generator`, String(server.port), `${folder}/key.pem`]);
@@ -55,7 +55,7 @@ async function under(name, count, how, work) {
   await server.end();
 }
 
-/** Above this, one signature is enough for all of the peer's shards: it takes 5 ms for each. */
+/** Above this number of shards, the peer signs once for all: one signature takes it 5 ms. */
 const FEW = 1000;
 
 async function steady(name, count) {
@@ -88,7 +88,7 @@ async function steady(name, count) {
   });
 }
 
-/** Statuses that nobody answers, one behind the other. */
+/** Statuses without answers, one after another. */
 const flood = (name, count) => under(name, count, ['quiet', 'once'], async (server, load) => {
   await load.tell(`connect ${count}`);
   await load.tell('flood 1');
@@ -97,7 +97,7 @@ const flood = (name, count) => under(name, count, ['quiet', 'once'], async (serv
   note(`µs of CPU per status back to back at ${count}`, name, cpu / (each * count));
 });
 
-/** Many come at once while some are in. */
+/** Many shards connect at once while some are connected. */
 const storm = (name, count) => under(name, count + 200, ['once'], async (server, load) => {
   await load.tell('connect 200');
   const came = await measured(server, () => load.tell(`storm ${count}`));
@@ -106,7 +106,7 @@ const storm = (name, count) => under(name, count + 200, ['once'], async (server,
   note(`ms until a status is answered meanwhile, p99`, name, came.p99_us / 1000);
 });
 
-/** From nothing to listening, with shards that are known and a day of a thousand shards' statuses. */
+/** Time until the server listens, with known shards and one day of a thousand shards' statuses. */
 async function starts(count) {
   const state = mkdtempSync(`${folder}/known-`);
   const first = await smaster(state, count, 'push');
@@ -121,7 +121,7 @@ async function starts(count) {
   }
 }
 
-/** How soon a tool is done, and what it takes. */
+/** Time and memory of a tool. */
 async function tools() {
   const server = await smaster(mkdtempSync(`${folder}/state-`), 10, 'push');
   const command = [`${bin}/smaster`, 'stats', '--socket', server.socket];

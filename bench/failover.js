@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// How long losing the server that leads takes: three servers on three etcds, each server in a network namespace of its own, and
-// real agents with bots. The leader is killed, stopped, cut off, asked to hand over; then it is read off the agents' logs when
-// they were back. As root: `SMASTER_BIN=build/release/bin bench/failover.js [--shards 2000] [--rounds 5] [--lease 5s]`
+// Measures how long the loss of the leader takes: three servers on three etcds, each server in a network namespace of
+// its own, and real agents with bots. The leader is killed, stopped, cut off, or asked to step down; the agents' logs
+// show when each shard was back. As root: `SMASTER_BIN=build/release/bin bench/failover.js [--shards 2000] [--rounds 5]
+// [--lease 5s]`
 import {execFileSync} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdirSync, readFileSync, writeFileSync} from 'node:fs';
@@ -27,7 +28,7 @@ const address = (i) => `10.99.7.${i + 1}`;
 const kBridge = 'smbench';
 const kHere = '10.99.7.254';
 
-/** A bridge with a namespace behind it for each server. */
+/** A bridge, and a network namespace for each server. */
 function network() {
   tearDown();
   ip('link', 'add', kBridge, 'type', 'bridge');
@@ -66,7 +67,7 @@ for (let i = 0; i < kServers; i++) {
   servers.push(server);
 }
 
-/** The status of a server's /readyz; none when it does not answer at once. */
+/** The status of a server's /readyz; none if it does not answer at once. */
 const ready = (i) => new Promise((resolve) => {
   const request = http.get({host: address(i), port: kPort, path: '/readyz', agent: false, timeout: 500}, (response) => {
     response.resume();
@@ -98,7 +99,7 @@ for (let i = 0; i < shards; i += each) { // one after the other: one machine pla
   while (starts().length < Math.min(i + each, shards)) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-/** Since `moment`: how many shards have connected, and when the last one did. */
+/** Number of shards that have connected since `moment`, and the time of the last one. */
 function connected(moment) {
   const back = new Map();
   for (const agent of agents) {
@@ -112,7 +113,7 @@ function connected(moment) {
 console.log(`${shards} shards in ${agents.length} agents, all there after ${Date.now() - begun} ms`);
 
 const hold = (at, signal) => servers[at].process.kill(signal);
-/** `ip netns exec` becomes the server, so its process is the server's. */
+/** `ip netns exec` executes the server in place, so its process id is the server's. */
 const faults = {
   'kill -9': {begin: (at) => servers[at].end('SIGKILL'), end: (at) => servers[at].start()},
   'SIGSTOP': {begin: (at) => hold(at, 'SIGSTOP'), end: (at) => hold(at, 'SIGCONT')},

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// What strangers and broken shards may do to the server, each against a fresh one with real shards connected: how much memory
-// it took, and how long those waited for the answer to a heartbeat meanwhile. Ends with 1 when a bound is broken.
-// `SMASTER_BIN=build/release/bin bench/floods.js [--scale 1] [--memory 1] [FLOOD …]`; a smaller scale is quicker and bounds no
-// times; --memory multiplies the bounds, for builds with sanitizers.
+// Floods of strangers and broken shards, each against a fresh server with real shards connected. Measures the server's
+// memory, and the time until real shards get the answer to a heartbeat meanwhile. Exits with 1 if a limit is exceeded.
+// `SMASTER_BIN=build/release/bin bench/floods.js [--scale 1] [--memory 1] [FLOOD …]`; a smaller scale is faster and has
+// no limits of time; --memory multiplies the limits of memory, for builds with sanitizers.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {fileURLToPath} from 'node:url';
@@ -19,7 +19,7 @@ const scaled = (count) => Math.max(10, Math.round(count * scale));
 const settings = (extra = '') => '[server]\ntrusted_proxies = ["127.0.0.0/8"]\n[shards]\ncount = 20\n[limits]\nconn_count = 1000000\nmax_payload = 8000000\n' +
   `[heartbeat]\nupdate_style = "push"\ninterval = "1s"\nhistory_length = "1m"\n${extra}`;
 
-/** Runs an attack of load/attacker.js in a process of its own, until `over` where there is one; gives what it counted. */
+/** Runs an attack of load/attacker.js in a process of its own, until `over` resolves if it is given; returns its counters. */
 function attack(name, server, parameters = {}, over = undefined) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [fileURLToPath(new URL('./load/attacker.js', import.meta.url)), name], {stdio: ['pipe', 'pipe', 'inherit']});
@@ -58,7 +58,7 @@ class Watchers {
 }
 
 const MB = 1024;
-/** Each: `bound` kB above what the server had at rest; `run` gives what is to be shown. */
+/** Each flood: `bound` is the allowed memory in kB above that at rest; `run` returns the figures to print. */
 const floods = {
   silent: {
     what: '10,000 connections that send nothing', bound: 80 * MB,
@@ -177,7 +177,7 @@ for (const name of chosen) {
 }
 process.exit(bad ? 1 : 0);
 
-/** A server with few descriptors. */
+/** A server with few file descriptors. */
 async function limited(most) {
   const server = await load(settings());
   await server.end();

@@ -1,6 +1,6 @@
-// Counts the instructions of bench/instructions.cpp's operations under callgrind, which gives the same numbers on a busy
-// machine, and compares them with those in bench/instructions.json: more than a tenth off, either way, is a failure.
-// `instructions.js PROGRAM [--record]`; recording is for changes that are meant.
+// Counts the instructions of the operations in bench/instructions.cpp with callgrind, whose numbers do not depend on
+// the machine's load, and compares them with bench/instructions.json. A difference of more than a tenth, up or down, is
+// a failure. `instructions.js PROGRAM [--record]`; record the numbers of intended changes.
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

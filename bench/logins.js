@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Whether real bots break Discord's rules when they log in: unmodified libraries under `smaster agent`, at a stand-in for Discord that keeps
-// the rules, and beside it the same under discord.js' own ShardingManager. Prints a table, and ends with 1 when a row is not as it should be.
-// `SMASTER_BIN=build/release/bin bench/logins.js [--only PATTERN] [--runs 3] [--busy 2] [--no-manager] [--no-smaster]`
+// Tests whether real bots break Discord's rules when they log in: unmodified libraries under `smaster agent`, at a
+// stand-in for Discord that enforces the rules; for comparison, the same under discord.js' own ShardingManager. Prints
+// a table, and exits with 1 if a row is not as expected. `SMASTER_BIN=build/release/bin bench/logins.js [--only
+// PATTERN] [--runs 3] [--busy 2] [--no-manager] [--no-smaster]`
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import path from 'node:path';
@@ -19,7 +20,7 @@ const PATIENCE = 180_000;
 const seconds = (ms) => Math.round(ms / 100) / 10;
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Agents and a server, with a bot of `kind` a shard. */
+/** A server and agents, with one bot of `kind` per shard. */
 class Smaster {
   static name = 'smaster';
 
@@ -71,7 +72,7 @@ class Smaster {
   }
 }
 
-/** discord.js' ShardingManager. */
+/** A run under discord.js' ShardingManager. */
 class Manager {
   static name = 'ShardingManager';
 
@@ -103,7 +104,7 @@ class Manager {
 
 const ids = (count) => Array.from({length: count}, (_, id) => id);
 
-/** What the stand-in counted, and from the first IDENTIFY to the last READY; "not all" where they were not within the patience. */
+/** The stand-in's counters, and the time from the first IDENTIFY to the last READY; "not all" if a bot was not ready in time. */
 async function counted(discord, run) {
   const identifies = [];
   let last = Date.now();
@@ -119,7 +120,7 @@ async function counted(discord, run) {
     if (options.verbose) console.error(error.message);
     missing = true;
   });
-  // Too many logins may come after all seem to be there.
+  // Superfluous logins may follow after all bots are ready.
   await pause(6000);
   discord.off('event', listener);
   const {identifies: logins, too_early: early, doubles, over_budget: over} = discord.counts;
@@ -134,7 +135,7 @@ const started = (count, kind, maxConcurrency, limit) => ({
   }),
 });
 
-/** Bots that are left alone: their starts wait instead of their logins. */
+/** Bots without hooks: their starts wait instead of their logins. */
 const cannotAsk = (count, kind) => ({
   name: `cold start, ${count} × ${kind} that cannot ask`, kind, maxConcurrency: 1, smasterOnly: true, limit: {logins: count, early: 0, doubles: 0, over: 0},
   run: (discord, parent) => counted(discord, async () => {
@@ -156,7 +157,7 @@ const lost = (count, kind, maxConcurrency = 1) => ({
   },
 });
 
-/** How long one bot takes from its start to READY when nothing is in its way. */
+/** Time of one bot from its start to READY, without waiting. */
 async function bootTime(kind) {
   const discord = await new StandIn({guilds: 8}).listen();
   const begun = Date.now();

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// A long day in short: N shards with churn, evals, reloads, SQL and files; a line a minute (or --every). Ends with 1 when
-// memory, descriptors or latency have grown. `SMASTER_BIN=build/release/bin bench/soak.js [--shards 2000] [--minutes 20]`
+// Compresses a long day of operation: N shards with churn, evals, reloads, SQL and files; prints a line per minute (or
+// per --every). Exits with 1 if memory, descriptors or latency have grown. `SMASTER_BIN=build/release/bin bench/soak.js
+// [--shards 2000] [--minutes 20]`
 import assert from 'node:assert/strict';
 import {parseArgs} from 'node:util';
 import {LightShard} from './load/light_shard.js';
@@ -54,7 +55,7 @@ for (let i = 1; i <= lines; ++i) {
 timers.forEach(clearInterval);
 shards.forEach((shard) => shard.stop());
 
-// The first quarter fills caches and the history; from then on the last quarter must be as the second.
+// The first quarter fills caches and the history; after that, the last quarter must be like the second.
 const mean = (part, key) => part.reduce((sum, row) => sum + row[key], 0) / part.length;
 const quarter = Math.max(1, Math.floor(rows.length / 4));
 const early = rows.slice(quarter, 2 * quarter).concat(rows.length < 4 ? rows.slice(0, 1) : []);
@@ -62,6 +63,6 @@ const late = rows.slice(-quarter);
 const growth = Object.fromEntries(['rss', 'fds', 'p50'].map((key) => [key, mean(late, key) / mean(early, key) - 1]));
 console.log('growth from the second quarter to the last:', Object.entries(growth).map(([key, value]) => `${key} ${(value * 100).toFixed(1)} %`).join(', '));
 await server.end();
-// In a short run the machine's other work shows in the latency, not the server's.
+// In a short run, the latency depends on the machine's other work rather than on the server.
 const slower = Number(options.minutes) >= 5 && growth.p50 > 0.5;
 process.exit(growth.rss > 0.1 || growth.fds > 0.1 || slower ? 1 : 0);

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// A large registry in etcd: how long a server takes to lead, started anew and after it stood by, and how much is written at
-// rest. `SMASTER_BIN=build/release/bin bench/store_scale.js [--known 20000] [--connected 2000] [--seconds 60]`
+// A large registry in etcd. Measures how long a server takes to lead, after a start and as a standby server, and how
+// much it writes at rest. `SMASTER_BIN=build/release/bin bench/store_scale.js [--known 20000] [--connected 2000]
+// [--seconds 60]`
 import {generateKeyPairSync} from 'node:crypto';
 import {copyFileSync, mkdirSync} from 'node:fs';
 import {parseArgs} from 'node:util';
@@ -18,7 +19,7 @@ const leads = (server, from) => until('it to lead', () => server.log.slice(from)
 
 const first = await new Server(`${settings}name = "first"\n`).start();
 await leads(first, 0);
-// Rows as large as real ones; those that connect have a key that is cheaper to sign with.
+// Rows of real size; shards that connect have a cheaper key.
 const {publicKey: large} = generateKeyPairSync('rsa', {modulusLength: 4096, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
 const all = names(known).map((name, i) => name + (known > 17_576 ? String.fromCharCode(97 + Math.floor(i / 17_576)) : ''));
 const begun = Date.now();
@@ -48,7 +49,7 @@ console.log(`after it stood by: ${rows} shards read within ${ms} ms`);
 
 const shards = all.slice(0, connected).map((id) => new LightShard({host: {host: '127.0.0.1', port: second.port}, privKey: privateKey, id}));
 await until('all to run', async () => (await second.stats()).configured === connected);
-/** Keys written so far; renewals of leases are no writes. */
+/** Number of keys written so far; renewals of leases do not count. */
 const puts = async () => Number((await (await fetch(`http://127.0.0.1:${etcd.members[0].port}/metrics`)).text()).match(/^etcd_debugging_mvcc_put_total (\S+)/m)[1]);
 await new Promise((resolve) => setTimeout(resolve, 5000)); // what the start has changed is written
 const before = await puts();

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Whether a stranger can tell by the time of an answer which shard names exist: requests with an unknown name and with a wrong
-// signature, in random order on one connection, and Mann and Whitney's test over their times. Ends with 1 when they differ.
+// Tests whether response times reveal which shard names exist: requests with an unknown name and with a wrong
+// signature, in random order on one connection, compared with the Mann–Whitney test. Exits with 1 if they differ.
 // `SMASTER_BIN=build/release/bin bench/timing.js [--requests 1000] [--shards 200]`
 import assert from 'node:assert/strict';
 import {createSign, randomBytes} from 'node:crypto';
@@ -50,7 +50,7 @@ while (times.unknown.length < count || times.known.length < count) {
 socket.destroy();
 await server.end();
 
-// Ranks of both together; z of the sum of one side's ranks.
+// The ranks of both series together; z of the rank sum of one.
 const all = Object.entries(times).flatMap(([kind, list]) => list.map((took) => ({kind, took}))).sort((a, b) => a.took - b.took);
 const sum = all.reduce((total, {kind}, rank) => total + (kind === 'known' ? rank + 1 : 0), 0);
 const z = (sum - count * (2 * count + 1) / 2) / Math.sqrt(count * count * (2 * count + 1) / 12);

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Whether anything that an operator asks of many connected shards is a long turn of the server's event loop: each request once, with the
-// turns of work above 5 ms that it made (by /metrics) and the longest that another request waited meanwhile, of which the machine's other
-// work is a part. Ends with 1 when there was a long turn.
-// `SMASTER_BIN=build/release/bin bench/turns.js [--shards 15000]`; it needs the target load-generator.
+// Tests whether an operator's request over many connected shards causes a long turn of the server's event loop. Sends
+// each request once and prints its turns with more than 5 ms of work (from /metrics), and the longest time that another
+// request waited meanwhile, which also contains the machine's other work. Exits with 1 if there was a long turn.
+// `SMASTER_BIN=build/release/bin bench/turns.js [--shards 15000]`; needs the target load-generator.
 import {execFile} from 'node:child_process';
 import {once} from 'node:events';
 import http from 'node:http';
@@ -14,7 +14,7 @@ const {values: options} = parseArgs({options: {shards: {type: 'string', default:
 const count = Number(options.shards);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A server with its load generator, and what is asked of them. */
+/** A server with its load generator, and the requests to it. */
 class Fleet {
   async start({shards = '', more = ''} = {}) {
     this.state = mkdtempSync(`${folder}/state-`);
@@ -39,7 +39,7 @@ class Fleet {
     return Number((await this.get('/metrics')).match(/^smaster_loop_long_turns_total\{cause="work"\} (\d+)$/m)[1]);
   }
 
-  /** Runs a tool to its end, and says how it ended where that was badly. */
+  /** Runs a tool to its end; reports its output if it failed. */
   tool(...args) {
     return new Promise((resolve) => {
       const child = execFile(`${bin}/smaster`, [...args, '--socket', this.server.socket], {maxBuffer: 1 << 30}, (error, stdout, stderr) => {
@@ -50,7 +50,7 @@ class Fleet {
     });
   }
 
-  /** Looks at the dashboard for a while. */
+  /** Uses the dashboard for a while. */
   async look() {
     await (await fetch(this.page)).text();
     const abort = new AbortController();
@@ -62,7 +62,7 @@ class Fleet {
     await events;
   }
 
-  /** How long others wait until `work` is done: the longest of requests one behind the other. */
+  /** The longest of consecutive requests of another client until `work` has ended. */
   async waited(work) {
     let over = false, longest = 0;
     const probe = (async () => {
@@ -91,7 +91,7 @@ class Fleet {
     }
   }
 
-  /** What is asked of every fleet at the end. */
+  /** The requests to every fleet at the end. */
   get lastRequests() {
     return {
       reshard: async () => {
@@ -148,7 +148,7 @@ await free.measure('no Discord', {
 });
 await free.end();
 
-// Where all but the first wait for hours until they may log in.
+// A fleet in which all but the first bots wait for hours to log in.
 const discord = http.createServer((request, response) => {
   response.setHeader('content-type', 'application/json');
   response.end(JSON.stringify({url: 'wss://127.0.0.1', shards: count, session_start_limit: {total: 100_000, remaining: 100_000, reset_after: 86_400_000, max_concurrency: 16}}));

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
-// Kills the server with SIGKILL at random moments while shards are registered and revoked, statuses and files come in, and
-// the count changes; then looks at what is left. `SMASTER_BIN=build/release/bin tests/crash.js [--rounds 500] [--seed N]`
+// Kills the server with SIGKILL at random moments, while shards are registered and revoked, statuses and files arrive
+// and the shard count changes; then checks the data on disk. `SMASTER_BIN=build/release/bin tests/crash.js [--rounds
+// 500] [--seed N]`
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync} from 'node:fs';
 import http from 'node:http';
@@ -14,7 +15,7 @@ import {run, until} from './e2e/harness.js';
 const {values: options} = parseArgs({options: {rounds: {type: 'string', default: '500'}, seed: {type: 'string', default: String(Date.now() % 1e6)}}});
 const rounds = Number(options.rounds);
 let state = Number(options.seed);
-/** Park and Miller's generator: the moments can be had again, if not what the machine does in them. */
+/** Park and Miller's generator: a seed reproduces the moments, though not the machine's timing. */
 const random = () => (state = state * 48271 % 2147483647) / 2147483647;
 
 const project = mkdtempSync(path.join(tmpdir(), 'smaster-crash-'));
@@ -24,7 +25,7 @@ const configs = await server.configs(3);
 const first = JSON.parse((await server.tool(['shards', 'list', '--json'])).stdout); // who is there at first
 const shards = configs.map((config) => new LightShard(config));
 
-/** A request to the control socket; null when the server dies under it. */
+/** A request to the control socket; null if the server dies meanwhile. */
 function control(method, target, body) {
   return new Promise((resolve) => {
     const request = http.request({socketPath: server.socket, method, path: target, agent: false}, (response) => {
@@ -38,7 +39,7 @@ function control(method, target, body) {
   });
 }
 
-// What was asked for, what was acknowledged: for each name and file the last word that counts, and what was under way.
+// Requested and acknowledged changes: per name and file the last acknowledged one, and those in progress.
 const registry = new Map(first.map(({id}) => [id, {acked: true, pending: null}]));
 const files = new Map();
 const goal = {acked: 2, pending: []};
@@ -92,7 +93,7 @@ async function reshard() {
   }
 }
 
-/** Does something again and again until the round is over. */
+/** Repeats an action until the end of the round. */
 async function keep(doing, pause) {
   while (!dying) {
     await Promise.race([doing(), ended]);
@@ -124,7 +125,7 @@ function checkFiles() {
     entry.pending.clear();
   }
   for (const file of walk(project)) {
-    // In the moment before it replaces the old one a file has another name; the next replacement takes it away.
+    // Just before a new file replaces the old one, it has another name; the next replacement removes it.
     if (/save\/\.smaster-\d+-\d+\.tmp$/.test(file)) assert.match(readFileSync(file, 'utf8'), /^(\d+\n)\1{19999}$/, 'what is left is whole');
     else assert.match(file, /save\/file-\d$/, 'nothing else is left in the project');
   }
@@ -142,7 +143,7 @@ function checkKeys() {
 }
 
 async function checkDatabase() {
-  // A copy, as an operator's backup tool would find it after the crash.
+  // A copy, like that of an operator's backup tool after the crash.
   const script = 'import sqlite3,shutil,sys,tempfile,os\nd=tempfile.mkdtemp()\nfor s in ("","-wal"):\n  f=sys.argv[1]+s\n  os.path.exists(f) and shutil.copy(f,d+"/c.db"+s)\nprint(sqlite3.connect(d+"/c.db").execute("PRAGMA integrity_check").fetchone()[0])\nshutil.rmtree(d)';
   const {stdout, stderr} = await run('python3', ['-c', script, `${server.state}/smaster.db`]);
   assert.equal(stdout.trim(), 'ok', stderr);
@@ -164,7 +165,7 @@ async function checkRegistry() {
   Object.assign(goal, {acked: now, pending: []});
 }
 
-/** How much is gone of what was sent since the server's start, `began`. */
+/** How much of the data sent since the server's start (`began`) is lost. */
 async function checkHistory(began, killed) {
   const history = JSON.parse((await server.tool(['stats', '--history', '--json'])).stdout);
   let worst = 0;
@@ -193,7 +194,7 @@ for (let round = 1; round <= rounds; ++round) {
     }, 50),
   ];
   if (round % 10 === 1) work.push(Promise.race([control('POST', '/v1/genconfig', {count: 1}), ended])); // seconds each, for its key
-  // Some rounds are long enough for the history's three seconds to matter.
+  // Some rounds are long enough to test the history's three seconds.
   const began = Date.now();
   await new Promise((resolve) => setTimeout(resolve, random() < 0.1 ? 3500 + random() * 2500 : 50 + random() * 1200));
   dying = true;

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// Three servers on three etcds, agents with bots, and one fault after the other: processes killed or held up, links cut,
-// clocks that are off. Meanwhile shards are registered and revoked, and bots restarted. What must hold is checked all the time
-// and after each fault; the agents' own logs are the history. `SMASTER_BIN=build/release/bin tests/faults.js [--faults 100] [--seed N] [--only TEXT]`
+// Injects one fault after another into three servers on three etcds, and agents with bots: kills and stops processes,
+// cuts links, shifts clocks. Meanwhile shards are registered and revoked, and bots restarted. The invariants are
+// checked continuously and after each fault, with the agents' own logs as the history. `SMASTER_BIN=build/release/bin
+// tests/faults.js [--faults 100] [--seed N] [--only TEXT]`
 import assert from 'node:assert/strict';
 import {existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -15,7 +16,7 @@ import {alive, keys, request, until} from './e2e/harness.js';
 const {values: options} = parseArgs({options: {faults: {type: 'string', default: '100'}, seed: {type: 'string', default: String(Date.now() % 1e6)}, only: {type: 'string', default: ''}}});
 const faults = Number(options.faults);
 let state = Number(options.seed) || 1;
-/** Park and Miller's generator: the faults can be had again, if not what the machine does in them. */
+/** Park and Miller's generator: a seed reproduces the faults, though not the machine's timing. */
 const random = () => (state = state * 48271 % 2147483647) / 2147483647;
 const pick = (list) => list[Math.floor(random() * list.length)];
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -29,7 +30,7 @@ const botLog = `${folder}/bots.log`;
 writeFileSync(botLog, '');
 writeFileSync(`${folder}/token`, 'sesame', {mode: 0o600});
 
-/** Each start of a bot: its id, process and moment. */
+/** The starts of bots: id, process and time. */
 const starts = () => readFileSync(botLog, 'utf8').trim().split('\n').filter(Boolean).map((line) => {
   const [id, pid, nanoseconds] = line.split(' ');
   return {id, pid: Number(pid), at: Number(nanoseconds) / 1e6};
@@ -42,7 +43,7 @@ const api = await discord(t, folder, () => ({body: gateway(kGoal, {total: kLogin
 const etcd = await new Etcd(3).start();
 const cluster = new Cluster(3, {url: etcd, links: true, lease: '3s', settings:
   `[shards]\ncount = ${kGoal}\nlogin_patience = "1s"\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\nca_file = "${api.ca}"\nidentify_reserve = 0\n` +
-  // So short that ids go to other agents within a fault.
+  // Short enough for ids to move to other agents during a fault.
   '[heartbeat]\ninterval = "500ms"\nrequest_reboot_after = "6s"\nexpect_reboot_after = "8s"\nassume_dead_after = "10s"\n' +
   '[limits]\nconn_count = 1000\n'});
 const fakeTime = readdirSync('/usr/lib').map((name) => `/usr/lib/${name}/faketime/libfaketimeMT.so.1`).find(existsSync);
@@ -54,7 +55,7 @@ const agents = configs.map((config) => home.agent([config],
 
 // ---- what must hold ----
 
-/** No id runs twice, at no moment. */
+/** No id ever runs twice. */
 function checkIds() {
   const running = new Map();
   for (const {id, pid} of starts()) {
@@ -64,7 +65,7 @@ function checkIds() {
   }
 }
 
-/** No two logins within the interval that Discord wants, and no more than it allows. */
+/** No two logins within Discord's interval, and no more logins than it allows. */
 function checkBudget() {
   const all = starts();
   assert.ok(all.length <= kLogins);
@@ -77,7 +78,7 @@ function checkBudget() {
 const timeOf = (line) => Date.parse(line.slice(0, 29));
 
 const elected = []; // {at, port}, by the servers' own logs
-/** Reads on in the logs; called before a server's clock becomes another. */
+/** Reads the new lines of the logs. Called before a server's clock is changed. */
 function readLogs() {
   for (const [i, server] of cluster.servers.entries()) {
     const end = server.log.lastIndexOf('\n') + 1;
@@ -89,7 +90,7 @@ function readLogs() {
   elected.sort((a, b) => a.at - b.at);
 }
 
-/** What an agent obeys comes from the server that was elected last. */
+/** Agents obey only the server that was elected last. */
 function checkObedience() {
   readLogs();
   for (const agent of agents) {
@@ -99,7 +100,7 @@ function checkObedience() {
       if (connected) port = Number(connected[1]);
       if (!/: shard ids? |stopping the bot|restarting the bot/.test(line)) continue;
       const at = timeOf(line);
-      // What was sent just before the lead changed may arrive just after.
+      // Messages sent just before a change of the leader may arrive just after it.
       const leaders = elected.filter((entry, i) => entry.at <= at + kJitter && (i + 1 === elected.length || elected[i + 1].at >= at - kJitter));
       assert.ok(leaders.some((entry) => entry.port === port), `an agent obeyed ${port}, which did not lead: ${line}`);
     }
@@ -155,7 +156,7 @@ async function watch() {
 
 // ---- faults ----
 
-/** The server that says that it leads; those that do not answer soon are not waited for. */
+/** The server that reports to lead; slow servers are not waited for. */
 const leaderNow = async () => {
   const asked = cluster.servers.filter(running).map(async (server) => {
     const {status} = await Promise.race([request(server.port, '/readyz'), pause(300).then(() => ({}))]);
@@ -229,7 +230,7 @@ async function restart(server) {
 
 for (const server of cluster.servers) server.skew = 0;
 
-/** All agents connected to one leader, and the goal running. */
+/** All agents are connected to one leader, and the goal is running. */
 const well = () => until('the fleet to be well again', async () => {
   const leader = await leaderNow();
   if (!leader) return null;

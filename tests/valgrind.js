@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// A server's whole life under valgrind, which must find nothing: shards, evals, SQL, files, a reload, keys rotated, then the
-// stop, after which no memory may be lost. `SMASTER_BIN=build/release/bin tests/valgrind.js`
+// A server's whole life under valgrind, which must report no error: shards, evals, SQL, files, a reload, a key
+// rotation, then the stop, after which no memory may be lost. `SMASTER_BIN=build/release/bin tests/valgrind.js`
 import assert from 'node:assert/strict';
 import {mkdtempSync, readFileSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';

@@ -1,5 +1,5 @@
-// Attacks, each in a process of its own so that it does not slow down who measures: `attacker.js NAME`, parameters on stdin,
-// what it counted on stdout, both JSON.
+// Attacks, each in a process of its own, so that they do not slow down the measuring process: `attacker.js NAME`.
+// Parameters on stdin, counters on stdout, both JSON.
 import {createSign, randomBytes} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import net from 'node:net';
@@ -50,7 +50,7 @@ function frame(opcode, payload, {fin = true, rsv1 = false} = {}) {
   return Buffer.concat([Buffer.from([(fin ? 0x80 : 0) | (rsv1 ? 0x40 : 0) | opcode, ...head, 0, 0, 0, 0]), payload]);
 }
 
-/** Writes as fast as the other side takes it, until time is up or it hangs up. */
+/** Writes as fast as the other side reads, until the time is up or it disconnects. */
 async function pour(socket, bytes, until) {
   while (!socket.destroyed && Date.now() < until) {
     if (socket.writableNeedDrain) {
@@ -102,7 +102,7 @@ const attacks = {
         const timer = setInterval(() => socket._socket.read(1), 1000);
         return {socket: socket._socket, timer};
       }
-      // By polling: a session by hand, whose answers are read a byte a second.
+      // By polling: a hand-written session that reads the answers one byte per second.
       const header = `Host: x\r\nAuthorization: ${authorization(config)}\r\n`;
       let said = '';
       const first = await connect((data) => said += data);
@@ -154,7 +154,7 @@ const attacks = {
     return {count, refused: refused + 1};
   },
 
-  /** Wrong signatures of the right form, over connections that are kept, several under way on each of 50. */
+  /** Well-formed wrong signatures, over 50 persistent connections with several requests in progress on each. */
   async signatures() {
     const {config, addresses} = parameters;
     const good = createSign('RSA-SHA256').update('something else').sign(config.privKey);
@@ -189,7 +189,7 @@ const attacks = {
     return {count, answers, perSecond: Math.round(count / ((Date.now() - begun) / 1000))};
   },
 
-  /** Each names one shard as often as fits into a request, and takes what comes. */
+  /** Each requests one shard as often as fits into a request, and reads the answer. */
   async past() {
     const ids = Array(Math.floor(14_000 / (parameters.id.length + 1))).fill(parameters.id).join();
     const answers = {};
@@ -217,8 +217,8 @@ const attacks = {
     const until = Date.now() + seconds * 1000;
     await Promise.all(sockets.map(async (socket, i) => {
       socket._socket.write(frame(1, Buffer.from('4'), {fin: false}));
-      // Every second one sends nothing, again and again: its message never becomes too large, but it never answers a ping.
-      // The others are poured until they are cut, however long a busy machine takes.
+      // Half of them pause repeatedly: their message never becomes too large, but they never answer a ping. The others
+      // send until they are disconnected, however long that takes on a busy machine.
       await pour(socket._socket, i % 2 ? Buffer.concat(Array(100).fill(empty)) : piece, i % 2 ? until : until + 60_000);
     }));
     const closed = sockets.filter((socket) => socket._socket.destroyed).length;
@@ -291,7 +291,7 @@ const attacks = {
     }
     while (connected() < configs.length && Date.now() - begun < 300_000) await sleep(50);
     const first = Date.now() - begun;
-    // And once more, all at once.
+    // Once more, all at the same time.
     for (const shard of shards) {
       shard.joined = false;
       shard.goal = {id: -1, count: -1};

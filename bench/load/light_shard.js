@@ -1,5 +1,5 @@
-// A shard that costs little, so that one process can play thousands: Engine.IO and Socket.IO by hand on a websocket, from
-// WIRE.md, with a status in answer to each update.
+// A cheap simulated shard, so that one process can simulate thousands: Engine.IO and Socket.IO written by hand on a
+// websocket, from WIRE.md. Answers each update with a status.
 import {createRequire} from 'node:module';
 import {authorization} from '../../tests/e2e/shard.js';
 

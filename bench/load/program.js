@@ -1,5 +1,5 @@
-// What the benches start: this server with shards that it knows, the load generator's shards, and what all of it costs. CPU is what the
-// kernel says that a program's threads used, in nanoseconds (schedstat).
+// The programs that the benches start: this server with known shards, and the load generator's shards; and their costs.
+// CPU is the time that the program's threads have used, in nanoseconds, as reported by the kernel (schedstat).
 import {spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
 import {mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -15,7 +15,7 @@ const keys = generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding:
 writeFileSync(`${folder}/key.pem`, keys.privateKey);
 writeFileSync(`${folder}/public.pem`, keys.publicKey);
 
-/** A program that is measured, or that loads. */
+/** A measured program, or one that generates load. */
 export class Program {
   constructor(command, env = {}) {
     this.child = spawn(command[0], command.slice(1), {env: {...process.env, ...env}, stdio: ['pipe', 'pipe', 'pipe']});
@@ -32,19 +32,19 @@ export class Program {
     this.child.stdin.write(`${command}\n`);
     return JSON.parse(await this.line());
   }
-  /** Waits until its log has this. */
+  /** Waits until its log contains this text. */
   async says(pattern) {
     while (!pattern.test(this.log)) {
       if (this.child.exitCode !== null) throw new Error(`it ended: ${this.log}`);
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
-  /** Microseconds of CPU that all its threads have used. */
+  /** CPU time used by all its threads, in microseconds. */
   get cpu() {
     const tasks = `/proc/${this.child.pid}/task`;
     return readdirSync(tasks).reduce((sum, task) => sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'utf8').split(' ')[0]), 0) / 1000;
   }
-  /** Bytes of its own memory. */
+  /** Its private memory, in bytes. */
   get memory() {
     return Number(readFileSync(`/proc/${this.child.pid}/status`, 'utf8').match(/VmRSS:\s+(\d+)/)[1]) * 1024;
   }
@@ -55,12 +55,12 @@ export class Program {
   }
 }
 
-/** `count` shards, as a knownShards.json has them. */
+/** `count` shards in the format of knownShards.json. */
 const known = (count) => JSON.stringify(Object.fromEntries(Array.from({length: count}, (_, n) => [letters(n), {id: letters(n), key: keys.publicKey}])));
 
 export const letters = (n) => [3, 2, 1, 0].map((i) => String.fromCharCode(97 + Math.floor(n / 26 ** i) % 26)).join('');
 
-/** Starts this server in a folder; `style` is its update style, `shards` and `more` are further settings, of [shards] and of other sections. */
+/** Starts this server in a folder. `style`: its update style; `shards`: further settings of [shards]; `more`: of other sections. */
 export async function smaster(state, count, style, {shards = '', more = ''} = {}) {
   const socket = `${state}/control.sock`;
   writeFileSync(`${state}/smaster.toml`, `[server]\nport = 0\nstate_dir = "${state}/state"\n[shards]\ncount = ${count}\nauto_generate = false\n${shards}[limits]\nconn_count = 1000000\n[heartbeat]\nupdate_style = "${style}"\n[log]\nlevel = "info"\n${more}`);
@@ -71,7 +71,7 @@ export async function smaster(state, count, style, {shards = '', more = ''} = {}
   return server;
 }
 
-/** Returns once the server knows `count` shards of the load generator. */
+/** Returns when the server knows `count` shards of the load generator. */
 export async function importShards(server, count) {
   const tool = new Program([`${bin}/smaster`, 'shards', 'import', '-', '--socket', server.socket]);
   tool.child.stdin.end(known(count));

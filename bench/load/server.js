@@ -1,11 +1,11 @@
-// A server under load: tests/e2e's harness, with cheaper keys, and what the kernel says of it.
+// A server under load: that of tests/e2e's harness, with cheaper keys, and the kernel's figures about it.
 import {generateKeyPairSync} from 'node:crypto';
 import {readdirSync, readFileSync} from 'node:fs';
 import {names, run, Server, until} from '../../tests/e2e/harness.js';
 
 export {until};
 
-/** Of all shards of a LoadServer. */
+/** The key pair of all shards of a LoadServer. */
 export const {publicKey, privateKey} = generateKeyPairSync('rsa', {
   modulusLength: 2048,
   publicKeyEncoding: {type: 'spki', format: 'pem'},
@@ -48,7 +48,7 @@ export async function load(settings) {
   return server;
 }
 
-/** The p-th part of sorted numbers, such as 0.99. */
+/** The p-quantile of sorted numbers, such as 0.99. */
 export function percentile(values, p) {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length === 0 ? NaN : sorted[Math.min(sorted.length - 1, Math.floor(p * sorted.length))];

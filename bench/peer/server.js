@@ -1,6 +1,7 @@
-// What a Node.js master does, on npm's socket.io, for bench/run to compare with: checks who connects, proves itself, takes
-// statuses and keeps a day of them, answers with the shard's update, broadcasts evals and respawns. `server.js PUBLIC_KEY.pem COUNT`; prints
-// its port. With `quiet` it does not answer statuses; with `once` it signs its proof once, not for every shard.
+// A Node.js master on npm's socket.io, for comparison by bench/run. It authenticates shards, proves its identity, keeps
+// a day of statuses, answers each status with the shard's update, and broadcasts evals and respawns. `server.js
+// PUBLIC_KEY.pem COUNT` prints its port. With `quiet` it does not answer statuses; with `once` it signs its proof once,
+// not for every shard.
 import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {createServer} from 'node:http';

@@ -24,14 +24,14 @@ class History {
   [[nodiscard]] Tail& of(const ShardName& shard) { return tails_.try_emplace(shard, shard).first->second; }
   /// Adds a status received at `now`.
   void add(Tail& tail, const ShardStatus& status, Time now, const std::optional<GatewaySample>& gateway = {});
-  /// The blocks that have grown since the last call, a shard's in their order. An open one holds all that it
-  /// held before. Each open one is copied: those of more than `most` shards are left to the next call.
+  /// Returns the blocks that have grown since the last call, each shard's in order. Open blocks are returned
+  /// whole, as copies, and at most `most` of them; the rest is left to the next call.
   [[nodiscard]] std::vector<SampleBlock> take_unsaved(std::size_t most = kMaxUnsaved);
   /// Number of shards whose open blocks have grown.
   [[nodiscard]] std::size_t grown() const { return grown_.size(); }
   /// Returns blocks that could not be written.
   void put_back(std::vector<SampleBlock> blocks);
-  /// The shard's blocks that are not persisted in their current state.
+  /// The shard's blocks that may not be persisted in their current state, in order.
   [[nodiscard]] std::vector<SampleBlock> held(const ShardName& shard) const;
   void forget(const ShardName& shard);
 

@@ -30,7 +30,7 @@ void for_each_number(Status& s, Visit visit) {
   visit(s.storage_used_users);
 }
 
-/// The same of what is known of the gateway.
+/// The same for the gateway's figures.
 template <class Gateway, class Visit>
 void for_each_figure(Gateway& g, Visit visit) {
   visit(g.code);
@@ -163,7 +163,7 @@ std::string OpenBlock::pack(Time at, const ShardStatus& status, const std::optio
   put(at);
   for_each_number(status, put);
   put_float(out, status.ping);
-  // A negative count: the gateway follows the loads. Samples from before it was kept have none.
+  // A negative count, −1 − n: the gateway's figures follow n loads. Samples of older versions have none.
   const auto loads = static_cast<std::int64_t>(status.cpu_load.size());
   put_varint(out, gateway ? -1 - loads : loads);
   for (const double load : status.cpu_load) put_float(out, load);

@@ -15,7 +15,8 @@
 
 namespace smaster::fleet {
 
-/// How a shard stood with Discord's gateway; the figures are those of its first id, as of GatewayReport.
+/// A shard's gateway state in a sample. The figures are those of its first gateway report, in the units of
+/// GatewayReport.
 struct GatewaySample {
   Gateway standing = Gateway::unknown;
   std::int64_t code = 0;
@@ -26,14 +27,14 @@ struct GatewaySample {
   std::int64_t loop_delay = -1;
   bool operator==(const GatewaySample&) const = default;
 };
-/// What a status says of it; nothing where nobody tells.
+/// The gateway part of a status; nullopt if the shard does not report it.
 [[nodiscard]] std::optional<GatewaySample> gateway_sample(const ShardStatus& status, Gateway standing);
 [[nodiscard]] boost::json::object to_json(const GatewaySample& gateway);
 
-/// One status at the moment at which it was received.
+/// A status and the time at which it was received.
 struct Sample {
   Time at;
-  ShardStatus status;  ///< without `id`, `is_master`, `cpus` and `bot`; of several ids the first
+  ShardStatus status;  ///< without `id`, `is_master`, `cpus`, `bot`; assignments: first id only
   std::optional<GatewaySample> gateway = {};
 };
 
@@ -56,16 +57,17 @@ class OpenBlock {
 
   explicit OpenBlock(ShardName shard) : shard_(std::move(shard)) {}
 
-  /// Adds a sample: times and counts as whole numbers, ping and loads as floats. One that is not later than
-  /// the last is given the millisecond after it. Returns the block so far where the sample begins a new one.
+  /// Adds a sample: times and counts as integers, ping and loads as 32-bit floats. If `at` is not later than
+  /// the last sample, the sample gets the next millisecond. Returns the completed block if the sample starts
+  /// a new one.
   std::optional<SampleBlock> add(Time at, const ShardStatus& status,
                                  const std::optional<GatewaySample>& gateway = {});
-  /// What is gathered, which is full or not.
+  /// A copy of the block so far, marked with `full`.
   [[nodiscard]] SampleBlock block(bool full) const { return {shard_, first_, last_, packed_, full}; }
   [[nodiscard]] bool empty() const { return packed_.empty(); }
 
  private:
-  /// The sample in bytes, as it follows the last one.
+  /// Encodes a sample as differences to the last one, and remembers it as the last one.
   [[nodiscard]] std::string pack(Time at, const ShardStatus& status,
                                  const std::optional<GatewaySample>& gateway);
 

@@ -14,7 +14,7 @@ std::string variable(const char* name) {
   return value == nullptr ? "" : value;
 }
 
-/// The words of an argument that may be files: a script may stand in a text for a shell, or behind an option.
+/// The words of an argument that may name files: a script may be in a text for a shell, or after an option.
 std::vector<std::string> words(const std::string& argument) {
   std::vector<std::string> found(1);
   for (const char c : argument) {
@@ -27,8 +27,8 @@ std::vector<std::string> words(const std::string& argument) {
   return found;
 }
 
-/// A program and the files among its arguments, as they are found from `folder`: that it exists is not
-/// needed, since a shard could make it. Folders stay free, which a program may be given to work on.
+/// Adds a program and the files among its arguments, as they are found from `folder`. They need not exist,
+/// since a shard could create them. Folders are left out: they may be the program's data.
 void add_program(const std::vector<std::string>& command, const fs::path& folder, const std::string& what,
                  std::vector<files::Kept>& kept) {
   if (command.empty()) return;

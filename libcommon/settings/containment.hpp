@@ -1,5 +1,5 @@
-// What shards can neither read nor write, though it may lie in their project_dir: what this server trusts,
-// and what it executes. Every setting that names a file of the server's has its line here.
+// Files that shards can neither read nor write, even if they are in project_dir: those that this server
+// trusts or executes. Every setting that names a file of the server has a line here.
 #pragma once
 
 #include <filesystem>
@@ -16,11 +16,11 @@ namespace smaster::server {
 [[nodiscard]] files::Guard guard_for_shards(const Settings& settings,
                                             const std::filesystem::path& settings_file);
 
-/// bad_config where no guard helps: project_dir holds everything that the server, or its user's login, lives
-/// on.
+/// bad_config if project_dir is state_dir or the whole file system, or contains the user's home folder: no
+/// guard helps there.
 [[nodiscard]] Result<void> check_project_dir(const Settings& settings);
 
-/// What the operator should know about project_dir, a sentence each.
+/// Warnings about project_dir for the operator, one sentence each.
 [[nodiscard]] std::vector<std::string> project_dir_notes(const Settings& settings,
                                                          const std::filesystem::path& settings_file);
 

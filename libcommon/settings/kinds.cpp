@@ -142,7 +142,6 @@ Setting url_path(std::string& out) {
           [&out] { return as_toml(out); }};
 }
 
-/// A number of shards, or "auto".
 Setting shard_count(Settings& settings, std::int64_t most) {
   return {[&settings, most](const toml::node& node) -> std::optional<std::string> {
             settings.count_auto = node.is_string() && node.as_string()->get() == "auto";
@@ -157,7 +156,6 @@ Setting shard_count(Settings& settings, std::int64_t most) {
           }};
 }
 
-/// An address such as `example`; `check` says what is wrong with one, going on from the setting's name.
 Setting address(std::string& out, const std::string& example,
                 std::optional<std::string> (*check)(const std::string&)) {
   return {[&out, example, check](const toml::node& node) -> std::optional<std::string> {
@@ -236,7 +234,6 @@ Setting log_format(log::Format& out) {
           [&out] { return as_toml(std::string(to_string(out))); }};
 }
 
-/// A port on this machine's own address, or "ADDRESS:PORT".
 Setting listen_on(DashboardSettings& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
             constexpr auto kWrong = R"(takes an address and a port such as "127.0.0.1:8025", or a port)";

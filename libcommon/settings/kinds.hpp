@@ -15,14 +15,14 @@
 
 namespace smaster::server::kinds {
 
-/// Sets a setting from a node; the sentence says what the key takes when the node does not fit.
+/// Sets a setting from a node. Returns nullopt, or what the key takes if the node is not valid.
 using Set = std::function<std::optional<std::string>(const toml::node&)>;
 
 /// One setting: how it is read, and how it is written.
 struct Setting {
   Set set;
-  std::function<std::string()> text;  ///< as TOML has it
-  bool secret = false;                ///< its value is not for logs
+  std::function<std::string()> text;  ///< its value as TOML
+  bool secret = false;                ///< its value must not be logged
 };
 using Table = std::map<std::string_view, Setting>;
 
@@ -50,7 +50,8 @@ Setting number(Int& out, std::int64_t least, std::int64_t most) {
 [[nodiscard]] Setting url_path(std::string& out);
 /// A number of shards, or "auto".
 [[nodiscard]] Setting shard_count(Settings& settings, std::int64_t most);
-/// An address such as `example`; `check` says what is wrong with one, going on from the setting's name.
+/// An address. `check` returns what is wrong with it, as the rest of a sentence that begins with the
+/// setting's name.
 [[nodiscard]] Setting address(std::string& out, const std::string& example,
                               std::optional<std::string> (*check)(const std::string&));
 [[nodiscard]] Setting api_base(std::string& out);
@@ -61,7 +62,7 @@ Setting number(Int& out, std::int64_t least, std::int64_t most) {
 [[nodiscard]] Setting variables(std::map<std::string, std::string>& out);
 [[nodiscard]] Setting access(sql::Access& out);
 [[nodiscard]] Setting log_format(log::Format& out);
-/// A port on this machine's own address, or "ADDRESS:PORT".
+/// A port on 127.0.0.1, or "ADDRESS:PORT".
 [[nodiscard]] Setting listen_on(DashboardSettings& out);
 [[nodiscard]] Setting secret(Setting setting);
 

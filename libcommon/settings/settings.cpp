@@ -17,8 +17,8 @@
 namespace smaster::server {
 namespace {
 
-/// Whether a text has a NUL character, at which C strings end: files, programs and addresses would be others
-/// than those that the file seems to name.
+/// True if a text contains a NUL character. C strings end there, so files, programs and addresses would
+/// differ from those in the file.
 bool says_nul(const toml::node& node) {
   if (const auto* const text = node.as_string()) return has_nul(text->get());
   bool found = false;
@@ -36,7 +36,7 @@ Error at(const std::string& source, const toml::source_position& where, const st
               source + ":" + std::to_string(where.line) + ":" + std::to_string(where.column) + ": " + what);
 }
 
-/// Whether shards' SQL would run on the server's own store, by whichever name.
+/// True if [database] url is the server's own store, by whichever name.
 bool is_own_store(const Settings& settings) {
   const auto file = sql::sqlite_file(settings.database_url);
   if (!file) return false;
@@ -142,7 +142,7 @@ std::vector<SettingText> describe(Settings settings) {
 
 std::string to_json(const Settings& settings) {
   std::string text;
-  std::string open;  // the section
+  std::string open;  // the open section
   for (const auto& [name, value, secret, set] : describe(settings)) {
     const auto dot = name.find('.');
     const auto section = name.substr(0, dot);

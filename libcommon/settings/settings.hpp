@@ -1,4 +1,4 @@
-// The server's settings: defaults, the TOML file over them. What is wrong in a file is said with line and
+// The server's settings: defaults, overridden by a TOML file. Errors in the file are reported with line and
 // column.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace smaster::server {
 enum class UpdateStyle { pull, push, event };
 [[nodiscard]] std::string_view to_string(UpdateStyle style);
 
-/// Where shards are told to connect.
+/// The address that new configs give to shards.
 struct RemoteHost {
   std::string protocol;  ///< "http:" or "https:"; empty: the server's own
   std::string host = "127.0.0.1";
@@ -26,61 +26,62 @@ struct RemoteHost {
   std::string path;        ///< empty: the server's own
 };
 
-/// The page with the fleet on it.
+/// The dashboard.
 struct DashboardSettings {
   std::string address = "127.0.0.1";
-  std::int32_t port = -1;               ///< 0: a free one; -1: there is none
-  std::filesystem::path password_file;  ///< empty: nobody is asked for one
-  std::vector<std::string> allow;       ///< "eval", "respawn"; only looking without
+  std::int32_t port = -1;               ///< 0: any free port; −1: no dashboard
+  std::filesystem::path password_file;  ///< empty: no password
+  std::vector<std::string> allow;       ///< "eval", "respawn"; empty: read-only
 };
 
-/// Where the registry is kept.
+/// The store of the registry.
 struct StoreSettings {
   std::string url;                    ///< empty: SQLite in state_dir
   std::filesystem::path ca_file;      ///< more certificate authorities for etcds URLs, PEM
-  std::filesystem::path certificate;  ///< ours for etcd, PEM; empty: none
+  std::filesystem::path certificate;  ///< client certificate for etcd, PEM; empty: none
   std::filesystem::path key;
-  Millis lease{5'000};  ///< for how long a server leads without renewing that
+  Millis lease{5'000};  ///< how long a server leads without a renewal
 
-  /// Whether several servers may share it.
+  /// True if several servers may share it.
   [[nodiscard]] bool shared() const { return !url.empty(); }
 };
 
-/// This server among those that share a store.
+/// This server in a cluster.
 struct ClusterSettings {
   std::string name;                  ///< empty: its URL's host and port
-  std::string url;                   ///< where the others and shards reach it; empty: by address and port
+  std::string url;                   ///< address for shards and other servers; empty: by address and port
   std::vector<std::string> masters;  ///< "host:port" of all, for new configs; empty: [remote_host] alone
   std::filesystem::path ca_file;     ///< more certificate authorities for the other servers, PEM
 };
 
-/// What shards may ask the server for.
+/// Requests that shards may make.
 struct Permissions {
   bool eval = true;                   ///< broadcastEval, fetchClientValues, sendMessage
   bool sql = true;                    ///< sendSQL, within [database] shard_access
   bool files = true;                  ///< writeFile, getFile
   bool reboot = true;                 ///< reboot, respawnAll
-  std::vector<std::string> writable;  ///< of project_dir; empty: all but what is kept from shards
+  std::vector<std::string> writable;  ///< in project_dir; empty: all but protected files
 };
 
+/// All settings, with their defaults. man smaster.toml describes each.
 struct Settings {
   // [server]
   std::string address = "127.0.0.1";
   std::uint16_t port = 8024;
   std::string path = "/socket.io/";
   std::filesystem::path state_dir;           ///< default: $XDG_STATE_HOME/smaster
-  std::filesystem::path control_socket;      ///< default: as the tools look for it
+  std::filesystem::path control_socket;      ///< default: where the tools look for it
   std::vector<std::string> trusted_proxies;  ///< addresses and networks
   std::filesystem::path project_dir;         ///< files for shards; empty: none
   std::filesystem::path tls_certificate;     ///< PEM; empty: shards connect without TLS
   std::filesystem::path tls_key;
-  std::string control_group;  ///< whose members may use the control socket as well; empty: nobody else
+  std::string control_group;  ///< a group that may use the control socket as well; empty: none
   // [shards]
   ShardCount count{1};
   bool count_auto = false;  ///< count = "auto": what Discord recommends
   Millis auto_detect_interval{86'400'000};
   std::filesystem::path token_file;  ///< the bot's token, to ask Discord with
-  std::string token_env;             ///< or the variable that has it
+  std::string token_env;             ///< or the environment variable with the token
   std::string bot_name = "release";
   std::vector<std::string> node_args;
   std::vector<std::string> bot_args;
@@ -89,10 +90,10 @@ struct Settings {
   Millis gateway_patience{180'000};
   Millis timestamp_precision{300'000};
   bool auto_generate = true;
-  std::vector<std::string> copy_files;              ///< of project_dir, for every shard that connects
-  std::optional<fleet::Strategy> reshard_strategy;  ///< none: by the spares there are
+  std::vector<std::string> copy_files;  ///< files in project_dir, sent to every shard that connects
+  std::optional<fleet::Strategy> reshard_strategy;  ///< unset: that of Goal::strategy_for
   std::uint32_t reshard_max_down = 1;
-  bool rebalance = false;  ///< even out the hosts whenever they are not
+  bool rebalance = false;  ///< keep the hosts balanced
   // [limits]
   std::uint32_t conn_count = 5;
   Millis conn_time{10'000};
@@ -109,7 +110,7 @@ struct Settings {
   // [discord]
   std::string api_base = "https://discord.com/api/v10";
   std::string discord_ca_file;         ///< more certificate authorities, PEM
-  std::int64_t identify_reserve = 20;  ///< of a day's logins, kept for the operator
+  std::int64_t identify_reserve = 20;  ///< logins per day that are reserved for the operator
   // [log]
   log::Format log_format = log::Format::text;
   std::string log_level = "info";
@@ -145,7 +146,7 @@ struct Settings {
   RemoteHost remote_host;
   RemoteHost master_host;
 
-  /// What shards speak with this server itself.
+  /// The protocol of this server's own port.
   [[nodiscard]] const char* protocol() const { return tls_certificate.empty() ? "http:" : "https:"; }
 };
 
@@ -153,23 +154,23 @@ struct Settings {
 [[nodiscard]] Result<Settings> parse_settings(std::string_view toml, const std::string& source,
                                               Settings defaults);
 
-/// One setting with its value as TOML has it.
+/// One setting with its value as TOML.
 struct SettingText {
   std::string key;  ///< "section.key"
   std::string value;
-  bool secret = false;  ///< the value is not for logs
-  bool set = true;      ///< whether a file can say it; else it stands for none, or for what others say
+  bool secret = false;  ///< the value must not be logged
+  bool set = true;      ///< false where `value` is a placeholder for "unset" that the parser would reject
 };
 
 /// All settings, in the order of their keys.
 [[nodiscard]] std::vector<SettingText> describe(Settings settings);
 
-/// What stands for a secret in JSON.
+/// Stands for the value of a secret in JSON.
 inline constexpr std::string_view kSecretText = "(not shown)";
-/// All settings as JSON, by section; null where none is set, kSecretText for secrets.
+/// All settings as JSON, by section; null for unset ones, kSecretText for secrets.
 [[nodiscard]] std::string to_json(const Settings& settings);
 
-/// Looks at the files that the settings name; bad_config says which cannot be used.
+/// Checks the files that the settings name; blocks. Errors: bad_config, which names the setting.
 [[nodiscard]] Result<void> check_files(const Settings& settings);
 
 /// $XDG_STATE_HOME/smaster, else ~/.local/state/smaster, else /var/lib/smaster.

@@ -1,5 +1,5 @@
-# `cpack` in a release build's folder makes a package for Debian 12. What Debian wants beside the plain installation is
-# added by stage.cmake.
+# `cpack` in the folder of a release build makes a package for Debian 12. stage.cmake adds the files that Debian
+# requires besides the plain installation.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME smaster)
 set(CPACK_PACKAGE_VENDOR "the smaster authors")
@@ -17,7 +17,7 @@ set(CPACK_DEBIAN_PACKAGE_RELEASE 1)
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_PACKAGE_PRIORITY optional)
 set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
-set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, procps")  # makes the users; reloads
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "systemd | systemd-standalone-sysusers, procps")  # creates the users; used to reload
 set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "ca-certificates, default-mta | mail-transport-agent")
 set(CPACK_DEBIAN_PACKAGE_SUGGESTS "bash-completion, nodejs, nginx, haproxy, prometheus")
 set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)

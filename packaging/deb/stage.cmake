@@ -1,4 +1,4 @@
-# Runs when the installation is staged, before the package is made of it: what Debian's policy adds.
+# Runs when the installation is staged, before it is packaged: adds the files that Debian's policy requires.
 set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY})
 set(packaging ${CMAKE_CURRENT_LIST_DIR}/..)
 set(doc ${root}/usr/share/doc/smaster)

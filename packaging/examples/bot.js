@@ -1,5 +1,5 @@
-// A bot for Node.js without a Discord library: answers evals and tells how it is. A discord.js client needs none of this:
-// run it under the agent as it is.
+// A bot for Node.js without a Discord library: answers evals and reports its figures. A discord.js client needs none of
+// this: it runs unmodified under the agent.
 //
 //   smaster agent --config shard_abc_config.json -- node bot.js
 const bot = {
@@ -20,7 +20,7 @@ process.on('message', async (message) => {
     try {
       process.send({_eval: message._eval, _result: await bot.run(message._eval)});
     } catch (error) {
-      const {name = 'Error', message: text = `${String(error)} was thrown`, stack} = Object(error); // anything can be thrown
+      const {name = 'Error', message: text = `${String(error)} was thrown`, stack} = Object(error); // a script can throw any value
       process.send({_eval: message._eval, _error: {name, message: text, stack}});
     }
   } else if (message._fetchProp) {

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A bot in Python without a Discord library: shows everything that the channel can do.
+"""A bot in Python without a Discord library: shows all functions of the channel.
 
     smaster agent --config shard_abc_config.json --project-dir . -- python3 bot.py
 
-With discord.py, `shard_id` and `shard_count` of its Client are those below, and `channel.ready()` belongs into on_ready.
+With discord.py, pass `shard_id` and `shard_count` below to its Client, and call `channel.ready()` in on_ready.
 """
 import resource
 import signal
@@ -13,7 +13,7 @@ from smaster_channel import Channel
 
 
 class Bot:
-    """What scripts see as `bot` (and `this`, as in JavaScript)."""
+    """The object that scripts access as `bot` (and `this`, as in JavaScript)."""
 
     def __init__(self, channel):
         self.channel = channel

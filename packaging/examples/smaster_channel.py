@@ -1,4 +1,4 @@
-"""The channel from a bot to its smaster agent, for Python 3.8 and later. One file, nothing else needed.
+"""The channel from a bot to its smaster agent, for Python 3.8 and later. One file without dependencies.
 
     from smaster_channel import Channel
 
@@ -9,9 +9,9 @@
     print(channel.eval("1 + 1"))        # in all bots: [2, 2, ...]
     print(channel.sql("SELECT 1 AS one"))
 
-Whatever asks waits for its answer and raises ChannelError where that is an error; with asyncio, call it as
-`await asyncio.to_thread(channel.sql, query)`. The functions that answer run on threads of their own. The protocol is
-described in smaster-channel(7).
+Requests block until their answer and raise ChannelError if it is an error; with asyncio, use
+`await asyncio.to_thread(channel.sql, query)`. The callbacks run on threads of their own. The protocol is described in
+smaster-channel(7).
 """
 import json
 import os
@@ -21,7 +21,7 @@ import traceback
 
 
 class ChannelError(Exception):
-    """An answer that is an error: `name`, `message` and `stack` as the other side wrote them."""
+    """An answer that is an error, with the other side's `name`, `message` and `stack`."""
 
     def __init__(self, name, message, stack=""):
         super().__init__(f"{name}: {message}")
@@ -38,12 +38,12 @@ def _unsupported(*_):
 
 
 class Channel:
-    """What an agent has opened for this process; there is one."""
+    """The channel that the agent has opened for this process; create it once."""
 
     def __init__(self):
         number = os.environ.pop("SMASTER_CHANNEL_FD", None)
         for name in ("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE"):
-            os.environ.pop(name, None)  # programs that this one starts have no channel
+            os.environ.pop(name, None)  # programs started by this one have no channel
         if number is None:
             raise RuntimeError("SMASTER_CHANNEL_FD is not set: run this bot under \"smaster agent\"")
         os.set_inheritable(int(number), False)
@@ -56,15 +56,15 @@ class Channel:
         self.on_eval = _unsupported  # script -> result
         self.on_fetch = _unsupported  # path such as "guilds.size" -> value
         self.on_stats = dict  # -> {"memory": {...}, "numMessages": n, "ping": ms}, or part of it
-        self.on_request = _unsupported  # data, shard id it is from -> reply
-        self.on_message = lambda data, sender: None  # data, shard id it is from
-        self.on_close = lambda: os._exit(0)  # the agent is gone: so must the bot be
+        self.on_request = _unsupported  # data, id of the sender's shard -> reply
+        self.on_message = lambda data, sender: None  # data, id of the sender's shard
+        self.on_close = lambda: os._exit(0)  # the agent has ended: so must the bot
 
     def start(self):
-        """Begins to read, on a thread of its own."""
+        """Starts reading, on a thread of its own."""
         threading.Thread(target=self._read, name="smaster-channel", daemon=True).start()
 
-    # What a bot may say of itself.
+    # Reports of the bot.
 
     def ready(self):
         self._send({"_ready": True})
@@ -78,14 +78,14 @@ class Channel:
     def resumed(self):
         self._send({"_resume": True})
 
-    # What a bot may ask.
+    # Requests of the bot.
 
     def eval(self, script, shard=None):
-        """Runs a script in the bot of one shard, or in all, for a list of their results."""
+        """Runs a script in the bot of one shard; or in all, which returns a list of their results."""
         return self._ask({"_sEval": script, **({} if shard is None else {"_sEvalShard": shard})})
 
     def fetch(self, path, shard=None):
-        """The value at a path of the client of one shard, or of all."""
+        """The value at a path of the client of one shard; or a list of the values of all."""
         return self._ask({"_sFetchProp": path, **({} if shard is None else {"_sFetchPropShard": shard})})
 
     def sql(self, query):
@@ -101,22 +101,22 @@ class Channel:
         return self._ask({"_sGetFile": name, **({} if mtime is None else {"_sGetFileM": mtime})})
 
     def respawn_all(self, **options):
-        """Restarts all bots one after the other: shardDelay, respawnDelay, timeout in milliseconds."""
+        """Restarts all bots one after another. Options in milliseconds: shardDelay, respawnDelay, timeout."""
         self._send({"_sRespawnAll": {"shardDelay": 5000, "respawnDelay": 500, "timeout": 30000, **options}})
 
     def reboot(self, words=""):
-        """Asks the master for a reboot, in its own words: "hard", "3 7 force"."""
+        """Requests a reboot from the master, in its syntax: "hard", "3 7 force"."""
         self._send(f"reboot {words}".rstrip())
 
     def send(self, data, shard=None, guild=None):
-        """Sends data to a shard, to the shard of a guild, or to all others; gives how many it went to."""
+        """Sends data to a shard, to the shard of a guild, or to all others; returns the number of receivers."""
         return self._ask({"_sMessage": data, "_sTo": self._address(shard, guild)})
 
     def request(self, data, shard=None, guild=None, timeout=15.0):
-        """The same, and gives the reply; of all, a list of {"shard": n, "result": ...} or with "error"."""
+        """The same, and returns the reply; for all others, a list of {"shard": n, "result": ...} or with "error"."""
         return self._ask({"_sRequest": data, "_sTo": self._address(shard, guild), "_sTimeout": int(timeout * 1000)})
 
-    # How it is done.
+    # Implementation.
 
     @staticmethod
     def _address(shard, guild):
@@ -180,7 +180,7 @@ class Channel:
         def run():
             try:
                 answer = {**head, "_result": work()}
-                json.dumps(answer)  # a result that is no JSON is an error of the bot's
+                json.dumps(answer)  # a result that JSON cannot represent is an error of the bot
             except Exception as error:
                 answer = {**head, "_error": _plain_error(error)}
             self._send(answer)

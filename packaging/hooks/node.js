@@ -1,7 +1,8 @@
-// Loaded by Node.js before a bot that smaster's agent started: `NODE_OPTIONS=--require …/node.js`. It makes each Discord library that it knows ask the
-// agent before it logs in, and tells the agent what the gateway does: smaster-channel(7), "Logins". Without an agent that
-// answers, it does nothing. It changes no file, has no message listener, and does not keep the process alive.
-// `SMASTER_HOOKS=survey node …/node.js BOT.js` only says on stdout, as lines of JSON, what it can do for the libraries that the bot could load.
+// Loaded by Node.js before a bot that smaster's agent has started: `NODE_OPTIONS=--require …/node.js`. It makes each
+// supported Discord library request a permit from the agent before each login, and reports the gateway's state to the
+// agent: smaster-channel(7), "Logins". Without an agent that answers, it does nothing. It changes no file, adds no
+// message listener, and does not keep the process alive. `SMASTER_HOOKS=survey node …/node.js BOT.js` only prints, as
+// lines of JSON, what it can do for the libraries that the bot could load.
 'use strict';
 
 const fs = require('node:fs');
@@ -13,12 +14,12 @@ const {isMainThread} = require('node:worker_threads');
 
 const VERSION = 1;
 const CMD = 'NODE_SMASTER'; // Node.js keeps messages whose cmd begins with NODE_ from the bot's own listeners
-const HELLO_SECONDS = 20; // until the hooks stand aside
+const HELLO_SECONDS = 20; // without an answer, the hooks then disable themselves
 const ASK_AGAIN = 5000; // after an error
 const FIGURES = 10_000;
-const CHANGES = 20; // told of a shard within FIGURES
-const LATE = 1000; // a permit that nobody used is given back so long before it is over
-const FINAL_CODES = new Set([4004, 4010, 4011, 4012, 4013, 4014]); // the gateway never takes this login
+const CHANGES = 20; // maximum number reported per shard within FIGURES
+const LATE = 1000; // ms: an unused permit is returned this long before it expires
+const FINAL_CODES = new Set([4004, 4010, 4011, 4012, 4013, 4014]); // the gateway will never accept this login
 const LIBRARY = Symbol.for('smaster.hooks');
 const OP = {dispatch: 0, heartbeat: 1, identify: 2, resume: 6, invalid_session: 9, ack: 11};
 
@@ -46,13 +47,13 @@ class Agent {
       this.#answers.delete(message._sId);
       waiting(message);
     });
-    /** Whether there is an agent that knows these messages: true, or false after a while. */
+    /** Whether there is an agent that supports these messages: true, or false after the timeout. */
     this.answered = Promise.race([answer, this.#unanswered()]).then((good) => (this.active = good));
     this.active = false;
     this.send({_sHooks: {version: VERSION, runtime: this.#runtime}});
   }
 
-  /** Seconds in which the event loop turns: a bot that takes long to load reads its channel late. */
+  /** Counts only seconds in which the event loop runs: a bot that takes long to load reads its channel late. */
   async #unanswered() {
     for (let second = 0; second < HELLO_SECONDS; ++second) await sleep(1000, undefined, {ref: false});
     return false;
@@ -63,10 +64,10 @@ class Agent {
   }
 
   send(message) {
-    if (this.connected) this.#send({cmd: CMD, ...message}, () => {}); // the callback: an error is nobody's business
+    if (this.connected) this.#send({cmd: CMD, ...message}, () => {}); // the callback ignores errors
   }
 
-  /** Says once what can be done for a library. */
+  /** Reports once what can be done for a library. */
   found(library, {identify, gateway, why}) {
     const line = {version: VERSION, runtime: this.#runtime, library, identify, gateway, ...(why && {why})};
     const key = JSON.stringify(line);
@@ -87,7 +88,7 @@ class Agent {
     this.send({_sIdentify: shard, _sId: id, cancel: true});
   }
 
-  /** The channel was closed: whoever still waits goes without. */
+  /** The channel was closed: all waiting requests end without a permit. */
   release() {
     this.active = false;
     const waiting = [...this.#answers.values()];
@@ -96,10 +97,10 @@ class Agent {
   }
 }
 
-/** What is known of a shard, and its permit to log in. */
+/** The state of a shard, and its permit to log in. */
 class Shard {
   #agent;
-  #ask = null; // {id, until}: until is missing while there is no answer
+  #ask = null; // {id, until}: no `until` while there is no answer
   #changes = 0;
   #guilds = new Set();
   #state = 'connecting';
@@ -113,7 +114,7 @@ class Shard {
     this.id = id;
   }
 
-  /** Resolves to true when the shard may log in, to false when there is no agent to ask; rejects when the signal is aborted. */
+  /** Resolves to true when the shard may log in, to false without an agent; rejects when the signal is aborted. */
   async allowed(signal) {
     if (!(await this.#agent.answered)) return false;
     for (;;) {
@@ -150,7 +151,7 @@ class Shard {
     });
   }
 
-  /** Gives back what was asked for or granted. */
+  /** Returns an unused request or permit. */
   withdraw() {
     if (!this.#ask) return;
     this.#agent.withdraw(this.id, this.#ask.id);
@@ -212,7 +213,7 @@ class Shard {
     this.#tell(event, more);
   }
 
-  /** The connection is gone; told once, not for each attempt to come back that ends the same way. */
+  /** The connection was lost. Reported once, not for every reconnection that fails in the same way. */
   closed(code) {
     this.#figures.acksMissed = 0;
     this.#state = 'disconnected';
@@ -224,7 +225,7 @@ class Shard {
     this.#tell('gave_up', {code});
   }
 
-  /** The library closed the connection, perhaps because it is gone already. */
+  /** The library closed the connection, possibly after it was lost. */
   disconnected() {
     if (this.#state !== 'disconnected' && this.#state !== 'refused') this.closed(1000);
   }
@@ -244,7 +245,7 @@ class Shard {
   }
 }
 
-/** The shards of this process, by id; each is made when first heard of, and figures are told from then on. */
+/** The shards of this process, by id; each is created by its first event, and its figures are reported from then on. */
 class Shards {
   #shards = new Map();
   #agent;
@@ -271,12 +272,12 @@ class Shards {
   }
 }
 
-/** Whether a version of a library has all these methods: only then it is known. */
+/** Whether this version of a library has all these methods: only then it is supported. */
 function has(prototype, ...names) {
   return names.every((name) => typeof prototype?.[name] === 'function');
 }
 
-/** Replaces a method by one that gets the original as its first argument. */
+/** Replaces a method; the new one gets the original as its first argument. */
 function wrap(prototype, name, replacement) {
   const original = prototype[name];
   prototype[name] = function (...args) {
@@ -286,13 +287,13 @@ function wrap(prototype, name, replacement) {
 
 const observed = new WeakSet();
 
-/** Sees what is written to a shard's websocket: the library may keep it in a queue of its own for a while, too long for a permit even. */
+/** Observes what is written to a shard's websocket: the library may queue a payload, even for longer than a permit is valid. */
 function observe(socket, shard) {
   if (!socket || observed.has(socket)) return;
   observed.add(socket);
   const {send} = socket;
   socket.send = function (data, ...rest) {
-    // What is no text is a library's binary encoding: of that, the one payload that waits for a permit is known.
+    // Binary data is a library's own encoding: of these payloads, only the one that waits for a permit is identified.
     const op = typeof data === 'string' ? Number(/^\{"op":(\d+)/.exec(data)?.[1]) : shard.permitted && OP.identify;
     if (op === OP.identify && !shard.permitted) return whenAllowed(shard, () => socket, undefined, () => socket.send(data, ...rest));
     send.call(this, data, ...rest);
@@ -300,7 +301,7 @@ function observe(socket, shard) {
   };
 }
 
-/** Calls `login` when the shard may log in, if it has the same connection still. */
+/** Calls `login` when the shard may log in, if it still has the same connection. */
 function whenAllowed(shard, socket, signal, login) {
   const ours = socket();
   observe(ours, shard);
@@ -313,7 +314,7 @@ function whenAllowed(shard, socket, signal, login) {
   );
 }
 
-/** For each of a library's shards, what ends its wait for a permit. */
+/** For each shard of a library, the function that ends its wait for a permit. */
 class Waits {
   #controllers = new WeakMap();
 
@@ -329,9 +330,9 @@ class Waits {
   }
 }
 
-// What is done to each library. Each function says whether it knows this version.
+// The hooks of each library. Each function returns whether it supports this version.
 
-/** @discordjs/ws, which discord.js 14 uses: its option `buildIdentifyThrottler` has another default; a bot that sets it keeps its own. */
+/** @discordjs/ws, which discord.js 14 uses: replaces the default of its option `buildIdentifyThrottler`; a bot that sets the option keeps its own. */
 function discordjs(library, exports, agent, shards) {
   const {WebSocketManager, WebSocketShard, SimpleShardingStrategy, DefaultWebSocketManagerOptions: defaults} = exports;
   if (!has(defaults, 'buildIdentifyThrottler') || !has(WebSocketManager?.prototype, 'connect', 'on') || !has(WebSocketShard?.prototype, 'send') || !SimpleShardingStrategy) return false;
@@ -359,7 +360,7 @@ function discordjs(library, exports, agent, shards) {
       this.on('debug', ({message, shardId}) => {
         const [, resumable] = /^Invalid session; will attempt to resume: (\w+)/.exec(message) ?? [];
         if (resumable) shards.get(shardId).received({op: OP.invalid_session, d: resumable === 'true'});
-        // A strategy with threads has its shards there, where no payload is seen.
+        // A strategy with threads runs its shards there, where payloads cannot be observed.
         else if (message.startsWith('Identifying') && !(this.strategy instanceof SimpleShardingStrategy)) shards.get(shardId).wrote(OP.identify);
       });
     }
@@ -373,13 +374,13 @@ function discordjs(library, exports, agent, shards) {
   return true;
 }
 
-/** eris and oceanic.js, which are alike: their shards send IDENTIFY by themselves, at HELLO and at once after op 9. */
+/** eris and oceanic.js are alike: their shards send IDENTIFY by themselves, at HELLO and right after op 9. */
 function erisLike(Class, closed, shards) {
   const prototype = Class?.prototype;
   if (!has(prototype, 'identify', 'onPacket', 'disconnect', closed)) return false;
   const waits = new Waits();
   wrap(prototype, 'identify', function (identify, ...args) {
-    this.status = 'handshaking'; // in which the library sends heartbeats, as it must while it waits
+    this.status = 'handshaking'; // a state in which the library sends heartbeats, as it must while it waits
     whenAllowed(shards.get(this.id), () => this.ws, waits.start(this), () => identify.apply(this, args));
   });
   wrap(prototype, 'onPacket', function (onPacket, packet) {
@@ -409,7 +410,7 @@ function oceanic(library, exports, agent, shards) {
   return erisLike(exports?.default, 'onWSClose', shards);
 }
 
-/** @discordeno/gateway: its shards send IDENTIFY by `send`, whoever asked for it. */
+/** @discordeno/gateway: its shards send IDENTIFY with `send`, whoever calls it. */
 function discordeno(library, exports, agent, shards) {
   const prototype = (exports?.DiscordenoShard ?? exports?.default)?.prototype;
   if (!has(prototype, 'send', 'identify', 'handleDiscordPacket', 'handleClose')) return false;
@@ -433,13 +434,13 @@ function discordeno(library, exports, agent, shards) {
   return true;
 }
 
-/** The file of each library that is hooked, when it has been loaded. */
+/** The file of each hooked library, once it is loaded. */
 const LIBRARIES = [
   {file: /[/\\]@discordjs[/\\]ws[/\\]dist[/\\]index\.(?:js|mjs)$/, hook: discordjs, exports: '{WebSocketManager, WebSocketShard, SimpleShardingStrategy, DefaultWebSocketManagerOptions}'},
   {file: /[/\\]eris[/\\]lib[/\\]gateway[/\\]Shard\.js$/, hook: eris},
   {file: /[/\\]oceanic\.js[/\\]dist[/\\]lib[/\\]gateway[/\\]Shard\.js$/, hook: oceanic},
   {file: /[/\\]@discordeno[/\\]gateway[/\\]dist[/\\](?:(?:esm|cjs)[/\\])?Shard\.c?js$/, hook: discordeno, exports: '{DiscordenoShard}'},
-  // Libraries that are known by name, not by how they log in: only told of. discord.js 14 is hooked where @discordjs/ws is.
+  // Libraries known by name only: reported, not hooked. discord.js 14 is hooked through @discordjs/ws.
   {file: /[/\\]discord\.js[/\\]src[/\\]index\.js$/, hook: () => hooked.has('discord.js')},
   {file: /[/\\](?:detritus-client-socket|@spectacles[/\\]gateway|cloudstorm|tiny-discord)[/\\].*\.c?js$/, hook: () => false},
 ];
@@ -452,7 +453,7 @@ function packageOf(file) {
       const {name, version} = JSON.parse(fs.readFileSync(path.join(folder, 'package.json'), 'utf8'));
       if (name && version) return `${name} ${version}`;
     } catch {
-      // none here
+      // no package.json here
     }
   }
   return path.basename(file);
@@ -461,7 +462,7 @@ function packageOf(file) {
 function loaded(file, exports, outer, agent, shards) {
   const entry = LIBRARIES.find(({file: pattern}) => pattern.test(file));
   if (!entry) return;
-  // For the bot's owner @discordjs/ws is a part of discord.js, where that loads it.
+  // Loaded by discord.js, @discordjs/ws is reported as discord.js.
   const library = packageOf((entry.hook === discordjs && outer.find((each) => /[/\\]discord\.js[/\\]src[/\\]/.test(each))) || file);
   const name = library.replace(/ [^ ]*$/, '');
   let why = 'this version is not known';
@@ -476,10 +477,10 @@ function loaded(file, exports, outer, agent, shards) {
   agent.found(library, {identify: false, gateway: false, why});
 }
 
-/** CommonJS modules, also those that an ES module imports. */
+/** Hooks CommonJS modules, also those imported by an ES module. */
 function watchRequires(seen) {
   const {load} = Module.prototype;
-  const outer = []; // files that are being loaded, and are waiting for this one
+  const outer = []; // files being loaded that wait for this one
   Module.prototype.load = function (file) {
     outer.push(file);
     try {
@@ -491,7 +492,7 @@ function watchRequires(seen) {
   };
 }
 
-/** ES modules cannot be changed from outside: the libraries' files get a line at their end, in memory. */
+/** Hooks ES modules. They cannot be changed from outside, so a line is appended to the libraries' files, in memory. */
 function watchImports(seen) {
   globalThis[LIBRARY] = seen;
   const entries = LIBRARIES.filter(({exports}) => exports).map(({file, exports}) => ({file: file.source, exports}));
@@ -504,7 +505,7 @@ function watchImports(seen) {
   if (Module.registerHooks) {
     Module.registerHooks({load: (url, context, next) => (url.startsWith('file:') ? append(entries, url, next(url, context)) : next(url, context))});
   } else if (Module.register && installed('@discordeno/gateway')) {
-    // Older versions of Node.js need a thread for this: only where it is of use.
+    // Older versions of Node.js need a thread for this: start it only if it is of use.
     const source = `const entries = ${JSON.stringify(entries)}; const append = ${append};
       export async function load(url, context, next) { const loaded = await next(url, context); return url.startsWith('file:') ? append(entries, url, loaded) : loaded; }`;
     Module.register(`data:text/javascript,${encodeURIComponent(source)}`);
@@ -521,7 +522,7 @@ function installed(name) {
   }
 }
 
-/** What the bot starts sees the environment as the user had it. */
+/** Restores the user's environment for programs that the bot starts. */
 function restoreEnvironment() {
   delete process.env.SMASTER_HOOKS;
   const real = (file) => {
@@ -542,7 +543,7 @@ function restoreEnvironment() {
   if (first && real(first) === path.join(__dirname, 'python')) without('PYTHONPATH', rest.join(path.delimiter));
 }
 
-/** Loads each library from where the bot is, without the bot; says what it finds. */
+/** Loads each library from the bot's folder, without the bot, and prints what it finds. */
 async function survey(bot) {
   const require = Module.createRequire(path.resolve(bot));
   const said = new Set();
@@ -559,7 +560,7 @@ async function survey(bot) {
     try {
       require.resolve(name);
     } catch {
-      continue; // it is not there
+      continue; // not installed
     }
     try {
       require(name);
@@ -581,6 +582,6 @@ if (process.env.SMASTER_HOOKS === 'survey' && require.main === module) {
     watchRequires(seen);
     watchImports(seen);
   } catch (error) {
-    process.emitWarning(`smaster: the hooks cannot be loaded: ${error.message}`); // a bot must start, whatever is wrong with us
+    process.emitWarning(`smaster: the hooks cannot be loaded: ${error.message}`); // a bot must start even if the hooks fail
   }
 }

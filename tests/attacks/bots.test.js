@@ -1,5 +1,5 @@
-// Bots: they run below an agent, as its user, and write what they like on their channel. Whatever one does, its agent
-// goes on and serves it (or starts it again), other shards do not notice, and nothing of it is left.
+// Attacks by bots, which run below an agent, as its user, and can write anything to their channel. Whatever a bot does,
+// its agent keeps running and serves it (or restarts it), other shards are not affected, and no process is left over.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync} from 'node:fs';
 import http from 'node:http';
@@ -7,17 +7,17 @@ import {test} from 'node:test';
 import {request, serve, until} from './harness.js';
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
-/** How long another shard's eval may take beside an attack. */
+/** Maximum time of another shard's eval during an attack. */
 const promptly = sanitized ? 20_000 : 8_000;
-/** How much memory an attack may cost the agent or the server, in MiB; a sanitizer keeps what is freed for a while. */
+/** Maximum memory that an attack may cost the agent or the server, in MiB; sanitizers keep freed memory for a while. */
 const bound = 128 + (sanitized ? 600 : 0);
 
-/** What a terminal, an editor or a log viewer would obey. */
+/** Characters that a terminal, an editor or a log viewer interprets. */
 // eslint-disable-next-line no-control-regex
 const commands = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/;
 const attack = 'a\u001b]0;title\u0007\u001f,"event":"forged"}\n{"level":"info"\u009b2J\u202eb\u0085';
 
-/** What an attacker has in its bot: pour(text, times) writes bytes on the channel, whole, however slowly they are read. */
+/** The attacker's functions in its bot: pour(text, times) writes all bytes to the channel, however slowly they are read. */
 const weapons = `import('node:fs').then(({writeSync}) => {
   const pause = new Int32Array(new SharedArrayBuffer(4));
   globalThis.pour = (text, times = 1) => {
@@ -39,11 +39,11 @@ const weapons = `import('node:fs').then(({writeSync}) => {
 
 const text = JSON.stringify;
 const peak = (pid) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m)[1]) >> 10;
-/** How many statuses the server has had. */
+/** Number of statuses that the server has received. */
 const statuses = async ({port}) => Number((await request(port, '/metrics')).body.match(/^smaster_statuses_total (\d+)/m)[1]);
 const parent = (pid) => Number(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1).split(' ')[1]);
 
-/** Whether a process runs, whatever it calls itself. */
+/** True if a process is running, whatever its name. */
 function alive(pid) {
   try {
     return !/^[ZX]/.test(readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ').at(-1));
@@ -52,7 +52,7 @@ function alive(pid) {
   }
 }
 
-/** The processes that have this text in their environment. */
+/** The processes with this text in their environment. */
 function processesWith(marker) {
   return readdirSync('/proc').filter((name) => {
     try {
@@ -63,7 +63,7 @@ function processesWith(marker) {
   }).map(Number);
 }
 
-/** Two shards with an agent each: the attacker's, and one that must notice nothing. */
+/** Two shards with an agent each: the attacker's, and another that must not be affected. */
 async function attacked(t, {settings = '', flags = [], ...options} = {}) {
   const server = await serve(t, `[shards]\ncount = 2\n[limits]\nconn_count = 1000\n${settings}`);
   const {botLog} = server;
@@ -75,15 +75,15 @@ async function attacked(t, {settings = '', flags = [], ...options} = {}) {
   await server.answering(2);
   const idOf = ({id}) => Number(server.bots().find((bot) => bot.name === id).id);
   const [evil, good] = [idOf(first), idOf(second)];
-  /** Runs a script in the attacker's bot; gives its result, or the message of its error. */
+  /** Runs a script in the attacker's bot; returns its result, or its error's message. */
   const ask = async (script, ...rest) => {
     const {stdout} = await server.tool(['eval', '-', '--ndjson', '--shard', `${evil}`, ...rest], {input: script});
     const line = JSON.parse(stdout);
     return line.error ? line.error.message ?? line.error : line.result;
   };
-  /** Gives the attacker its weapons; again, when its bot was started again. */
+  /** Defines the attacker's functions; again after a restart of its bot. */
   const arm = () => until('the attacker to be armed', async () => await ask(weapons) === true);
-  /** The other bot answers, and soon. */
+  /** The other bot must answer soon. */
   const untouched = async () => {
     const begin = performance.now();
     const [line] = await server.evaluate('"here"', ['--shard', `${good}`]);
@@ -91,7 +91,7 @@ async function attacked(t, {settings = '', flags = [], ...options} = {}) {
     const took = performance.now() - begin;
     assert.ok(took < promptly, `another shard's answer took ${took} ms`);
   };
-  /** Runs a script that attacks, while the other shard is watched; then the attacker's bot is served again. */
+  /** Runs an attacking script while the other shard is checked; afterwards the attacker's bot must be served again. */
   const strike = async (script) => {
     const before = [agent, server].map(({process: {pid}}) => peak(pid));
     const [begun, heard] = [performance.now(), await statuses(server)];
@@ -105,7 +105,7 @@ async function attacked(t, {settings = '', flags = [], ...options} = {}) {
       const grown = peak(pid) - before[i];
       assert.ok(grown < bound, `the ${i === 0 ? 'agent' : 'server'} took ${grown} MiB`);
     });
-    // Two agents, each asked twice a second and with as many of its own accord.
+    // Two agents, each with two requests per second and as many of its own.
     const most = 20 + (performance.now() - begun) / 1000 * 10;
     const came = await statuses(server) - heard;
     assert.ok(came < most, `${came} statuses came, not ${most} at most`);
@@ -132,14 +132,14 @@ test('garbage on the channel is nobody\'s answer, and ends nothing', async (t) =
   assert.equal(await strike(`pour(${text(`${lines.join('\n')}\n`)}), pour(Buffer.from(Array.from({length: 1 << 20}, (_, i) => i * 7919 >> 3 & 255))), pour('\\n')`), 1);
   assert.equal(await strike(`pour('x'.repeat(17 << 20) + '\\n', 3)`), 3);
   assert.equal(await strike(`pour('{"_eval":"1","_result":"' + '"_eval":"'.repeat(2 << 20) + '"}\\n')`), 1);
-  // Without an end: it is not kept.
+  // Without a line end: it is not buffered.
   assert.match(await strike('pour("y".repeat(1 << 20), 200)'), /./);
   connectedOnce(agent);
 });
 
 test('what an answer says is passed on or is an error, and never costs the agent its connection', async (t) => {
   const {agent, server, ask, evil, strike} = await attacked(t);
-  /** The script whose answer are these bytes. */
+  /** A script with these bytes as its answer. */
   const answersWith = async (json) => {
     const own = `pour(Buffer.concat([Buffer.from('{"_eval":' + JSON.stringify(globalThis.own) + ','), Buffer.from('${Buffer.from(json, 'latin1').toString('base64')}', 'base64'), Buffer.from('}\\n')])), new Promise(() => {})`;
     await ask(`globalThis.own = ${text(own)}, 1`);
@@ -168,7 +168,7 @@ test('a bot answers for itself alone, once, and only what it was asked', async (
   assert.deepEqual((await server.evaluate(script)).map(({result}) => result), [4, 4], 'answers that came before their question');
   assert.equal(await strike(`pour(${text('{"_eval":"\\"once\\"","_result":"once"}\n{"_eval":"\\"once\\"","_result":"twice"}\n{"_eval":"1 + 1","_result":3}\n{"_fetchProp":"x","_result":3}\n')}), "once"`), 'once');
   assert.equal(await ask('1 + 1'), 2);
-  // Numbers of requests that others were sent, or that come next.
+  // Numbers of requests sent to others, or used next.
   await strike('Array.from({length: 1000}, (_, i) => pour(`{"_reply":${i},"_result":"forged"}\\n{"_sReply":${i},"_result":"forged"}\\n{"_request":1,"_from":0,"_id":${i}}\\n`)).length');
   const request = (to) => `this.ask({_sId: Math.random(), _sRequest: "fine", _sTo: {shard: ${to}}}).then(({echo}) => echo)`;
   assert.equal(await ask(request(good)), 'fine');
@@ -291,7 +291,7 @@ test('what a bot says reaches the log, the terminal and CSV as data', async (t) 
   assert.ok(agent.log.trim().split('\n').every((line) => /^\d{4}-\d\d-\d\dT[\d:.+]+ \w+ /.test(line)), agent.log);
 });
 
-/** A script that starts processes which try to outlive the bot; its result is how many there are. */
+/** A script that starts processes which try to outlive the bot; its result is their number. */
 const survivors = (folder) => {
   const python = [
     'import os,signal,sys,time',
@@ -321,7 +321,7 @@ test('no process outlives its bot: not one that was forked twice, has a session 
 
 test('a process that forks and ends, again and again, does not escape', async (t) => {
   const {server, ask, arm, untouched} = await attacked(t);
-  // Each lives for a moment only, in a session of its own: who looks for it finds that it has gone.
+  // Each lives for a moment only, in a session of its own: a search for it finds that it has ended.
   const rabbit = 'import os,signal\nsignal.signal(signal.SIGTERM,signal.SIG_IGN)\nwhile True:\n if os.fork(): os._exit(0)\n os.setsid()\n';
   const marker = `RABBIT=${server.folder}`;
   await ask(`import('node:child_process').then(({spawn}) => { for (let i = 0; i < 3; ++i) spawn('python3', ['-c', ${text(rabbit)}], {detached: true, stdio: 'ignore', env: {...process.env, RABBIT: ${text(server.folder)}}}).unref(); return 1; })`);
@@ -342,15 +342,15 @@ test('a bot that kills or stops its keeper or its agent gains nothing', async (t
     await server.answering(2);
     await untouched();
   };
-  // Killed: the bot goes with it.
+  // Agent killed: its bot ends, too.
   await ask('process.kill(process.ppid, "SIGKILL"), new Promise(() => {})', '--timeout', '5s');
   await replaced(1);
-  // Stopped: it does nothing of what it is told, and its agent does not wait for it for ever.
+  // Bot stopped: it ignores all requests, and its agent does not wait for it for ever.
   const keeper = parent(bots().at(-1).pid);
   assert.equal(await ask('process.kill(process.ppid, "SIGSTOP"), 1'), 1);
   await server.tool(['respawn', '--shard', `${bots()[0].id}`]);
   await replaced(2).finally(() => alive(keeper) && process.kill(keeper, 'SIGCONT')); // a test that fails can end
-  // The agent killed: the bot and its keeper go, and a new agent starts another.
+  // Agent killed: bot and keeper end, and a new agent starts another bot.
   await ask(`process.kill(${agent.process.pid}, "SIGKILL"), new Promise(() => {})`, '--timeout', '5s');
   await until('the agent to be gone', () => agent.process.signalCode);
   await until('its bot to be gone', () => bots().every(({pid}) => !alive(pid)));

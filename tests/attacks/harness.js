@@ -1,8 +1,8 @@
-// Attacks on the real programs, a file for each kind of attacker: strangers (raw HTTP and websocket bytes), shards (they
-// hold a key), bots (they run below an agent) and members (other servers of a cluster). Each test is short: it does the
-// harm, then states what must be true afterwards. `serve` adds what must be true after every attack: the same server
-// process still answers, ends by SIGTERM with exit code 0, and no sanitizer (or valgrind, with SMASTER_VALGRIND=1) found
-// anything. One file: `SMASTER_BIN=build/dev/bin node --test tests/attacks/strangers.test.js`.
+// Attacks on the real programs, one file per kind of attacker: strangers (raw HTTP and websocket bytes), shards (with a
+// key), bots (below an agent) and members (other servers of a cluster). Each test is short: it attacks, then checks the
+// state afterwards. `serve` adds the checks after every attack: the same server process still answers, exits with 0 on
+// SIGTERM, and no sanitizer (or valgrind, with SMASTER_VALGRIND=1) has reported an error. To run one file:
+// `SMASTER_BIN=build/dev/bin node --test tests/attacks/strangers.test.js`.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
@@ -15,19 +15,19 @@ import {keys, next, request, Server, tls, until} from '../e2e/harness.js';
 export {Agent, bin, keys, next, request, run, tls, until} from '../e2e/harness.js';
 export {authorization, DemoShard} from '../e2e/shard.js';
 
-// npm's packages are beside the end-to-end tests.
+// The npm packages are installed in tests/e2e.
 const packages = createRequire(new URL('../e2e/package.json', import.meta.url));
 export const WebSocket = packages('ws');
 export const {io} = packages('socket.io-client');
 
-/** Whether the server runs under valgrind: some thirty times slower. */
+/** True if the server runs under valgrind, about thirty times slower. */
 export const valgrind = process.env.SMASTER_VALGRIND === '1';
 
 /** A server under attack. */
 class Target extends Server {
   async start(args) {
     if (valgrind && !this.reports) {
-      // Making the master's key would take it a minute.
+      // Generating the master's key would take it a minute.
       mkdirSync(this.state, {recursive: true, mode: 0o700});
       writeFileSync(`${this.state}/shardMaster.pub`, keys().publicKey);
       writeFileSync(`${this.state}/shardMaster.priv`, keys().privateKey, {mode: 0o600});
@@ -38,14 +38,14 @@ class Target extends Server {
     return super.start(args);
   }
 
-  /** Asserts that the attack has not stopped the server: the process that was started still answers. */
+  /** Asserts that the attack has not stopped the server: the same process still answers. */
   async lives() {
     assert.equal(this.process.exitCode, null, `the server ended:\n${this.log}`);
     assert.equal(this.process.signalCode, null, `the server was killed:\n${this.log}`);
     assert.equal((await request(this.port, '/healthz')).status, 200, this.log);
   }
 
-  /** Checks what must be true after every attack, and takes everything away. */
+  /** Runs the checks after an attack, and removes everything. */
   async cleanup() {
     try {
       if (this.process && this.process.exitCode === null && this.process.signalCode === null) await this.lives();
@@ -61,16 +61,16 @@ class Target extends Server {
   }
 }
 
-/** Starts a server to attack; after the test it must still live. */
+/** Starts a server for attacks; it must still run after the test. */
 export async function serve(t, settings, args) {
   const server = new Target(settings);
   t.after(() => server.cleanup());
   return server.start(args);
 }
 
-/** A connection on which every byte is the attacker's own. */
+/** A connection with raw bytes. */
 export class Raw {
-  /** `where`: a port of this host, or the path of a socket. */
+  /** `where`: a port of this host, or a socket's path. */
   static async open(where) {
     const raw = new Raw();
     const secure = tls && typeof where === 'number';
@@ -95,7 +95,7 @@ export class Raw {
     return this.received.toString('latin1');
   }
 
-  /** Waits until what was received matches; gives the match. Fails when the connection ends without it. */
+  /** Waits until the received data matches; returns the match. Fails if the connection ends before. */
   async gets(pattern) {
     return until(`${pattern} in ${JSON.stringify(this.text)}`, () => {
       const match = this.text.match(pattern);
@@ -104,7 +104,7 @@ export class Raw {
     });
   }
 
-  /** Waits until the server closes the connection; gives all that it sent. */
+  /** Waits until the server closes the connection; returns all that it sent. */
   async end() {
     await until(`the connection to be closed after ${JSON.stringify(this.text)}`, () => this.ended || this.closed);
     return this.text;
@@ -115,7 +115,7 @@ export class Raw {
   }
 }
 
-/** Sends bytes on a connection of their own, and gives all that comes until the server closes it. */
+/** Sends bytes on a new connection; returns all that is received until the server closes it. */
 export async function exchange(where, bytes) {
   const raw = await Raw.open(where);
   const answer = await raw.send(bytes).end();

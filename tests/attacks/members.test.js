@@ -1,5 +1,5 @@
-// Members: other servers of a cluster, and whoever poses as one. They reach the port for shards, have seen proofs of
-// others, and may have the master's key; the server goes on answering its shards and its operators.
+// Attacks by members (other servers of a cluster) and impostors. They reach the shard port, have seen other members'
+// proofs, and may have the master's key. The server must keep serving its shards and operators.
 import assert from 'node:assert/strict';
 import {randomBytes, sign} from 'node:crypto';
 import {readFileSync} from 'node:fs';
@@ -14,10 +14,10 @@ const promptly = sanitized ? 20_000 : 8_000;
 const settings = '[shards]\ncount = 1\n[heartbeat]\ninterval = "500ms"\n[limits]\nconn_count = 100000\n';
 
 const peak = ({process: {pid}}) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m)[1]) >> 10;
-/** Which run of a server answers: proofs are for one. */
+/** The id of a server's run, for which proofs are valid. */
 const instanceOf = async (server) => (await request(server.port, '/readyz')).headers['x-smaster-instance'];
 
-/** Two servers, of which one leads and has a shard. `serves` asserts that they go on, and soon. */
+/** Two servers; one leads and has a shard. `serves` asserts that both still answer soon. */
 async function members(t, count = 2) {
   const servers = await cluster(t, count, {settings});
   const [config] = await servers.register(1);
@@ -53,7 +53,7 @@ async function statusOf(server, bytes) {
   return Number(status);
 }
 
-/** A connection to a server's control API, as another server has it. */
+/** A connection to a server's control API, like another server's. */
 async function linked(server, proof) {
   const raw = await Raw.open(server.port);
   await raw.send(asks(await proof(server))).gets(/^HTTP\/1\.1 101 [^]*?\r\n\r\n/);
@@ -91,12 +91,12 @@ test('a proof is good once, for one run of one server, on one path, and in one f
   for (const change of [{target: '/control/'}, {target: '/control?x'}, {target: '//control'}, {target: '/CONTROL'}, {target: '/%63ontrol'}, {target: '/v1/stats'}, {method: 'POST'}, {method: 'HEAD'}]) {
     assert.notEqual(await statusOf(leader, asks(good, change)), 101, JSON.stringify(change));
   }
-  // All at once: their signatures are judged beside each other.
+  // All at the same time: their signatures are checked concurrently.
   const fresh = await proof(leader);
   const statuses = await Promise.all(Array.from({length: 12}, () => statusOf(leader, asks(fresh))));
   assert.equal(statuses.filter((status) => status === 101).length, 1, statuses.join());
   assert.equal(await statusOf(standby, asks(fresh)), 501, 'at another server');
-  // The same proof in another form is the same proof.
+  // The same proof in another encoding is the same proof.
   for (const again of [fresh, `${fresh}=`, fresh.replace(/=+$/, ''), ` ${fresh} `, `+${fresh}`, `0${fresh}`]) assert.equal(await statusOf(leader, asks(again)), 501, again.slice(0, 20));
   await serves();
   await leader.end('SIGKILL');
@@ -125,7 +125,7 @@ test('wrong proofs in number, and requests that are slow or too large, hold up n
     ['many headers', asks('x', {headers: 'X: y\r\n'.repeat(20_000)}), 431],
     ['two protocols', asks('x').replace('smaster-control', 'smaster-control, websocket'), 501],
   ]) assert.equal(await statusOf(leader, bytes), status, what);
-  // What follows a request for another protocol was not for it (RFC 9110, 7.8), whoever asks.
+  // Data after an upgrade request is not part of HTTP (RFC 9110, 7.8), whoever sends it.
   assert.equal(await statusOf(leader, asks(await proof(leader)) + 'GET /v1/stats HTTP/1.1\r\nHost: x\r\n\r\n'), 400);
   (await linked(leader, proof)).close();
   await serves();
@@ -153,7 +153,7 @@ test('a member that was let in and sends garbage, nothing, or questions without 
   const pour = setInterval(() => endless.socket.writableLength < 1e6 && endless.socket.write('x'.repeat(4096)), 1);
   await endless.end();
   clearInterval(pour);
-  // Half open: nothing comes; or half a request; or what was asked for is not read.
+  // Half-open connections: no data, half a request, or an answer that is not read.
   for (let i = 0; i < 24; ++i) {
     const raw = await linked(leader, proof);
     open.push(raw);
@@ -165,14 +165,14 @@ test('a member that was let in and sends garbage, nothing, or questions without 
     if (i % 8 === 0) await serves();
   }
   await serves();
-  // Another server's tools are served beside all of them.
+  // Another server's tools are still served.
   const begin = performance.now();
   assert.equal((await standby.stats()).configured, 1);
   assert.ok(performance.now() - begin < promptly);
   assert.ok(peak(leader) - before < 96 + (sanitized ? 600 : 0), `${peak(leader) - before} MiB`);
 });
 
-/** A server that answers every connection with what `act` does. */
+/** A server that handles every connection with `act`. */
 async function impostor(t, act) {
   const sockets = new Set();
   const server = net.createServer((socket) => {

@@ -1,4 +1,4 @@
-// Shards: they hold a key, and say what they like.
+// Attacks by shards, which have a key and can send anything.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
@@ -6,7 +6,7 @@ import {authorization, frame, Raw, request, serve, until, upgrade} from './harne
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
 
-/** A server, and a way to open raw websockets as a shard of it; a later one replaces an earlier one. */
+/** A server, and a function that opens raw websockets as one of its shards; a later one replaces an earlier one. */
 async function withShard(t) {
   const server = await serve(t, '[limits]\nconn_count = 10000\n[heartbeat]\ninterval = "1h"\n');
   const [config] = await server.register(1);
@@ -20,7 +20,7 @@ async function withShard(t) {
   return {server, open};
 }
 
-/** The code of the close frame (unmasked, without a reason) that a websocket is answered by, as the last thing. */
+/** The code of the close frame (unmasked, without a reason) at the end of a websocket's data. */
 async function closedBy(raw) {
   const [, high, low] = await raw.gets(/\x88\x02([^])([^])$/);
   raw.close();
@@ -66,13 +66,13 @@ test('frames that RFC 6455 forbids end the websocket with the code for it', asyn
   }
 });
 
-// The other ways of shards are in tests/e2e: races (revoked while they connect, queues that evals fill, respawnAll, keys),
-// connections (files, attachments), sql, files and update (what they may write), handshake (headers that were used).
+// Other attacks of shards are in tests/e2e: races (revoked while they connect, queues filled by evals, respawnAll,
+// keys), connections (files, attachments), sql, files and update (what they may write), handshake (used headers).
 
-/** How much a server has held at most, in MiB. */
+/** The server's peak memory, in MiB. */
 const peak = ({process: {pid}}) => Number(readFileSync(`/proc/${pid}/status`, 'utf8').match(/^VmHWM:\s+(\d+)/m)[1]) >> 10;
 
-/** The attacker, an agent whose bot can be sent requests, and a shard that must notice nothing. */
+/** The attacker, an agent whose bot answers requests, and a shard that must not be affected. */
 async function three(t) {
   const server = await serve(t, '[shards]\ncount = 3\n[limits]\nconn_count = 1000\n');
   const [first, second, third] = await server.register(3);
@@ -83,7 +83,7 @@ async function three(t) {
   await server.running(3);
   const asked = (await server.stats()).shards.find(({id}) => id === second.id).goalShardId;
   await until('its bot to answer', async () => (await server.evaluate('1', ['--shard', `${asked}`]))[0].result === 1);
-  // Its bot reads nothing from now on, and so answers nothing.
+  // From now on its bot reads nothing, and so answers nothing.
   const [bot] = server.bots();
   process.kill(bot.pid, 'SIGSTOP');
   return {server, attacker, agent, asked, bystander};

@@ -1,4 +1,4 @@
-// Strangers: whoever reaches the shard port (or the dashboard's), and has no key.
+// Attacks by strangers, who reach the shard port (or the dashboard's) without a key.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {exchange, Raw, request, serve, upgrade} from './harness.js';
@@ -7,7 +7,7 @@ const host = 'Host: localhost\r\n';
 const get = (target, headers = host, version = 'HTTP/1.1') => `GET ${target} ${version}\r\n${headers}\r\n`;
 const post = (headers, body = '') => `POST /healthz HTTP/1.1\r\n${host}${headers}\r\n${body}`;
 
-/** Requests that RFC 9112 has a server refuse: read leniently, they mean one thing to us and another to a proxy before us. */
+/** Requests that a server must refuse (RFC 9112): parsed leniently, a proxy in front of us could understand them differently. */
 const malformed = {
   'no request': '\0\0\0\0\r\n\r\n',
   'a TLS greeting': '\x16\x03\x01\x02\x00\r\n\r\n',
@@ -77,7 +77,7 @@ const malformed = {
   'a trailer': post('Transfer-Encoding: chunked\r\n', '1\r\na\r\n0\r\nX-Forwarded-For: 10.0.0.1\r\n\r\n'),
 };
 
-/** A server, and the three places where it takes HTTP. */
+/** A server, and its three HTTP endpoints. */
 async function places(t) {
   const server = await serve(t, '[limits]\nconn_count = 1000\n[dashboard]\nlisten = 0\n');
   const dashboard = Number(server.log.match(/the dashboard is on \S+:(\d+)/)[1]);
@@ -129,7 +129,8 @@ test('what RFC 9112 has a server take is taken', async (t) => {
   for (const byte of `\r\n${get('http://elsewhere/healthz')}`) await new Promise((resolve) => slow.socket.write(byte, resolve));
   await slow.gets(/^HTTP\/1\.1 200 /);
   slow.close();
-  // An absolute target's host counts, not the header's: a page whose name was made to point here stays out.
+  // The host of an absolute target counts, not that of the header: a page whose name resolves to this address is
+  // refused.
   const page = await Raw.open(dashboard);
   await page.send(get('http://evil.example/')).gets(/^HTTP\/1\.1 403 /);
   page.close();

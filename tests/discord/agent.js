@@ -1,4 +1,5 @@
-// What smaster's agent is to a bot's hooks, in small: it starts bots with a channel, and permits logins one by one, a bucket's interval apart.
+// A minimal agent for the hooks of bots: starts bots with a channel, and permits logins one by one, with Discord's
+// interval per bucket.
 import {spawn} from 'node:child_process';
 import path from 'node:path';
 import {COMMANDS, environment, kept} from './bots.js';
@@ -11,7 +12,7 @@ export function monotonic() {
   return Number(process.hrtime.bigint() / 1_000_000n);
 }
 
-/** The environment that lets a bot load the hooks. */
+/** The environment with which a bot loads the hooks. */
 export function hooked(environment) {
   const {NODE_OPTIONS: node, PYTHONPATH: python} = environment;
   return {
@@ -21,7 +22,7 @@ export function hooked(environment) {
 }
 
 export class Agent {
-  /** `margin`: how much later than an IDENTIFY another may be at the gateway, on a busy machine. */
+  /** `margin`: tolerance of the interval between IDENTIFYs at the gateway, on a busy machine. */
   constructor(discord, {margin = 300, answers = true, permits = true, validity = 10_000} = {}) {
     Object.assign(this, {discord, margin, answers, permits, validity, queues: new Map(), events: [], hellos: [], asks: [], cancels: []});
   }
@@ -42,12 +43,12 @@ export class Agent {
     return bot;
   }
 
-  /** Permits what waits, after `permits` was false. */
+  /** Permits waiting requests, after `permits` was false. */
   permitAll() {
     for (const queue of this.queues.values()) this.#next(queue);
   }
 
-  /** What a bot's shard said of the gateway. */
+  /** The reports of a bot's shard about its gateway. */
   of(shard, event) {
     return this.events.filter((each) => each.shard === shard && each.event === event);
   }

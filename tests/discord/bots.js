@@ -1,11 +1,11 @@
-// Starts the bots of tests/discord/bots, unmodified, as a parent such as discord.js' ShardingManager or smaster's agent would.
+// Starts the unmodified bots of tests/discord/bots, as discord.js' ShardingManager or smaster's agent would.
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
 import path from 'node:path';
 
 export const BOTS = path.join(import.meta.dirname, 'bots');
 
-/** What runs each kind of bot. Debian's Python: the library is Debian's, too. */
+/** The command of each kind of bot. The system's Python, since the library is a Debian package. */
 export const COMMANDS = {
   'discord.js': ['node', path.join(BOTS, 'discordjs.js')],
   eris: ['node', path.join(BOTS, 'eris.js')],
@@ -30,7 +30,7 @@ export function startBot(t, kind, discord, shards, count, more = {}) {
   return kept(t, bot);
 }
 
-/** Keeps what a bot writes in `output`, lets one wait for it with `writes`, and ends it with the test. */
+/** Collects a bot's output in `output`, waits for text in it with `writes`, and ends the bot with the test. */
 export function kept(t, bot) {
   bot.output = '';
   const waiting = new Set();

@@ -1,4 +1,4 @@
-// Each bot, alone, without smaster: logs in to the stand-in, comes back by a resume, and by a new login.
+// Each bot alone, without smaster: logs in to the stand-in, reconnects with a resume, and with a new login.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {COMMANDS, startBot} from './bots.js';

@@ -1,6 +1,7 @@
-// A fleet of small bots that ask before they log in, under real agents and two real servers on an etcd, at a stand-in for Discord that does
-// its worst: however sessions are lost, whoever is killed, no login comes too early, none is over the day's budget, and no shard is logged
-// in twice. SMASTER_FLEET=whole: 3 hosts × 64 bots, 1,000 faults, 20 kills of the leader; that takes a quarter of an hour.
+// A fleet of small bots that request permits, under real agents and two real servers on an etcd, at a stand-in for
+// Discord that injects every kind of failure. Whatever sessions are lost and processes killed, no login may come too
+// early or exceed the day's budget, and no shard may be logged in twice. SMASTER_FLEET=whole: 3 hosts × 64 bots, 1,000
+// faults, 20 kills of the leader; takes a quarter of an hour.
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';
@@ -22,7 +23,7 @@ const KILLS = WHOLE ? 20 : 2; // of the leader
 const SHARE = WHOLE ? 0.05 : 0.2; // of the shards that a fault meets
 const PATIENCE = 600_000;
 
-/** What can happen to some shards' sessions. */
+/** Faults that affect some shards' sessions. */
 const FAULT = [
   (discord, shards) => discord.invalidate({shards}), // op 9
   (discord, shards) => discord.invalidate({shards, resumable: true}),
@@ -77,7 +78,7 @@ test('every login of a fleet is asked for, whatever becomes of its sessions, its
       await fleet.leader(dead);
       await dead.start();
     }
-    // Some have come back; the next fault may meet the others on their way.
+    // Some have reconnected; the next fault may hit others while they reconnect.
     const before = discord.counts.identifies;
     await Promise.race([discord.until(({counts}) => counts.identifies > before + 3, 5000, 'logins').catch(() => {}), discord.untilReady(all, COUNT, PATIENCE)]);
     asItShouldBe(discord);

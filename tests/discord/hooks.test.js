@@ -1,4 +1,5 @@
-// Unmodified bots with the hooks, at the stand-in, under a small agent: each login is asked for, and what the gateway does is told.
+// Unmodified bots with the hooks, at the stand-in, under a minimal agent: each login requests a permit, and the
+// gateway's state is reported.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -21,7 +22,7 @@ async function fleet(t, kind, processes, {discord: options, agent: agentOptions,
   return {discord, agent, bots, ids};
 }
 
-/** Adds what the bots wrote to an error. */
+/** Adds the bots' output to an error. */
 async function explained(bots, run) {
   try {
     await run();
@@ -43,7 +44,7 @@ const FLEETS = {
   'discord.py': [0, 1, 2, 3],
 };
 
-/** A program of the bot's own, in a folder that finds the libraries. */
+/** A custom bot program, in a folder where it finds the libraries. */
 function program(t, name, source) {
   const folder = mkdtempSync(path.join(import.meta.dirname, 'node_modules', '.test-'));
   t.after(() => rmSync(folder, {recursive: true, force: true}));
@@ -52,7 +53,7 @@ function program(t, name, source) {
   return file;
 }
 
-// They mostly wait: several at once.
+// These tests mostly wait: run several at once.
 describe('hooks', {concurrency: 3}, () => {
   for (const [kind, processes] of Object.entries(FLEETS)) {
     test(`${kind}: ${processes.length} shards log in with as many logins, at the start and after all sessions are lost`, async (t) => {

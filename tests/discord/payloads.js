@@ -1,4 +1,4 @@
-// What Discord says about a bot, its application and its guilds: as much of it as the libraries read.
+// Discord's data about a bot, its application and its guilds, as far as the libraries read it.
 
 export const APPLICATION_ID = '1100000000000000000';
 export const USER_ID = '1100000000000000001';

@@ -1,5 +1,5 @@
-// A bot that Discord refuses, or cannot be reached by: seen within seconds, whether its process goes on or ends at once, and never tried
-// again by itself where that could only cost logins.
+// A bot that is refused by Discord, or cannot reach it. The refusal must be detected within seconds, whether the bot's
+// process continues or exits at once, and the bot must not be retried automatically if that could only cost logins.
 import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';
@@ -26,7 +26,7 @@ async function fleet(t, kind, discord) {
   return server;
 }
 
-/** Refused with this code at its first login: said, stopped, not tried again. Then Discord takes it, and the operator lets it try. */
+/** The bot is refused with this code at its first login: reported, stopped, not retried. Then Discord accepts it, and the operator retries it. */
 async function isRefused(t, kind, code) {
   const discord = await standIn(t, {guilds: 4});
   discord.refuse({code});
@@ -35,7 +35,7 @@ async function isRefused(t, kind, code) {
   await server.states('refused');
   assert.match(server.log, new RegExp(`Discord refuses the bot of shard aaa \\(id 0\\) with code ${code}`));
   await until('the bot to be stopped', async () => (await stats()).bot.pid === -1);
-  // By now the agent would have started it several times.
+  // By now the agent would have restarted it several times.
   const stopped = (await stats()).timestamp;
   await until('later statuses', async () => (await stats()).timestamp > stopped + 3000);
   assert.equal(discord.counts.refused, 1);
@@ -53,7 +53,7 @@ for (const kind of Object.keys(COMMANDS)) {
     const {discord, server} = await isRefused(t, kind, 4004);
     discord.away({ms: 600_000});
     await server.states('disconnected');
-    // The past knows of it, too: the refusal with its code, the login, the loss.
+    // The history contains it, too: the refusal with its code, the login, the loss.
     const {aaa} = JSON.parse((await request(server.port, '/api/public/shard-status-history?id=aaa')).body);
     const past = aaa.flatMap(({gateway}) => gateway ?? []);
     const after = (state, from) => past.findIndex((gateway, n) => n >= from && gateway.state === state);

@@ -1,10 +1,12 @@
 #!/usr/bin/env node
-// A stand-in for Discord: its REST API as far as libraries ask it when they log in, and its gateway, version 10, in JSON, plain or zlib-stream.
-// It keeps Discord's rules on logins and counts who breaks them; it knows nothing of smaster. Written from Discord's documentation.
+// A stand-in for Discord: the part of its REST API that libraries use when they log in, and its gateway, version 10, in
+// JSON, plain or zlib-stream. It enforces Discord's rules on logins and counts violations; it knows nothing about
+// smaster. Written from Discord's documentation.
 //
 //   node tests/discord/stand-in.js --port 0 --max-concurrency 1
 //
-// prints its address and then a line of JSON for each event. It obeys commands: POST /control {"do": "drop", "sessions": false}; GET /control: what it counted.
+// prints its address, then a line of JSON per event. POST /control sends it commands, such as {"do": "drop",
+// "sessions": false}; GET /control returns its counters.
 import {EventEmitter} from 'node:events';
 import http from 'node:http';
 import {randomBytes} from 'node:crypto';
@@ -20,7 +22,7 @@ const SENDS_PER_MINUTE = 120; // Discord's limit for what a connection sends
 const WITHOUT_HEARTBEAT = 1.5; // intervals until the gateway closes a connection
 const TIMELINE_AT_MOST = 10_000; // entries kept for a shard
 
-/** What Discord would be told to be. Times are in milliseconds. */
+/** The configuration. Times are in milliseconds. */
 export const DEFAULTS = {
   host: '127.0.0.1',
   port: 0,
@@ -37,7 +39,7 @@ export const DEFAULTS = {
   resumeWindow: 180_000, // how long a session can be resumed after its connection was lost
 };
 
-/** One session of a shard: it outlives its connection, for a while. */
+/** A shard's session; it outlives its connection for a while. */
 class Session {
   constructor(id, shard, count, token) {
     Object.assign(this, {id, shard, count, token, sequence: 0, sent: [], connection: null, lostAt: 0, over: false});
@@ -122,7 +124,7 @@ export class StandIn extends EventEmitter {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
-  /** Counts from zero again; what happened to each shard stays known. */
+  /** Resets the counters; the shards' events stay known. */
   clear() {
     this.counts = {
       identifies: 0, accepted: 0, too_early: 0, over_budget: 0, doubles: 0, mixed_counts: 0, refused: 0, resumes: 0, resumed: 0, invalid_sessions: 0, ready: 0, closes: {}, rest: {},
@@ -130,7 +132,7 @@ export class StandIn extends EventEmitter {
     this.earliest = null; // the shortest time, in ms, between an accepted IDENTIFY and the next one in its bucket
   }
 
-  // What it tells.
+  // Queries.
 
   report() {
     const live = [...this.sessions.values()].filter(({connection}) => connection);
@@ -145,7 +147,7 @@ export class StandIn extends EventEmitter {
     return new Set([...this.sessions.values()].filter(({connection}) => connection?.identified).map(({key}) => key));
   }
 
-  /** Resolves when `test(this)` is true; it is asked after each event. */
+  /** Resolves when `test(this)` is true; called after each event. */
   async until(test, timeout = 60_000, what = 'what was waited for') {
     if (test(this)) return;
     await new Promise((resolve, reject) => {
@@ -170,7 +172,7 @@ export class StandIn extends EventEmitter {
     await this.until(({connected}) => wanted.every((key) => connected.has(key)), timeout, `shards ${wanted.join(', ')} ready`);
   }
 
-  /** The longest time, in ms, within [from, to] in which some guild was on no shard that had a session and a connection, of whatever count. */
+  /** The longest time, in ms, within [from, to] in which some guild was on no shard with a session and a connection, of any shard count. */
   longestOutage(from = this.startedAt, to = Date.now()) {
     const changes = Array.from({length: this.options.guilds}, () => []);
     for (const [key, timeline] of this.timelines) {
@@ -192,9 +194,9 @@ export class StandIn extends EventEmitter {
     }));
   }
 
-  // What it can be told.
+  // Commands.
 
-  /** Ends the connections of shards, abruptly (or with a close code); their sessions too where `sessions` is true. */
+  /** Ends shards' connections, abruptly (or with a close code); with `sessions` true also their sessions. */
   drop({shards, sessions = false, code} = {}) {
     const hit = this.#of(shards);
     for (const connection of hit) {
@@ -206,14 +208,14 @@ export class StandIn extends EventEmitter {
     return hit.length;
   }
 
-  /** Says that sessions are over, by op 9: the connections stay. */
+  /** Invalidates sessions with op 9; the connections stay. */
   invalidate({shards, resumable = false} = {}) {
     const hit = this.#of(shards);
     for (const connection of hit) this.#invalid(connection, resumable, 'told to');
     return hit.length;
   }
 
-  /** Asks to reconnect, by op 7. */
+  /** Requests a reconnection with op 7. */
   reconnect({shards} = {}) {
     const hit = this.#of(shards);
     for (const connection of hit) connection.write({op: OP.reconnect, d: null, s: null, t: null});
@@ -221,7 +223,7 @@ export class StandIn extends EventEmitter {
     return hit.length;
   }
 
-  /** Sends no more events to shards, but heartbeats are answered; or events again. */
+  /** Stops sending events to shards while heartbeats are still answered; or resumes. */
   deaf({shards, on = true} = {}) {
     const hit = this.#of(shards);
     for (const connection of hit) connection.deaf = on;
@@ -229,7 +231,7 @@ export class StandIn extends EventEmitter {
     return hit.length;
   }
 
-  /** Answers no more heartbeats of shards; or answers them again. */
+  /** Stops answering shards' heartbeats; or resumes. */
   mute({shards, on = true} = {}) {
     const hit = this.#of(shards);
     for (const connection of hit) connection.mute = on;
@@ -237,13 +239,13 @@ export class StandIn extends EventEmitter {
     return hit.length;
   }
 
-  /** Closes what wants to log in with a code such as 4004 or 4014; those of `shards`, or all. Without a code: no more. */
+  /** Refuses logins with a code such as 4004 or 4014: those of `shards`, or all. Without a code: accepts them again. */
   refuse({code = null, shards} = {}) {
     this.refusal = code === null ? null : {code, shards};
     this.#event('refuse', {code, shards});
   }
 
-  /** Cannot be reached for a while: neither gateway nor REST. Connections are lost, sessions stay unless `sessions` is true. */
+  /** Unreachable for a while, gateway and REST. Connections are lost; sessions stay unless `sessions` is true. */
   away({ms, sessions = false} = {}) {
     if (!(ms > 0)) throw new Error('away: ms is to be a number above 0');
     this.awayUntil = Date.now() + ms;
@@ -265,7 +267,7 @@ export class StandIn extends EventEmitter {
     return sent;
   }
 
-  /** What a command over HTTP does. */
+  /** Executes a command received over HTTP. */
   control(command) {
     const {do: name, ...options} = command;
     const commands = ['drop', 'invalidate', 'reconnect', 'deaf', 'mute', 'refuse', 'away', 'send', 'clear'];
@@ -590,7 +592,7 @@ export class StandIn extends EventEmitter {
   }
 }
 
-/** Starts one for a test, and ends it with the test. */
+/** Starts a stand-in for a test, and ends it with the test. */
 export async function standIn(t, options) {
   const discord = await new StandIn(options).listen();
   t.after(() => discord.close());

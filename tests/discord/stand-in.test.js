@@ -1,11 +1,11 @@
-// The stand-in itself keeps Discord's rules: tried with a bare websocket, without any library.
+// The stand-in enforces Discord's rules: tested with a bare websocket, without any library.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import zlib from 'node:zlib';
 import {WebSocket} from 'ws';
 import {standIn} from './stand-in.js';
 
-/** A bot that speaks the gateway's bare protocol. */
+/** A bot with the bare protocol of the gateway. */
 class Bare {
   constructor(discord, query = 'v=10&encoding=json') {
     this.socket = new WebSocket(`${discord.gateway}/?${query}`);
@@ -32,7 +32,7 @@ class Bare {
     for (const waiting of this.waiting.splice(0)) if (!waiting()) this.waiting.push(waiting);
   }
 
-  /** The first payload, from now on or before, that nobody took yet and that has this op and this event. */
+  /** The first payload with this op and event that was not returned yet, received before or from now on. */
   next(op, t) {
     return new Promise((resolve) => {
       const look = () => {

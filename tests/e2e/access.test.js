@@ -1,4 +1,4 @@
-// Who may do what: users at the control socket, shards by [permissions].
+// Permissions: of users at the control socket, of shards by [permissions].
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, rmSync, statSync, chmodSync} from 'node:fs';
@@ -7,7 +7,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {run, serve, until} from './harness.js';
 
-/** Runs a command as the user nobody, in these groups. It takes root to become somebody else. */
+/** Runs a command as the user nobody, with these groups. Needs root. */
 function asNobody(command, groups = []) {
   const become = ['setpriv', '--reuid=65534', '--regid=65534', groups.length ? `--groups=${groups}` : '--clear-groups', '--'];
   const whole = process.getuid() === 0 ? [...become, ...command] : ['sudo', '-n', ...become, ...command];
@@ -17,7 +17,7 @@ function asNobody(command, groups = []) {
 const curl = (socket) => ['curl', '-s', '--unix-socket', socket, 'http://smaster/v1/server'];
 const mode = (file) => (statSync(file).mode & 0o777).toString(8);
 
-/** A folder that others may enter, for a socket that they may not use. */
+/** A folder that others may enter, with a socket that they may not use. */
 function publicFolder(t) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-access-'));
   t.after(() => rmSync(folder, {recursive: true, force: true}));

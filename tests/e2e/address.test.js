@@ -1,4 +1,4 @@
-// Which shards a command goes to, and how an eval ends.
+// Selection of shards by commands, and the end of an eval.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {serve, until} from './harness.js';
@@ -89,7 +89,7 @@ test('--fail-fast stops at the first failure; --retries asks only those again th
   const hopeless = await server.tool(['eval', 'this.id === 2 ? nothing : 1', '--retries', '1', '--ndjson']);
   assert.equal(hopeless.code, 1);
   assert.equal(hopeless.stdout.trim().split('\n').length, 3, 'a line a shard, not a try');
-  // One that was away when it was asked first.
+  // A shard that was disconnected at the first attempt.
   const [config] = [shards[0].config];
   shards[0].socket.disconnect();
   await until('one away', async () => (await server.stats()).current === 2);

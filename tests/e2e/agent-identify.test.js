@@ -1,4 +1,5 @@
-// Bots that ask by HTTP before they log in, as twilight's and Sandwich-Daemon's clients do: curl for the bots, real servers and agents.
+// Bots that request permits by HTTP, like the clients of twilight and Sandwich-Daemon: curl instead of bots, with real
+// servers and agents.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {once} from 'node:events';
@@ -12,7 +13,7 @@ import {Server, until} from './harness.js';
 const INTERVAL = 5000; // ms between two logins in a bucket
 const RESERVE = 20; // logins of a day that are kept for the operator, by default
 
-/** One agent, whose one process has the ids 0 … count − 1; the address at which it asks. */
+/** An agent with one process that has the ids 0 … count − 1, and the URL for its requests. */
 async function bot(t, count, options = {}) {
   const discord = await new StandIn(options).listen();
   t.after(() => discord.close());
@@ -25,7 +26,7 @@ async function bot(t, count, options = {}) {
   await until('the limits', async () => (await server.stats()).identify);
   const told = path.join(server.folder, 'told');
   const configs = await server.register(1);
-  // It runs until it is ended, and knows no channel.
+  // It runs until it is ended, without a channel.
   const command = ['/bin/sh', '-c', `echo "$SMASTER_IDENTIFY_URL" >> ${told}; exec sleep 100000`];
   const agent = server.agent(configs, command, {flags: ['--shards-per-process', String(count), '--restart-delay', '100ms']});
   const addresses = () => (existsSync(told) ? readFileSync(told, 'utf8').split('\n').slice(0, -1) : []);
@@ -36,7 +37,7 @@ async function bot(t, count, options = {}) {
   return {server, agent, url: await address(), address};
 }
 
-/** curl, to one URL. `answer` is {status, headers, body, at}; status 0: there was none. */
+/** Runs curl for a URL. `answer` is {status, headers, body, at}; status 0: none. */
 function curl(t, url, ...args) {
   const child = spawn('curl', ['-sS', '-i', '-w', '\n%{http_code}', ...args, url], {stdio: ['ignore', 'pipe', 'ignore']});
   t.after(() => child.kill('SIGKILL'));
@@ -69,7 +70,7 @@ describe('logins asked for by HTTP', {concurrency: 4}, () => {
   });
 
   test('whoever gives up does not wait any more, and keeps nobody from a login', async (t) => {
-    // When the day's logins are used up, whoever asks waits for the next day's.
+    // When the day's logins are used up, requests wait until the next day.
     const {server, url} = await bot(t, 3, {maxConcurrency: 4, remaining: RESERVE + 3, resetAfter: 45_000});
     const first = await Promise.all([0, 1, 2].map((shard) => ask(t, url, shard).answer));
     assert.deepEqual(first.map(({status}) => status), [200, 200, 200]);

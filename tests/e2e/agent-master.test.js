@@ -1,4 +1,4 @@
-// The agent against a master on npm's socket.io: trust, transports, files, and losing it.
+// The agent against a master on npm's socket.io: trust, transports, files, and the loss of the master.
 import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, readdirSync, statSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
@@ -8,7 +8,7 @@ import {test} from 'node:test';
 import {alive, bin, next, run, until} from './harness.js';
 import {master, Master} from './master.js';
 
-/** What the bots have written of themselves. */
+/** What the bots have written to their common log. */
 function bots(server) {
   return existsSync(server.botLog) ? readFileSync(server.botLog, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
 }
@@ -18,19 +18,19 @@ function bot(server, id) {
   return until(`a bot as shard ${id}`, () => bots(server).findLast((entry) => entry.id === String(id) && alive(entry.pid)));
 }
 
-/** Emits and gives what the agent acknowledges: [error, result]. */
+/** Emits an event and returns the agent's answer: [error, result]. */
 function ask(server, event, ...args) {
   return new Promise((resolve) => server.socket.emit(event, ...args, (...answer) => resolve(answer)));
 }
 
-/** Runs a script in the bot; throws what it throws. */
+/** Runs a script in the bot; throws its error. */
 async function evaluate(server, script) {
   const [error, result] = await ask(server, 'evalRequest', script);
   if (error) throw Object.assign(new Error(error.message), {name: error.name});
   return result;
 }
 
-/** A master with an agent that is connected. */
+/** A master with a connected agent. */
 async function pair(t, command, {flags, env, ...options} = {}) {
   const server = await master(t, options);
   const connected = server.connection();

@@ -1,4 +1,4 @@
-// The agent behind what stands between hosts: TLS, and proxies that know no websockets.
+// The agent with network equipment in between: TLS, and proxies without websockets.
 import assert from 'node:assert/strict';
 import {writeFileSync} from 'node:fs';
 import http from 'node:http';
@@ -9,7 +9,7 @@ import {test} from 'node:test';
 import {certificates} from './certificates.js';
 import {bin, run, serve, until} from './harness.js';
 
-/** A proxy before the server. `onUpgrade(request, socket, head, port)` deals with websockets. */
+/** A proxy in front of the server. `onUpgrade(request, socket, head, port)` handles websockets. */
 async function proxy(t, port, {tls, onUpgrade}) {
   const handle = (request, response) => {
     const onward = http.request({port, host: '127.0.0.1', path: request.url, method: request.method, headers: request.headers}, (answer) => {
@@ -31,7 +31,7 @@ async function proxy(t, port, {tls, onUpgrade}) {
   return server.address().port;
 }
 
-/** Lets websockets through. */
+/** Forwards websockets. */
 function pass(request, socket, head, port) {
   const onward = net.connect(port, '127.0.0.1', () => {
     const headers = request.rawHeaders.reduce((text, value, i) => text + value + (i % 2 ? '\r\n' : ': '), '');
@@ -43,7 +43,7 @@ function pass(request, socket, head, port) {
   socket.on('error', () => onward.destroy());
 }
 
-/** A config that leads to the proxy. */
+/** A config with the proxy's address. */
 const via = (config, port, host = {}) => ({...config, host: {...config.host, host: '127.0.0.1', port, ...host}});
 
 const refusals = {

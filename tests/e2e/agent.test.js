@@ -41,7 +41,7 @@ test('discord.js children under four agents use their ShardClientUtil as under S
   assert.match(nowhere.name, /ShardingShardNotFound/);
   assert.equal((await error('this.shard.fetchClientValues("nothing.at.all")')).name, 'TypeError');
 
-  // Equal scripts at once: each runs in each bot, each asker gets an answer.
+  // Equal scripts at once: each runs in each bot, and each requester gets an answer.
   const many = await ask('Promise.all([1, 2, 3].map(() => this.shard.broadcastEval((c) => ++c.counter > 0)))');
   assert.deepEqual(many, Array(3).fill(Array(4).fill(true)));
   await until('each of the three to have run in each bot', async () =>

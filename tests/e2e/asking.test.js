@@ -1,12 +1,12 @@
-// Evals tell the truth, whatever the bot does with them: each asker gets the answer to its own question, or why there is
-// none, at once.
+// Evals answer correctly, whatever the bot does: each requester gets at once the answer to its own question, or the
+// reason why there is none.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
 
 const one = '[shards]\ncount = 1\n';
 
-/** A server with one bot that answers; gives what a script's result or error message is. */
+/** A server with one bot that answers, its agent, and a function that returns a script's result or error message. */
 async function asked(t, bot, settings = one) {
   const server = await serve(t, settings);
   const [config] = await server.register(1);
@@ -27,7 +27,7 @@ for (const bot of ['discord-bot.js', 'spikey-bot.js']) {
     assert.match(await ask(script, '--timeout', '1s'), /no answer/);
     assert.equal(await ask(script), 2);
     assert.equal(await ask(script), 3);
-    // An answer that comes late is for nobody.
+    // A late answer is dropped.
     const late = 'new Promise((done) => { const n = this.m = (this.m ?? 0) + 1; setTimeout(() => done(n), n === 1 ? 3000 : 0); })';
     assert.match(await ask(late, '--timeout', '1s'), /no answer/);
     assert.equal(await ask(late), 2);
@@ -45,7 +45,7 @@ for (const bot of ['discord-bot.js', 'spikey-bot.js']) {
     await ends('process.exit(5)', 'exit status 5');
     await ends('process.kill(process.pid, "SIGKILL"), new Promise(() => {})', 'SIGKILL');
     await ends('process.abort()', 'SIGABRT');
-    // Both kinds of bot look for a name in what was thrown, and die of null.
+    // Both kinds of bot look for a name in the thrown value, and crash if it is null.
     await ends('throw null', 'exit status 1');
   });
 }
@@ -78,7 +78,7 @@ test('a bot that has closed its channel cannot be asked, and stats says so', asy
   const closed = /^the bot has closed its channel, as process\.disconnect\(\) does: it cannot be asked/;
   const askable = (value) => until(`stats to say that it is ${value}`, async () => (await server.stats()).shards[0].stats.bot.askable === value);
   await askable(true);
-  // discord.js dies of an answer that it cannot send; so there is none to send.
+  // discord.js crashes when it cannot send an answer, so the script never answers.
   assert.match(await ask('setInterval(() => {}, 1e6), setTimeout(() => process.disconnect(), 50), new Promise(() => {})'), closed);
   assert.match(await ask('1'), closed);
   await askable(false);

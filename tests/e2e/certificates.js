@@ -1,9 +1,9 @@
-// A certificate authority of a test's own, and what it has signed.
+// A certificate authority for tests, and a certificate that it has signed.
 import {execFileSync} from 'node:child_process';
 import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 
-/** Makes both in `folder`; called again, another certificate of the same authority. `names` as OpenSSL has them. */
+/** Creates both in `folder`; a further call creates another certificate of the same authority. `names` in OpenSSL's format. */
 export function certificates(folder, names = 'DNS:localhost') {
   const openssl = (...args) => execFileSync('openssl', args, {cwd: folder, stdio: 'pipe'});
   const file = (name) => path.join(folder, name);

@@ -1,15 +1,15 @@
-// Several servers on one store for tests. Between everything there are links that can be cut: servers and etcd, shards
-// and servers, servers and each other.
+// Several servers on one store. All connections (servers to etcd, shards to servers, servers to each other) use links
+// that can be cut.
 import {generateKeyPairSync} from 'node:crypto';
 import {chmodSync, mkdirSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
 import {etcd, Etcd} from './etcd.js';
 import {Server, protocol, request, tls, until} from './harness.js';
 
-/** So short that a leader is soon missed, so long that a busy machine does not depose one. */
+/** The lease: short enough to miss a leader soon, long enough for a busy machine to keep its leader. */
 const shortLease = process.env.SMASTER_SANITIZED ? '6s' : '2s';
 
-/** A TCP port that leads to another one, and can be cut: what is under way is held, nobody is told. */
+/** A TCP port that forwards to another one and can be cut: data in transit is held, and no side is notified. */
 export class Link {
   constructor(target) {
     this.target = target; // a port, or a function that gives it
@@ -53,7 +53,7 @@ export class Link {
     this.#hold(...this.sockets);
   }
 
-  /** New connections go through again; those that were held are lost. */
+  /** Forwards new connections again; held ones are lost. */
   mend() {
     this.cut = false;
     for (const socket of this.sockets) socket.destroy();
@@ -65,7 +65,7 @@ export class Link {
   }
 }
 
-/** Servers that share a store; `url`: of the store as server i has it. */
+/** Servers that share a store. `url`: the store's URL for server i. */
 export class Cluster {
   constructor(count, {settings = '', lease = shortLease, url, links = false} = {}) {
     this.count = count;
@@ -78,7 +78,7 @@ export class Cluster {
     this.backs = [];  // each server's links to the etcds
   }
 
-  /** Makes the servers, and starts them unless `start` is false. */
+  /** Creates the servers, and starts them unless `start` is false. */
   async start() {
     ({privateKey: this.privateKey} = generateKeyPairSync('rsa', {modulusLength: 4096, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}}));
     for (let i = 0; i < this.count; i++) this.fronts.push(await new Link(() => this.servers[i].port ?? 1).open());
@@ -103,13 +103,13 @@ export class Cluster {
     return `etcd://${this.backs[i].map(({port}) => `127.0.0.1:${port}`).join(',')}/smaster`;
   }
 
-  /** The members as one of the servers has them. */
+  /** The list of members, from one of the servers. */
   async members(server = this.servers.find((one) => one.process.exitCode === null && one.process.signalCode === null)) {
     const {stdout} = await server.tool(['members', '--json', '--timeout', '5s']);
     return stdout ? JSON.parse(stdout) : {leader: null, members: []};
   }
 
-  /** The server that leads, and takes shards. */
+  /** The leader, once it accepts shards. */
   leader(except) {
     return until('a server to lead', async () => {
       for (const server of this.servers) {
@@ -121,7 +121,7 @@ export class Cluster {
     });
   }
 
-  /** Registers shards; their configs know all servers. */
+  /** Registers shards whose configs list all servers. */
   async register(count, options) {
     let configs;
     await until('shards to be registered', async () => {
@@ -146,7 +146,7 @@ export class Cluster {
 }
 
 
-/** The status of /readyz; none while it does not answer. */
+/** The status of /readyz; none without an answer. */
 async function fetchReady(server) {
   try {
     return (await Promise.race([request(server.port, '/readyz'), new Promise((_, reject) => setTimeout(reject, 1000, new Error('late')).unref())])).status;

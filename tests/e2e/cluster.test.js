@@ -1,4 +1,4 @@
-// Several servers on one store: one leads, losing it costs seconds, and bots do not notice.
+// Several servers on one store: one leads, its loss interrupts control for seconds, and bots keep running.
 import assert from 'node:assert/strict';
 import {randomBytes, sign} from 'node:crypto';
 import {existsSync, mkdirSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -11,7 +11,7 @@ import {postgres} from './databases.js';
 import {alive, bin, keys, next, protocol, request, run, serve, tls, until} from './harness.js';
 import {authorization} from './shard.js';
 
-/** Asks for the control API as another server; gives the status. */
+/** Requests the control API like another server; returns the status. */
 const askControl = (server, authorization, localAddress) => new Promise((resolve, reject) => {
   const asked = (tls ? https : http).get({host: '127.0.0.1', port: server.port, localAddress, agent: false, ca: tls && readFileSync(tls.ca), path: '/control',
     headers: {connection: 'Upgrade', upgrade: 'smaster-control', authorization}});
@@ -22,7 +22,7 @@ const askControl = (server, authorization, localAddress) => new Promise((resolve
     resolve(response.statusCode);
   });
 });
-/** Which run of the server answers: proofs are for one. */
+/** The id of a server's run, for which proofs are valid. */
 const instanceOf = async (server) => (await request(server.port, '/readyz')).headers['x-smaster-instance'];
 const controlProof = (name, run, time, key) => {
   const nonce = randomBytes(16).toString('hex');
@@ -31,7 +31,7 @@ const controlProof = (name, run, time, key) => {
 
 const settings = '[shards]\ncount = 3\n[heartbeat]\ninterval = "200ms"\n';
 
-/** Agents with their bots, running. */
+/** Agents with running bots. */
 async function fleet(servers, count) {
   const configs = await servers.register(count);
   const home = servers.servers[0]; // whose folder has the bots' log
@@ -54,7 +54,7 @@ for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'Po
     assert.equal(ready.headers['x-smaster-leader'], url);
     assert.ok(Number(ready.headers['x-smaster-lag']) < 30_000);
 
-    // Tools ask any of them; what is about a server itself is answered by it.
+    // Tools may ask any server; requests about a server are answered by that server.
     assert.equal((await standby.stats()).configured, 3);
     assert.deepEqual((await standby.evaluate('this.shard.ids[0]')).map(({result}) => result), [0, 1, 2]);
     assert.match((await standby.tool(['genconfig', '--out', '-'])).stdout, /"host":\[\{"protocol":"https?:"/);
@@ -66,7 +66,7 @@ for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'Po
       servers.servers.map((server, i) => [`m${i}`, server === leader ? 'leads' : 'stands by', server === standby]));
     assert.match((await standby.tool(['members'])).stdout, /MEMBER +STATE[^]*m\d \(this\) +stands by/);
 
-    // Handed over on purpose: whoever takes over knows all, and no bot has noticed.
+    // Step-down: the new leader has all data, and no bot has noticed it.
     const handed = await standby.tool(['step-down']);
     assert.match(handed.stdout, /^m\d has handed over, m\d leads\n$/, handed.stderr + servers.servers.map(({log}) => log).join('\n'));
     const second = await servers.leader(leader);
@@ -75,7 +75,7 @@ for (const {name, begin} of [{name: 'etcd', begin: async () => ({})}, {name: 'Po
     await until('the old leader to stand by', async () => (await request(leader.port, '/readyz')).headers['x-smaster-leader']);
     assert.equal((await leader.stats()).configured, 3);
 
-    // Killed: a third leads by itself.
+    // Leader killed: the third server leads without help.
     await second.end('SIGKILL');
     const third = await servers.leader();
     await third.running(3);
@@ -110,7 +110,7 @@ test('a leader that cannot reach etcd gives up in time; one that shards cannot r
   for (const link of servers.backs[at]) link.mend();
   await until('it to stand by', async () => (await request(leader.port, '/readyz')).headers['x-smaster-leader']);
 
-  // Shards that cannot reach the one that leads wait, and return: their bots go on.
+  // Shards that cannot reach the leader wait and reconnect: their bots keep running.
   const front = servers.fronts[servers.servers.indexOf(other)];
   front.sever();
   await until('the shards to be away', async () => (await other.stats()).current === 0);

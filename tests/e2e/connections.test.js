@@ -1,5 +1,5 @@
-// Connections and descriptors: strangers, idle operators and stalled readers have their shares, and nobody else waits for
-// them.
+// Connections and descriptors: strangers, idle operators and stalled readers have limited shares, and do not delay
+// others.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync, readlinkSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
@@ -11,10 +11,10 @@ import {WebSocket} from 'ws';
 import {Server, bin, next, protocol, request, run, serve, tls, until} from './harness.js';
 import {authorization} from './shard.js';
 
-/** What an operator or a shard may have to wait beside a flood: far less than the timeouts of those who flood. */
+/** Maximum wait of an operator or a shard during a flood: much less than the timeouts of the flooding clients. */
 const promptly = process.env.SMASTER_SANITIZED ? 20_000 : 8_000;
 
-/** A server that may have so many descriptors. */
+/** A server with this limit of descriptors. */
 async function limited(t, descriptors, settings) {
   const server = new Server(settings);
   t.after(() => server.cleanup());
@@ -22,7 +22,7 @@ async function limited(t, descriptors, settings) {
   return server.start();
 }
 
-/** Connections that say nothing, or only `hello`; those that are dropped come again. From several addresses, if so many are given. */
+/** Connections that send nothing, or only `hello`; dropped ones reconnect. From several addresses, if given. */
 class Silent {
   constructor(t, where, count, {hello, again = true, reads = true, addresses = 0} = {}) {
     Object.assign(this, {where, hello, again, reads, addresses, next: 0});
@@ -52,7 +52,7 @@ class Silent {
   }
 }
 
-/** How long something takes, in ms. */
+/** Duration of a call, in ms. */
 async function timed(act) {
   const begin = performance.now();
   await act();
@@ -60,7 +60,7 @@ async function timed(act) {
 }
 
 const descriptorsOf = (server) => readdirSync(`/proc/${server.process.pid}/fd`);
-/** How many files below a folder the server has open. */
+/** Number of open files of the server below a folder. */
 const openBelow = (server, folder) => descriptorsOf(server).filter((fd) => {
   try {
     return readlinkSync(`/proc/${server.process.pid}/fd/${fd}`).startsWith(`${folder}/`);
@@ -151,7 +151,7 @@ test('5,000 files asked for at once: few are open, the rest waits or is refused,
   for (let i = 0; i < 5000; i++) greedy.socket.emit('getFile', 'small', (error) => error && refusals.push(error.message));
   await until('what is too much to be refused', () => refusals.length >= 3000);
   assert.match(refusals[0], /too many files are asked for at the same time \(at most 2000 of one shard/);
-  // One that takes nothing of what it is sent.
+  // A shard that reads nothing of what it is sent.
   greedy.socket.io.engine.transport.ws._socket.pause();
   const other = server.shard(greedy.config, {socket: {transports: ['websocket']}});
   await next(other.socket, 'connect');
@@ -168,7 +168,7 @@ test('5,000 files asked for at once: few are open, the rest waits or is refused,
   await until('its file to be closed', () => openBelow(server, project) === 0);
 });
 
-/** A shard that polls by hand and throws away what it is sent; counts the bytes. */
+/** A hand-written polling shard that discards what it receives; counts the bytes. */
 async function pollingShard(server, config) {
   const {body} = await request(server.port, '/socket.io/?EIO=4&transport=polling', {headers: {authorization: authorization(config)}});
   const target = `/socket.io/?EIO=4&transport=polling&sid=${JSON.parse(body.slice(1)).sid}`;

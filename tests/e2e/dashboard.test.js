@@ -1,4 +1,4 @@
-// The dashboard in Debian's Chromium: what it shows, that it lives, who gets in, and what it refuses.
+// The dashboard in Debian's Chromium: its content, live updates, access, and refusals.
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -14,7 +14,7 @@ async function dashboard(t, {settings = '', shards = 3, lines = ''} = {}) {
   return {server, url};
 }
 
-/** A page on it, whose errors are the test's. */
+/** A page of the dashboard; its errors fail the test. */
 async function open(t, url, options = {}) {
   const browser = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
   const page = await browser.newPage(options);
@@ -44,7 +44,7 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   await page.locator('#graphs canvas').nth(4).waitFor();
   assert.ok(await page.isHidden('#commands'), 'only looking is allowed');
 
-  // One dies, without a word to the page.
+  // A shard dies; the page is not told.
   await agents[2].end('SIGKILL');
   await box('aac', 'offline').waitFor();
   await page.locator('#events li', {hasText: '(aac) running → offline'}).waitFor();
@@ -63,13 +63,13 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   await page.keyboard.press('ArrowRight');
   await page.keyboard.press('Enter');
   await page.locator(`#graphs[data-drawn^="${second} "]`).waitFor();
-  // Its bot may be new, and its figures come with its next status.
+  // Its bot may have restarted, and its figures arrive with the next status.
   await page.locator('#chosen', {hasText: new RegExp(`^shard 1 \\(${second}\\), running, seen \\d+ s ago, .* MiB`)}).waitFor();
   assert.match(await page.textContent('#graphs .u-legend'), new RegExp(`1 ${second}`));
   await page.keyboard.press('Escape');
   await page.locator('#graphs[data-drawn^="sum "]').waitFor();
 
-  // A state alone.
+  // Filtered by a state.
   await page.click('#legend button:has-text("new 1")');
   await page.locator('#grid').locator('[role=option]').nth(1).waitFor({state: 'detached'});
   assert.equal(await page.locator('#grid [role=option]').count(), 1);
@@ -78,7 +78,7 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   await server.tool(['shards', 'rm', configs[3].id]);
   await page.locator(`#grid [data-name=${configs[3].id}]`).waitFor({state: 'detached'});
 
-  // The server goes and comes back.
+  // The server restarts.
   await server.end('SIGKILL');
   await page.locator('#link.lost').waitFor();
 });
@@ -205,7 +205,7 @@ test('a password lets people in by the form and programs by a header, and guesse
   assert.doesNotMatch(server.log, /sesame/);
 });
 
-/** A server whose dashboard asks for a password, which `set` changes. */
+/** A server whose dashboard needs a password; `set` changes it. */
 async function locked(t, lines = '') {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-password-'));
   t.after(() => rmSync(folder, {recursive: true}));

@@ -5,14 +5,14 @@ import {chownSync, existsSync, mkdtempSync, readdirSync, rmSync} from 'node:fs';
 import path from 'node:path';
 import {until} from './harness.js';
 
-/** Databases refuse to run as root: there they get the user that their package made. */
+/** Databases refuse to run as root: then they run as the user of their package. */
 function identity(name) {
   if (process.getuid() !== 0) return {};
   const id = (flag) => Number(execFileSync('id', [flag, name], {encoding: 'utf8'}));
   return {uid: id('-u'), gid: id('-g')};
 }
 
-/** A folder with a short name: a socket's path may have 107 bytes. */
+/** A folder with a short name: a socket's path is limited to 107 bytes. */
 function folder(t, who) {
   const made = mkdtempSync('/tmp/smaster-db-');
   if (who.uid !== undefined) chownSync(made, who.uid, who.gid);

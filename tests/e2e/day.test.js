@@ -1,5 +1,5 @@
-// A whole day of shards that were written for the original master, in half a minute: nothing of theirs is changed, and
-// they live through everything that the original let them do.
+// A whole day, compressed to half a minute, of unmodified shards written for the original master: everything that the
+// original allowed must work.
 import assert from 'node:assert/strict';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -30,7 +30,7 @@ test('connect, settings, evals, SQL, files, respawn, reboot, update, master rest
   const equip = () => shards.forEach((shard) => shard.bot && (shard.bot.runBotUpdate = () => `updated ${shard.bot.id}`));
   const byId = () => [...shards].sort((a, b) => a.bot.id - b.bot.id);
 
-  // Morning: everybody knows its master and its id, and has the configured files.
+  // Morning: every shard knows its master and its id, and has the configured files.
   await server.running(3);
   await until('all to know their master', () => [...shards, master].every((shard) => shard.verified));
   assert.deepEqual(byId().map((shard) => shard.bot.id), [0, 1, 2]);
@@ -92,7 +92,7 @@ test('connect, settings, evals, SQL, files, respawn, reboot, update, master rest
   assert.deepEqual(byId().map((shard) => [shard.config.id, shard.bot.id, shard.bot.startTime]), before, 'bots ran on');
   assert.deepEqual((await ask(shards[0], 'sendSQL', 'SELECT count(*) AS n FROM guilds'))[1], [{n: 2}]);
 
-  // Night: the master is killed; in the morning all is as it was, and the day can be looked at.
+  // Night: the master is killed. In the morning its data is complete, and the day's history can be read.
   await server.end('SIGKILL');
   await server.start();
   await server.running(3);

@@ -1,4 +1,5 @@
-// The examples of deployments, as far as they can run here: nginx and HAProxy as they are configured there, and the pods' start.
+// The deployment examples, as far as they can run here: the configurations of nginx and HAProxy, and the pods' start
+// command.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';

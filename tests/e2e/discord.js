@@ -1,13 +1,13 @@
-// A local server that plays Discord's GET /gateway/bot, over TLS with a certificate authority of its own.
+// A local server that simulates Discord's GET /gateway/bot, over TLS with a certificate authority of its own.
 import https from 'node:https';
 import {certificates} from './certificates.js';
 
-/** The shape of Discord's answer. */
+/** An answer in Discord's format. */
 export function gateway(shards, limit = {}) {
   return {url: 'wss://gateway.discord.gg', shards, session_start_limit: {total: 1000, remaining: 1000, reset_after: 14_400_000, max_concurrency: 1, ...limit}};
 }
 
-/** `answer(request, count)` gives {status, headers, body}, or nothing to leave the request unanswered. */
+/** `answer(request, count)` returns {status, headers, body}, or nothing to leave the request unanswered. */
 export async function discord(t, folder, answer) {
   const {key, cert, ca} = certificates(folder);
   const requests = [];

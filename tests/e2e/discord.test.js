@@ -1,4 +1,4 @@
-// What Discord recommends and allows, against a local server that plays it.
+// Discord's recommendations and limits, from a local server that simulates it.
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -7,7 +7,7 @@ import {test} from 'node:test';
 import {discord, gateway} from './discord.js';
 import {serve, until} from './harness.js';
 
-/** A server that asks this Discord. */
+/** A server that asks this simulated Discord. */
 async function asking(t, answer, {shards = 'count = "auto"', more = '', trusted = true} = {}) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-discord-'));
   t.after(() => rmSync(folder, {recursive: true, force: true}));
@@ -47,15 +47,15 @@ test('bots start no faster than Discord allows, and stats show who waits', async
     return stats.identify?.waiting > 0 && stats;
   });
   assert.ok(rows.some((row) => row.state === 'queued'));
-  // A bot whose login nobody has heard of yet may take `login_patience`, 15 s, and the next comes 5 s later.
+  // A bot whose login is not reported may take `login_patience`, 15 s, and the next bot follows 5 s later.
   assert.ok(identify.next_in_ms <= 20_000 && identify.all_started_in_ms <= 40_000, JSON.stringify(identify));
   assert.match((await server.tool(['stats'])).stdout, /\d wait to log in, the next in \d+ s, all have by \d+ s from now/);
   await server.running(4);
   const times = [...started].sort((a, b) => a[0] - b[0]).map(([, at]) => at);
   assert.deepEqual([...started.keys()].sort(), [0, 1, 2, 3]);
-  // Five seconds, less what the messages' ways differ on a busy machine.
+  // Five seconds, minus the messages' different delays on a busy machine.
   assert.ok(times[2] - times[0] >= 4000 && times[3] - times[1] >= 4000, `${times}`);
-  // One that reconnects with its bot running logs in nowhere.
+  // A shard that reconnects with a running bot does not log in.
   shards[0].socket.disconnect().connect();
   await until('it to be back', async () => (await server.stats()).configured === 4 && (await server.stats()).identify.waiting === 0);
 });
@@ -63,7 +63,7 @@ test('bots start no faster than Discord allows, and stats show who waits', async
 test('a bot whose turn comes later than assume_dead_after starts then', async (t) => {
   const {server} = await asking(t, () => ({body: gateway(9)}), {shards: 'count = 3', more: '[heartbeat]\ninterval = "300ms"\nrequest_reboot_after = "3s"\nexpect_reboot_after = "4s"\nassume_dead_after = "5s"\n'});
   await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
-  // They are bots that cannot ask, and say nothing: the last one's turn comes 11 s after the first one's.
+  // These bots neither ask nor report: the last one's turn comes 11 s after the first one's.
   const agents = (await server.register(3)).map((config) => server.agent([config], ['/bin/sh', '-c', 'exec sleep 100000'], {flags: ['--no-hooks']}));
   await server.running(3);
   for (const {log} of agents) assert.equal(log.match(/starting the bot/g).length, 1, log);

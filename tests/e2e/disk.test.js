@@ -1,4 +1,5 @@
-// A disk that is full, or read-only, under a running server: shards are served from memory, it is said, and it mends itself.
+// A full or read-only disk under a running server: shards are served from memory, the state is reported, and the server
+// recovers.
 import assert from 'node:assert/strict';
 import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
@@ -7,11 +8,11 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {request, serve, until} from './harness.js';
 
-/** Whether file systems can be mounted here, which containers may forbid even to root. */
+/** Whether file systems can be mounted here; containers may forbid it even to root. */
 const mountable = spawnSync(process.getuid() === 0 ? 'unshare' : 'sudo', [...(process.getuid() === 0 ? [] : ['-n', 'unshare']), '-m', 'mount', '-t', 'tmpfs', 'x', '/mnt']).status === 0;
 const options = {skip: !mountable && 'file systems cannot be mounted here'};
 
-/** A small file system of its own. */
+/** A small separate file system. */
 function disk(t, size) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-disk-'));
   const as = process.getuid() === 0 ? [] : ['sudo', '-n'];
@@ -41,7 +42,7 @@ const ready = async (server) => {
   return {status, body};
 };
 
-/** What must work while nothing can be written. */
+/** The functions that must work while nothing can be written. */
 async function servesFromMemory(server, shards, configs) {
   const degraded = await until('it to be said', async () => {
     const state = await ready(server);

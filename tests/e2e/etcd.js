@@ -8,7 +8,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {until} from './harness.js';
 
-/** Ports that were free a moment ago: etcd must know its peers' before it starts. */
+/** Ports that were free a moment ago: etcd must know its peers' ports before it starts. */
 async function freePorts(count, host) {
   const servers = await Promise.all(Array.from({length: count}, () => new Promise((resolve) => {
     const server = net.createServer().listen(0, host, () => resolve(server));
@@ -18,7 +18,7 @@ async function freePorts(count, host) {
   return ports;
 }
 
-/** One request to etcd's gateway; its answer as JSON. `tls`: {ca}. */
+/** A request to etcd's gateway; returns its answer as JSON. `tls`: {ca}. */
 function call(url, path, body, tls) {
   return new Promise((resolve, reject) => {
     const request = (tls ? https : http).request(`${url}${path}`, {method: body ? 'POST' : 'GET', agent: false, ...tls && {ca: readFileSync(tls.ca), cert: tls.cert, key: tls.key}}, (response) => {
@@ -31,7 +31,7 @@ function call(url, path, body, tls) {
   });
 }
 
-/** A cluster of `count`; `user` and `password`: of the only one who may do anything; `tls`: of certificates(). */
+/** A cluster of `count` servers. `user` and `password`: the only user with access. `tls`: from certificates(). */
 export class Etcd {
   constructor(count, {user, password, tls} = {}) {
     Object.assign(this, {user, password, tls});

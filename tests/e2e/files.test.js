@@ -1,4 +1,4 @@
-// Files between shards, the server's project directory and operators: both ways, with times, and nowhere else.
+// Files between shards, project_dir and operators: both directions, with times, and confined to project_dir.
 import assert from 'node:assert/strict';
 import {createHash, randomBytes} from 'node:crypto';
 import {existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, utimesSync, writeFileSync} from 'node:fs';
@@ -159,7 +159,7 @@ test('no name, link or device leads out, neither to write, to remove nor to read
   const outside = () => [...readdirSync(`${folder}/outside`, {recursive: true}).sort(), readFileSync(`${folder}/outside/secret`, 'utf8'), readFileSync(`${folder}/outside/x`, 'utf8'),
     ...readdirSync(folder).sort()];
   const before = outside();
-  // These name a link itself: it is replaced or removed, and what it led to stays as it is.
+  // These operate on the link itself: it is replaced or removed, and its target stays unchanged.
   const replaceable = new Set(['out', 'proc', 'loop', 'file-out', 'dangling', 'absolute', 'dir/link-out']);
   for (const name of names) {
     const shown = JSON.stringify(name).slice(0, 80);
@@ -194,7 +194,7 @@ test('a folder that is swapped for a link while it is written to leads nowhere',
   });
   let going = true;
   const real = `${project}/real`;
-  // In the moment without it the server may make the missing folder, and write into it while it is removed.
+  // While it is missing, the server may create the folder, and write into it while it is removed.
   const instead = (make) => {
     for (let again = false; ; again = true) {
       try {

@@ -1,4 +1,4 @@
-// The fleet's life: ids, heartbeats, goals, restarts, configs, the registry and its history.
+// The fleet's operation: ids, heartbeats, goals, restarts, configs, the registry and its history.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import {test} from 'node:test';
@@ -26,7 +26,7 @@ test('200 shards get ids 0..199 once each, answer, and survive kill -9 with ids 
   };
   const old = await history();
   assert.ok(configs.every(({id}) => old[id].length > 0));
-  // What is older than three seconds is on disk by promise.
+  // Data older than three seconds must be on disk.
   const threshold = Date.now() - 3000;
 
   await server.end('SIGKILL');
@@ -40,7 +40,7 @@ test('200 shards get ids 0..199 once each, answer, and survive kill -9 with ids 
       assert.ok(kept.has(sample.timestamp) || sample.timestamp > threshold, `${id} lost a sample of ${sample.timestamp}`);
     }
   }
-  // A clean stop loses nothing at all.
+  // A clean stop loses nothing.
   const last = await history();
   assert.equal(await server.end(), 0);
   for (const shard of shards) shard.close();
@@ -231,7 +231,7 @@ test('the registry is on disk before a shard hears its id', async (t) => {
       if (id >= 0) told[config.id] ??= id;
     });
   }
-  // At the first sign of ids the server dies; whoever has heard one must find it again.
+  // The server is killed when the first ids are sent; a shard that has received one must keep it.
   await until('the first ids', () => Object.keys(told).length > 0);
   await server.end('SIGKILL');
   const heard = {...told};

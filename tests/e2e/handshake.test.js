@@ -1,4 +1,4 @@
-// Who gets in: the authorization header, replay, limits, proxies, replacing, and the proof of the master.
+// Authentication: the authorization header, replays, limits, proxies, replaced connections, and the master's proof.
 import assert from 'node:assert/strict';
 import {createSign, createVerify, generateKeyPairSync} from 'node:crypto';
 import {test} from 'node:test';
@@ -23,7 +23,7 @@ test('a good header opens a session, once', async (t) => {
   const again = await handshake(server, header);
   assert.equal(again.status, 403);
   assert.deepEqual(JSON.parse(again.body), {code: 4, message: 'Forbidden'});
-  // The same signature in another spelling is the same signature.
+  // The same signature in another encoding is the same signature.
   const [name, signature, time] = header.split(',');
   for (const spelling of [signature.replace(/=+$/, ''), signature + '=', `${signature}\n`]) {
     assert.notEqual((await handshake(server, `${name},${encodeURI(spelling)},${time}`)).status, 200);
@@ -57,7 +57,7 @@ test('a used header is never good again: not after a restart, however it ended, 
     await refused();
     await use(now + used.length);
   }
-  // The window moves on, or is made larger: what fell out of it was used all the same.
+  // The window moves on, or is enlarged: headers that left it count as used nevertheless.
   server.settings = `${generous}[shards]\ntimestamp_precision = "30s"\n`;
   await server.end();
   await server.start();

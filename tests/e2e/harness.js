@@ -1,5 +1,5 @@
-// What the end-to-end tests share: a server of their own in a folder of their own, its tools, shards, and waiting for
-// something to become true. Ports are always free ones; nothing sleeps to synchronise.
+// Shared by the end-to-end tests: a server and a folder of their own, its tools, shards, and waiting for a condition.
+// Ports are always free ones; no test sleeps to synchronise.
 import assert from 'node:assert/strict';
 import {execFile, execFileSync, spawn} from 'node:child_process';
 import {generateKeyPairSync} from 'node:crypto';
@@ -15,7 +15,7 @@ import {DemoShard} from './shard.js';
 export const bin = process.env.SMASTER_BIN;
 assert.ok(bin, 'SMASTER_BIN is the folder of the built programs');
 
-/** A folder that is removed when the tests have run. */
+/** A folder that is removed after the tests. */
 function temporaryFolder() {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
   process.on('exit', () => rmSync(folder, {recursive: true, force: true}));
@@ -26,10 +26,10 @@ const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.
 
 export {alive} from './bots/announce.js';
 
-/** How long anything may take before a test fails: generous, since the machine may be busy. */
+/** Timeout of any wait: generous, since the machine may be busy. */
 const patience = 180_000;
 
-/** Calls `check` until it gives something truthy, which is returned. */
+/** Calls `check` until it returns a truthy value, which is returned. */
 export async function until(what, check) {
   const deadline = Date.now() + patience;
   for (;;) {
@@ -51,7 +51,7 @@ export function next(emitter, event) {
   });
 }
 
-/** Kills a process that does not end within the patience; `ended` gets what all processes did then, or nothing. */
+/** Kills a process that does not end in time; `ended` gets the state of all processes then, or nothing. */
 function endsInTime(child, ended) {
   let stuck = '';
   const timer = setTimeout(() => {
@@ -64,7 +64,7 @@ function endsInTime(child, ended) {
   });
 }
 
-/** Runs a command; resolves with {code, stdout, stderr} however it ends. `input` goes to its stdin. */
+/** Runs a command; resolves with {code, stdout, stderr}, however it ends. `input` is its stdin. */
 export function run(program, args, {input, env, ...rest} = {}) {
   return new Promise((resolve) => {
     let stuck = '';
@@ -82,7 +82,7 @@ export const tls = process.env.SMASTER_E2E_TLS === '1' ? certificates(temporaryF
 export const protocol = tls ? 'https:' : 'http:';
 
 let sharedKeys;
-/** One RSA-4096 pair for all the shards of a test file: making one takes seconds. */
+/** One RSA-4096 pair for all shards of a test file: generating one takes seconds. */
 export function keys() {
   sharedKeys ??= generateKeyPairSync('rsa', {
     modulusLength: 4096,
@@ -120,7 +120,7 @@ export class Server {
     this.configure(settings);
   }
 
-  /** Writes the settings file: these over what every test needs. */
+  /** Writes the settings file: these settings, over those that every test needs. */
   configure(settings) {
     this.settings = settings;
     const certificate = tls ? `tls_certificate = "${tls.certFile}"\ntls_key = "${tls.keyFile}"\n` : '';
@@ -158,7 +158,7 @@ export class Server {
     return this;
   }
 
-  /** Ends it with a signal and waits until it is gone. */
+  /** Ends it with a signal and waits for its end. */
   async end(signal = 'SIGTERM') {
     return end(this.process, signal);
   }
@@ -172,14 +172,14 @@ export class Server {
     return path.join(this.folder, 'bots.log');
   }
 
-  /** What the bots have written of themselves: one entry a start. No id may ever have run twice at once. */
+  /** The log of the bots' starts, one entry each. Asserts that no id has ever run twice at once. */
   bots() {
     const entries = existsSync(this.botLog) ? readFileSync(this.botLog, 'utf8').trim().split('\n').filter(Boolean).map(JSON.parse) : [];
     for (const entry of entries) assert.deepEqual(entry.twice, [], `shard ${entry.id} ran twice at once`);
     return entries;
   }
 
-  /** Runs a script in shards' bots; gives their lines, by shard. */
+  /** Runs a script in shards' bots; returns their lines, by shard. */
   async evaluate(script, flags = []) {
     const {stdout} = await this.tool(['eval', script, '--ndjson', ...flags]);
     return stdout.trim().split('\n').map(JSON.parse).sort((a, b) => a.shard - b.shard);
@@ -218,7 +218,7 @@ export class Server {
     return agent;
   }
 
-  /** Waits until `count` shards run the id they should. */
+  /** Waits until `count` shards run their assigned ids. */
   running(count) {
     return until(`${count} running shards`, async () => {
       const stats = await this.stats();
@@ -226,7 +226,7 @@ export class Server {
     });
   }
 
-  /** Waits until `count` bots answer evals: on a busy machine one may run for seconds before it opens its channel. */
+  /** Waits until `count` bots answer evals: on a busy machine, a bot may run for seconds before it opens its channel. */
   async answering(count) {
     let lines = [];
     try {
@@ -277,7 +277,7 @@ export class Agent {
     return this;
   }
 
-  /** Ends it with a signal and waits until it is gone. */
+  /** Ends it with a signal and waits for its end. */
   async end(signal = 'SIGTERM') {
     try {
       return await end(this.process, signal);
@@ -286,20 +286,20 @@ export class Agent {
     }
   }
 
-  /** Waits until its log matches. */
+  /** Waits until its log matches a pattern. */
   says(pattern) {
     return until(`the agent to say ${pattern}; it said:\n${this.log}`, () => this.log.match(pattern));
   }
 }
 
-/** Starts a server for a test and takes it away afterwards; `places`: where its state and its socket are. */
+/** Starts a server for a test and removes it afterwards. `places`: the paths of its state and its socket. */
 export async function serve(t, settings, args, places) {
   const server = new Server(settings, places);
   t.after(() => server.cleanup());
   return server.start(args);
 }
 
-/** One HTTP request; resolves with {status, headers, body}. `localAddress` picks the source, `raw` gives a Buffer. */
+/** Sends an HTTP request; resolves with {status, headers, body}. `localAddress`: the source address; `raw`: body as a Buffer. */
 export function request(port, target, {method = 'GET', headers = {}, body, localAddress, raw = false} = {}) {
   return new Promise((resolve, reject) => {
     const req = (tls ? https : http).request({host: '127.0.0.1', port, path: target, method, headers, localAddress, agent: false, ca: tls && readFileSync(tls.ca)}, (res) => {

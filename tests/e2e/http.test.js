@@ -1,4 +1,4 @@
-// What is served beside Socket.IO: health, metrics that Prometheus' own checker takes, and the statuses of the past.
+// HTTP beside Socket.IO: health, metrics (checked by Prometheus' own checker), and the status history.
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';

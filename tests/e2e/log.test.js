@@ -1,4 +1,5 @@
-// The log: one line an event, as text, JSON or for the journal; its level at run time; and a thousand of a kind.
+// The log: one line per event, as text, JSON or for the journal; its level at run time; and the limit per kind of
+// event.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {closeSync, fstatSync, openSync, readFileSync} from 'node:fs';

@@ -6,7 +6,7 @@ import path from 'node:path';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
 
-/** An SMTP server that takes every mail (RFC 5321); `mails` are {from, to, text}. */
+/** An SMTP server that accepts every mail (RFC 5321); `mails` are {from, to, text}. */
 function smtpSink(t) {
   const mails = [];
   const server = net.createServer((socket) => {
@@ -80,14 +80,14 @@ test('a new config reaches an operator through msmtp, with the file as an attach
   await until('the log', () => server.log.includes(`mail: the config of shard ${config.id} is sent (exit code 0)`));
   assert.ok(!server.log.includes('PRIVATE KEY'));
 
-  // A config that goes to stdout is mailed as well, and no file of it stays behind.
+  // A config printed to stdout is mailed as well, and leaves no file behind.
   const inline = JSON.parse((await server.tool(['genconfig', '--out', '-'])).stdout);
   await until('the mail', () => mails.length === 2);
   assert.ok(mails[1].text.includes(`shard ${inline.id}`));
   await until('its file to go', () => readdirSync(`${server.folder}/state/mail`).length === 0);
 });
 
-/** A mail program that writes down how it was called. */
+/** A mail program that records its arguments and input. */
 function program(folder, body = '') {
   const file = path.join(folder, 'mail program');
   writeFileSync(file, `#!/bin/sh\nfor arg; do printf '%s\\n' "$arg"; done > "${folder}/args"\ncat > "${folder}/stdin"\necho "$FLAVOUR" > "${folder}/env"\n[ -f "$4" ] && cp "$4" "${folder}/attached"\n${body}\n`);

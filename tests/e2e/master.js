@@ -1,5 +1,5 @@
-// A master on npm's socket.io: it shows that the agent speaks with the reference implementation, and does what
-// `smaster serve` would never do.
+// A master on npm's socket.io. It tests the agent against the reference implementation, and with behaviour that
+// `smaster serve` never shows.
 import {createSign, createVerify} from 'node:crypto';
 import {mkdtempSync, rmSync} from 'node:fs';
 import http from 'node:http';
@@ -59,7 +59,7 @@ export class Master {
     return this;
   }
 
-  /** Goes away as if killed: nobody hears a farewell. */
+  /** Ends as if killed, without closing connections properly. */
   async stop() {
     if (!this.http) return;
     this.io.engine.close();
@@ -80,7 +80,7 @@ export class Master {
     return agent;
   }
 
-  /** Tells the agent its shard. */
+  /** Sends the agent its shard id. */
   update(id, count, more = {}) {
     this.socket.emit('update', {id, count, master: false, ...more, config: {
       botName: 'release', nodeArgs: [], botArgs: [], ...more.config,
@@ -94,7 +94,7 @@ export class Master {
   }
 }
 
-/** Starts one that is gone when the test ends. */
+/** Starts a master that is stopped at the end of the test. */
 export function master(t, options) {
   return new Master(t, options).start();
 }

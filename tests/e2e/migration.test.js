@@ -1,5 +1,5 @@
-// What man 7 smaster-migration promises to bots of discord-hybrid-sharding; discord.js' own are in agent.test.js, SpikeyBot's
-// files in registry.test.js.
+// The promises of man 7 smaster-migration to bots of discord-hybrid-sharding. Those to discord.js are in agent.test.js,
+// SpikeyBot's files in registry.test.js.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {serve} from './harness.js';

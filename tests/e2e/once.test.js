@@ -1,5 +1,5 @@
-// One id never runs twice: agents that are stopped, cut off, or started with a copied config. Each bot looks at its start
-// whether another one with its id is alive (bots/announce.js); server.bots() asserts that none was.
+// One id never runs twice: agents that are stopped, cut off, or started with a copied config. Each bot checks at its
+// start whether another one with its id is alive (bots/announce.js); server.bots() asserts that none was.
 import assert from 'node:assert/strict';
 import {cpSync, mkdirSync, readFileSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
@@ -10,7 +10,7 @@ import {alive, bin, run, serve, until} from './harness.js';
 const one = '[shards]\ncount = 1\n';
 const short = '[heartbeat]\ninterval = "300ms"\nassume_dead_after = "10s"\nrequest_reboot_after = "8s"\nexpect_reboot_after = "9s"\n';
 
-/** What stands in the network between an agent and the server, and can be cut off on the server's side. */
+/** A network element between an agent and the server, which can be cut on the server's side. */
 async function wire(t, port) {
   const pairs = [];
   const proxy = net.createServer((near) => {
@@ -28,7 +28,7 @@ async function wire(t, port) {
   });
   return {
     port: proxy.address().port,
-    /** The server sees the connections end, the agent sees nothing. */
+    /** Closes the connections on the server's side only; the agent does not notice. */
     cut() {
       for (const {near, far} of pairs) {
         far.unpipe(near);
@@ -166,7 +166,7 @@ test('an agent with a copy of a config is refused until the first is surely gone
   assert.match(check.stdout, /FAILED +connection +the master refused us: shard \w+ has an agent/);
   assert.equal((await server.stats()).shards[0].connected, true, 'a check takes nobody\'s place');
 
-  // Killed with the server: neither of them forgets whose it is.
+  // Server and agent are killed: neither forgets which agent holds the shard.
   await server.end('SIGKILL');
   const before = second.log.length;
   await server.start();
@@ -174,7 +174,7 @@ test('an agent with a copy of a config is refused until the first is surely gone
   await until('it to be refused again', () => second.log.slice(before).match(refused));
   assert.equal(server.bots().length, 1);
 
-  // One that leaves in order makes room at once; one that is killed does when its bot must be gone.
+  // An agent that leaves regularly frees the shard at once; one that is killed does so when its bot must have ended.
   assert.equal(await first.end('SIGTERM'), 0);
   assert.ok(!alive(pid));
   const {pid: next} = await until('the second one\'s bot', () => server.bots()[1]);

@@ -1,4 +1,5 @@
-// What shards and databases say reaches people, spreadsheets and terminals as data: nothing in it is obeyed.
+// Output of shards and databases reaches people, spreadsheets and terminals as data: nothing in it is executed or
+// interpreted.
 import assert from 'node:assert/strict';
 import {readFileSync, readdirSync} from 'node:fs';
 import http from 'node:http';
@@ -20,7 +21,7 @@ async function fleet(t, answers = {}) {
   return {server, shard};
 }
 
-/** Runs a command on a terminal; gives the bytes that the terminal would get. */
+/** Runs a command on a terminal; returns the bytes sent to the terminal. */
 const onTerminal = (server, command) => run('script', ['-qec', command.map((word) => `'${word}'`).join(' '), '/dev/null'],
   {env: {SMASTER_SOCKET: server.socket, PATH: `${path.resolve(bin)}:${process.env.PATH}`, PAGER: 'cat', NO_COLOR: '1', LC_ALL: 'C.UTF-8', TERM: 'xterm'}});
 
@@ -67,7 +68,7 @@ test("an agent's log and --check say what a master says without commands", async
   await agent.says(/the master has proved itself/);
   server.socket.emit(`${attack}\n2026-01-01 error forged`, 1);
   await agent.says(/which this agent does not know/);
-  // A NUL would cut an argument of the bot short.
+  // A NUL character would truncate an argument of the bot.
   server.update(0, 1, {config: {botArgs: ['--safe\0--or-not']}});
   await agent.says(/an argument or a variable has a NUL character in it/);
   const config = path.join(server.folder, 'shard_abc_config.json');

@@ -1,4 +1,4 @@
-// The systemd units, as they are installed: what systemd itself says of them.
+// The installed systemd units, checked by systemd itself.
 import assert from 'node:assert/strict';
 import {copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';

@@ -1,4 +1,4 @@
-// The planner's rules at work: silence, death and replacement, with timers of seconds.
+// The planner's rules in a real server: silence, death and replacement, with timeouts of seconds.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {alive, serve, until} from './harness.js';
@@ -32,7 +32,7 @@ test('a shard that talks but counts no messages is told to reboot, and stopped w
   const [config] = await server.register(1);
   const shard = server.shard(config);
   await server.running(1);
-  // Its bot hangs: from now on it reports no messages.
+  // Its bot hangs: from now on it reports no new messages.
   const emit = shard.socket.emit.bind(shard.socket);
   shard.socket.emit = (name, status, ...rest) => emit(name, name === 'status' ? {...status, messageCountDelta: 0} : status, ...rest);
   shard.respawn = () => shard.respawned = true;

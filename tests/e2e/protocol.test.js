@@ -1,4 +1,4 @@
-// The two echo servers with real clients: socket.io-client over each transport, and the raw protocol's edges.
+// The two echo servers with real clients: socket.io-client over each transport, and edge cases of the raw protocol.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import net from 'node:net';
@@ -53,7 +53,7 @@ describe('socket.io-client', () => {
       };
       await bothWays();
 
-      // Far past several pings.
+      // Longer than several pings.
       const seen = socket.io.engine.id;
       await new Promise((resolve) => setTimeout(resolve, 1200));
       assert.equal(socket.io.engine.id, seen, 'the session survived its heartbeats');
@@ -193,7 +193,7 @@ describe('Engine.IO', () => {
       assert.equal(posted.status, body.includes('1') ? 200 : 400, body);
       assert.ok([200, 400].includes((await poll).status));
       assert.equal((await request(port, `${url}&sid=${sid}`)).status, 400);
-      // Without a poll that keeps it alive, too.
+      // Also without a poll that keeps it alive.
       assert.notEqual((await request(port, `${url}&sid=${await open()}`, {method: 'POST', body})).status, 500);
     }
     assert.equal((await request(port, url)).status, 200);
@@ -205,7 +205,7 @@ describe('Engine.IO', () => {
       method: 'POST', body: '4' + 'x'.repeat(1_000_000), headers: {'content-type': 'text/plain'},
     }).catch((error) => ({status: error.code}));
     assert.equal(answer.status, 413);
-    // Announced only: nothing of it needs to be sent for the refusal.
+    // Only announced: it is refused before any of it is sent.
     const client = net.connect(port, '127.0.0.1');
     await next(client, 'connect');
     client.write(`POST ${url}&sid=${await open()} HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n`);

@@ -1,5 +1,5 @@
-// What happens while something else is under way: shards that are revoked while they connect, queues that run full inside
-// an eval, keys that are changed twice at once. The server goes on, whatever the order was.
+// Races: shards revoked while they connect, queues that overflow during an eval, keys changed twice at once. The server
+// must keep running, whatever the order.
 import assert from 'node:assert/strict';
 import {createSign, generateKeyPairSync} from 'node:crypto';
 import {readFileSync, writeFileSync} from 'node:fs';
@@ -43,7 +43,7 @@ async function register(server, list, isMaster = false) {
   assert.equal(status, 200, body);
 }
 
-/** A raw websocket of a shard. `ended` resolves when it is over, however it began. */
+/** A shard's raw websocket. `ended` resolves at its end, however it began. */
 function connect(server, name, {query = '', header = authorization(name)} = {}) {
   const socket = new WebSocket(`${tls ? 'wss' : 'ws'}://127.0.0.1:${server.port}/socket.io/?EIO=4&transport=websocket${query}`,
     {headers: {authorization: header}, ca: tls && readFileSync(tls.ca)});

@@ -1,4 +1,4 @@
-// Reboots of bots, of shards' programs and of the server, asked for by command and by shards.
+// Reboots of bots, of shards' programs and of the server, requested by command and by shards.
 import assert from 'node:assert/strict';
 import net from 'node:net';
 import {test} from 'node:test';
@@ -67,7 +67,7 @@ test('reboot says what is missing, and takes no nonsense', async (t) => {
 test('reboot --master keeps the process, the port and every connection made meanwhile', async (t) => {
   const {server, shards} = await fleet(t, 2);
   const before = starts(shards);
-  // Somebody connects without pause: nobody is ever refused, by either socket.
+  // A client connects continuously: neither socket ever refuses it.
   const counts = {tried: 0, refused: 0, going: true};
   const knock = async (options) => {
     while (counts.going) {
@@ -95,7 +95,7 @@ test('reboot --master keeps the process, the port and every connection made mean
   assert.equal(server.process.exitCode, null);
   await server.running(2);
   assert.deepEqual(starts(shards), before, 'bots run on');
-  // Once more, by a shard; then it still stops as it should.
+  // Once more, requested by a shard; then the server still stops regularly.
   const again = next(shards[0].socket, 'disconnect');
   shards[0].socket.emit('reboot', 'reboot master');
   await again;

@@ -1,4 +1,4 @@
-// The registry: an installation of the original master moves over, and shards are revoked.
+// The registry: import of an installation of the original master, and revocation of shards.
 import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
 import {readFileSync, statSync, writeFileSync} from 'node:fs';
@@ -41,7 +41,7 @@ test('an existing installation moves over, keys, registry and history, and its s
   assert.deepEqual((await samples()).slice(0, 3).map((sample) => sample.ping), [2, 3, 4]);
   await server.running(1);
 
-  // Again it changes nothing; another key would lock the shards out, and is refused unless that is meant.
+  // A repeated import changes nothing; another key would lock out the shards, and is refused unless forced.
   assert.equal((await server.tool(args)).code, 0);
   const other = generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
   const with_ = (more) => server.tool(['shards', 'import', args[2], '--master-key', file('other.priv', other.privateKey), ...more]);

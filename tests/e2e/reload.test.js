@@ -1,4 +1,4 @@
-// Settings, token and keys that change while the server runs: however the file is saved, and also half of it.
+// Changes of settings, token and keys while the server runs: all ways of saving the file, and a file saved half.
 import assert from 'node:assert/strict';
 import {closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync} from 'node:fs';
 import http from 'node:http';
@@ -33,7 +33,7 @@ test('a save by rename, and a link that is led elsewhere, are edits', async (t) 
   symlinkSync('versions/4', `${file(server)}.link`);
   renameSync(`${file(server)}.link`, file(server));
   await says(server, /shards\.count: 2 -> 4/);
-  // Gone for a while, it changes nothing.
+  // A file that is missing for a while changes nothing.
   rmSync(file(server));
   writeFileSync(file(server), text.replace('count = 1', 'count = 5'));
   await says(server, /shards\.count: 4 -> 5/);

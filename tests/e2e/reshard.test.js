@@ -1,4 +1,4 @@
-// Another shard count, several ids in one process, bots that fail again and again.
+// Changes of the shard count, several ids in one process, bots that fail repeatedly.
 import assert from 'node:assert/strict';
 import {test} from 'node:test';
 import {serve, until} from './harness.js';

@@ -1,4 +1,5 @@
-// Another key pair for the master while shards stay connected: agents by themselves, others when their config is changed.
+// Rotation of the master's key pair while shards stay connected: agents change automatically, other shards when their
+// config is changed.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync} from 'node:fs';
 import path from 'node:path';
@@ -26,13 +27,13 @@ test('agents take the new key, unmodified shards follow, nobody is disconnected,
   const fresh = JSON.parse(readFileSync(file, 'utf8')).masterPubKey;
   assert.notEqual(fresh, old);
   assert.equal(JSON.parse((await server.tool(['genconfig', '--out', '-'])).stdout).masterPubKey, fresh, 'new configs have it');
-  // However long it stays on the connection on which it was shown the old key's proof.
+  // However long it stays on the connection on which it received the old key's proof.
   const seen = (await server.stats()).shards.find(({id}) => id === configs[0].id).lastSeen;
   await until('later statuses', async () => (await server.stats()).shards.find(({id}) => id === configs[0].id).lastSeen > seen + 2500);
   assert.deepEqual((await status(server)).behind, [configs[1].id, configs[2].id]);
   assert.deepEqual(plain.map((shard) => shard.socket.id), connections);
 
-  // Both work, also after the server was killed.
+  // Both keys work, also after the server was killed.
   await server.end('SIGKILL');
   await server.start();
   await server.running(3);
@@ -41,7 +42,7 @@ test('agents take the new key, unmodified shards follow, nobody is disconnected,
   assert.equal(refused.code, 77);
   assert.match(refused.stderr, /2 shards trust the old key still, "aab" among them/);
 
-  // An operator changes the others' configs; whatever looks after a shard starts it again when it ends.
+  // An operator changes the other shards' configs; a supervisor restarts a shard that ends.
   for (const shard of plain) {
     shard.close();
     await until('it to be gone', async () => !(await server.stats()).shards.find(({id}) => id === shard.config.id).connected);

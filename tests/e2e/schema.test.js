@@ -1,4 +1,4 @@
-// What programs read: the commands' JSON against the installed schemas, and the recipes of the manual as they stand there.
+// Output for programs: the commands' JSON against the installed schemas, and the manual's recipes as printed there.
 import assert from 'node:assert/strict';
 import {chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
@@ -9,7 +9,7 @@ import {bin, run, serve, until} from './harness.js';
 
 const root = new URL('../../', import.meta.url).pathname;
 
-/** A copy in which no object has more members than those described. */
+/** A copy of a schema that allows no members other than those described. */
 function closed(schema) {
   if (Array.isArray(schema)) return schema.map(closed);
   if (typeof schema !== 'object' || schema === null) return schema;
@@ -17,7 +17,7 @@ function closed(schema) {
   return schema.properties && (schema.type ?? '').includes('object') ? {...copy, additionalProperties: false} : copy;
 }
 
-/** Validators by name: as programs use them, and with nothing that is not described. */
+/** Validators by name: the schemas as installed, and strict ones without undescribed members. */
 function schemas() {
   const files = readdirSync(`${root}packaging/schema`).map((file) => JSON.parse(readFileSync(`${root}packaging/schema/${file}`)));
   const all = [new Ajv({allowUnionTypes: true, strictTypes: false}), new Ajv({allowUnionTypes: true, strictTypes: false})];
@@ -87,7 +87,7 @@ test('each recipe of the manual does what it says', async (t) => {
   const cook = (script, typescript = '/dev/null') => run('script', ['-qefc', `bash -c '${script.replaceAll("'", "'\\''")}'`, typescript], {cwd: folder,
     env: {PATH: `${folder}/bin:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: server.socket, TERM: 'xterm', PAGER: '', LC_ALL: 'C.UTF-8'}});
 
-  /** What a script that never ends has shown when it shows `pattern`; then it is killed. */
+  /** The output of an endless script up to `pattern`; then it is killed. */
   const show = async (script, pattern) => {
     const typescript = `${folder}/typescript`;
     const result = cook(`echo $$ >${folder}/pid; exec ${script}`, typescript);

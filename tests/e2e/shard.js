@@ -1,19 +1,19 @@
-// A small shard: what a bot's host runs against the master, on npm's socket.io-client. It proves itself, verifies the
-// master, runs a pretend bot with the id it is given, evaluates scripts for real and reports its status.
-// Run it as `node shard.js CONFIG.json`, or import DemoShard.
+// A small shard on npm's socket.io-client, in place of a bot's host. It proves itself, verifies the master, simulates a
+// bot with the assigned id, really evaluates scripts, and reports its status. Run it as `node shard.js CONFIG.json`, or
+// import DemoShard.
 import {createSign, createVerify} from 'node:crypto';
 import {readFileSync} from 'node:fs';
 import {fileURLToPath} from 'node:url';
 import os from 'node:os';
 import {io} from 'socket.io-client';
 
-/** The header that proves who we are; it is good for one handshake. */
+/** The authorization header; valid for one handshake. */
 export function authorization(config, time = Date.now(), name = config.id) {
   const signature = createSign('RSA-SHA256').update(`${name}${time}`).sign(config.privKey, 'base64');
   return `${name},${signature},${time}`;
 }
 
-/** The bot: what scripts see as `this`. */
+/** The bot, which scripts access as `this`. */
 class Bot {
   constructor(id, count) {
     this.id = id;
@@ -24,7 +24,7 @@ class Bot {
 }
 
 export class DemoShard {
-  /** `options`: `socket` goes to socket.io-client, `restartTime` is how long the bot takes to come up again (ms). */
+  /** `options`: `socket` is for socket.io-client, `restartTime` is the bot's restart time (ms). */
   constructor(config, options = {}) {
     this.config = config;
     this.bot = null;
@@ -85,7 +85,7 @@ export class DemoShard {
     }
   }
 
-  /** The whole program ends, and whatever looks after it starts it again. */
+  /** The whole program ends and is restarted by its supervisor. */
   exit() {
     ++this.exits;
     this.bot = null;

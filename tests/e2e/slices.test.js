@@ -1,5 +1,5 @@
-// Answers about the whole fleet are written as their reader takes them, in slices: nothing of them waits in the server,
-// and everybody else is served meanwhile.
+// Answers about the whole fleet are written in slices, as their reader reads them: the server does not buffer them, and
+// keeps serving others meanwhile.
 import assert from 'node:assert/strict';
 import {once} from 'node:events';
 import http from 'node:http';
@@ -11,7 +11,7 @@ const many = 3000;
 const settings = '[shards]\ncount = 0\n[limits]\nconn_count = 1000\n';
 const past = '/api/public/shard-status-history';
 
-/** The answer to a control request, of which nothing has been read but its head. */
+/** The answer to a control request, of which only the header was read. */
 async function unread(server, method, path, body) {
   const req = http.request({socketPath: server.socket, path, method, agent: false});
   req.end(body && JSON.stringify(body));
@@ -31,7 +31,7 @@ test('the stats of 3,000 shards are written as they are read, each shard as it i
   const all = names(many);
   const response = await unread(server, 'GET', '/v1/stats');
   assert.equal(response.statusCode, 200);
-  // Far more than what sockets hold lies between the reader and the last ones.
+  // Much more data than the sockets' buffers hold is sent before the last rows.
   const [first, last] = [all[0], all.slice().sort().at(-1)];
   assert.equal((await server.tool(['shards', 'rm', first, last])).code, 0);
   assert.equal((await request(server.port, '/healthz')).status, 200);
@@ -105,7 +105,7 @@ test('an id that is asked for thousands of times is answered once, and all ids a
   assert.equal(body.split(`"${b}":[`).length - 1, 1);
   assert.deepEqual(JSON.parse(body), {[a]: [], [b]: [], ids: [a, b]});
   if (tls) return;
-  // HTTP/1.0 knows no chunks: the body ends with the connection.
+  // HTTP/1.0 has no chunks: the body ends with the connection.
   const old = await new Promise((resolve, reject) => {
     const socket = http.Agent.prototype.createConnection({host: '127.0.0.1', port: server.port});
     let text = '';
@@ -140,7 +140,7 @@ test('answers to an eval that nobody reads are dropped beyond 64 MiB, and each i
   const whole = lines.filter(({result}) => result?.length === 5_000_000);
   const dropped = lines.filter(({error}) => /^the answer, of 50\d+ bytes, was dropped: the reader of the answers is too slow$/.test(error));
   assert.equal(whole.length + dropped.length, count);
-  // There is room for thirteen; one more is being written.
+  // The stream has room for thirteen; one more is being written.
   assert.ok(whole.length >= 13 && dropped.length >= 5, `${whole.length} whole, ${dropped.length} dropped`);
   assert.deepEqual(end, {answered: whole.length, failed: dropped.length, missing: []});
   const some = await server.tool(['eval', '"x".repeat(2000000)']);

@@ -1,4 +1,4 @@
-// SQL for shards and for operators, against real servers: types, limits, lost connections, and who may write.
+// SQL for shards and operators, on real database servers: types, limits, lost connections, and permissions.
 import assert from 'node:assert/strict';
 import {existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
@@ -8,7 +8,7 @@ import {serve, until} from './harness.js';
 
 const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\n${database}\n`;
 
-/** Sends a statement from a shard; gives [error, result]. */
+/** Sends a statement from a shard; returns [error, result]. */
 const sendFrom = (shard) => (...args) => new Promise((resolve, reject) => {
   const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 120_000);
   shard.socket.emit('sendSQL', ...args, (...answer) => {
@@ -17,7 +17,7 @@ const sendFrom = (shard) => (...args) => new Promise((resolve, reject) => {
   });
 });
 
-/** A server with one shard, whose statements `sql` sends. */
+/** A server with one shard; `sql` sends its statements. */
 async function withShard(t, database) {
   const server = await serve(t, settings(database));
   const [config] = await server.register(1);
@@ -32,7 +32,7 @@ async function withShard(t, database) {
   return {server, shard, sql, rows};
 }
 
-/** The processes that run a server's SQL, as their ids. */
+/** Ids of the processes that run a server's SQL. */
 function workers(server) {
   return readFileSync(`/proc/${server.process.pid}/task/${server.process.pid}/children`, 'utf8').trim().split(' ').filter((pid) => {
     try {
@@ -43,7 +43,7 @@ function workers(server) {
   });
 }
 
-/** What SQLite cannot interrupt: hours of comparing. */
+/** A statement that SQLite cannot interrupt: hours of comparing. */
 const endless = 'SELECT instr(zeroblob(16000000), zeroblob(8000000) || x\'01\')';
 
 const kinds = [
@@ -210,7 +210,7 @@ for (const kind of kinds) {
 
     await t.test('a statement that does not let itself be stopped is killed, at the database as well', async () => {
       for (const stubborn of kind.stubborn) {
-        // One that catches the error of its own end has ended as well.
+        // A statement that catches the error of its own cancellation has ended as well.
         const [error] = await sql(stubborn);
         if (error || stubborn === kind.stubborn[0]) assert.match(error.message, /longer than 300ms/);
         assert.ok([0, 75].includes((await server.tool(['sql', stubborn])).code));
@@ -243,7 +243,7 @@ for (const kind of kinds) {
         assert.deepEqual(await rows('SELECT * FROM t ORDER BY id'), before, first);
       }
       assert.ok(!existsSync('/tmp/smaster-attached.db') && !existsSync('/tmp/smaster-vacuumed.db'));
-      // An operator is no shard.
+      // shard_access does not limit operators.
       assert.equal((await server.tool(['sql', 'UPDATE t SET n = 1 WHERE n = 1'])).code, 0);
       await reload('shard_access = "none"');
       const [error] = await sql('SELECT 1');
@@ -256,7 +256,7 @@ for (const kind of kinds) {
       await database.restart();
       assert.deepEqual(await rows('SELECT count(*) AS n FROM t'), [{n: 3}]);
       await database.stop('SIGKILL');
-      // Of a PostgreSQL that was killed, the process that serves us may live on for a moment.
+      // After PostgreSQL was killed, the process of our connection may live on for a moment.
       const [down] = await until('the database to be gone', async () => {
         const answer = await sql('SELECT 1 AS n');
         return answer[0] && answer;
@@ -305,7 +305,7 @@ test('SQLite: what reaches the program instead of the database, or stays for the
     assert.equal(error.name, 'Error');
     assert.deepEqual(await rows('SELECT count(*) AS n FROM a'), [{n: 0}], attack.slice(0, 100));
   }
-  // What is not meant stays possible.
+  // Other statements stay possible.
   assert.equal(Object.keys((await rows(`SELECT ${columns(1000)}`))[0]).length, 1000);
   assert.equal((await rows('SELECT hex(zeroblob(1000000)) AS h'))[0].h.length, 2_000_000);
   assert.equal((await rows('SELECT zeroblob(8000000) AS z'))[0].z.length, 8_000_000);
@@ -338,7 +338,7 @@ test('the processes that run SQL can do nothing else, and go with the server', a
     if (!process.env.SMASTER_SANITIZED) assert.equal(open.filter((target) => target.startsWith('socket:')).length, 1);
   }
 
-  // Whoever kills one harms one statement.
+  // Killing a worker affects one statement only.
   const lost = sql(endless);
   const busy = () => workers(server).find((worker) => readFileSync(`/proc/${worker}/stat`, 'utf8').includes(') R '));
   process.kill(await until('a worker to be busy', busy), 'SIGKILL');

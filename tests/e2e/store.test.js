@@ -1,5 +1,5 @@
-// One conformance suite over the stores that servers share (the unit tests run it over the embedded one), and copies
-// between them.
+// Runs the conformance suite on the stores that servers can share (the unit tests run it on the embedded one), and
+// copies between stores.
 import assert from 'node:assert/strict';
 import {mkdtempSync, rmSync} from 'node:fs';
 import {tmpdir} from 'node:os';

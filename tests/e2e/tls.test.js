@@ -1,5 +1,5 @@
-// TLS on the shard port itself: what is spoken, renewal under way, and what an agent believes. With SMASTER_E2E_TLS=1 all
-// the other tests run over it as well.
+// TLS on the shard port itself: protocol versions, renewal at run time, and the agent's trust. With SMASTER_E2E_TLS=1
+// all other tests run over TLS as well.
 import assert from 'node:assert/strict';
 import {appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
@@ -19,7 +19,7 @@ async function serveTls(t, {names = 'DNS:localhost,IP:127.0.0.1', settings = '[s
   return {server, folder, ...own, names};
 }
 
-/** A TLS connection to it; what was agreed, or the error. */
+/** A TLS connection to it; returns the negotiated parameters, or the error. */
 function greet(port, options) {
   return new Promise((resolve) => {
     const socket = tls.connect({host: '127.0.0.1', port, ...options}, () => {
@@ -58,7 +58,7 @@ test('a renewed certificate is shown to whoever comes next, and nobody is droppe
   await server.running(1);
   const {id} = shard.socket;
   const before = await greet(server.port, trust);
-  // A half renewal: the certificate of another key.
+  // A renewal in progress: the certificate of another key.
   copyFileSync(keyFile, `${folder}/old.key`);
   const renewed = certificates(folder, names);
   copyFileSync(`${folder}/old.key`, keyFile);
@@ -68,7 +68,7 @@ test('a renewed certificate is shown to whoever comes next, and nobody is droppe
   await until('the new certificate', async () => (await greet(server.port, trust)).serialNumber !== before.serialNumber);
   assert.equal(shard.socket.id, id, 'the same connection');
   assert.equal((await server.evaluate('this.id'))[0].result, 0);
-  // Broken settings keep what there is; and TLS can be switched by settings under way.
+  // After invalid settings the old ones stay; TLS can be switched by settings at run time.
   server.configure(`[server]\ntls_certificate = "${certFile}"\ntls_key = "/nonexistent"\n[shards]\ncount = 1\n`);
   await until('the refusal', () => server.log.match(/TLS: cannot use the key \/nonexistent .*the old settings stay/));
   assert.equal((await greet(server.port, trust)).error, undefined);

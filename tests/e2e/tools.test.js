@@ -1,4 +1,4 @@
-// The tools as operators and scripts use them: formats, exit codes, and everything that goes wrong.
+// The tools as used by operators and scripts: formats, exit codes, and errors.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {chmodSync, existsSync, mkdirSync, statSync, writeFileSync} from 'node:fs';
@@ -9,7 +9,7 @@ import {bin, next, run, serve, until} from './harness.js';
 
 const settings = (count, more = '') => `[shards]\ncount = ${count}\n[limits]\nconn_count = 1000\n${more}`;
 
-/** A server with `count` shards that run. */
+/** A server with `count` running shards. */
 async function fleet(t, count, more, options) {
   const server = await serve(t, settings(count, more));
   const configs = await server.register(count);
@@ -44,7 +44,7 @@ test('eval prints one line a shard; texts, numbers and unicode arrive exactly', 
   assert.deepEqual(ordered.map(({shard, result}) => [shard, result]), [[0, 0], [1, 1], [2, 2]]);
   assert.equal((await server.tool(['eval', 'undefined', '--shard', '0', '--raw'])).stdout, 'null\n');
   assert.equal((await server.tool(['eval', 'Promise.resolve(5)', '--shard', '0', '--raw'])).stdout, '5\n');
-  // Half of a character, as a cut text may end with it, reaches the reader and costs nobody the connection.
+  // Half of a character, as at the end of truncated text, reaches the reader and does not close the connection.
   assert.equal(JSON.parse((await server.tool(['eval', '"😀"[0]', '--shard', '0'])).stdout).result, '\ud83d');
   assert.match((await server.tool(['eval', 'Buffer.from("hi")', '--shard', '0'])).stdout, /"result":\{"base64":"aGk="\}/);
 });
@@ -80,7 +80,7 @@ test('a shard that never answers is missing at the timeout, one that answers twi
   shards[0].socket.off('evalRequest');
   shards[1].socket.off('evalRequest').on('evalRequest', (script, done) => {
     done(null, 'first');
-    // The second answer goes out by hand: the client library sends only one.
+    // The second answer is sent by hand: the client library sends only one.
     shards[1].socket.packet({type: 3, id: 0, data: [null, 'second']});
     shards[1].socket.packet({type: 3, id: 12345, data: [null, 'never asked']});
   });
@@ -215,7 +215,7 @@ test('stats --history gives the statuses of the past in each format, --since cut
   const before = Date.now();
   const recent = JSON.parse((await server.tool(['stats', '--history', '--json', '--since', '0s'])).stdout);
   assert.deepEqual(Object.keys(recent).sort(), shards.map((shard) => shard.config.id).sort());
-  // On a busy machine one may come while they are asked for.
+  // On a busy machine, one may arrive during the requests.
   assert.ok(Object.values(recent).flat().every((sample) => sample.timestamp >= before));
 });
 
@@ -256,7 +256,7 @@ test('no server, a wrong socket, a silent server, a stale socket: each its own e
 test('another user is refused with 77, by the socket\'s rights and, were those loose, by the server', async (t) => {
   const server = await serve(t);
   if (process.getuid() !== 0) {
-    // Only root can be somebody else; a socket without rights is at least refused as one.
+    // Only root can run as another user; at least a socket without permissions is refused like one.
     chmodSync(server.socket, 0);
     assert.equal((await server.tool(['stats'])).code, 77);
     return;

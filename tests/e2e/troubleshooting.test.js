@@ -1,4 +1,4 @@
-// Each symptom of man 7 smaster-troubleshooting is provoked, and what the program says is what the page quotes.
+// Provokes each symptom of man 7 smaster-troubleshooting; the program's message must be the one that the page quotes.
 import assert from 'node:assert/strict';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
@@ -12,7 +12,7 @@ import {authorization} from './shard.js';
 const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
 const symptoms = new Map([...page.matchAll(/^\.Ss (.*)\n\.Dl (.*)$/gm)].map(([, title, words]) => [title, words]));
 
-/** The page's words, in which dots stand for anything. */
+/** The page's text, with dots as wildcards. */
 const pattern = (title) => new RegExp(symptoms.get(title).replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&').replaceAll('\\.\\.\\.', '.*'));
 
 const provoke = {
@@ -108,7 +108,7 @@ const provoke = {
   },
 };
 
-/** What a server that cannot start says. */
+/** The output of a server that cannot start. */
 async function started(t, settings) {
   const folder = mkdtempSync(path.join(tmpdir(), 'smaster-trouble-'));
   t.after(() => rmSync(folder, {recursive: true}));
@@ -118,7 +118,7 @@ async function started(t, settings) {
   return stderr;
 }
 
-/** What the server's log has of a handshake with this header. */
+/** The server's log about a handshake with this header. */
 async function refused(server, header) {
   const socket = io(`http://127.0.0.1:${server.port}`, {path: '/socket.io/master/', extraHeaders: {authorization: header}, reconnection: false});
   await new Promise((resolve) => socket.once('connect_error', resolve));

@@ -1,4 +1,4 @@
-// Updates of the bot, here and at the shards, asked for by command and by a shard.
+// Updates of the bot on the server and on the shards, requested by command and by a shard.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
@@ -31,7 +31,7 @@ test('the command of the manual in a project that shards may write runs nothing 
   assert.match((await shards[0].socket.timeout(30_000).emitWithAck('getFile', '.git/config')).message, /is not for shards/);
   assert.equal(await write('save/data.json', '{}'), null, 'data is what they may write');
 
-  // The folder itself made up as a repository, where there is no .git before it is looked at.
+  // The folder itself is made into a bare repository; there is no .git that would be found first.
   rmSync(`${project}/.git`, {recursive: true});
   for (const [name, text] of [['HEAD', 'ref: refs/heads/master\n'], ['config', `${evil}[core]\n\tworktree = .\n\trepositoryformatversion = 0\n`], ['objects/x', ''], ['refs/x', '']]) {
     assert.equal(await write(name, text), null);
@@ -68,7 +68,7 @@ test('update runs the command in the project directory, shows its output, and ha
   assert.deepEqual(lines.find((line) => line.here), {here: {ok: true}});
   assert.deepEqual(lines.filter((line) => 'shard' in line).map((line) => line.result.code), [0, 0]);
 
-  // A shard's own failure is its own; a command that fails here updates nobody.
+  // A shard's failure affects only that shard; if the local command fails, no shard is updated.
   shards[0].bot.runBotUpdate = () => {
     throw new Error('git is away');
   };

@@ -1,4 +1,4 @@
-// What people see on a terminal: tables, the pager, progress bars and the live view, in tmux.
+// Output on a terminal, in tmux: tables, the pager, progress bars and the live view.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
 import {mkdtempSync, rmSync} from 'node:fs';

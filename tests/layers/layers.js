@@ -1,5 +1,5 @@
-// Who may use whom in libcommon, and what each room must not know: reads libcommon/rooms.txt and says where the tree
-// differs. `node layers.js ROOT [BUILD]`: with a build also what its libraries need from each other.
+// Checks the rooms of libcommon: reads libcommon/rooms.txt and reports where the tree violates it. `node layers.js ROOT
+// [BUILD]`: with a build, also the symbols that its libraries need from each other.
 'use strict';
 
 const fs = require('node:fs');
@@ -9,7 +9,7 @@ const { execFileSync } = require('node:child_process');
 const MOST_SOURCES = 15;
 const MOST_LINES = 400;
 
-/// How a file shows that it knows something. Text, since the precompiled header brings Asio to every file.
+/// How a file shows that it uses something. Searches the text, since the precompiled header brings Asio to every file.
 const KNOWS = {
   asio: /\bboost\/(asio|beast)|\basio::|"net\/asio\.hpp"/,
   spdlog: /\bspdlog\b/,
@@ -47,7 +47,7 @@ function sources(folder, below = '') {
 
 const without_comments = (text) => text.replace(/\/\/.*$/gm, '');
 
-/// What is wrong with the table by itself.
+/// Problems of the table itself.
 function table_problems({ rooms, forbidden }) {
   const problems = [];
   const above = new Set();
@@ -67,7 +67,7 @@ function table_problems({ rooms, forbidden }) {
   return problems;
 }
 
-/// What is wrong with the tree: libcommon's files against the table.
+/// Problems of the tree: libcommon's files against the table.
 function tree_problems(libcommon, table) {
   const { rooms, forbidden, large } = table;
   const problems = [];
@@ -113,7 +113,8 @@ function tree_problems(libcommon, table) {
   return problems;
 }
 
-/// What a room's library needs from rooms that it may not use. `symbols`: of each room, what it defines and needs.
+/// Symbols that a room's library needs from rooms that it may not use. `symbols`: those that each room defines and
+/// needs.
 function link_problems({ rooms }, symbols) {
   const problems = [];
   const home = new Map();

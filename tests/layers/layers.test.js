@@ -1,4 +1,4 @@
-// The tree is as libcommon/rooms.txt says, and a tree that is not is found: each rule is broken once in a copy.
+// The tree obeys libcommon/rooms.txt, and violations are found: each rule is broken once in a copy.
 'use strict';
 
 const assert = require('node:assert');

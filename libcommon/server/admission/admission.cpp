@@ -15,12 +15,13 @@ namespace smaster::server {
 
 namespace {
 
-/// Signatures checked at a time: there is a pool of that many threads.
+/// Concurrent signature checks: one per thread of the pool.
 constexpr std::size_t kThreads = 2;
-/// Handshakes that wait for their signature's check, at 3 kB each.
+/// Maximum number of handshakes queued for the signature check, at 3 kB each.
 constexpr std::size_t kMostHandshakes = 20'000;
 
-/// An agent that runs several processes of one shard says which of them it is in the URL's query.
+/// The process number in the URL's query ("process=2"), sent by agents that run several processes of one
+/// shard; 0 if missing or out of range.
 int process_number(std::string_view query) {
   constexpr std::string_view kKey = "process=";
   for (const auto part : split(query, '&')) {
@@ -49,7 +50,8 @@ net::Refusal Admission::refuse(const std::string& address, std::string_view outc
   return {};
 }
 
-/// The shard's key; of a name that nobody has, the key of another, which has the usual size.
+/// The key to check a signature with. Unknown names are checked against some other shard's key, so that both
+/// cases take the same time.
 std::string Admission::key_for(const ShardName& name) const {
   const auto& shards = parts_.directory.shards();
   auto at = shards.lower_bound(name);
@@ -108,18 +110,18 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
     ++parts_.metrics.handshakes["busy"];
     co_return net::Refusal{503, "Too busy", std::chrono::seconds(1)};
   }
-  // Those before it in the queue may have used up what the address is allowed.
+  // Handshakes ahead in the queue may have used up the address's limit.
   if (exhausted(address)) {
     ++parts_.metrics.handshakes["too_many"];
     co_return too_many;
   }
-  // An unknown name costs the same check, against somebody's key, and gets the same answer.
+  // An unknown name gets the same check (see key_for) and the same answer.
   const auto key = key_for(header->name);
   const bool verified = co_await net::run_in(
       parts_.signatures, [&] { return crypto::fast_verify(key, header->signed_text, header->signature); });
   turn.give_back();
 
-  // Anything may have changed meanwhile.
+  // The shard may have been revoked, or registered anew, during the check.
   auto* known = parts_.directory.find(header->name);
   if (!verified || known == nullptr || known->info.key != key) {
     co_return refuse(address, "refused", "unknown name or bad signature (\"" + header->name.str() + "\")");
@@ -127,9 +129,8 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (!known->info.used.insert(header->time, net::wall_clock() - settings.timestamp_precision)) {
     co_return refuse(address, "replayed", "a header of " + header->name.str() + " came twice");
   }
-  // On disk first: after a restart, or at the next leader, it must not be good again. While the store cannot
-  // be written, shards are served from memory, as everywhere; this server then remembers it for as long as it
-  // runs.
+  // Persist the used header first: it must also be refused after a restart and by the next leader. If the
+  // store fails, the handshake goes on, and only this process remembers the header.
   const auto saved = co_await parts_.rows.save_row(header->name);
   if (!saved && saved.error().kind == ErrorKind::not_permitted)
     co_return net::Refusal{503, "This master stands by now", std::chrono::seconds(1)};
@@ -154,7 +155,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
       co_return net::Refusal{503, "Try again later", std::chrono::seconds(5)};
     }
   }
-  // Its key may have been revoked while its process was registered, and the name be somebody else's by now.
+  // While the process was registered, the shard may have been revoked and its name given to a new one.
   const auto* const still = parts_.directory.find(header->name);
   if (still == nullptr || still->registration != registration) {
     co_return refuse(address, "revoked", "shard " + header->name.str() + " was revoked meanwhile");

@@ -30,7 +30,10 @@ class Admission {
     const SessionContext& sessions;
   };
   explicit Admission(const Parts& parts);
+  /// Returns a session with a reservation, or the refusal to answer with. On the way it persists the used
+  /// header and registers a further process of the shard.
   net::Task<net::Admission> decide(net::HandshakeRequest request);
+  /// Applies changed trusted proxies.
   void settings_changed();
 
  private:

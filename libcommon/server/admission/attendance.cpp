@@ -16,7 +16,7 @@ namespace {
 
 constexpr Millis kFirstCorrectionPause{1'000};
 constexpr unsigned kQuietHeartbeats = 2;
-/// From one alert of a duplicate to the next.
+/// Minimum time between alerts about duplicates of one shard.
 constexpr std::chrono::hours kAlertPause{1};
 
 }  // namespace
@@ -34,7 +34,7 @@ Result<void> Attendance::attach(ShardSession& session, Reservation reservation, 
   shard->start_asked.reset();
   auto* const old = std::exchange(shard->session, &session);
   heartbeats_.leave(name);
-  const bool agents = claimant.known() && old != nullptr && old->is_agent();  // they are told apart
+  const bool agents = claimant.known() && old != nullptr && old->is_agent();  // told apart by identity
   claim(*shard, std::move(claimant), old != nullptr);
   if (old != nullptr) {
     orders_.left(*shard);
@@ -81,20 +81,21 @@ std::optional<std::string> Attendance::refuse(const ShardSession& session, const
   return why;
 }
 
-/// Whoever attaches has the shard's place; what it says of itself tells it from others later.
+/// Makes the attaching agent the shard's holder. A shard without an agent clears the holder once the previous
+/// agent's bot must have ended.
 void Attendance::claim(Shard& shard, fleet::Holder claimant, bool replaces) {
   auto& holder = shard.info.holder;
   if (claimant.known()) {
     if (holder.is(claimant)) return;
     holder = std::move(claimant);
-    // On disk before it is told anything: else after a crash it could be taken for the second one.
+    // Persist it before any order: after a crash, this agent could otherwise be refused as the second one.
     plans_.claimed(shard);
   } else if (!replaces && net::fleet_clock() >= shard.gone_at(plans_.plan_settings().patience)) {
     holder = {};
   }
 }
 
-/// Two shards with one config, which cannot be told to end, replace each other again and again.
+/// Detects two shards that use one config and are not both agents: they keep replacing each other.
 void Attendance::count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session) {
   const auto now = net::fleet_clock();
   if (!shard.replacements.add(now)) return;
@@ -151,7 +152,7 @@ void Attendance::detach(ShardSession& session) {
   shard->start_asked.reset();
   orders_.left(*shard);
   heartbeats_.leave(session.name());
-  seen(*shard);  // its agent may have heard us until now
+  seen(*shard);  // its agent may have received messages until now
   plans_.replan();
 }
 
@@ -177,11 +178,11 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   shard.status_at = instant;
   auto& info = shard.info;
   seen(shard);
-  // Without messages in two heartbeats a bot is as good as gone, if messages are what we go by; one that runs
-  // nothing has none to count, and −1 is from one that cannot.
+  // With use_message_stats, the second status in a row without a message is no sign of life. Exempt are
+  // shards without an id, and bots that cannot count messages (−1).
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
   shard.quiet = quiet ? shard.quiet + 1 : 0;
-  // One that tells of its gateway is judged by that.
+  // Bots that report their gateway are judged by that instead.
   const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
   if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   const auto believed = std::pair(info.current, shard.ready);
@@ -199,7 +200,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   if (agrees) {
     shard.correction_pause = {};
   } else if (instant >= shard.corrected + shard.correction_pause) {
-    // A shard that never learns is told ever more rarely, up to once an interval.
+    // The pause between corrections doubles, up to the heartbeat interval.
     shard.corrected = instant;
     shard.correction_pause =
         std::min(std::max(shard.correction_pause * 2, kFirstCorrectionPause), settings_.interval);

@@ -1,5 +1,4 @@
-// Who is connected, and what that means for the fleet: a connection has its shard's place or is refused it,
-// and its statuses say what its bot does.
+// Connected shards: attaches a session to its shard or refuses it, and applies statuses to the fleet's data.
 #pragma once
 
 #include <functional>
@@ -19,7 +18,8 @@
 
 namespace smaster::server {
 
-/// What an agent's bot gets to end when it has lost its master (kLostGrace), and a little for the way.
+/// Added to the timeout after which an agent's ids may move: the time its bot gets to end (kLostGrace), plus
+/// delays of the network.
 inline constexpr Millis kAgentMargin{7'000};
 
 class Attendance {
@@ -44,30 +44,34 @@ class Attendance {
         plans_(parts.plans),
         heartbeats_(parts.heartbeats) {}
 
-  /// The connection is there, and says whose it is: it replaces the shard's old one. Refused when the shard
-  /// was revoked meanwhile, or another master shard came first.
+  /// Attaches the session to its shard and closes the shard's previous session. Errors: not_found if the
+  /// shard was revoked since the reservation, not_permitted if another master shard is connected.
   [[nodiscard]] Result<void> attach(ShardSession& session, Reservation reservation, fleet::Holder claimant);
-  /// Why an agent may not have its shard's place now: another one has it, whose bot may still run.
+  /// The reason to refuse an agent: another agent holds the shard, and is connected or may still run its bot.
+  /// nullopt: it may attach.
   [[nodiscard]] std::optional<std::string> refusal(const ShardName& name,
                                                    const fleet::Holder& claimant) const;
-  /// The same, and remembers that it was there.
+  /// The same; a refusal is also recorded as a duplicate and logged.
   [[nodiscard]] std::optional<std::string> refuse(const ShardSession& session, const fleet::Holder& claimant);
-  /// An agent asks how long its bot may run. It may for `term` from when it asked; nobody gets its ids
-  /// before.
+  /// An agent requests a lease: its bot may run for `term` after the request, and its ids are not assigned to
+  /// another shard before that.
   void extend_lease(Shard& shard, Millis term);
-  /// An agent leaves, and no bot of its runs.
+  /// An agent leaves, and its bot has ended: the shard has no holder any more.
   void leave(Shard& shard);
-  /// What its shard can take: shard ids a process, and on which host.
+  /// Records the shard's capacity (ids per process), the label of its host and the kind of its bot. Ignored
+  /// if the session was replaced.
   void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
                   const std::string& kind);
-  /// It has joined the namespace and has our proof: it may be told its id.
+  /// The session was sent the master's proof: orders may follow. Ignored if it was replaced.
   void joined(ShardSession& session);
+  /// The session has ended. Ignored if it was replaced.
   void detach(ShardSession& session);
-  /// `names`: as read_status has them.
+  /// Handles a status. `names`: see read_status.
   void status(Shard& shard, std::string_view json, std::span<const std::string_view> names);
+  /// Records a sign of life.
   void seen(Shard& shard);
 
-  /// Set by the wiring: something that operators should hear of.
+  /// Set by the wiring: alerts the operators.
   std::function<void(const std::string&)> alert;
 
  private:

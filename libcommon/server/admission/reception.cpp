@@ -10,7 +10,7 @@
 namespace smaster::server {
 namespace {
 
-/// The setting that forbids shards this event, if one does.
+/// The [permissions] setting that forbids this event; nullopt: it is allowed.
 std::optional<std::string_view> forbidden(const Permissions& may, std::string_view event) {
   const struct {
     std::string_view event;
@@ -96,7 +96,8 @@ void Reception::event(ShardSession& session, Shard& shard, std::string_view name
   }
 }
 
-/// An agent's question: when it may start a bot that died (without arguments), or when its bot may log in.
+/// An agent's `identify`. Without arguments: may it restart a bot that died? With {id, ask}: its bot requests
+/// a login permit.
 void Reception::on_identify(ShardSession& session, Shard& shard, std::optional<socketio::AckId> ack_id,
                             const socketio::Arguments& arguments) {
   if (arguments.json.empty()) {
@@ -114,7 +115,7 @@ void Reception::on_identify(ShardSession& session, Shard& shard, std::optional<s
                           R"(,"error":"shard )" + std::to_string(id.value) + R"( is not to run here"})"});
 }
 
-/// What an agent tells of its bot's logins.
+/// An agent's report about a login of its bot.
 void Reception::on_login(Shard& shard, const socketio::Arguments& arguments) {
   constexpr std::int64_t kLongest = 60'000;
   const auto value = arguments.json.empty() ? Result<boost::json::value>(fail(ErrorKind::bad_data, "nothing"))

@@ -1,5 +1,4 @@
-// What becomes of sessions and of their events: statuses and logins are the fleet's; what shards ask for goes
-// on to the room above.
+// Dispatches the events of sessions: statuses, leases and logins to the fleet, requests to `requested`.
 #pragma once
 
 #include <functional>
@@ -22,7 +21,7 @@ class Reception final : public SessionHost {
     Rotation& rotation;
     OrderSender& sender;
   };
-  /// An event that asks for something; false: there is no such request.
+  /// Handles a request of a shard; returns false for an unknown event.
   using Requested = std::function<bool(ShardSession&, const Shard&, std::string_view name,
                                        std::optional<socketio::AckId>, socketio::Arguments&)>;
 
@@ -45,7 +44,7 @@ class Reception final : public SessionHost {
   void event(ShardSession& session, Shard& shard, std::string_view name,
              std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) override;
 
-  /// Set by the wiring: who answers requests, and who hears that a shard is there.
+  /// Set by the wiring: the handler of requests, and a function called when a shard has joined.
   Requested requested;
   std::function<void(ShardSession&)> is_there;
 

@@ -15,7 +15,7 @@ namespace {
 
 namespace asio = net::asio;
 
-/// Shards that are added or removed in one turn of the loop.
+/// Maximum number of shards added or removed in one turn of the loop.
 constexpr std::size_t kAddedAtOnce = 100;
 constexpr std::size_t kRemovedAtOnce = 40;
 
@@ -23,7 +23,7 @@ constexpr std::size_t kRemovedAtOnce = 40;
 
 void Registration::insert(fleet::ShardInfo info) {
   auto* const shard = parts_.directory.insert(std::move(info));
-  if (shard == nullptr) return;  // two connections of one new process came at once
+  if (shard == nullptr) return;  // two handshakes of one new process were concurrent
   if (shard->info.holder.known()) shard->margin = kAgentMargin;
   parts_.orders.add(*shard);
 }
@@ -86,14 +86,14 @@ net::Task<Result<void>> Registration::remove(std::vector<ShardName> names) {
   co_return removed;
 }
 
-/// First in memory: else a row that is saved meanwhile would bring it back.
+/// Removes them from memory first: otherwise a row saved meanwhile would bring a shard back.
 net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names) {
   for (std::size_t i = 0, all = names.size(); i < all; ++i) {
     const auto processes = parts_.directory.take_processes(names[i]);
     names.insert(names.end(), processes.begin(), processes.end());
   }
-  // Further processes of these that are being saved right now go as well, from the store after they got
-  // there.
+  // Further processes that `add` is saving right now are removed as well; the store removes them after it has
+  // saved them.
   const std::set<ShardName> revoked(names.begin(), names.end());
   for (const auto& adding : adding_) {
     std::erase_if(*adding, [&](const ShardName& name) {

@@ -1,4 +1,4 @@
-// Which shards are known: those that the store has, those that are added, and what a shard's revocation ends.
+// The registry: loads it from the store, adds shards and revokes them.
 #pragma once
 
 #include <list>
@@ -37,15 +37,17 @@ class Registration {
   };
   explicit Registration(const Parts& parts) : parts_(parts) {}
 
-  /// What the store has, before anything else.
+  /// Takes over the data read from the store. Call once, before shards are served.
   void take(Kept kept);
-  /// The same while others are served: nothing but the fleet's numbers is to be seen of it before it ends.
+  /// The same in several turns of the loop, while requests are served; until it ends, only the fleet's
+  /// figures show the shards loaded so far.
   net::Task<> take_in_turns(Kept kept);
-  /// Adds shards to the registry: saved when it returns ok, all or none. not_found for further processes of a
-  /// shard that was revoked meanwhile.
+  /// Adds shards to the registry; persisted when it returns. A write saves all or none. Errors: those of the
+  /// store; not_found if one is a further process of a shard that was revoked meanwhile (the others are
+  /// added).
   net::Task<Result<void>> add(std::vector<fleet::ShardInfo> shards);
-  /// Revokes shards: their connections are closed, their ids are free, at once. An error says that they are
-  /// still on disk.
+  /// Revokes shards: closes their sessions and frees their ids at once. On an error, the store still has some
+  /// of them, and shards after the batch that failed (kRemovedAtOnce) are not revoked.
   net::Task<Result<void>> remove(std::vector<ShardName> names);
 
  private:
@@ -54,7 +56,7 @@ class Registration {
 
   const Parts parts_;
   fleet::Revoked revoked_;
-  std::list<std::shared_ptr<std::set<ShardName>>> adding_;  ///< names that are being saved, by `add`
+  std::list<std::shared_ptr<std::set<ShardName>>> adding_;  ///< names being saved by running calls of `add`
 };
 
 }  // namespace smaster::server

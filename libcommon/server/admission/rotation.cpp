@@ -27,7 +27,7 @@ Result<void> Rotation::load() {
   if (!text) return text.error().kind == ErrorKind::not_found ? Result<void>() : text.error();
   auto signer = crypto::Signer::load(*text);
   if (!signer) return fail(signer.error().kind, path() + ": " + signer.error().message);
-  if (signer->public_pem() == parts_.proof.public_pem()) {  // it was ending
+  if (signer->public_pem() == parts_.proof.public_pem()) {  // stopped during `finish`
     ::unlink(path().c_str());
     return {};
   }
@@ -52,7 +52,7 @@ Result<net::Busy::Guard> Rotation::step() {
   return stepping_.begin();
 }
 
-/// What it writes may be replaced or gone in memory before it is on disk.
+/// `private_pem` is shared, since the member may be replaced before the write ends.
 net::Task<Result<void>> Rotation::write_key(std::shared_ptr<const std::string> private_pem) {
   const auto file = parts_.settings.state_dir / kPrivateKeyFile;
   co_return co_await net::run_in(parts_.slow_work, [&file, &private_pem] {
@@ -78,7 +78,7 @@ net::Task<Result<void>> Rotation::begin() {
   if (!written) co_return written;
   auto signer = crypto::Signer::load(keys->private_pem);
   if (!signer) co_return signer.error();
-  // The old key may change here too, with its file.
+  // The old key may be reloaded from its file meanwhile: then sign again.
   std::string announcement;
   for (std::shared_ptr<const crypto::Signer> old; old != parts_.proof.signer();) {
     old = parts_.proof.signer();
@@ -164,7 +164,7 @@ MasterProof& Rotation::proof_for(const ShardName& name) {
 }
 
 void Rotation::stayed(const ShardName& name, const MasterProof& proof) {
-  // That it took the old key's proof says nothing of later: it may have been told the new key meanwhile.
+  // Accepting the old key's proof says nothing: the shard may have received the new key since.
   if (active() && &proof == next_.get()) trusts_next(name, true);
 }
 
@@ -199,7 +199,7 @@ net::Task<> Rotation::save() {
     changed_ = false;
     boost::json::array names;
     for (const auto& name : ahead_) names.emplace_back(name.str());
-    // Not saved, it is found out again: a shard that refuses one proof is shown the other.
+    // Errors are ignored: a shard that refuses one proof gets the other.
     auto text = json::serialize(names);
     (void)co_await parts_.store.save_note(kNote, std::move(text));
   } while (changed_);

@@ -1,6 +1,7 @@
-// Another key pair for the master without downtime: while shards' configs are brought up to date both are
-// accepted, and each shard gets the proof that it can verify. Agents are told the new key, signed with the
-// old one, and write it into their config; of other shards it shows by which proof they stay.
+// Replaces the master's key pair without downtime. While shards' configs are updated, both pairs are in use,
+// and each shard gets the proof that it can verify. Agents receive the new key, signed with the old one, and
+// write it into their config. Which key another shard trusts shows in the proof with which it stays
+// connected.
 #pragma once
 
 #include <memory>
@@ -34,34 +35,35 @@ class Rotation {
     net::asio::thread_pool& signatures;
     Slices& slices;
     net::TaskScope& tasks;
-    std::function<void()> reload_keys;  ///< from their files
+    std::function<void()> reload_keys;  ///< reloads the key pair from its files
   };
   explicit Rotation(const Parts& parts) : parts_(parts) {}
 
-  /// Goes on with one that was under way when the last server ended.
+  /// Resumes a rotation that was active when the server stopped. Reads files and the store; blocks.
   [[nodiscard]] Result<void> load();
   [[nodiscard]] bool active() const { return active_; }
-  /// Makes the new pair, on disk when it returns, and announces it. Of `begin`, `finish` and `replace` one
-  /// runs at a time; the others are refused meanwhile, with not_permitted.
+  /// Generates the new pair, persists it and announces it to connected agents. not_permitted with a shared
+  /// store or during a rotation. Only one of `begin`, `finish` and `replace` runs at a time; meanwhile the
+  /// others fail with not_permitted.
   net::Task<Result<void>> begin();
-  /// From now on there is only the new pair. not_permitted while shards are known that trust the old one,
-  /// unless forced.
+  /// Ends the rotation: from now on only the new pair is valid. not_permitted while known shards trust the
+  /// old one, unless forced.
   net::Task<Result<void>> finish(bool force);
-  /// Another pair at once, with no rotation: shards whose configs have the old one refuse this master.
+  /// Replaces the pair at once, without a rotation: shards whose configs have the old key refuse this master.
   net::Task<Result<void>> replace(std::string private_pem);
-  /// Who trusts the old pair still.
+  /// Known shards that do not trust the new pair yet.
   [[nodiscard]] std::vector<ShardName> behind() const;
 
   /// The public key for new configs.
   [[nodiscard]] const std::string& public_pem() const;
-  /// A shard was made whose config has this public key.
+  /// Records that a new shard's config has this public key.
   void made(const ShardName& name, const std::string& public_pem);
   /// The proof that this shard can verify, as far as is known.
   [[nodiscard]] MasterProof& proof_for(const ShardName& name);
-  /// It has stayed with the proof that it got, or has left at once.
+  /// Records that the shard has accepted this proof, or has left right after it.
   void stayed(const ShardName& name, const MasterProof& proof);
   void left(const ShardName& name, const MasterProof& proof);
-  /// Tells an agent of the new key, if it does not have it.
+  /// Sends an agent the new key, unless it has it. Does nothing for other shards, or without a rotation.
   void announce(ShardSession& session);
 
  private:
@@ -75,10 +77,10 @@ class Rotation {
   const Parts parts_;
   bool active_ = false;
   net::Busy stepping_;
-  std::shared_ptr<const std::string> private_pem_;  ///< the new one; shared with its being written
-  std::unique_ptr<MasterProof> next_;  ///< stays when it is over: somebody may wait for its proof
+  std::shared_ptr<const std::string> private_pem_;  ///< the new key; shared with a write in progress
+  std::unique_ptr<MasterProof> next_;  ///< kept after the rotation: callbacks may still wait for its proof
   std::string announcement_;           ///< the old key's signature over the new key
-  std::set<ShardName> ahead_;          ///< who trusts the new pair
+  std::set<ShardName> ahead_;          ///< shards that trust the new pair
   net::Busy saving_;
   bool changed_ = false;
 };

@@ -14,7 +14,7 @@ namespace {
 
 namespace bj = boost::json;
 
-/// The ids listed in `shards`, if it is there.
+/// The ids in `shards`; nullopt if the field is missing. Errors: usage.
 Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
   const auto* field = body.if_contains("shards");
   if (field == nullptr || field->is_null()) return std::optional<std::vector<ShardId>>{};
@@ -28,7 +28,8 @@ Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
   return std::optional(std::move(ids));
 }
 
-/// The ids of those whose row of the stats fulfils all conditions, in their order.
+/// The ids of shards whose stats row fulfils all conditions, ascending. Errors: usage for a field that no
+/// shard has.
 net::Task<Result<std::vector<ShardId>>> ids_where(const StatsParts& parts,
                                                   const std::vector<Condition>& conditions) {
   std::vector<ShardName> names;

@@ -1,4 +1,4 @@
-// Which shards a request is about.
+// Resolves which shards a request selects.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -11,9 +11,9 @@
 
 namespace smaster::server {
 
-/// The shard ids that a request is about: those listed in `shards`, the one that `guild` lives on, those on
-/// the host labelled `host`, those whose row of the stats fulfils `where`; what is given is combined. Nothing
-/// when none of them is. `body` lives until it returns.
+/// The shard ids that a request selects: those in `shards`, the one with the guild `guild`, those on the host
+/// labelled `host`, those whose stats row fulfils `where`. Several criteria must all hold; nullopt if none is
+/// given. Errors: usage. `body` must outlive the coroutine.
 net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(const StatsParts& parts,
                                                                  const boost::json::object& body);
 

@@ -46,7 +46,8 @@ net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines,
 
 }  // namespace
 
-/// {"what": "bots" | "programs" | "all" | "master", and of the first two who is addressed}.
+/// Request: {"what": "bots" | "programs" | "all" | "master"}; for the first two also a selection
+/// (addressed.hpp).
 net::Task<Answer> post_reboot(ControlContext context, Call call) {
   const auto body = body_object(call);
   if (!body) co_return control::error_reply(body.error());
@@ -80,7 +81,8 @@ net::Task<Answer> post_reboot(ControlContext context, Call call) {
   co_return lines;
 }
 
-/// {"statement": "…"}; {columns, rows} or {affectedRows, insertId, changedRows}, blobs as base64.
+/// Request: {"statement": "…"}. Answer: {columns, rows}, blobs as base64, or {affectedRows, insertId,
+/// changedRows}.
 net::Task<Answer> post_sql(ControlContext context, Call call) {
   const auto body = body_object(call);
   std::string statement;
@@ -104,8 +106,8 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   co_return Reply{200, std::move(json)};
 }
 
-/// {"timeout_ms": …}; lines {"output": "out" | "err", "line"} of the command here, {"here": {"ok",
-/// "error"?}}, then an eval's.
+/// Request: {"timeout_ms": …}. Answer, in lines: the local command's output {"output": "out" | "err",
+/// "line"}, its result {"here": {"ok", "error"?}}, then an eval's lines.
 Answer post_update(ControlContext& context, const Call& call) {
   const auto body = body_object(call);
   if (!body) return control::error_reply(body.error());
@@ -118,7 +120,7 @@ Answer post_update(ControlContext& context, const Call& call) {
 
 Answer get_log_level(ControlContext&, const Call&) { return json_reply(bj::object{{"level", log::level()}}); }
 
-/// {"level": …}: until it is changed again, or the settings say another.
+/// Request: {"level": …}. Holds until the next request, or the next change of the setting.
 Answer post_log_level(ControlContext&, const Call& call) {
   const auto body = body_object(call);
   if (!body) return control::error_reply(body.error());

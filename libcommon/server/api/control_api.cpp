@@ -166,7 +166,7 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
   co_return lines;
 }
 
-/// Makes configs until `left` is used up; several of these run side by side.
+/// Generates configs while `left` is not 0; several of these run concurrently.
 net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
                           std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
                           std::shared_ptr<int> workers) {
@@ -203,7 +203,7 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
   const auto left = std::make_shared<std::int64_t>(count);
   const auto workers = std::make_shared<int>(2);  // as many as the pool for slow work has threads
-  // A client that goes away stops what has not begun; a shard it was not told of would be nobody's.
+  // If the client disconnects, no further config is started: nobody would receive it.
   lines->on_gone = [left] { *left = 0; };
   for (int i = 0; i < 2; ++i) {
     context.parts.tasks.spawn("generate configs",
@@ -254,7 +254,7 @@ Answer post_stop(ControlContext& context, const Call&) {
   return json_reply(bj::object{{"stopping", true}});
 }
 
-/// A request that is answered without waiting, or with lines; and one whose answer takes its time.
+/// A handler: a function that answers at once, or a coroutine.
 using Handle =
     std::variant<Answer (*)(ControlContext&, const Call&), net::Task<Answer> (*)(ControlContext, Call)>;
 

@@ -1,4 +1,4 @@
-// The control API's requests, one table: what `/v1/…` answers. Documented in man 7 smaster-control.
+// The control API: one table of the requests below `/v1/`. Documented in man 7 smaster-control.
 #pragma once
 
 #include <cstdint>
@@ -32,7 +32,7 @@ namespace smaster::server {
 class Candidacy;
 class PeerLink;
 
-/// What requests work on.
+/// The parts that requests use.
 struct ControlParts {
   net::asio::io_context& context;
   const Settings& settings;
@@ -60,13 +60,15 @@ struct ControlParts {
 struct ControlContext {
   const ControlParts& parts;
   std::function<void()> stop;
-  // Among several servers:
-  Candidacy* candidacy = nullptr;  ///< none: this one stands alone
+  // With a shared store only:
+  Candidacy* candidacy = nullptr;  ///< null: no shared store
   PeerLink* peers = nullptr;
   std::function<void()> step_down = {};
   bool leads = true;
 };
 
+/// Answers a request. unavailable while this server does not lead, except for requests about the server
+/// itself (is_local).
 net::Task<control::Answer> handle_control(ControlContext context, control::Call call);
 
 }  // namespace smaster::server

@@ -17,7 +17,7 @@ std::string eval_line(const EvalAnswer& answer) {
     auto inlined = socketio::inline_attachments(json, answer.attachments);
     json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
   }
-  // The result is spliced in as it came: it is valid JSON, and nothing of it is rounded or reordered.
+  // The result is inserted unchanged: it is valid JSON, and parsing it could round numbers.
   std::string shards;
   if (answer.shards.size() > 1) {
     for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);

@@ -1,4 +1,4 @@
-// The answers of an eval as lines.
+// Writes an eval's answers as JSON lines.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,9 @@
 
 namespace smaster::server {
 
-/// Asks shards, and pushes their answers as `smaster eval` prints them, then {"end": …}. Ends the eval when
-/// the reader goes away. Instead of an answer for which there is no room a line says that it was dropped.
+/// Starts an eval and writes its answers as `smaster eval` prints them, then {"end": …}. Cancels the eval
+/// when the reader disconnects. An answer that does not fit into the stream's buffer is replaced by a line
+/// with an error.
 void eval_to_lines(Evals& evals, const std::shared_ptr<control::LineStream>& lines, Question question,
                    const std::vector<ShardId>& ids, Millis timeout);
 

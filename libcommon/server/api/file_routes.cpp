@@ -23,14 +23,14 @@ net::Task<Result<std::string>> read_piece(net::asio::thread_pool& pool, std::sha
   co_return piece;
 }
 
-/// The name of a file in the query.
+/// The parameter `name` of the query. Errors: usage.
 Result<std::string> file_name(const Call& call) {
   const auto at = call.query.find("name");
   if (at == call.query.end()) return fail(ErrorKind::usage, "\"name\" is missing in the query");
   return at->second;
 }
 
-/// Does something with the file at each chosen shard, one after the other, and says how it went.
+/// Calls `act` for each selected shard, one after another, and writes a line with each outcome.
 net::Task<> with_each(Files& files, std::shared_ptr<LineStream> lines, std::vector<RespawnTarget> targets,
                       std::string name, net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
   for (const auto& target : targets) {

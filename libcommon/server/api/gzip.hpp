@@ -1,4 +1,4 @@
-// Compressing an answer while it is written (RFC 1952, by zlib).
+// Compresses an answer while it is written (RFC 1952, by zlib).
 #pragma once
 
 #include <memory>
@@ -18,14 +18,15 @@ class Gzip {
   Gzip(const Gzip&) = delete;
   Gzip& operator=(const Gzip&) = delete;
 
-  /// What this text adds to the compressed one; often nothing. `last`: nothing follows.
+  /// Adds text; returns the compressed bytes that are complete, often none. `last`: the text ends here, and
+  /// the remaining bytes are returned.
   [[nodiscard]] std::string add(std::string_view text, bool last);
 
  private:
   const std::unique_ptr<z_stream_s> stream_;
 };
 
-/// The pieces compressed, in the pool.
+/// Compresses pieces, on threads of the pool.
 [[nodiscard]] net::Pieces compressed(net::asio::thread_pool& pool, net::Pieces pieces);
 
 }  // namespace smaster::server

@@ -25,17 +25,17 @@ namespace {
 namespace http = boost::beast::http;
 
 constexpr Millis kDefaultHistory{24 * 3'600'000};
-/// Of one answer with statuses of the past; shards beyond are only named.
+/// Limits of one history answer; shards beyond them are only listed in `left_out`.
 constexpr std::size_t kMaxPasts = 256;
 constexpr std::size_t kMaxPastBytes = 64 << 20;
 
-/// What strangers are counted by: the client's address, behind trusted proxies.
+/// The key of per-client limits: the client's address, behind trusted proxies.
 std::string client_key(const HttpParts& parts, const net::Request& request, const net::Address& peer) {
   return net::Proxies(parts.settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
 }
 
-/// {NAME: [status, …] for each that is asked for, left_out: those for which there was no room, ids: all that
-/// there are}.
+/// The history answer: {NAME: [status, …] of each requested shard, left_out: requested shards beyond the
+/// limits, ids: all known shards}.
 class Pasts {
  public:
   Pasts(const HttpParts& parts, std::string who, boost::urls::url_view url)
@@ -81,7 +81,7 @@ class Pasts {
   }
 
  private:
-  /// What stands before `ids`.
+  /// The text before `ids`.
   [[nodiscard]] std::string left_out() const {
     std::string text = at_ == 0 ? "{" : ",";
     if (at_ == names_.size()) return text;
@@ -102,13 +102,13 @@ class Pasts {
   bool ended_ = false;
 };
 
-/// Why no shards should be sent here; empty: they may come.
+/// The reason why no shards should be sent here; empty: ready.
 std::string unready(const HttpParts& parts, const Candidacy* candidacy) {
   if (!parts.leadership.held()) {
     const auto leader = candidacy == nullptr ? std::string() : candidacy->leader().url;
     return leader.empty() ? "stands by; no server leads now" : "stands by; " + leader + " leads";
   }
-  // Of several servers no other would take them.
+  // In a cluster, stay ready even if the store is down: no other server may lead.
   if (candidacy != nullptr || parts.store.trouble().empty()) return "";
   return "degraded, served from memory: " + parts.store.trouble();
 }
@@ -121,7 +121,8 @@ net::Answer unavailable(net::Response response, std::string sentence) {
   return response;
 }
 
-/// The pieces as the client takes them, while it holds a place. What goes wrong before the first one is said.
+/// Sends the pieces as the client reads them, and holds `place` until then. Without a place, or on an error
+/// before the first piece, the answer is 503.
 net::Task<net::Answer> in_pieces(const HttpParts& parts, const net::Request& request, net::Response response,
                                  net::Pieces pieces, std::shared_ptr<void> place) {
   if (!place) {
@@ -147,7 +148,7 @@ net::Task<net::Answer> in_pieces(const HttpParts& parts, const net::Request& req
   co_return net::Answer(std::move(response), std::move(all));
 }
 
-/// These pieces, then one more with what `last` gives.
+/// The pieces, then the text that `last` returns.
 net::Pieces followed_by(net::Pieces pieces, std::function<std::string()> last) {
   return [pieces = std::move(pieces), last = std::move(last)]() mutable -> net::Task<Result<std::string>> {
     auto piece = co_await pieces();

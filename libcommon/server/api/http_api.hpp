@@ -1,4 +1,4 @@
-// What is served on the shard port beside Socket.IO: health, metrics, and the statuses of the past.
+// Plain HTTP on the shard port, beside Socket.IO: health, metrics and the status history.
 #pragma once
 
 #include <functional>
@@ -17,7 +17,7 @@ namespace smaster::server {
 
 class Candidacy;
 
-/// What the answers are made of.
+/// The parts that answers use.
 struct HttpParts {
   const Settings& settings;
   const Leadership& leadership;
@@ -30,11 +30,11 @@ struct HttpParts {
   Places& metrics_answers;
   Places& past_answers;
   net::asio::thread_pool& rendering;
-  std::function<std::string()> own_metrics;  ///< what the server counts itself
+  std::function<std::string()> own_metrics;  ///< the server's own metrics, as Prometheus' text
 };
 
-/// `candidacy`: none where this server stands alone. `sessions`: how many there are. 501 for everything that
-/// is not served, as the original has it.
+/// Answers a request; 501 for other paths and methods, as in the original server. `candidacy`: null without a
+/// shared store. `sessions`: the number of open sessions.
 net::Task<net::Answer> answer_http(const HttpParts& parts, const Candidacy* candidacy, std::size_t sessions,
                                    const net::Request& request, const net::Address& peer);
 

@@ -44,7 +44,7 @@ net::Task<control::Answer> get_members(ControlContext context, control::Call) {
                    {"version", member.version},
                    {"started", to_unix_ms(member.started)},
                    {"this", member.name == candidacy.self().name}};
-    // The answers of those that cannot be reached are waited for: a second each, and they are few.
+    // An unreachable member delays the answer by its timeout of one second; there are few members.
     const auto lag = co_await context.peers->lag(member);
     row["state"] = !lag ? "unreachable" : leads ? "leads" : "stands by";
     row["leadsSince"] = leads ? bj::value(to_unix_ms(leader.leads_since)) : bj::value(nullptr);

@@ -1,4 +1,4 @@
-// What the control API's handlers share: reading a request's body, and answering.
+// Shared by the control API's handlers: parsing of request bodies, and replies.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -15,10 +15,10 @@ namespace smaster::server {
 [[nodiscard]] control::Reply json_reply(const boost::json::value& value);
 [[nodiscard]] control::Reply usage(std::string sentence);
 
-/// The body as an object; none is an empty one, anything else an error.
+/// The body as an object; an empty body is {}. Errors: usage.
 [[nodiscard]] Result<boost::json::object> body_object(const control::Call& call);
 
-/// The number of milliseconds at `key`, up to a day.
+/// The number of milliseconds at `key`, from 0 to one day; `otherwise` if it is missing. Errors: usage.
 [[nodiscard]] Result<Millis> milliseconds(const boost::json::object& body, std::string_view key,
                                           Millis otherwise);
 

@@ -1,11 +1,11 @@
-// The requests of the control API, apart from those in its own file: what each answers.
+// The control API's handlers outside of control_api.cpp.
 #pragma once
 
 #include "server/api/control_api.hpp"
 
 namespace smaster::server {
 
-// shard_routes.cpp: who is known, and the keys
+// shard_routes.cpp: the registry and the master's keys
 net::Task<control::Answer> post_import(ControlContext context, control::Call call);
 net::Task<control::Answer> post_import_history(ControlContext context, control::Call call);
 net::Task<control::Answer> post_import_key(ControlContext context, control::Call call);
@@ -27,10 +27,10 @@ net::Task<control::Answer> delete_file(ControlContext context, control::Call cal
 net::Task<control::Answer> post_push(ControlContext context, control::Call call);
 net::Task<control::Answer> post_fetch(ControlContext context, control::Call call);
 
-// member_routes.cpp: several servers
+// member_routes.cpp: clusters
 net::Task<control::Answer> get_members(ControlContext context, control::Call call);
 net::Task<control::Answer> post_step_down(ControlContext context, control::Call call);
-/// Whether a request is about the server that it reaches, whoever leads.
+/// True for requests that every server answers itself, even while another one leads.
 [[nodiscard]] bool is_local(std::string_view path);
 
 }  // namespace smaster::server

@@ -13,13 +13,13 @@ namespace {
 
 namespace asio = net::asio;
 
-/// How often it is looked whether the lead is free, where nothing says so.
+/// Maximum time between two attempts to win the lead, if the store does not notify of changes.
 constexpr Millis kLook{1'000};
 constexpr Millis kRetry{200};
-/// Longer than the others take to see that the lead is free.
+/// Longer than other servers take to notice that there is no leader.
 constexpr Millis kHoldBack{1'000};
 
-/// What clocks of different machines may differ in, over a lease.
+/// Allowance for clocks of different machines that run at different speeds, over one lease.
 Millis margin(Millis lease) { return lease / 50; }
 
 }  // namespace
@@ -74,7 +74,7 @@ net::Task<> Candidacy::campaign() {
   co_await net::run_in(thread_, [this] { election_.wait(kLook); });
 }
 
-/// One renewal of the lease, when it is due.
+/// Waits until the lease is due for renewal and renews it once.
 net::Task<> Candidacy::keep() {
   const auto lease = election_.lease();
   co_await pause(trouble_.empty() ? lease / 3 : kRetry);
@@ -91,7 +91,7 @@ net::Task<> Candidacy::keep() {
   }
 }
 
-/// A lease that could not be renewed ends at its time, whatever else goes on then.
+/// Deposes this server when its lease expires, even while a renewal is still running.
 void Candidacy::arm_watchdog() {
   const auto left = parts_.leadership.until() - since_boot();
   watchdog_.expires_after(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds{0}));
@@ -109,7 +109,7 @@ void Candidacy::depose(const std::string& why) {
   deposed(why);
 }
 
-/// What begins and ends is said once.
+/// Logs the beginning and the end of a failure once.
 void Candidacy::note(const Result<void>& result) {
   const auto before = std::exchange(trouble_, result ? "" : result.error().message);
   if (before.empty() == trouble_.empty()) return;

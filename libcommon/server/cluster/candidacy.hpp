@@ -1,6 +1,6 @@
-// This server among several: it runs for the lead until it has it, and renews its lease until it has lost it.
-// While another leads, what the store has is read ahead. Runs on the one thread that owns the state; what
-// blocks is in a thread of its own.
+// Takes part in the election of the leader: campaigns until this server leads, then renews its lease until it
+// is lost. While another server leads, the store's data is read ahead. Runs on the event loop's thread;
+// blocking calls run on a thread of its own.
 #pragma once
 
 #include <functional>
@@ -18,30 +18,32 @@ class Candidacy {
   struct Parts {
     net::asio::io_context& context;
     Leadership& leadership;
-    /// Reads what the store has, ahead of the day when this server leads.
+    /// Reads the store's data in advance, so that this server can take the lead quickly.
     std::function<net::Task<Result<void>>()> read_ahead;
   };
   Candidacy(const Parts& parts, store::Election& election);
   ~Candidacy() { join(); }
 
-  /// Until `stop`. `hold_back`: others go first, for a moment.
+  /// Campaigns or leads until `stop`. `hold_back`: waits for a moment first, so that another server can take
+  /// the lead.
   net::Task<> run(store::Member self, bool hold_back);
-  /// Ends it; a lease is given back, so that another leads at once.
+  /// Stops and waits for `run` to end. A lease that was not lost is released, so that another server can lead
+  /// at once.
   net::Task<> stop();
-  /// After `stop`, or when nothing runs any more.
+  /// Waits for the thread. Call after `stop`, or when the loop has ended.
   void join();
 
   [[nodiscard]] const store::Member& self() const { return self_; }
-  /// Who leads, as far as is known; nameless: nobody.
+  /// The last known leader; without a name: none.
   [[nodiscard]] const store::Member& leader() const { return leader_; }
   [[nodiscard]] bool leads() const { return leads_; }
-  /// How old what was read ahead is; of the leader nothing.
+  /// The age of the data read ahead: 0 while this server leads, Millis::max() before the first read.
   [[nodiscard]] Millis lag() const;
-  /// Why the election does not work, while it does not.
+  /// The election's current error; empty: it works.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
   net::Task<Result<std::vector<store::Member>>> members();
 
-  /// Set by the server: the lead is ours from now on; and it is lost, with the reason.
+  /// Set by the server: called when this server has won the lead, and when it has lost it, with the reason.
   std::function<void()> elected;
   std::function<void(const std::string&)> deposed;
 
@@ -63,7 +65,7 @@ class Candidacy {
   std::string trouble_;
   Instant read_ahead_{};
   bool leads_ = false;
-  bool lost_ = false;  ///< the lease: there is nothing to give back
+  bool lost_ = false;  ///< the lease was lost: nothing is left to release
   bool stopping_ = false;
   net::Busy running_;
   net::Timer ended_;

@@ -1,5 +1,5 @@
-// Whether this server may command shards. One that stands alone always may; one of several while its lease
-// lasts, which it judges by a clock of its own that goes on while the machine sleeps.
+// Whether this server may command shards: always without a shared store, else while its lease lasts. The
+// lease is measured with a clock that continues while the machine is suspended.
 #pragma once
 
 #include <ctime>
@@ -8,7 +8,7 @@
 
 namespace smaster::server {
 
-/// Since the machine was started, suspended or not.
+/// Time since the machine's boot, including suspension.
 [[nodiscard]] inline std::chrono::nanoseconds since_boot() {
   timespec time{};
   ::clock_gettime(CLOCK_BOOTTIME, &time);
@@ -19,11 +19,11 @@ class Leadership {
  public:
   static constexpr auto kForGood = std::chrono::nanoseconds::max();
 
-  /// Asked before each thing that a shard is told.
+  /// True if this server may command shards. Checked before each message to a shard.
   [[nodiscard]] bool held() const { return begun_ && leased(); }
   [[nodiscard]] bool leased() const { return until_ == kForGood || since_boot() < until_; }
   void lease_until(std::chrono::nanoseconds until) { until_ = until; }
-  /// What must be known of the fleet is known.
+  /// The fleet's data is loaded: with a lease, this server may command.
   void begin() { begun_ = true; }
   void lose() { begun_ = false; }
   [[nodiscard]] std::chrono::nanoseconds until() const { return until_; }

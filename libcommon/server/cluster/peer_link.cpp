@@ -23,21 +23,21 @@ constexpr std::string_view kProtocol = "smaster-control";
 constexpr Millis kTimeout{3'000};
 constexpr Millis kAskTimeout{1'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
-constexpr std::chrono::seconds kSayAgain{10};  ///< anybody can ask
+constexpr std::chrono::seconds kSayAgain{10};  ///< anyone can cause such log lines
 
 constexpr std::size_t kMaxNonce = 64;
-/// Proofs that wait for their signature's check: in all, and of one address.
+/// Maximum number of proofs queued for the signature check: in total, and per address.
 constexpr std::size_t kMostProofs = 256;
 constexpr std::size_t kMostProofsEach = 16;
 
-/// What is signed: whom it is for, and which run of it, so that it is no use elsewhere or later; when; and
-/// something that is never twice.
+/// The signed text: the target's name and run, so that it is useless elsewhere or later; the time; and a
+/// nonce.
 std::string proof_text(const std::string& name, const std::string& instance, std::string_view time,
                        std::string_view nonce) {
   return "smaster control " + name + ' ' + instance + ' ' + std::string(time) + ' ' + std::string(nonce);
 }
 
-/// Which run of the server is on the other end of the stream, which can be used further.
+/// Asks the peer for the id of its run. The stream stays usable.
 net::Task<Result<std::string>> ask_instance(net::Stream& stream, boost::beast::flat_buffer& buffer,
                                             std::string authority) {
   net::Request request(http::verb::get, "/readyz", 11);
@@ -166,7 +166,7 @@ net::Task<http::status> PeerLink::judge(const net::Request& request, const net::
   if (used_.contains(text)) co_return refuse(address, "with a proof that was used before");
   auto turn = co_await turns_.take(address);
   if (!turn) co_return http::status::service_unavailable;
-  // Those before it in the queue may have used up what the address is allowed.
+  // Proofs ahead in the queue may have used up the address's limit.
   if (exhausted()) co_return http::status::too_many_requests;
   const auto key = parts_.proof.public_pem();
   const bool good =

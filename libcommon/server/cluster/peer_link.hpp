@@ -1,5 +1,6 @@
-// From one server to another's control API: an HTTP upgrade on the port for shards, allowed to who has the
-// master's private key, which servers of one fleet share. What follows is HTTP as on the control socket.
+// Connections from one server of a cluster to another's control API: an HTTP upgrade on the shard port,
+// authenticated with the master's private key, which the servers share. HTTP follows as on the control
+// socket.
 #pragma once
 
 #include <memory>
@@ -18,10 +19,10 @@
 
 namespace smaster::server {
 
-/// In the answers to /readyz: who leads, and by how many milliseconds what a server has read is older.
+/// Headers of answers to /readyz: the leader's URL, and the age of the data read ahead, in milliseconds.
 inline constexpr const char* kLeaderHeader = "X-Smaster-Leader";
 inline constexpr const char* kLagHeader = "X-Smaster-Lag";
-/// And which run of the server answers.
+/// The random id of the server's present run.
 inline constexpr const char* kInstanceHeader = "X-Smaster-Instance";
 
 class PeerLink {
@@ -35,17 +36,20 @@ class PeerLink {
   };
   explicit PeerLink(const Parts& parts);
 
-  /// A connection on which the member's control API answers. unavailable says why there is none.
+  /// Opens a connection to the member's control API. Errors: unavailable, with the reason; those of the CA
+  /// file.
   net::Task<Result<std::unique_ptr<net::Stream>>> dial(const store::Member& member);
-  /// How far behind the leader the member is. unavailable: it does not answer.
+  /// The age of the member's data read ahead. Errors: unavailable if it does not answer.
   net::Task<Result<Millis>> lag(const store::Member& member);
 
+  /// True for a request to upgrade to the control protocol.
   [[nodiscard]] static bool asked_for(const net::Request& request);
-  /// Whether the request proves that it is from a server of ours, and for this run of this one (`name`): each
-  /// proof is good once, and for [shards] timestamp_precision. What was used is kept in memory, which is
-  /// enough: the next run is another instance, and takes none that were made for this one. What can be told
-  /// without a signature's check is refused before it, and so is an address that has failed too often
-  /// ([limits]); the checks take turns in the pool.
+  /// Decides on a request from another server to this one (`name`). switching_protocols if its proof is
+  /// signed with the shared key, for this run; else forbidden, too_many_requests or service_unavailable. A
+  /// proof is valid once, and for [shards] timestamp_precision. Used proofs are kept in memory only: the next
+  /// run has another instance id, for which they are not valid. The failed attempts of the address
+  /// ([limits]), and all that needs no signature check, are checked first. Signature checks are queued fairly
+  /// by address.
   net::Task<boost::beast::http::status> judge(const net::Request& request, const net::Address& peer,
                                               std::string name);
 
@@ -55,7 +59,7 @@ class PeerLink {
 
   const Parts parts_;
   crypto::UsedHeaders used_;
-  fleet::Attempts attempts_;  ///< that failed, by address
+  fleet::Attempts attempts_;  ///< failed attempts, by address
   std::size_t prune_at_ = 1024;
   FairSemaphore turns_;
   Instant said_{};  ///< when a refusal was last logged

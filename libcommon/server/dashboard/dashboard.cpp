@@ -23,8 +23,8 @@ using control::Answer;
 using control::Call;
 using control::Reply;
 
-/// What every answer has, whatever it is. Nothing from elsewhere, nothing inline (W3C, Content Security
-/// Policy 3).
+/// Headers of every answer. The page may load nothing from other origins, and nothing inline (W3C, Content
+/// Security Policy 3).
 constexpr std::pair<const char*, const char*> kHeaders[] = {
     {"Content-Security-Policy",
      "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -40,11 +40,11 @@ constexpr std::chrono::hours kSessionLength{12};
 constexpr unsigned kMaxFailures = 5;
 constexpr std::chrono::seconds kFailureWindow{10};
 constexpr std::chrono::milliseconds kRefresh{1'000};
-/// So long after a file's last change its time tells it from what it was before.
+/// A file's time identifies its content only if the last change is at least this long ago.
 constexpr std::chrono::seconds kSettled{2};
-/// Proxies close connections that say nothing.
+/// Pause after which a comment is sent: proxies close silent connections.
 constexpr std::chrono::seconds kSilence{15};
-/// So many shards' figures may be asked for at once: nobody else is served while they are written.
+/// Maximum size of a fleet whose graph has one line per shard.
 constexpr std::size_t kMaxLines = 2'000;
 constexpr std::string_view kCookie = "smaster_session";
 
@@ -54,7 +54,7 @@ Reply refused(unsigned status, std::string_view sentence) {
   return {status, json::serialize(boost::json::object{{"error", sentence}})};
 }
 
-/// "[::1]:8025" and "localhost:8025" without the port.
+/// The host without the port, from "[::1]:8025" or "localhost:8025".
 std::string host_name(std::string_view host) {
   if (host.starts_with('[')) return std::string(host.substr(1, host.find(']') - 1));
   return std::string(host.substr(0, host.find(':')));
@@ -141,7 +141,8 @@ net::Task<> Dashboard::hold(std::shared_ptr<Connection> connection, std::shared_
 }
 
 net::Task<Answer> Dashboard::serve(Call call, net::Address peer) {
-  // A page elsewhere whose name was made to point here (DNS rebinding) is not ours.
+  // Without a password, accept only local host names: a foreign page may have a name that resolves to this
+  // address (DNS rebinding).
   const auto host = header(call, http::field::host);
   const bool open = parts_.settings.dashboard.password_file.empty();
   if (open && host_name(host) != "localhost" && !net::is_loopback(host_name(host))) {
@@ -156,7 +157,7 @@ net::Task<Answer> Dashboard::serve(Call call, net::Address peer) {
     const auto origin = header(call, http::field::origin);
     const auto url = boost::urls::parse_uri(origin);
     const bool ours = origin.empty() || (url && std::string_view(url->encoded_authority()) == host);
-    // Forms of other sites cannot send JSON.
+    // Forms of other sites cannot send JSON; scripts of other sites have another origin.
     if (!ours || !header(call, http::field::content_type).starts_with("application/json")) {
       co_return refused(403, "only this page's own requests are taken");
     }
@@ -195,7 +196,7 @@ net::Task<Answer> Dashboard::data(Call call, Grant grant) {
   co_return refused(404, "there is no such thing");
 }
 
-/// The page's data in pieces, while there is a place for it.
+/// The page's data in pieces; 503 if too many such answers are in progress.
 Answer Dashboard::pieces(net::Pieces pieces) const {
   auto place = parts_.page_answers.take("");
   if (!place) return refused(503, "the page is asked for too much at once; try again");
@@ -235,8 +236,7 @@ Answer Dashboard::series(const Call& call) {
                              wanted == "all"));
 }
 
-/// Server-sent events (HTML, section 9.2): the fleet as it is, then what changes, for as long as who asked
-/// may see it.
+/// Server-sent events (HTML, section 9.2): the whole fleet, then changes, while `grant` is valid.
 net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines, Grant grant) {
   net::Timer pause(parts_.context.get_executor());
   std::uint64_t told = 0;
@@ -245,7 +245,7 @@ net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines, Grant 
     co_await read_password();
     if (!holds(grant)) break;
     if (lines->waiting() > 0) {
-      // A slow reader gets all that has changed at once, when it reads again.
+      // A slow reader gets all changes together once it reads again.
     } else if (const auto moment = view_.moment(); moment != told) {
       const auto changes = view_.changes(told);
       while (co_await lines->room()) {
@@ -272,8 +272,8 @@ std::string Dashboard::attempt_key(const Call& call, const net::Address& peer) c
   return net::Proxies(parts_.settings.trusted_proxies).limit_key(peer, net::forwarded_for(call.headers));
 }
 
-/// The password as its file has it now. While the file does not change, this takes no time: then nothing else
-/// runs between a guess's arrival and its judgement.
+/// Reads the password's file again if it may have changed. Otherwise it does not suspend, so that nothing
+/// else runs between a guess's arrival and its check.
 net::Task<> Dashboard::read_password() {
   const auto path = parts_.settings.dashboard.password_file;
   if (path.empty()) co_return;
@@ -294,8 +294,8 @@ net::Task<> Dashboard::read_password() {
   end_sessions();
 }
 
-/// A guess is judged and counted in one step, with nothing awaited in between: of a thousand that come at
-/// once only so many are judged.
+/// Checks and counts a guess without suspending: of a thousand concurrent guesses only kMaxFailures are
+/// checked.
 Dashboard::Judgement Dashboard::judge(const std::string& password, const std::string& key) {
   std::erase_if(failures_,
                 [](const auto& entry) { return net::now() - entry.second.since > kFailureWindow; });
@@ -328,7 +328,7 @@ net::Task<Answer> Dashboard::log_in(const Call& call, const net::Address& peer) 
   co_return reply;
 }
 
-/// By the cookie of a login, or the password itself as a bearer token (RFC 6750).
+/// Grants access by a login's cookie, or by the password as a bearer token (RFC 6750).
 net::Task<std::optional<Dashboard::Grant>> Dashboard::may_see(const Call& call, const net::Address& peer,
                                                               bool& too_many) {
   co_await read_password();

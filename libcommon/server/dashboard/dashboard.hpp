@@ -1,4 +1,4 @@
-// The page with the fleet on it: `[dashboard]`. Serves the page, its data, and what it is allowed to command.
+// The dashboard (`[dashboard]`): serves the page, its data, and the commands that the settings allow.
 #pragma once
 
 #include <filesystem>
@@ -21,7 +21,6 @@ namespace smaster::server {
 
 class Dashboard {
  public:
-  /// `commands`: what evals and respawns are given to.
   struct Parts {
     net::asio::io_context& context;
     const Settings& settings;
@@ -31,16 +30,17 @@ class Dashboard {
     const StatsParts& stats;
     StatusHistory& history;
   };
+  /// `commands` handles evals and respawns.
   Dashboard(const Parts& parts, control::Handler commands);
   ~Dashboard();
   Dashboard(const Dashboard&) = delete;
   Dashboard& operator=(const Dashboard&) = delete;
 
-  /// Listens where the settings say, if they do; unavailable when it cannot. Call once.
+  /// Listens at the configured address, if there is one. Errors: unavailable. Call once.
   [[nodiscard]] Result<void> listen();
   [[nodiscard]] net::tcp::endpoint endpoint() const;
   void stop();
-  /// Who got in by what is no longer set has to log in anew.
+  /// Ends all sessions if the password file or the allowed commands have changed.
   void settings_changed();
 
  private:
@@ -49,12 +49,12 @@ class Dashboard {
     Instant since{};
     unsigned count = 0;
   };
-  /// What somebody was let in by; it holds until the session ends, or the password or the settings change.
+  /// A grant of access, valid until its session ends, or the password or the settings change.
   struct Grant {
-    std::string session;  ///< its token; empty: by the password itself, or there is none
+    std::string session;  ///< its token; empty: access by the password itself, or no password is set
     std::uint64_t epoch = 0;
   };
-  /// By which a file is known to be the same as before.
+  /// Identifies a version of a file.
   struct Stamp {
     std::string path;
     std::uint64_t inode = 0;
@@ -65,7 +65,7 @@ class Dashboard {
   enum class Judgement { right, wrong, too_many };
 
   void accept(net::Socket socket, net::Place place);
-  /// Its handler lives as long as the connection.
+  /// Runs a connection, and keeps its handler alive.
   net::Task<> hold(std::shared_ptr<Connection> connection, std::shared_ptr<const control::Handler> handler);
   net::Task<control::Answer> serve(control::Call call, net::Address peer);
   net::Task<control::Answer> data(control::Call call, Grant grant);
@@ -76,7 +76,7 @@ class Dashboard {
                                           bool& too_many);
   [[nodiscard]] bool holds(const Grant& grant) const;
   void end_sessions();
-  /// What attempts are counted by.
+  /// The key by which login attempts are limited.
   [[nodiscard]] std::string attempt_key(const control::Call& call, const net::Address& peer) const;
   net::Task<> follow(std::shared_ptr<control::LineStream> lines, Grant grant);
   net::Task<control::Answer> command(control::Call call);
@@ -88,11 +88,11 @@ class Dashboard {
   FleetView view_;
   net::Crowd crowd_;
   net::Acceptor acceptor_;
-  std::map<std::string, Instant> sessions_;  ///< until when each token is good
-  std::uint64_t epoch_ = 0;                  ///< goes up when all sessions end
-  std::string password_;                     ///< as its file had it last; empty: nobody gets in
+  std::map<std::string, Instant> sessions_;  ///< expiry of each token
+  std::uint64_t epoch_ = 0;                  ///< incremented when all sessions end
+  std::string password_;                     ///< as last read from its file; empty: every login fails
   Stamp password_stamp_;
-  std::filesystem::path password_file_;  ///< the settings that the sessions were opened under
+  std::filesystem::path password_file_;  ///< the settings when the sessions were opened
   std::vector<std::string> allow_;
   std::map<std::string, Failures> failures_;
   std::unordered_set<std::shared_ptr<Connection>> connections_;

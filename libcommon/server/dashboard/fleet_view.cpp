@@ -35,7 +35,7 @@ std::string ids_text(const Shard& shard) {
   return shard.info.goal.bound() ? fleet::ids_text(shard.info.goal) : std::string();
 }
 
-/// A shard's line: what the grid and the table show of it.
+/// A shard's row in the page's grid and table.
 boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::string_view state) {
   const auto& info = shard.info;
   boost::json::object row{{"name", info.id.str()},
@@ -82,7 +82,7 @@ void FleetView::stop() {
   pause_.cancel();
 }
 
-/// One shard's at a time: whoever else wants to read it is not held up for long.
+/// One shard at a time, so that other readers of the history do not wait long.
 net::Task<> FleetView::read_past() {
   const auto since = net::wall_clock() - fleet::kDay.part * fleet::kDay.parts;
   auto next = net::now() + kPause;
@@ -118,7 +118,7 @@ net::Task<> FleetView::look() {
     if (parts_.stats.directory.find(entry.first) == nullptr) gone.push_back(entry.first);
   });
   for (const auto& name : gone) {
-    if (parts_.stats.directory.find(name) != nullptr) continue;  // it has come back meanwhile
+    if (parts_.stats.directory.find(name) != nullptr) continue;  // it was added again meanwhile
     tell("revoked", name.str(), "");
     gone_.emplace_back(moment_ + 1, name.str());
     series_.erase(name);
@@ -180,7 +180,7 @@ boost::json::object FleetView::head() const {
   return counts;
 }
 
-/// How far `changes` has come.
+/// The state of an answer of `changes`.
 struct FleetView::Changes {
   const FleetView& view;
   const std::uint64_t since;
@@ -214,7 +214,7 @@ net::Task<Result<std::string>> FleetView::Changes::next() {
   co_return text + rest();
 }
 
-/// What follows the rows.
+/// The text after the rows.
 std::string FleetView::Changes::rest() const {
   std::string text = "],\"events\":[";
   const char* comma = "";
@@ -234,7 +234,7 @@ net::Pieces FleetView::changes(std::uint64_t since) {
   return [at] { return at->next(); };
 }
 
-/// How far `series` has come.
+/// The state of an answer of `series`.
 struct FleetView::Graph {
   const FleetView& view;
   const fleet::Metric metric;

@@ -1,4 +1,4 @@
-// The fleet as the dashboard shows it: rows that change, events, and figures over time.
+// The dashboard's view of the fleet: rows and their changes, events, and figures over time.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -27,18 +27,19 @@ class FleetView {
   };
   explicit FleetView(const Parts& parts);
 
-  /// Reads the past, a shard at a time, and then follows the fleet until stop.
+  /// Reads the history, one shard at a time, then follows the fleet until `stop`.
   net::Task<> run();
   void stop();
 
-  /// ShardCounts up with each look at the fleet that is over.
+  /// Number of finished scans of the fleet.
   [[nodiscard]] std::uint64_t moment() const { return moment_; }
-  /// What has changed from that moment up to the present one as JSON: `head` with the counts, `rows` of
-  /// shards, `gone` names, `events`. Since 0: everything. No piece ends within a row.
+  /// The changes after moment `since` as JSON: `head` with the counts, changed `rows` of shards, names of
+  /// revoked shards (`gone`), and `events`. `since` 0: everything. No piece ends within a row.
   [[nodiscard]] net::Pieces changes(std::uint64_t since);
 
-  /// Figures over time: `{"start":MS,"step":MS,"shards":{NAME:[…]},"sum":[…]}`, null where nothing is known.
-  /// Amounts are summed over all shards, CPU and ping are means. `names`: whose own figures are added.
+  /// Figures over time: `{"start":MS,"step":MS,"shards":{NAME:[…]},"sum":[…]}`, null: no data. `sum` is the
+  /// sum over all shards, for CPU and ping the mean. `names`: shards whose own figures are included; `all`:
+  /// every shard's.
   [[nodiscard]] net::Pieces series(fleet::Metric metric, const fleet::Resolution& resolution,
                                    std::set<std::string> names, bool all);
 
@@ -46,11 +47,11 @@ class FleetView {
   struct Row {
     std::string json;
     std::uint64_t changed = 0;
-    // What it is made of; the rest changes only with a status.
+    // The values that the row depends on; others change only with a status.
     Time seen = fleet::kNever;
     fleet::Assignment goal;
     const void* session = nullptr;
-    // What events are told from.
+    // The values that events are derived from.
     std::string state;
     Time start_time = fleet::kNever;
     std::int64_t deaths = 0;
@@ -64,7 +65,7 @@ class FleetView {
   struct Graph;
 
   net::Task<> read_past();
-  /// At all shards, in slices. What it finds becomes visible at its end, with the next moment.
+  /// Scans all shards, in slices. The results become visible at the end, with the next moment.
   net::Task<> look();
   void compare(const Shard& shard, std::string_view state, Row& row, bool fresh);
   void tell(std::string what, const std::string& name, const std::string& ids);
@@ -78,7 +79,7 @@ class FleetView {
   std::int32_t goal_ = -1;
   std::map<ShardName, Row> rows_;
   std::map<ShardName, fleet::Series> series_;
-  std::set<ShardName> unread_;  ///< whose past is not in their series yet
+  std::set<ShardName> unread_;  ///< shards whose history is not read yet
   std::deque<Event> events_;
   std::deque<std::pair<std::uint64_t, std::string>> gone_;
 };

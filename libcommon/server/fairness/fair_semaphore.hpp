@@ -1,5 +1,5 @@
-// Who may use a few threads next. Each address takes its turn, so that a thousand bad signatures from one do
-// not hold up the one good signature of another.
+// A semaphore whose waiters take turns by key, such as an address: a thousand requests of one key do not
+// delay the single request of another.
 #pragma once
 
 #include <memory>
@@ -16,7 +16,7 @@ class FairSemaphore {
     explicit Waiting(const net::Executor& executor) : wake(executor, net::Timer::time_point::max()) {}
     net::Timer wake;
     bool granted = false;
-    bool left = false;  ///< its coroutine was cancelled, or has its turn
+    bool left = false;  ///< no longer waits: cancelled, or it has its turn
   };
   struct State {
     State(std::size_t at_once, std::size_t most_waiting, std::size_t most_each)
@@ -24,7 +24,7 @@ class FairSemaphore {
     std::size_t free;
     FairQueue<std::shared_ptr<Waiting>> waiting;
 
-    /// A turn is over: the next one's.
+    /// Passes a finished turn to the next waiter.
     void pass_on() {
       while (const auto next = waiting.pop()) {
         if ((*next)->left) continue;
@@ -37,7 +37,7 @@ class FairSemaphore {
   };
 
  public:
-  /// A turn, or none. It is given back at its end, however that comes; it may outlive the turns.
+  /// A turn, or none (false). Released at the latest by its destructor; may outlive the semaphore.
   class Turn {
    public:
     Turn() = default;
@@ -61,12 +61,15 @@ class FairSemaphore {
     bool held_ = false;
   };
 
+  /// `at_once`: number of turns. `most_waiting`, `most_each`: maximum number of waiters, in total and per
+  /// key.
   FairSemaphore(net::asio::io_context& context, std::size_t at_once, std::size_t most_waiting,
                 std::size_t most_each)
       : context_(context), state_(std::make_shared<State>(at_once, most_waiting, most_each)) {}
 
-  /// Waits for a turn; none, at once, when too many wait already. `last`: the one that ends now; whoever
-  /// takes turn after turn waits among the others before it ends, so that their keys alternate with this one.
+  /// Waits for a turn. Returns none at once if too many wait, and none if the wait is cancelled. `last`: a
+  /// turn of the caller, released only after the caller has queued again, so that its key alternates with the
+  /// others.
   net::Task<Turn> take(const std::string& key, Turn last) {
     if (!last && state_->free > 0) {
       --state_->free;
@@ -92,7 +95,7 @@ class FairSemaphore {
   struct Leave {
     std::shared_ptr<Waiting> waiting;
     std::weak_ptr<State> turns;
-    /// One that was granted and not taken is the next one's.
+    /// Passes on a turn that was granted but not taken.
     ~Leave() {
       waiting->left = true;
       const auto state = turns.lock();

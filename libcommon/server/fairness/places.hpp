@@ -1,5 +1,5 @@
-// How many answers of a kind may be under way at once, in all and for one key: each holds memory until its
-// reader has taken it.
+// Limits how many answers of a kind are in progress, in total and per key: each holds memory until its reader
+// has taken it.
 #pragma once
 
 #include <cstddef>
@@ -13,7 +13,8 @@ class Places {
  public:
   Places(std::size_t most, std::size_t most_each) : held_(std::make_shared<Held>(most, most_each)) {}
 
-  /// A place, held until its last copy is gone; none when all are taken, or the key has enough.
+  /// Takes `amount` places, held until the last copy of the result is destroyed. Null if too few are free, in
+  /// total or for the key.
   [[nodiscard]] std::shared_ptr<void> take(const std::string& key, std::size_t amount = 1) {
     auto& mine = held_->by_key[key];
     if (amount > held_->most - held_->all || amount > held_->most_each - mine) {

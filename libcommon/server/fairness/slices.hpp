@@ -1,6 +1,6 @@
-// Long work on the loop's thread, in slices: one slice at a time of all such work, and before the next one
-// the loop serves everything else that is ready. So a request of 15,000 shards' rows delays others by one
-// slice, however many such requests there are.
+// Divides long work on the event loop's thread into slices. Only one slice of all such work runs at a time,
+// and before the next one the loop serves everything else that is ready. So a request for 15,000 shards' rows
+// delays other work by one slice, however many such requests there are.
 #pragma once
 
 #include <cstddef>
@@ -16,12 +16,12 @@
 
 namespace smaster::server {
 
-/// Who takes turns with slices: each of these kinds, however many of one kind wait.
+/// The kinds of work that take turns, however much work of one kind waits.
 inline constexpr const char* kForOperators = "operators";
 inline constexpr const char* kForPage = "page";
 inline constexpr const char* kForStrangers = "strangers";
 
-/// Bytes of an answer after which a piece of it is handed on.
+/// Size in bytes at which a piece of an answer is passed on.
 inline constexpr std::size_t kPieceBytes = 65'536;
 
 class Slices {
@@ -41,22 +41,22 @@ class Slices {
   FairSemaphore turns_;
 };
 
-/// The present slice of one piece of work. Nothing that points into the fleet may be kept over `next`.
+/// The slices of one task. Pointers and iterators into the fleet must not be kept across `next`.
 class Slice {
  public:
   Slice(Slices& slices, const char* who) : slices_(slices), who_(who) {}
   Slice(const Slice&) = delete;
   Slice& operator=(const Slice&) = delete;
 
-  /// Ends this slice, if there is one, and returns in the next, in another turn of the loop.
+  /// Ends the current slice, if any, and waits for the next one, which starts in another turn of the loop.
   net::Task<> next() {
     turn_ = co_await slices_.turns_.take(who_, std::move(turn_));
     co_await net::asio::post(slices_.context_, net::use_task);
     until_ = slices_.clock_() + Slices::kLength;
   }
-  /// Lets others have theirs, while this work waits for something else.
+  /// Ends the current slice, before the task waits for something else.
   void end() { turn_.give_back(); }
-  /// Whether it has lasted long enough.
+  /// True if the slice's time is used up.
   [[nodiscard]] bool over() const { return slices_.clock_() >= until_; }
 
  private:
@@ -66,12 +66,12 @@ class Slice {
   Instant until_{};
 };
 
-/// How far a walk over a map is. It holds no iterator, so that the map may change between two calls: what is
-/// added behind it is met, what is removed is not.
+/// An iteration over a map that can be interrupted. It holds no iterator, so the map may change between two
+/// calls: entries added after the current key are visited, removed ones are not.
 template <class Key>
 class Walk {
  public:
-  /// Calls `each(entry)` for one entry after the other, as long as `go_on()`; at least for one. True at the
+  /// Calls `each(entry)` for one entry after another while `go_on()`, at least for one. Returns true at the
   /// end of the map.
   template <class Map, class Each, class GoOn>
   bool over(Map& map, Each each, GoOn go_on) {

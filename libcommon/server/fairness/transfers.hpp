@@ -1,5 +1,5 @@
-// Which files are sent to shards next. Those to one shard go one after the other, and shards take turns, so
-// that few files are open at the same time however many are asked for.
+// Schedules the files that are sent to shards: one at a time per shard, and shards take turns, so that few
+// files are open at once however many are requested.
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ class Transfers {
   };
   struct State {
     std::size_t size = 0;
-    std::map<std::string, std::shared_ptr<Lane>> lanes;  ///< of the shards that have tickets
+    std::map<std::string, std::shared_ptr<Lane>> lanes;  ///< by shard, while it has tickets
 
     void leave(const std::string& shard) {
       const auto found = lanes.find(shard);
@@ -31,12 +31,12 @@ class Transfers {
   };
 
  public:
-  /// `at_once`: files that are open; `most`: that wait, are sent, or were sent and have no answer yet, of all
-  /// shards; `most_each`: of one.
+  /// `at_once`: maximum number of open files. `most`, `most_each`: maximum number of transfers that wait, are
+  /// being sent or are not acknowledged, in total and per shard.
   Transfers(net::asio::io_context& context, std::size_t at_once, std::size_t most, std::size_t most_each)
       : context_(context), most_(most), most_each_(most_each), turns_(context, at_once, most, most_each) {}
 
-  /// One transfer from its request to its answer; it may outlive the transfers.
+  /// A transfer from its request to its acknowledgement. May outlive the Transfers.
   class Ticket {
    public:
     Ticket(std::shared_ptr<State> state, std::string shard)
@@ -53,7 +53,7 @@ class Transfers {
     std::string shard_;
   };
 
-  /// The right to have a file open, or none; given back at its end.
+  /// The right to have a file open, or none (false). Released by its destructor.
   class Turn {
    public:
     Turn() = default;
@@ -68,7 +68,7 @@ class Transfers {
     FairSemaphore::Turn of_all_;
   };
 
-  /// Nothing when there are too many already.
+  /// Registers a transfer; nullopt if there are too many.
   [[nodiscard]] std::optional<Ticket> enter(const std::string& shard) {
     if (state_->size >= most_) return std::nullopt;
     auto& lane = state_->lanes[shard];
@@ -79,7 +79,7 @@ class Transfers {
     return Ticket(state_, shard);
   }
 
-  /// Waits for it; none when the wait is cancelled.
+  /// Waits for the ticket's turn; none if the wait is cancelled.
   net::Task<Turn> take(const Ticket& ticket) {
     const auto shard = ticket.shard_;
     const auto lane = state_->lanes.at(shard);
@@ -90,7 +90,7 @@ class Transfers {
   }
 
   [[nodiscard]] std::size_t size() const { return state_->size; }
-  /// Whether some wait for the others' end.
+  /// True if a transfer waits for another one to close its file.
   [[nodiscard]] bool waits() const { return turns_.waiting() > 0; }
 
  private:

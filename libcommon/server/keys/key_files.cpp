@@ -34,7 +34,8 @@ Result<crypto::Signer> load_keys(const std::filesystem::path& folder) {
     signer = crypto::Signer::load(keys->private_pem);
   }
   if (!signer) return signer;
-  // A key file that was damaged, and OpenSSL's first work, which takes longer, are not for a shard to meet.
+  // Use the key once now: this detects a damaged file, and no shard has to wait for OpenSSL's first
+  // operation, which takes longer.
   if (!crypto::fast_verify(signer->public_pem(), "check", signer->sign("check"))) {
     return fail(ErrorKind::bad_data,
                 path.string() + ": its signatures are not good ones; put back a copy of it");

@@ -26,9 +26,9 @@ net::Task<> MasterProof::sign() {
     auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
     const auto signer = signer_;
     auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });
-    if (signer != signer_) continue;  // its proof would be wrong by now
+    if (signer != signer_) continue;  // the key was replaced: sign again
     proof_ = {std::move(signature), std::move(text)};
-    made_ = begun;  // not before: meanwhile the old proof stays old
+    made_ = begun;  // set only now, so that the old proof does not count as fresh
     break;
   }
   busy.reset();

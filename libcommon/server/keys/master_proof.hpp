@@ -1,6 +1,6 @@
-// The server's proof of who it is, `masterVerification`: signed at most once a second and shared by all
-// shards that connect meanwhile, because one RSA-4096 signature costs 5 ms and a storm brings ten thousand
-// shards.
+// The server's proof of its identity, `masterVerification`. Signed at most once a second and shared by all
+// shards that connect meanwhile: one RSA-4096 signature costs 5 ms, and ten thousand shards may connect at
+// once.
 #pragma once
 
 #include <functional>
@@ -16,7 +16,7 @@
 
 namespace smaster::server {
 
-/// What the event carries.
+/// The arguments of the event.
 struct Proof {
   std::string signature;  ///< base64
   std::string text;       ///< "Look at me, I'm the captain now. <unix ms>"
@@ -29,15 +29,16 @@ class MasterProof {
         signer_(std::make_shared<const crypto::Signer>(std::move(signer))),
         tasks_(context.get_executor(), "the master's proof") {}
 
-  /// Another key pair from now on.
+  /// Replaces the key pair. Waiting callbacks get a proof of the new one.
   void set(crypto::Signer signer) {
     signer_ = std::make_shared<const crypto::Signer>(std::move(signer));
     proof_ = {};
   }
 
-  /// Calls back with a proof made within the last second, at once or when it is signed.
+  /// Calls back with a proof signed within the last second: from within this call if there is one, else
+  /// later.
   void get(std::function<void(const Proof&)> then);
-  /// The key as it is now. What signs in a pool takes it along: it may be replaced meanwhile.
+  /// The current key. A signature in a pool must hold this pointer, since the key may be replaced meanwhile.
   [[nodiscard]] std::shared_ptr<const crypto::Signer> signer() const { return signer_; }
   [[nodiscard]] const std::string& public_pem() const { return signer_->public_pem(); }
 
@@ -45,7 +46,7 @@ class MasterProof {
   net::Task<> sign();
 
   net::asio::thread_pool& pool_;
-  std::shared_ptr<const crypto::Signer> signer_;  ///< shared with a signature that is being made
+  std::shared_ptr<const crypto::Signer> signer_;  ///< shared with signatures in progress
   Proof proof_;
   Instant made_{};
   std::vector<std::function<void(const Proof&)>> waiting_;

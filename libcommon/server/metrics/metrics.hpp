@@ -1,4 +1,4 @@
-// What the server has done so far, counted, for Prometheus. How the fleet is now is in the stats.
+// The server's counters, for Prometheus. Figures about the fleet are in server/stats.
 #pragma once
 
 #include <array>
@@ -13,7 +13,7 @@
 
 namespace smaster::server {
 
-/// How long things took, in Prometheus' cumulative buckets.
+/// Durations in Prometheus' cumulative buckets.
 class Histogram {
  public:
   void add(std::chrono::steady_clock::duration took);
@@ -28,20 +28,20 @@ class Histogram {
   double sum_ = 0;
 };
 
-/// Counts by the value of one label, of which there are few.
+/// Counters by the value of one label. Few values, which outlive the map.
 using Counts = std::map<std::string_view, std::uint64_t>;
 
-/// How it is now.
+/// Current values.
 struct Gauges {
-  std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< that wait for their turn
+  std::size_t identify = 0, sql = 0, mail = 0, files = 0;  ///< lengths of the queues
   const net::Descriptors* descriptors = nullptr;
-  std::chrono::duration<double> longest_turn{}, busy{};  ///< of the loop
+  std::chrono::duration<double> longest_turn{}, busy{};  ///< of the event loop's turns, and of its work
   std::uint64_t worked_long = 0, stood_long = 0;
   bool store_well = true;
   bool leads = true;
 };
 
-/// Whoever does something counts it here.
+/// All counters, incremented where the work is done.
 struct Metrics {
   Counts handshakes{{"accepted", 0}, {"standby", 0},       {"no_header", 0}, {"malformed", 0},
                     {"clock", 0},    {"replayed", 0},      {"refused", 0},   {"too_many", 0},

@@ -1,4 +1,4 @@
-// What the store has of a fleet: its rows, and notes under names.
+// A fleet's data in the store: the rows, and named notes.
 #pragma once
 
 #include <string>
@@ -15,11 +15,12 @@ inline constexpr const char* kRevokedNote = "revoked";
 
 struct Kept {
   std::vector<fleet::ShardInfo> shards;
-  std::string target;    ///< the goal, as planning/target.hpp has it; empty: none
-  std::string identify;  ///< what Discord allowed
-  std::string revoked;   ///< headers that were used by shards that were revoked of late
+  std::string target;    ///< the goal (planning/target.hpp); empty: none
+  std::string identify;  ///< Discord's limits and the login budget
+  std::string revoked;   ///< used headers of recently revoked shards
 };
 
+/// Reads it from the store; blocks.
 [[nodiscard]] Result<Kept> read_kept(store::Store& store);
 
 }  // namespace smaster::server

@@ -26,8 +26,8 @@ net::Task<Result<void>> RowWriter::save_row(ShardName name) {
   co_return batch->result;
 }
 
-/// One after the other: what is asked for while one is written makes up the next, so that a thousand shards
-/// that connect at once wait for a few writes.
+/// Writes batches one after another: rows requested during a write form the next batch, so that a thousand
+/// concurrent handshakes wait for few writes.
 net::Task<> RowWriter::save_batches() {
   const auto busy = saving_batches_.begin();
   while (batch_) {
@@ -52,12 +52,12 @@ net::Task<> RowWriter::save_batches() {
   }
 }
 
-/// So many rows at a time, each handed over in the turn in which it was copied: no older row of a shard comes
-/// behind a newer one.
+/// Saves kSavedAtOnce rows at a time. Each is passed to the store's thread in the turn in which it was
+/// copied, so that an older state of a row never overwrites a newer one.
 net::Task<Result<void>> RowWriter::flush() {
   Result<void> written;
-  // Those of now, not those who come meanwhile; and the last flush of a server that ends may take some of
-  // them.
+  // Rows that become dirty meanwhile are left out. A concurrent flush, at shutdown, may take some of the
+  // others.
   for (auto left = dirty_.size(); left > 0 && written;) {
     std::vector<fleet::ShardInfo> infos;
     for (; left > 0 && !dirty_.empty() && infos.size() < kSavedAtOnce; --left) {

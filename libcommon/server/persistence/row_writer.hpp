@@ -1,4 +1,4 @@
-// Which shards' rows are to be written: at once, for who waits for that, or with the next flush.
+// Writes the shards' rows: at once for callers that wait, or with the next flush.
 #pragma once
 
 #include <deque>
@@ -18,21 +18,22 @@ class RowWriter {
   RowWriter(net::asio::io_context& context, Directory& directory, StoreThread& store, net::TaskScope& tasks)
       : context_(context), directory_(directory), store_(store), tasks_(tasks) {}
 
-  /// With the next flush.
+  /// Saves the shard's row with the next flush.
   void save_soon(Shard& shard);
-  /// Saves the shard's row, together with those of all who ask for it meanwhile: on disk when it returns ok.
+  /// Saves the shard's row, in one write with other rows requested meanwhile; persisted when it returns ok.
+  /// On an error the next flush tries again.
   net::Task<Result<void>> save_row(ShardName name);
-  /// What is to be saved now; not what comes meanwhile.
+  /// Saves the rows that are dirty now, not those that become dirty meanwhile. On an error they stay dirty.
   net::Task<Result<void>> flush();
 
  private:
-  /// Rows that are written together, and who waits for that.
+  /// Rows that are written together.
   struct Batch {
     explicit Batch(const net::Executor& executor) : written(executor, net::Timer::time_point::max()) {}
     std::set<ShardName> names;
     Result<void> result;
     bool done = false;
-    net::Timer written;  ///< cancelled when they are
+    net::Timer written;  ///< cancelled when the write has ended
   };
 
   net::Task<> save_batches();
@@ -41,8 +42,8 @@ class RowWriter {
   Directory& directory_;
   StoreThread& store_;
   net::TaskScope& tasks_;
-  std::deque<ShardName> dirty_;   ///< rows to be saved; also names that are known no more
-  std::shared_ptr<Batch> batch_;  ///< the next one; empty: nobody waits for one
+  std::deque<ShardName> dirty_;   ///< rows to be saved; may name shards that were revoked
+  std::shared_ptr<Batch> batch_;  ///< the next batch; null: none is requested
   net::Busy saving_batches_;
 };
 

@@ -9,7 +9,7 @@
 namespace smaster::server {
 namespace {
 
-/// Shards whose blocks are copied in one turn of the loop.
+/// Maximum number of shards whose blocks are copied in one turn of the loop.
 constexpr std::size_t kShardsInOneTurn = 500;
 
 }  // namespace
@@ -24,7 +24,7 @@ void StatusHistory::add(Shard& shard, const fleet::ShardStatus& status) {
 
 net::Task<Result<std::vector<fleet::Sample>>> StatusHistory::read(ShardName name, Time since) {
   since = std::max(since, oldest());
-  // First what may not be on disk: what is written meanwhile is in both then, rather than in neither.
+  // Copy the unsaved blocks first: a block saved meanwhile is then found twice, rather than not at all.
   auto held = recent_.held(name);
   co_return co_await store_.with_history(
       [&](store::HistoryStore& past) -> Result<std::vector<fleet::Sample>> {
@@ -45,7 +45,7 @@ net::Task<Result<void>> StatusHistory::import(std::vector<fleet::SampleBlock> bl
 
 net::Task<std::vector<fleet::SampleBlock>> StatusHistory::take_unsaved() {
   auto blocks = recent_.take_unsaved(kShardsInOneTurn);
-  // What grows again meanwhile is the next flush's.
+  // Blocks that grow again meanwhile are left to the next flush.
   for (auto left = recent_.grown(); left > 0; left -= std::min(left, kShardsInOneTurn)) {
     co_await net::asio::post(co_await net::asio::this_coro::executor, net::use_task);
     auto some = recent_.take_unsaved(kShardsInOneTurn);

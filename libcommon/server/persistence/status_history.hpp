@@ -1,5 +1,5 @@
-// Where shards' statuses are kept: the latest in memory, until the next flush, and all of [heartbeat]
-// history_length on disk.
+// The status history: the latest statuses in memory until the next flush, and those of [heartbeat]
+// history_length in the store.
 #pragma once
 
 #include <vector>
@@ -17,17 +17,17 @@ class StatusHistory {
  public:
   StatusHistory(const Settings& settings, StoreThread& store) : settings_(settings), store_(store) {}
 
-  /// A status of the shard that has just come.
+  /// Adds a status received now.
   void add(Shard& shard, const fleet::ShardStatus& status);
-  /// A shard's statuses later than `since`, from the disk and what is not there yet.
+  /// A shard's statuses later than `since`, from the store and from memory.
   net::Task<Result<std::vector<fleet::Sample>>> read(ShardName name, Time since);
-  /// Takes over samples of known shards from elsewhere; on disk when it returns ok.
+  /// Imports samples of known shards; persisted when it returns ok.
   net::Task<Result<void>> import(std::vector<fleet::SampleBlock> blocks);
   void forget(const ShardName& name) { recent_.forget(name); }
 
-  /// What is not on disk, for `save`.
+  /// Takes the blocks that are not persisted, for `save`. Copies them in several turns of the loop.
   net::Task<std::vector<fleet::SampleBlock>> take_unsaved();
-  /// Writes it, unless what was written before it failed; what is not written is kept.
+  /// Writes the blocks, unless `before` is an error. Blocks that are not written are kept for the next flush.
   net::Task<> save(std::vector<fleet::SampleBlock> blocks, Result<void> before);
 
  private:

@@ -38,7 +38,7 @@ net::Task<Result<void>> StoreThread::save_note(std::string name, std::string tex
   co_return co_await in_store([this, &name, &text] { return store_.save_note(name, text); });
 }
 
-/// Notes that the store begins to fail, or works again; both are said once.
+/// Records a write's outcome. The beginning and the end of a failure are logged once.
 void StoreThread::wrote(const Result<void>& written) {
   if (written) {
     if (!trouble_.empty()) spdlog::info("the store can be written again");

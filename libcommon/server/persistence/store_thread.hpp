@@ -1,4 +1,4 @@
-// The one thread in which the store is used, and whether the store works.
+// The thread on which the store is used, and whether the store works.
 #pragma once
 
 #include <exception>
@@ -18,41 +18,41 @@ class StoreThread {
  public:
   StoreThread(store::Store& store, store::HistoryStore& past) : store_(store), past_(past) {}
 
-  /// Reads what the store has, in any thread.
+  /// Reads the fleet's data on the calling thread; blocks.
   [[nodiscard]] Result<Kept> read() { return read_kept(store_); }
-  /// The same in the store's own thread; and ahead of that, as long as another server leads.
+  /// The same on the store's thread; and in advance, while another server leads.
   net::Task<Result<Kept>> read_in_store();
   net::Task<Result<void>> read_ahead();
 
-  /// What is written lives until it is.
+  /// Arguments must outlive the coroutine. Errors: those of the store; internal for an exception.
   net::Task<Result<void>> save(const std::vector<fleet::ShardInfo>& infos);
-  /// The rows, and the past.
+  /// Removes the shards' rows and their history.
   net::Task<Result<void>> remove(const std::vector<ShardName>& names);
   net::Task<Result<void>> save_history(const std::vector<fleet::SampleBlock>& blocks, Time oldest);
-  /// Runs `read(past)` in the thread.
+  /// Runs `read` with the history store on the thread.
   template <class Read>
   auto with_history(Read read) -> net::Task<decltype(read(std::declval<store::HistoryStore&>()))> {
     co_return co_await net::run_in(thread_, [this, &read] { return read(past_); });
   }
 
-  /// A text that is kept for somebody under a name; empty: none was saved.
+  /// A named text; empty if none was saved. load_note blocks, the others run on the thread.
   [[nodiscard]] Result<std::string> load_note(const std::string& name) { return store_.load_note(name); }
   net::Task<Result<std::string>> load_note_in_store(std::string name);
   net::Task<Result<void>> save_note(std::string name, std::string text);
 
-  /// Why the store cannot be written, while it cannot; empty: all is well.
+  /// The error of the last write; empty: the store works.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
-  /// What the thread still does must end before the store.
+  /// Waits for the thread's work. Call before the store is destroyed.
   void join() { thread_.join(); }
 
-  /// Set by the wiring: the store says that another server leads.
+  /// Set by the wiring: called when a write fails since another server leads.
   std::function<void(const std::string&)> deposed;
-  /// Set by the wiring: something that operators should hear of.
+  /// Set by the wiring: alerts the operators.
   std::function<void(const std::string&)> alert;
 
  private:
   void wrote(const Result<void>& written);
-  /// Writes in the thread. What the store throws is an error like others.
+  /// Writes on the thread. An exception of the store becomes an error.
   template <class Write>
   net::Task<Result<void>> in_store(Write write) {
     const auto safely = [&write]() -> Result<void> {
@@ -70,7 +70,7 @@ class StoreThread {
   store::Store& store_;
   store::HistoryStore& past_;
   net::asio::thread_pool thread_{1};
-  std::string trouble_;  ///< what its last write said; empty: all is well
+  std::string trouble_;  ///< error of the last write; empty: none
 };
 
 }  // namespace smaster::server

@@ -7,7 +7,7 @@
 namespace smaster::server {
 namespace {
 
-/// Statuses are on disk at most this much later, plus the write itself; three seconds are promised.
+/// Statuses are persisted after at most this time and the write itself; at most three seconds may be lost.
 constexpr std::chrono::seconds kFlushInterval{1};
 
 }  // namespace

@@ -15,6 +15,7 @@ class WriteBehind {
 
   void start() { arm(); }
   void stop();
+  /// Writes now. Errors are logged by StoreThread; what is not written stays for the next flush.
   net::Task<> flush();
 
  private:

@@ -14,11 +14,11 @@
 namespace smaster::server {
 namespace {
 
-constexpr Millis kFirstRetry{5'000};  ///< the original's
+constexpr Millis kFirstRetry{5'000};  ///< as in the original server
 constexpr Millis kLongestRetry{600'000};
 constexpr Millis kAskSoon{60'000};
 
-/// The bot's token: from its file, else from its variable; empty when neither is configured.
+/// The bot's token: from its file, else from its environment variable; empty when neither is configured.
 Result<std::string> read_token(const Settings& settings) {
   if (!settings.token_file.empty()) {
     const auto text = read_file(settings.token_file);
@@ -91,7 +91,7 @@ void DiscordWatch::settings_changed() {
 
 void DiscordWatch::ask_soon() {
   if (next_ == Instant::max() || next_ <= asked_ + kAskSoon)
-    return;  // it is not asked at all, or soon anyway
+    return;  // no request is planned, or one is planned soon
   next_ = asked_ + kAskSoon;
   pause_.cancel();
 }

@@ -1,4 +1,4 @@
-// Asks Discord, now and then, how many shards it recommends and how many logins it allows; tells the fleet.
+// Asks Discord periodically for the recommended shard count and the login limits, and passes them to Goal.
 #pragma once
 
 #include <optional>
@@ -22,14 +22,14 @@ class DiscordWatch {
   explicit DiscordWatch(const Parts& parts);
   /// Asks until `stop`; does nothing while no token is configured.
   net::Task<> run();
-  /// The settings changed, maybe the token: ask now.
+  /// Asks now: the token may have changed.
   void settings_changed();
-  /// What it said last may no longer be true: ask within a minute.
+  /// Discord's last answer may be outdated: asks again a minute after it.
   void ask_soon();
   void stop();
 
  private:
-  /// Asks once; says when to ask again, nothing: not before the settings change.
+  /// Asks once. Returns the time until the next request; nullopt: not before the settings change.
   net::Task<std::optional<Millis>> ask();
 
   const Parts parts_;

@@ -52,12 +52,12 @@ net::Task<Result<void>> Goal::retarget(Target target) {
   co_return saved;
 }
 
-/// The goal is what the settings or Discord say, unless an operator said otherwise since they were changed.
+/// An operator's target is valid until the setting [shards] count changes.
 void Goal::follow_settings() {
   const auto setting = setting_text(settings_);
   const bool overruled = target_.by_operator && target_.setting == setting;
   const auto wanted = settings_.count_auto ? recommended_ : settings_.count;
-  // What Discord said before the last restart holds until it says something.
+  // The recommendation from before the last restart is valid until Discord answers.
   const bool unknown = !wanted.known() && target_.setting == setting;
   if (!overruled && !unknown && wanted != target_.count) {
     const bool first = !target_.count.known() || !wanted.known();

@@ -1,4 +1,4 @@
-// How many shards there are to be: what the settings or Discord say, unless an operator said otherwise.
+// The target shard count: that of the settings or of Discord, unless an operator has set another.
 #pragma once
 
 #include <optional>
@@ -28,20 +28,20 @@ class Goal {
         plans_(plans),
         tasks_(tasks) {}
 
-  /// As the store has it.
+  /// Restores the target from the store.
   void resume(const Target& target) { set(target); }
   [[nodiscard]] const Target& target() const { return target_; }
-  /// Blue/green where the spares suffice, else rolling, unless the settings say which.
+  /// The configured strategy; if unset, blue/green if there are enough spares, else rolling.
   [[nodiscard]] fleet::Strategy strategy_for(ShardCount count) const;
-  /// The target that an operator asks for; without a strategy, strategy_for's.
+  /// The target for an operator's request. `strategy` unset: that of strategy_for.
   [[nodiscard]] Target ask_for(ShardCount count, std::optional<fleet::Strategy> strategy) const;
-  /// Another goal, on disk when it returns ok.
+  /// Saves a new target, then sets it. On an error the old one stays.
   net::Task<Result<void>> retarget(Target target);
-  /// Evens out the hosts, once.
+  /// Balances the hosts once.
   void rebalance();
-  /// The settings may say another one.
+  /// Derives the target from the settings again.
   void follow_settings();
-  /// What Discord recommends and allows.
+  /// Handles Discord's recommendation and limits.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
 
  private:

@@ -15,9 +15,10 @@ class Heartbeats {
              OrderSender& sender)
       : settings_(settings), directory_(directory), sender_(sender), timer_(context.get_executor()) {}
 
+  /// Adds a connected shard to those asked, or removes it.
   void join(const ShardName& name);
   void leave(const ShardName& name) { ring_.leave(name); }
-  /// Begins, or goes on with other settings.
+  /// Starts the timer, or restarts it after the settings have changed.
   void arm();
   void stop();
 

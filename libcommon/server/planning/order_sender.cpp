@@ -19,11 +19,11 @@ namespace {
 namespace asio = net::asio;
 
 constexpr std::chrono::seconds kRetryBudget{1};
-/// Shards that are told something in one turn of the loop.
+/// Maximum number of shards told something in one turn of the loop.
 constexpr std::size_t kToldAtOnce = 200;
-/// How long orders are sent in one turn of the loop.
+/// Maximum time for sending orders in one turn of the loop.
 constexpr Millis kSending{2};
-/// So many logins are counted in the store before they are made: a new leader loses at most this many.
+/// Logins reserved in the store in advance: a new leader loses at most this many.
 constexpr std::int64_t kLoginsAhead = 20;
 constexpr ShardId kExit{-2};  // WIRE.md, `update`: the shard program itself exits
 
@@ -125,7 +125,7 @@ net::Task<> OrderSender::tell_all_anew() {
   deliver_later();
 }
 
-/// What comes together goes together: each look goes through all who wait to log in.
+/// Orders made in one turn are delivered together, since each delivery goes through all waiting logins.
 void OrderSender::deliver_later() {
   if (std::exchange(delivery_due_, true)) return;
   asio::post(context_, [this] {
@@ -144,7 +144,7 @@ void OrderSender::deliver() {
   arm_timer();
 }
 
-/// In turns: thousands of orders are no reason to let others wait.
+/// In several turns of the loop, so that thousands of orders do not delay other work.
 void OrderSender::send_orders() {
   const auto until = net::now() + kSending;
   while (!outbox_.empty() && net::now() < until) {
@@ -159,8 +159,8 @@ void OrderSender::send_orders() {
   });
 }
 
-/// Whether logins that are let go are in the store: who takes over must not make them once more. A server
-/// that stands alone need not wait for that.
+/// True if the logins about to be permitted are counted in the store, so that a new leader cannot permit them
+/// once more. Without a shared store, permits do not wait for that.
 bool OrderSender::budget_kept() {
   const auto& limits = identify().limits();
   if (!limits) return true;
@@ -241,7 +241,7 @@ void OrderSender::send(const fleet::Order& order) {
   }
 }
 
-/// WIRE.md's `update`; agents get all ids, and hear whether they are to ask before they start a bot again.
+/// WIRE.md's `update`. Agents also get all ids, and whether they must ask before they restart a bot.
 std::string OrderSender::update_text(const Shard& shard, ShardId id,
                                      const fleet::Assignment& assignment) const {
   const bool agent = shard.session->is_agent();

@@ -1,5 +1,4 @@
-// Sends shards what they are told: the orders of fleet/orders.hpp, when the rules and the login budget let
-// them go.
+// Sends the orders of fleet/orders.hpp to shards, when the login rules and the login budget allow it.
 #pragma once
 
 #include <deque>
@@ -21,44 +20,46 @@ class OrderSender {
   OrderSender(net::asio::io_context& context, const Settings& settings, Directory& directory, RowWriter& rows,
               StoreThread& store, fleet::Orders& orders, net::TaskScope& tasks);
 
-  /// Sends the shard its `update` now, if it can hear it.
+  /// Sends the shard its `update`, if it is connected.
   void send_update(Shard& shard);
-  /// Tells a connected shard to restart its bot, when it is its turn to log in. One that is parked is let
-  /// go.
+  /// Tells the shard to restart its bot when it may log in; a disconnected shard is told when it returns. A
+  /// parked bot is tried again.
   void respawn(Shard& shard);
-  /// Where no logins are limited: tells it to restart its bot after this delay.
+  /// Without login limits: tells the shard to restart its bot after `delay`.
   void respawn_after(Shard& shard, Millis delay);
-  /// Stops its bot, which starts again when it has stopped and it is its turn to log in.
+  /// Stops the shard's bot, which starts again once it has stopped and may log in.
   void reboot(Shard& shard);
-  /// Ends the shard's own program.
+  /// Tells the shard's own program to exit.
   void exit(Shard& shard);
-  /// The same at once, of one that is revoked.
+  /// The same without waiting for other orders, for a shard that is being revoked.
   void exit_now(const ShardName& name);
-  /// Its agent asks when it may restart a bot that died; the ack is the answer.
+  /// An agent requests to restart a bot that died; the ack is sent when it may.
   void may_start(Shard& shard, socketio::AckId ack_id);
-  /// Its bot asks to send the IDENTIFY of `id`: a `permit` follows when it may. False: it never may.
+  /// A bot requests the IDENTIFY of `id`; `permit` is sent when it may. False: `id` is not assigned to this
+  /// shard.
   [[nodiscard]] bool ask_login(Shard& shard, ShardId id, std::uint64_t ask);
-  /// Its bot says what became of a login; an IDENTIFY was sent `ago`.
+  /// A bot reports a login event, which happened `ago` before now.
   void login(Shard& shard, fleet::LoginNews news, Millis ago);
 
-  /// Who waits to log in, and what Discord allows.
+  /// The queue of logins, and Discord's limits.
   [[nodiscard]] const fleet::IdentifyQueue& identify() const { return orders_.identify(); }
-  /// Until when its bot is parked, since it fails again and again.
+  /// The time until which the shard's bot is parked because it fails repeatedly; nullopt: not parked.
   [[nodiscard]] std::optional<Time> parked_until(const Shard& shard) const;
-  /// The login budget as the store has it.
+  /// Restores the login budget from the store.
   void resume_budget(const fleet::IdentifyLimits& limits);
 
-  /// What goes with every update is made from the settings; true: it is another one than before.
+  /// Builds the `config` of updates from the settings; returns true if it has changed.
   bool refresh_config();
-  /// Tells every shard its goal again, in turns.
+  /// Sends every shard its goal again, in several turns of the loop.
   net::Task<> tell_all_anew();
-  /// Sends what may go now; or in a turn of its own, with all that comes until then.
+  /// Sends the orders that are ready: now, or in a later turn together with all orders made until then.
   void deliver();
   void deliver_later();
-  /// Sends what is ready, and nothing more from now on.
+  /// Sends the orders that are ready, and nothing after that.
   void finish();
 
-  /// Set by the wiring: somebody logged in without asking, so that Discord must say how many logins are left.
+  /// Set by the wiring: called when a bot has logged in without a permit, so that Discord must be asked for
+  /// the remaining logins.
   std::function<void()> logins_drifted;
 
  private:
@@ -83,7 +84,7 @@ class OrderSender {
   std::optional<fleet::IdentifyLimits> budget_;
   net::Busy keeping_budget_;
   bool delivery_due_ = false;
-  std::deque<fleet::Order> outbox_;  ///< orders that are sent as turns allow
+  std::deque<fleet::Order> outbox_;  ///< orders to be sent in later turns of the loop
   bool sending_ = false;
   bool finished_ = false;
 };

@@ -17,7 +17,7 @@ namespace {
 namespace asio = net::asio;
 
 constexpr std::chrono::seconds kRetrySave{1};
-/// Shards that are planned for, changed, saved and spoken of in one turn of the loop.
+/// Maximum number of shards planned, changed, saved or logged in one turn of the loop.
 constexpr std::size_t kShardsInOneTurn = 200;
 
 }  // namespace
@@ -86,7 +86,7 @@ void Plans::replan(Millis delay) {
   });
 }
 
-/// Silence is noticed by looking, a twentieth of the shortest patience apart.
+/// Checks for silent shards periodically, at a twentieth of the shortest timeout.
 void Plans::arm_tick() {
   const auto pause = std::clamp<Millis>(settings_.request_reboot_after / 20, Millis{100}, Millis{5'000});
   tick_timer_.expires_after(pause);
@@ -168,7 +168,7 @@ net::Task<> Plans::save_then_tell(std::vector<fleet::Change> changes, bool aloud
     orders_.saved(some, net::fleet_clock());
     sender_.deliver();
   }
-  replan();  // others may have waited for these
+  replan();  // other changes may depend on these
 }
 
 void Plans::say(std::span<const fleet::Change> changes) {

@@ -1,4 +1,4 @@
-// Runs the planner: when something changed, and now and then. What a plan changes is saved before it is told.
+// Runs the planner, after changes and periodically. A plan's changes are persisted before shards are told.
 #pragma once
 
 #include <functional>
@@ -21,27 +21,27 @@ class Plans {
   Plans(net::asio::io_context& context, const Settings& settings, Directory& directory, StoreThread& store,
         fleet::Orders& orders, OrderSender& sender, net::TaskScope& tasks);
 
-  /// This server commands from now on: nobody's silence counts from before.
+  /// This server commands from now on: silence is counted from now.
   void take_over();
-  /// Begins to look for silence.
+  /// Starts the periodic check for silent shards.
   void watch() { arm_tick(); }
   void stop();
 
-  /// Changes that come together are planned together.
+  /// Delay of a plan after a change, so that changes close together are planned together.
   static constexpr Millis kPlanDelay{5};
-  /// Something changed that the planner must know of.
+  /// Plans after `delay`, unless a plan is due already.
   void replan(Millis delay = kPlanDelay);
 
   [[nodiscard]] const fleet::PlanSettings& plan_settings() const { return plan_settings_; }
   void set(const fleet::PlanSettings& settings);
   [[nodiscard]] bool rebalancing() const { return plan_settings_.rebalance; }
   [[nodiscard]] fleet::Progress progress() const { return orders_.planner().progress(); }
-  /// What a shard is doing, in one word.
+  /// A shard's state, as `smaster stats` shows it.
   [[nodiscard]] std::string_view state(const Shard& shard) const;
-  /// The shard has another agent than before: saved before it is told anything.
+  /// The shard has a new agent: persisted before the shard is told anything.
   void claimed(Shard& shard);
 
-  /// Set by the wiring: makes a shard that the fleet lacks; called for one at a time.
+  /// Set by the wiring: creates a shard that the fleet lacks. Not called again before it returns.
   std::function<net::Task<>(fleet::Generate)> generate;
 
  private:
@@ -50,7 +50,7 @@ class Plans {
   net::Task<> generate_one(fleet::Generate what);
   net::Task<> say(fleet::Plan plan);
   void say(std::span<const fleet::Change> changes);
-  /// `aloud`: the log has a line for each.
+  /// `aloud`: logs each change.
   net::Task<> save_then_tell(std::vector<fleet::Change> changes, bool aloud);
 
   net::asio::io_context& context_;
@@ -65,7 +65,7 @@ class Plans {
   net::Timer tick_timer_;
   bool plan_due_ = false;
   net::Busy generating_;
-  /// Shards that have other agents than before; to be saved before they are told anything.
+  /// Shards with a new agent, to be persisted before they are told anything.
   std::vector<fleet::Change> claims_;
   bool stopped_ = false;
 };

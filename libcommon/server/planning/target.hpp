@@ -1,4 +1,4 @@
-// The count that the fleet is to have, and what Discord allows: as values, and as the store has them.
+// The target shard count and Discord's limits, as values and as text in the store.
 #pragma once
 
 #include <optional>
@@ -9,20 +9,20 @@
 
 namespace smaster::server {
 
-/// The count that the fleet is to have, and how it gets there.
+/// The target shard count, and the strategy to reach it.
 struct Target {
   ShardCount count;
   fleet::Strategy strategy = fleet::Strategy::at_once;
-  std::string setting;       ///< what [shards] count said when it was made
-  bool by_operator = false;  ///< asked for by command: holds until the setting is changed
+  std::string setting;       ///< the value of [shards] count when this was set
+  bool by_operator = false;  ///< set by command: valid until the setting changes
   bool operator==(const Target&) const = default;
 };
 
-/// As the store has it.
+/// Text for the store; nullopt if it cannot be parsed.
 [[nodiscard]] std::string to_text(const Target& target);
 [[nodiscard]] std::optional<Target> parse_target(const std::string& text);
 
-/// The same of what Discord allows.
+/// The same for Discord's limits.
 [[nodiscard]] std::string to_text(const fleet::IdentifyLimits& limits);
 [[nodiscard]] std::optional<fleet::IdentifyLimits> parse_limits(const std::string& text);
 

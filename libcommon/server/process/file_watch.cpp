@@ -58,7 +58,7 @@ void FileWatch::watch(const std::vector<std::filesystem::path>& files) {
 void FileWatch::wait() {
   events_.async_read_some(net::asio::buffer(buffer_), [this](boost::system::error_code error, std::size_t) {
     if (error) return;
-    // Which file an event is of does not matter: links may lead to it from elsewhere.
+    // The event's file name is ignored: a symbolic link may point to the file from elsewhere.
     if (!std::exchange(settling_, true)) {
       settle_.expires_after(kSettle);
       settle_.async_wait([this](boost::system::error_code cancelled) {
@@ -74,7 +74,7 @@ void FileWatch::look_at_all() {
   std::vector<std::filesystem::path> changed;
   for (auto& [file, state] : files_) {
     const auto now = look(file);
-    // One that is gone for a moment is about to be replaced.
+    // A missing file is about to be replaced.
     if (now == state || now == State{}) continue;
     state = now;
     changed.push_back(file);

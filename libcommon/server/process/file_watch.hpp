@@ -1,5 +1,5 @@
-// Tells when one of a few files has become another: edited, replaced, or made. A save by rename and a link
-// that is led elsewhere count; one that is still being written is told of again when it is finished.
+// Reports when one of a few files was edited, replaced or created, including a save by rename and a changed
+// symbolic link. A file that is still being written is reported again when it is finished.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
@@ -20,12 +20,12 @@ class FileWatch {
 
   FileWatch(net::asio::io_context& context, OnChange on_change);
 
-  /// Watches these files, and no others; as they are now is how they are known.
+  /// Watches these files and no others. Files not watched before are compared with their present state.
   void watch(const std::vector<std::filesystem::path>& files);
   void stop();
 
  private:
-  /// What tells one state of a file from another.
+  /// Identifies a version of a file.
   struct State {
     std::uint64_t device = 0, inode = 0;
     std::int64_t size = -1, changed_ns = 0;
@@ -38,7 +38,7 @@ class FileWatch {
 
   OnChange on_change_;
   net::asio::posix::basic_stream_descriptor<net::Executor> events_;
-  net::Timer settle_;  ///< several events belong to one edit
+  net::Timer settle_;  ///< delays the check, since one edit causes several events
   bool settling_ = false;
   std::map<std::filesystem::path, State> files_;
   std::vector<int> folders_;

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kShards = "shards";
 constexpr const char* kControl = "control";
 
-/// Where the socket listens; an empty family when that cannot be said.
+/// The socket's address; its family is 0 if it cannot be read.
 sockaddr_storage local_address(const Fd& socket) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
@@ -67,7 +67,7 @@ bool listens_at(const Fd& socket, const std::filesystem::path& path) {
 }
 
 void exec_with_sockets(const std::string& program, char** arguments, ListeningSockets sockets) {
-  // First out of the way of the numbers that they are to have.
+  // Move them first, since they may have the numbers that are about to be assigned.
   const int shards = ::fcntl(sockets.shards.get(), F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + 2);
   const int control = ::fcntl(sockets.control.get(), F_DUPFD_CLOEXEC, SD_LISTEN_FDS_START + 2);
   (void)sockets.shards.release();

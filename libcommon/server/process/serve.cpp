@@ -17,7 +17,7 @@
 namespace smaster::server {
 namespace {
 
-/// Holds the state folder against a second server; the lock goes with the process, however it ends.
+/// Locks the state folder against a second server; the lock ends with the process.
 Result<int> lock_folder(const std::filesystem::path& folder) {
   const auto path = (folder / "lock").string();
   int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -31,7 +31,7 @@ Result<int> lock_folder(const std::filesystem::path& folder) {
   return fd;
 }
 
-/// As many descriptors as we may have: every shard needs one.
+/// Raises the limit of descriptors to its maximum: every shard needs one.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -43,13 +43,13 @@ void raise_descriptor_limit() {
 
 Result<Ended> serve(ServeOptions options) {
   std::signal(SIGPIPE, SIG_IGN);
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error of its write
+  std::signal(SIGXFSZ, SIG_IGN);  // exceeding the file size limit becomes an error of the write
   raise_descriptor_limit();
   const auto folder = options.settings.state_dir;
   if (auto made = make_private_folder(folder); !made) return made.error();
   const auto lock = lock_folder(folder);
   if (!lock) return lock.error();
-  // Configs that were on their way by mail when the last server ended.
+  // Configs whose mail was not finished when the last server ended.
   std::error_code ignored;
   std::filesystem::remove_all(folder / kMailFolder, ignored);
   auto sockets = inherited_sockets();

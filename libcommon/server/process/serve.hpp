@@ -19,14 +19,14 @@ struct ServeOptions {
   std::function<Result<Settings>()> reload;
 };
 
-/// How serving ended: for good, or to begin anew with the same sockets.
+/// How serving ended: for good, or to start again with the same sockets.
 struct Ended {
   std::optional<ListeningSockets> restart;
-  bool again = false;        ///< in this process: a server that led stands by from now on
-  bool handed_over = false;  ///< the lead, on purpose
+  bool again = false;        ///< start again in this process, to stand by
+  bool handed_over = false;  ///< the lead was handed over on purpose
 };
 
-/// Serves until it is told to stop or to restart; an error says why it could not start.
+/// Serves until the server is stopped or restarted; blocks. An error says why it could not start or lead.
 [[nodiscard]] Result<Ended> serve(ServeOptions options);
 
 }  // namespace smaster::server

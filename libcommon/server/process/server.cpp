@@ -16,11 +16,11 @@ namespace {
 namespace asio = net::asio;
 namespace http = boost::beast::http;
 
-/// How long clients get to take our close before the process ends.
+/// Time for clients to receive our close before the process ends.
 constexpr std::chrono::seconds kCloseGrace{2};
 constexpr std::chrono::seconds kGenerateRetry{5};
 
-/// How soon shards notice that this server is gone: within the time that another needs to lead.
+/// With a shared store, shards notice the loss of this server within the time that another one needs to lead.
 engineio::Options engine_timing(const Settings& settings) {
   engineio::Options options;
   options.max_payload = settings.max_payload;
@@ -115,7 +115,7 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
                wiring_.settings.control_socket.string(), wiring_.settings.state_dir.string());
   ::sd_notify(0, "READY=1");
   run_context();
-  // What still runs in the pools must end before what it refers to goes.
+  // Wait for the pools before the objects that their work refers to are destroyed.
   if (candidacy_) candidacy_->join();
   wiring_.store.join();
   wiring_.signatures.join();
@@ -148,14 +148,14 @@ net::Task<net::Takeover> Server::upgrade(const net::Request& request, const net:
       return control_.serve(std::move(stream), whose);
     };
   }
-  // Strangers are not told that there is something.
+  // Answer like any other path: strangers need not know that this one exists.
   auto refusal = (co_await answer(request, peer)).response;
   if (status != http::status::forbidden) refusal.result(status);
   refusal.keep_alive(false);
   co_return refusal;
 }
 
-/// What one turn of the loop throws ends that turn only: all others are somebody else's.
+/// An exception ends only the turn of the loop that threw it: other turns belong to other tasks.
 void Server::run_context() {
   while (true) {
     try {
@@ -167,13 +167,13 @@ void Server::run_context() {
   }
 }
 
-/// On the sockets that a predecessor or systemd has left, where they are what the settings say.
+/// Listens, on inherited sockets if their addresses match the settings.
 Result<void> Server::listen(ListeningSockets sockets) {
   const auto& settings = wiring_.settings;
   if (sockets.shards && listens_at(sockets.shards, settings.address, settings.port)) {
     listener_.adopt(std::move(sockets.shards));
   } else {
-    sockets.shards = {};  // it may be in the way
+    sockets.shards = {};  // it may occupy the address
     if (auto listening = listener_.listen(settings.address, settings.port); !listening) return listening;
   }
   wiring_.port = listener_.endpoint().port();
@@ -201,7 +201,7 @@ net::Task<> Server::generate(fleet::Generate what) {
   const auto made = co_await wiring_.registrar.generate(what == fleet::Generate::master, Deliver::file);
   const auto trouble = std::exchange(generate_trouble_, made ? "" : made.error().message);
   if (made) co_return;
-  // The same again is not worth a line every few seconds.
+  // A repeated error is logged at level debug only.
   spdlog::log(generate_trouble_ != trouble ? spdlog::level::err : spdlog::level::debug,
               "cannot make a config for a new shard: {}; trying again every {} s", generate_trouble_,
               kGenerateRetry.count());
@@ -229,7 +229,7 @@ net::Task<> Server::finish() {
   co_await wiring_.finish(!deposed && (leads_ || !candidacy_));
   if (candidacy_) co_await candidacy_->stop();
   co_await wiring_.tasks.join();
-  // The sessions' ends are in turns of their own.
+  // Sessions end in later turns of the loop.
   co_await asio::post(context_, net::use_task);
   const bool wait = engine_.session_count() > 0 && !deposed;
   grace_.expires_after(wait ? kCloseGrace : std::chrono::seconds(0));

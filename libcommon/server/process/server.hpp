@@ -1,4 +1,4 @@
-// The server: its parts, what listens, and what becomes of it as it leads, stands by, restarts and stops.
+// The server: its parts, its listeners, and its life cycle: it leads, stands by, restarts and stops.
 #pragma once
 
 #include <boost/asio/signal_set.hpp>
@@ -28,7 +28,8 @@ class Server final : public net::Application {
  public:
   Server(ServeOptions options, Stores stores, crypto::Signer signer);
 
-  /// `sockets`: of who listened before. `hold_back`: another server is to lead.
+  /// Runs the server until it ends. `sockets`: those inherited. `hold_back`: lets another server take the
+  /// lead first.
   Result<Ended> run(ListeningSockets sockets, bool hold_back);
 
   // net::Application
@@ -84,18 +85,18 @@ class Server final : public net::Application {
   control::ControlServer control_;
   Dashboard dashboard_;
   PeerLink peers_;
-  std::optional<Candidacy> candidacy_;  ///< with other servers
+  std::optional<Candidacy> candidacy_;  ///< with a shared store only
   net::asio::signal_set signals_;
   net::asio::signal_set hangup_;
   FileWatch watch_;
   net::Timer grace_;
   net::TaskScope tasks_;
-  std::string generate_trouble_;  ///< why the last config was not made; empty: it was
+  std::string generate_trouble_;  ///< error of the last generated config; empty: none
   bool stopping_ = false;
   bool restart_ = false;
-  bool leads_ = false;           ///< among several, by its lease and with all that it needs
-  bool again_ = false;           ///< begins anew in this process, to stand by
-  bool hand_over_lead_ = false;  ///< on purpose
+  bool leads_ = false;           ///< with a shared store: has the lease, and all data is loaded
+  bool again_ = false;           ///< start again in this process, to stand by
+  bool hand_over_lead_ = false;  ///< by a step-down
   std::optional<Error> failure_;
   std::optional<ListeningSockets> handed_over_;
 };

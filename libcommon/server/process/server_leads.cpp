@@ -1,4 +1,4 @@
-// The server among several: it leads, stands by, or hands over.
+// The server in a cluster: leads, stands by, or hands over.
 #include "server/process/server.hpp"
 
 #include <spdlog/spdlog.h>
@@ -14,7 +14,7 @@ namespace smaster::server {
 
 namespace asio = net::asio;
 
-/// This server as the others know it.
+/// This server's entry in the list of members.
 store::Member Server::self() const {
   const auto& settings = wiring_.settings;
   auto url = settings.cluster.url;
@@ -29,9 +29,9 @@ store::Member Server::self() const {
   return {name, url, SMASTER_VERSION, wiring_.started_at, fleet::kNever};
 }
 
-/// Begins to command shards: what the store has is known by now.
+/// Begins to command shards. The store's data must be loaded.
 Result<void> Server::lead() {
-  // Several servers have no rotation: the next key would have to be everywhere.
+  // No key rotation in a cluster: every server would need the next key.
   if (!candidacy_) {
     if (auto rotation = wiring_.rotation.load(); !rotation) return rotation.error();
   }
@@ -53,7 +53,7 @@ Result<void> Server::lead() {
   return {};
 }
 
-/// The lease is ours: reads what has changed last, and leads.
+/// The lease is won: reads the latest data, then leads.
 net::Task<> Server::take_lead() {
   const auto begun = net::now();
   auto kept = co_await wiring_.store.read_in_store();
@@ -78,15 +78,16 @@ net::Task<> Server::take_lead() {
                std::chrono::duration_cast<Millis>(net::now() - begun).count());
 }
 
-/// Better at the start than when this server is needed.
+/// Compares the keys at the start, so that a wrong key is noticed before this server must lead.
 net::Task<> Server::check_keys() {
   const auto known = co_await wiring_.store.load_note_in_store(store::kMasterKeyNote);
-  if (!known || known->empty() || stopping_) co_return;  // whoever leads first decides
+  if (!known || known->empty() || stopping_) co_return;  // the first leader stores its key
   if (auto same = co_await same_keys(); !same && same.error().kind == ErrorKind::bad_config)
     fail_with(same.error());
 }
 
-/// Shards know one master by one key: servers that share a store must have the same.
+/// Compares the key pair with that of the other servers, and stores it if there is none: shards trust one key
+/// only. Errors: bad_config if they differ; those of the store.
 net::Task<Result<void>> Server::same_keys() {
   const auto known = co_await wiring_.store.load_note_in_store(store::kMasterKeyNote);
   if (!known) co_return known.error();
@@ -104,7 +105,7 @@ void Server::fail_with(const Error& error) {
   stop("cannot lead");
 }
 
-/// Another server leads, or may: nothing more is written or told, and this one begins anew.
+/// Another server leads, or may lead: this one writes and sends nothing more, and starts again to stand by.
 void Server::deposed(const std::string& why) {
   wiring_.leadership.lose();
   if (stopping_) return;
@@ -113,14 +114,14 @@ void Server::deposed(const std::string& why) {
   stop("to stand by");
 }
 
-/// Hands over on purpose: what is known is written, and all shards are let go.
+/// Hands over on purpose: saves all data and closes all sessions.
 void Server::step_down() {
   again_ = true;
   hand_over_lead_ = true;
   stop("to hand over");
 }
 
-/// Requests that are not about this server are the leader's to answer.
+/// Connects to the leader, which must answer this request; null if this server answers it.
 net::Task<Result<std::unique_ptr<net::Stream>>> Server::elsewhere(const std::string& path) {
   if (leads_ || is_local(path)) co_return std::unique_ptr<net::Stream>();
   if (candidacy_->leads()) co_return fail(ErrorKind::unavailable, "this server is about to lead; try again");

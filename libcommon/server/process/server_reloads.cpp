@@ -1,4 +1,4 @@
-// What the server reads again while it runs: settings, certificate, keys; and signals.
+// Reloads settings, certificate and keys at run time; handles signals.
 #include "server/process/server.hpp"
 
 #include <spdlog/spdlog.h>
@@ -13,7 +13,7 @@
 namespace smaster::server {
 namespace {
 
-/// Field by field; returns how many take effect.
+/// Logs each changed setting; returns the number of those that take effect.
 std::size_t say_changes(const std::vector<SettingText>& before, const std::vector<SettingText>& wanted,
                         const std::vector<SettingText>& taken) {
   std::size_t changes = 0;
@@ -48,7 +48,7 @@ void Server::wait_for_hangup() {
   });
 }
 
-/// The certificate for connections that come from now on; those that there are keep theirs.
+/// Sets the certificate of new connections; existing ones keep theirs.
 Result<void> Server::set_tls(const Settings& settings) {
   if (settings.tls_certificate.empty()) {
     listener_.set_tls(nullptr);
@@ -60,8 +60,8 @@ Result<void> Server::set_tls(const Settings& settings) {
   return {};
 }
 
-/// A renewal brings two files, one after the other: between them they do not fit, which is said and waited
-/// out.
+/// A renewal replaces two files, one after the other. Between the two they do not match: this is logged, and
+/// the second change loads both.
 void Server::reload_certificate() {
   if (const auto tls = set_tls(wiring_.settings); !tls) {
     spdlog::warn("{}; the old certificate stays", tls.error().message);
@@ -70,7 +70,7 @@ void Server::reload_certificate() {
   }
 }
 
-/// All that can be read again is.
+/// Reloads all that can be reloaded.
 void Server::reload_all() {
   reload();
   if (!wiring_.settings.tls_certificate.empty()) reload_certificate();
@@ -110,7 +110,7 @@ void Server::reload() {
   admission_.settings_changed();
   dashboard_.settings_changed();
   name_kept_files();
-  if (leads_ || !candidacy_) wiring_.settings_changed();  // else they count when it leads
+  if (leads_ || !candidacy_) wiring_.settings_changed();  // otherwise applied when it leads
   discord_.settings_changed();
   watch_files();
   spdlog::info("settings reloaded, the goal is {} shards", wiring_.directory.goal().value);

@@ -10,7 +10,7 @@
 namespace smaster::server {
 namespace {
 
-/// Where the store cannot be written, a server that serves from memory is better than none.
+/// If the file is not writable, serve from a copy of it rather than not at all.
 Result<std::unique_ptr<store::FileStore>> open_file(const std::filesystem::path& file) {
   auto store = store::open_sqlite(file);
   if (store || ::access(file.c_str(), R_OK) != 0 || store.error().kind != ErrorKind::cannot_create)

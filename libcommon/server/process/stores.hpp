@@ -1,4 +1,4 @@
-// The stores that the settings name.
+// Opens the configured stores.
 #pragma once
 
 #include <memory>
@@ -10,13 +10,14 @@
 
 namespace smaster::server {
 
-/// Where everything is kept. Without an election this server stands alone.
+/// The open stores. `election` is null without a shared store.
 struct Stores {
   std::shared_ptr<store::Store> registry;
   std::shared_ptr<store::HistoryStore> history;
   std::unique_ptr<store::Election> election;
 };
 
+/// Blocks. Errors name the setting, or the file.
 [[nodiscard]] Result<Stores> open_stores(const Settings& settings);
 
 }  // namespace smaster::server

@@ -6,8 +6,8 @@
 namespace smaster::server {
 namespace {
 
-/// Bytes of packets whose attachments are still to come: two of the largest of one key, or 64 MiB; four times
-/// that of all.
+/// Limits of packets whose attachments are incomplete, in bytes: for each shard twice the largest packet, or
+/// 64 MiB if that is more; in total four times that.
 socketio::AssemblyBudget::Limits assembly_limits(std::size_t max_payload) {
   const auto each = std::max<std::size_t>(2 * (socketio::kMaxAttachments + 1) * max_payload, 64u << 20);
   return {each, 4 * each};

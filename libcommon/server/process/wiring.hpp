@@ -1,5 +1,5 @@
-// All parts of the server and what each is given. Only this room, and tests, know the whole; everything in it
-// belongs to the one thread that runs the context.
+// Creates all parts of the server and connects them. Only this room and tests know all of them. They are used
+// on the one thread that runs the context.
 #pragma once
 
 #include <filesystem>
@@ -53,8 +53,10 @@ class Wiring {
 
   /// Begins to command shards: planning, heartbeats and write-behind.
   void start();
-  /// Writes what is unsaved, unless that is another server's to do, and stops; call once, at the end.
+  /// Stops all parts. `save`: first writes unsaved data; false if another server may lead by now. Call once,
+  /// at the end.
   net::Task<> finish(bool save);
+  /// Applies reloaded settings to the fleet.
   void settings_changed();
 
   [[nodiscard]] Admission::Parts admission_parts();
@@ -67,11 +69,11 @@ class Wiring {
   Settings settings;
   std::filesystem::path settings_file;  ///< empty: there is none; set by the server
   std::uint16_t port = 0;               ///< where shards connect, once listening
-  std::function<void()> reload_keys;    ///< from their files; set by the server
-  std::function<void()> restart;        ///< of this server, in place; set by it
+  std::function<void()> reload_keys;    ///< reloads the key files; set by the server
+  std::function<void()> restart;        ///< restarts this server in place; set by the server
   const Instant started = std::chrono::steady_clock::now();
   const Time started_at = net::wall_clock();
-  /// Another one at each start: what is proved to this run is no proof to the next.
+  /// Random id of this run: a proof made for it is not valid for the next run.
   const std::string instance = crypto::random_token(16);
   net::Descriptors descriptors{context};
   socketio::AssemblyBudget assembly;
@@ -79,8 +81,8 @@ class Wiring {
   net::asio::thread_pool slow_work{2};   ///< seconds each: new keys
   net::asio::thread_pool rendering{1};   ///< milliseconds each: the text of answers, and compressing it
   net::LoopWatch loop;
-  Slices slices{context};  ///< what takes long on the loop
-  // Answers under way at once; one address has a part of the strangers' at most.
+  Slices slices{context};  ///< divides long work on the event loop
+  // Limits of concurrent answers; for strangers also per address.
   Places operators_answers{32, 32};
   Places page_answers{64, 64};
   Places metrics_answers{16, 4};
@@ -89,7 +91,7 @@ class Wiring {
   Leadership leadership;
   Metrics metrics;
 
-  // The fleet. Its tasks are declared behind all that they use, and end before it.
+  // The fleet. fleet_tasks is declared after all that its tasks use, so it ends first.
   Directory directory;
   StoreThread store;
   RowWriter rows{context, directory, store, fleet_tasks};
@@ -122,7 +124,7 @@ class Wiring {
   const RespawnParts respawn_parts{context, directory, sender, slices, tasks};
   const RebootParts reboot_parts;
   const ReshardParts reshard_parts{context, directory, plans, goal, sender, slices, rendering, tasks};
-  net::TaskScope tasks;  ///< what no part has a scope of its own for
+  net::TaskScope tasks;  ///< tasks of parts without a scope of their own
   Respawns respawns{respawn_parts};
   ShardRequests shard_requests{
       {settings, directory, metrics, tasks, evals, files, sql, update, respawns, reboot_parts}};

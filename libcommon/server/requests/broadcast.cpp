@@ -1,4 +1,4 @@
-// What shards ask of each other: an eval over many, gathered into one answer.
+// Broadcasts of shards: an eval over many shards, collected into one answer.
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
@@ -9,7 +9,7 @@
 namespace smaster::server {
 namespace {
 
-/// Answers as they come, each in its place.
+/// Collects answers, each at its index.
 class Gathered {
  public:
   explicit Gathered(std::size_t places) : places_(places, "null"), answered_(places) {}
@@ -30,7 +30,7 @@ class Gathered {
   [[nodiscard]] const std::string& error() const { return error_; }
   [[nodiscard]] const std::vector<std::string>& places() const { return places_; }
   [[nodiscard]] std::string array() const { return socketio::join_array({places_.begin(), places_.end()}); }
-  /// Only the answers, in their order: a process that runs several ids has given one.
+  /// The answers without gaps, in order: a process with several ids has given one.
   [[nodiscard]] std::string answers() const {
     std::vector<std::string_view> answers;
     for (std::size_t place = 0; place < places_.size(); ++place) {
@@ -41,7 +41,8 @@ class Gathered {
   [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
 
  private:
-  /// A packet carries only so many attachments; what does not fit, and what an error brings, travels as text.
+  /// A packet carries a limited number of attachments. Attachments beyond that, and those of errors, become
+  /// text.
   Result<std::string> with_attachments(const EvalAnswer& answer) {
     if (answer.attachments.empty()) return answer.json;
     const bool fits = attachments_.size() + answer.attachments.size() <= socketio::kMaxAttachments;
@@ -69,7 +70,7 @@ BroadcastResult discord_error(const std::string& code, const std::string& messag
           {}};
 }
 
-/// Calls back later, never from inside.
+/// Calls back in a later turn of the loop, never from within the caller.
 void answer_later(Evals& evals, OnBroadcast then, BroadcastResult result) {
   net::asio::post(evals.context, [then = std::move(then), result = std::move(result)] { then(result); });
 }
@@ -77,7 +78,8 @@ void answer_later(Evals& evals, OnBroadcast then, BroadcastResult result) {
 }  // namespace
 
 void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis timeout) {
-  // As the original does: only ids that registered shards have are asked, and the array is as long as those.
+  // As in the original server: only ids of registered shards are asked, and they determine the array's
+  // length.
   auto ids = evals.directory.all_ids();
   std::erase_if(ids, [&evals](ShardId id) {
     const auto* const shard = evals.directory.holder(id);

@@ -12,7 +12,7 @@
 namespace smaster::server {
 namespace {
 
-/// Shards that are found, or given up, in one turn of the loop; and how long some are asked in one.
+/// Per turn of the loop: ids that are looked up, timeouts that are reported, and time for asking.
 constexpr std::size_t kFoundAtOnce = 1000;
 constexpr std::size_t kAnswersInOneTurn = 100;
 constexpr Millis kAsking{2};
@@ -81,7 +81,7 @@ void Eval::find_next() {
   targets_[first].ids.push_back(id);
 }
 
-/// Some at a time: the first answers are there long before the last of thousands is asked.
+/// In several turns: the first answers arrive long before the last of thousands of shards is asked.
 void Eval::ask_some() {
   const auto until = net::now() + kAsking;
   while (next_ < targets_.size() && listener_ && late_.empty() && net::now() < until) ask(targets_[next_++]);
@@ -142,7 +142,7 @@ void Eval::tell(const EvalAnswer& answer) {
   if (const auto listener = listener_) listener->on_answer(answer);
 }
 
-/// In the order of their ids, since people read it; some at a time.
+/// Reports timeouts in order of ids, for readers; in several turns.
 void Eval::give_up(Millis timeout) {
   while (found_ < ids_.size()) find_next();
   for (const auto& [id, waiting] : waiting_) late_.push_back(id);

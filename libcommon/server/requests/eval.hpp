@@ -1,5 +1,5 @@
-// An eval from its start to its last answer: one answer from each shard, or the reason why there is none, and
-// then an end, always, exactly once.
+// An eval from its start to its last answer: one answer per process, or the reason why there is none, and
+// then exactly one end, unless it is cancelled.
 #pragma once
 
 #include <functional>
@@ -18,8 +18,9 @@
 
 namespace smaster::server {
 
-/// What evals work with, and how many answers they wait for.
+/// The parts that evals use, and the number of awaited answers.
 struct Evals {
+  /// Maximum number of awaited answers; beyond it, shards' questions are refused.
   static constexpr std::size_t kMostAwaited = 500'000;
 
   net::asio::io_context& context;
@@ -28,28 +29,28 @@ struct Evals {
   std::size_t awaited = 0;
 };
 
-/// How long shards have to answer; the original's.
+/// Time for shards to answer, as in the original server.
 inline constexpr Millis kEvalTimeout{15'000};
 
-/// What one shard said.
+/// The answer of one process.
 struct EvalAnswer {
   enum class Kind { result, error, missing };
   Kind kind = Kind::missing;
   ShardId shard;                  ///< the first of `shards`
-  std::vector<ShardId> shards;    ///< those of the asked ones that the answering process runs
-  std::optional<ShardName> name;  ///< none when no shard has the id
+  std::vector<ShardId> shards;    ///< the asked ids that the answering process runs
+  std::optional<ShardName> name;  ///< unset: no shard has the id
   std::string json;               ///< the result or the error as JSON; for missing, a sentence as JSON
   std::vector<std::string> attachments;
 };
 
-/// What shards are asked. Agents know more events than WIRE.md's shards, which know only scripts.
+/// A question to shards. Agents know several events, other shards (WIRE.md) only scripts.
 struct Question {
   std::string event;                      ///< for an agent
   std::vector<std::string> arguments;     ///< JSON
-  std::optional<std::string> script;      ///< JSON, for other shards; none: they cannot be asked
-  std::shared_ptr<void> place = nullptr;  ///< of the room for questions, until nobody is expected to answer
+  std::optional<std::string> script;      ///< JSON, for other shards; unset: they cannot be asked
+  std::shared_ptr<void> place = nullptr;  ///< memory budget, held until no answer is expected
 
-  /// Run a script.
+  /// Runs a script.
   [[nodiscard]] static Question eval(std::string_view script);
   /// The value at a path of the bot's client, such as "guilds.cache.size".
   [[nodiscard]] static Question fetch_prop(std::string_view path);
@@ -62,12 +63,12 @@ class Eval : public std::enable_shared_from_this<Eval> {
   using OnAnswer = std::function<void(const EvalAnswer&)>;
   using OnEnd = std::function<void()>;
 
-  /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from inside
+  /// Asks these shard ids of the present goal. Both callbacks are called from the context, never from within
   /// `start`.
   static std::shared_ptr<Eval> start(Evals& evals, Question question, const std::vector<ShardId>& ids,
                                      Millis timeout, OnAnswer on_answer, OnEnd on_end);
   explicit Eval(Evals& evals);
-  /// Nobody listens any more.
+  /// Ends the eval; no callback is called any more.
   void cancel();
 
  private:
@@ -77,7 +78,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
     socketio::AckId ack_id = 0;
   };
 
-  /// Who listens: shared with a call that is under way, since it may cancel the eval.
+  /// The callbacks. Shared with a running call, since it may cancel the eval.
   struct Listener {
     OnAnswer on_answer;
     OnEnd on_end;
@@ -85,7 +86,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
 
   struct Target {
     std::vector<ShardId> ids;
-    std::optional<ShardName> name;  ///< none: no shard has the id
+    std::optional<ShardName> name;  ///< unset: no shard has the id
   };
 
   void begin(Millis timeout);
@@ -103,19 +104,19 @@ class Eval : public std::enable_shared_from_this<Eval> {
   Evals& evals_;
   net::Timer timer_;
   Instant begun_{};
-  std::shared_ptr<const Listener> listener_;  ///< none once it has ended
+  std::shared_ptr<const Listener> listener_;  ///< null once it has ended
   Question question_;
-  std::shared_ptr<const std::string> for_agents_, for_others_;  ///< the question as it is sent
+  std::shared_ptr<const std::string> for_agents_, for_others_;  ///< the encoded question
   std::vector<ShardId> ids_;
-  std::size_t found_ = 0;                    ///< of the ids, those that have their target
-  std::map<ShardName, std::size_t> shared_;  ///< targets of several ids: such a process answers once
+  std::size_t found_ = 0;                    ///< number of ids that have their target
+  std::map<ShardName, std::size_t> shared_;  ///< targets with several ids: such a process answers once
   std::vector<Target> targets_;
-  std::size_t next_ = 0;                               ///< of the targets
-  std::vector<std::int32_t> late_;                     ///< ids that are being given up
+  std::size_t next_ = 0;                               ///< index of the next target
+  std::vector<std::int32_t> late_;                     ///< ids whose timeouts are being reported
   std::unordered_map<std::int32_t, Waiting> waiting_;  ///< by shard id
 };
 
-/// What a shard's broadcastEval is answered with.
+/// The answer to a shard's broadcastEval.
 struct BroadcastResult {
   std::string error = "null";    ///< JSON; null when every shard answered
   std::string results = "null";  ///< JSON
@@ -123,12 +124,13 @@ struct BroadcastResult {
 };
 using OnBroadcast = std::function<void(const BroadcastResult&)>;
 
-/// Runs a shard's broadcastEval over the ids that shards have, as the original master does: the results are
-/// an array indexed by shard id, with null where there is none.
+/// Runs a shard's broadcastEval as the original server does, over the ids of registered shards: the results
+/// are an array indexed by shard id, with null for missing ones. Calls back once, never from within.
 void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis timeout = kEvalTimeout);
 
-/// Asks one shard, or all of the goal, as discord.js' ShardingManager does for its children: the value of the
-/// one, or an array of all; the first error ends it; shards that are missing are an error of discord.js' own.
+/// Asks one shard, or all of the goal, like discord.js' ShardingManager: the result is the value of the one,
+/// or an array of all. The first error ends it; missing shards are an error of discord.js' own. Calls back
+/// once, never from within.
 void broadcast_as_discord(Evals& evals, Question question, std::optional<std::int64_t> shard,
                           OnBroadcast then);
 

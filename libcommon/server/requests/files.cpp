@@ -16,28 +16,27 @@
 namespace smaster::server {
 namespace {
 
-/// The most that npm's websocket client takes in one message (`ws`, maxPayload), less its own overhead.
+/// Maximum size of a message for npm's websocket client (`ws`, maxPayload), and so of a file.
 constexpr std::size_t kMaxFile = 100u << 20;
-/// How long a shard may take to say that it has a file.
+/// Time for a shard to acknowledge a file.
 constexpr Millis kPatience{300'000};
-/// Files that wait to be written: how many, of them of one shard, and how much memory they may take.
+/// Limits of files that wait to be written: their number and bytes, in total and per shard.
 constexpr std::size_t kMostWaiting = 10'000;
 constexpr std::size_t kMostWaitingEach = 2'000;
 constexpr std::size_t kMostWaitingBytes = 256u << 20;
 constexpr std::size_t kMostWaitingBytesEach = 128u << 20;
-/// What stands for the time of a file that does not exist (WIRE.md, `getFile`).
+/// The time sent for a file that does not exist (WIRE.md, `getFile`).
 constexpr Time kNoFile = from_unix_ms(1);
 
-/// Files on their way to shards, with those that wait and those that were not answered: of all, and of all
-/// processes of one.
+/// Limits of transfers to shards (waiting, being sent, not acknowledged): in total, and per shard.
 constexpr std::size_t kMostSent = 10'000;
 constexpr std::size_t kMostSentEach = 2'000;
-/// A shard that takes nothing of a file for so long does not get the rest.
+/// A shard that reads nothing of a file for this long is disconnected.
 constexpr std::chrono::seconds kStall{30};
-/// The same while others wait for their turn.
+/// The same while other transfers wait.
 constexpr std::chrono::seconds kStallBusy{3};
 
-/// A file that is read while it is sent; closed when all of it was, or when the shard takes no more.
+/// A file that is read while it is sent. Closed at its end, or when the shard stops reading.
 class FileSource final : public engineio::FrameSource, public std::enable_shared_from_this<FileSource> {
  public:
   FileSource(net::asio::io_context& context, Files& files, std::shared_ptr<files::OpenFile> file,
@@ -48,7 +47,7 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
         turn_(std::move(turn)),
         stall_(context.get_executor()) {}
 
-  /// `stalled`: what to do when the shard takes no more.
+  /// `stalled` is called if the shard stops reading, with the time since its last read.
   void start(std::function<void(std::chrono::seconds)> stalled) {
     stalled_ = std::move(stalled);
     watch();
@@ -96,11 +95,11 @@ class FileSource final : public engineio::FrameSource, public std::enable_shared
 
   net::asio::io_context& context_;
   Files& files_;
-  std::shared_ptr<files::OpenFile> file_;  ///< until it is closed
+  std::shared_ptr<files::OpenFile> file_;  ///< null once it is closed
   bool whole_ = false;                     ///< all of it was read
   Transfers::Turn turn_;
   net::Timer stall_;
-  Instant taken_{};  ///< when the shard took something last
+  Instant taken_{};  ///< time of the shard's last read
   std::function<void(std::chrono::seconds)> stalled_;
 };
 
@@ -124,7 +123,7 @@ Result<std::shared_ptr<T>> shared(Result<T> result) {
   return std::make_shared<T>(std::move(*result));
 }
 
-/// What an ack says: null, or an error of any form.
+/// The outcome in an ack: null, or an error of any form.
 Result<void> outcome_of(const socketio::Arguments* arguments) {
   if (arguments == nullptr) return fail(ErrorKind::unavailable, "disconnected before it answered");
   if (arguments->json.empty() || !json::truthy(arguments->json.front())) return {};
@@ -138,7 +137,7 @@ Result<void> outcome_of(const socketio::Arguments* arguments) {
 
 }  // namespace
 
-/// Counts bytes that wait to be written, for as long as it lives.
+/// Counts bytes that wait to be written, during its lifetime.
 class Files::HeldBytes {
  public:
   HeldBytes(std::shared_ptr<WaitingBytes> bytes, std::string who, std::size_t size)
@@ -150,7 +149,7 @@ class Files::HeldBytes {
   HeldBytes& operator=(const HeldBytes&) = delete;
   ~HeldBytes() {
     bytes_->all -= size_;
-    const auto own = bytes_->each.find(who_);  // none, where only files without bytes wait
+    const auto own = bytes_->each.find(who_);  // none, if only empty files wait
     if (own != bytes_->each.end() && (own->second -= size_) == 0) bytes_->each.erase(own);
   }
 
@@ -160,7 +159,7 @@ class Files::HeldBytes {
   std::size_t size_;
 };
 
-/// A quarter of the descriptors for what operators push, and for the configured files.
+/// A quarter of the descriptors is for files sent unasked: those of operators, and copy_files.
 Files::Files(const Parts& parts)
     : parts_(parts),
       turns_(parts.context, 1, kMostWaiting, kMostWaitingEach),
@@ -169,7 +168,7 @@ Files::Files(const Parts& parts)
       pushed_(parts.context, std::max<std::size_t>(parts.descriptors.limits().files / 4, 1),
               std::numeric_limits<std::size_t>::max(), kMostSentEach) {}
 
-/// That of the present settings.
+/// Opens the project_dir of the present settings.
 Result<std::shared_ptr<files::Folder>> Files::folder() {
   const auto& path = parts_.settings.project_dir;
   if (path.empty()) {
@@ -240,7 +239,7 @@ net::Task<Result<void>> Files::give(ShardRef to, wire::FileName asked) {
   std::shared_ptr<files::OpenFile> given;
   {
     auto guard = std::optional(guard_for_shards(parts_.settings, parts_.settings_file));
-    auto file = co_await open(asked.name, std::move(guard));  // closed soon, if it is not sent
+    auto file = co_await open(asked.name, std::move(guard));  // closed with this block if not sent
     if (!file && file.error().kind != ErrorKind::not_found) co_return file.error();
     if (file) time = (*file)->mtime;
     if (file && (!asked.mtime || time > *asked.mtime)) given = std::move(*file);
@@ -292,7 +291,7 @@ net::Task<Result<void>> Files::send(ShardRef to, std::string name_json, std::sha
       log::shard(spdlog::level::warn, {"file", to.name.str(), {}, {}},
                  "shard " + to.name.str() + " has taken nothing of a file for " +
                      std::to_string(quiet.count()) + " s: it is disconnected");
-      session->close();  // it cannot be sent anything else before the rest of the file
+      session->close();  // nothing else can be sent before the rest of the file
     });
   }
   turn = {};
@@ -303,7 +302,7 @@ net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<s
                                    std::shared_ptr<engineio::FrameSource> source) {
   auto* const session = parts_.directory.session(to);
   if (session == nullptr) co_return not_connected(to.name);
-  // Whichever comes first, the answer or the end of patience, sets it; the answer may come much later.
+  // Set by the answer or the timeout, whichever comes first. Shared, since the answer may come much later.
   struct State {
     explicit State(const net::Executor& executor) : done(executor, kPatience) {}
     net::Timer done;
@@ -315,7 +314,7 @@ net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<s
                           state->outcome = outcome_of(answer);
                           state->done.cancel();
                         });
-  source.reset();  // it is the session's now, until it is sent
+  source.reset();  // owned by the session until it is sent
   boost::system::error_code ignored;
   co_await state->done.async_wait(net::asio::redirect_error(net::use_task, ignored));
   co_return state->outcome;

@@ -1,5 +1,5 @@
-// Files between the project directory, shards and operators. What touches the disk runs on one thread of its
-// own, so that what was asked for first is done first.
+// Files between project_dir, shards and operators. Disk operations run one at a time on a thread of their
+// own.
 #pragma once
 
 #include <functional>
@@ -32,25 +32,26 @@ class Files {
   };
   explicit Files(const Parts& parts);
 
-  /// Writes or removes a file of ours. Each who asks takes turns; unavailable when too much waits already.
-  /// `who`: a shard, which may not touch what is kept from them (containment.hpp); empty for an operator, who
-  /// may.
+  /// Writes or removes a file in project_dir. Requesters take turns. `who`: the shard's name; protected files
+  /// (containment.hpp) are refused. Empty: an operator, without that limit. Errors: unavailable if too many
+  /// files or bytes wait; those of the disk.
   net::Task<Result<void>> take(std::string who, wire::FileEvent event);
-  /// Files that wait to be written, and those on their way to shards.
-  /// Whether files wait for others to be sent.
+  /// True if transfers to shards wait for others to end.
   [[nodiscard]] bool others_wait() const { return asked_for_.waits() || pushed_.waits(); }
+  /// Number of files waiting to be written, and of transfers to shards.
   [[nodiscard]] std::size_t waiting() const { return turns_.waiting() + asked_for_.size() + pushed_.size(); }
-  /// Gives a shard the file; with a time, only if ours is younger (WIRE.md, `getFile`). Ends when the shard
-  /// has said that it has it. unavailable when too many were asked for already.
+  /// Sends a shard the file; if the request has a time, only if our file is newer (WIRE.md, `getFile`).
+  /// Returns when the shard has acknowledged it. Errors: unavailable if there are too many transfers or the
+  /// shard disconnects, timed_out after five minutes.
   net::Task<Result<void>> give(ShardRef to, wire::FileName file);
-  /// The same for files that all shards are to have: one that does not exist here stays there.
+  /// Sends a shard the file without being asked. not_found if there is none: the shard keeps its own.
   net::Task<Result<void>> push(ShardName shard, std::string name);
-  /// Asks a shard for a file, which then comes as a writeFile of its own.
+  /// Asks a shard for a file, which it then sends as a writeFile of its own.
   net::Task<Result<void>> fetch(ShardName shard, std::string name);
-  /// Gives a shard the configured files.
+  /// Sends a shard the files of [shards] copy_files. Failures are logged.
   net::Task<> copy(ShardName shard);
 
-  /// One of our files, open; and one begun.
+  /// Opens a file in project_dir to be read; and creates one to be written.
   net::Task<Result<std::shared_ptr<files::OpenFile>>> open(std::string name);
   net::Task<Result<std::shared_ptr<files::FileWriter>>> create(std::string name);
   [[nodiscard]] net::asio::thread_pool& thread() { return thread_; }
@@ -58,19 +59,19 @@ class Files {
   void join() { thread_.join(); }
 
  private:
-  /// Of files to be written.
+  /// Bytes of files that wait to be written.
   struct WaitingBytes {
     std::size_t all = 0;
-    std::map<std::string, std::size_t> each;  ///< by who wants them written
+    std::map<std::string, std::size_t> each;  ///< by requester
   };
   class HeldBytes;
 
   [[nodiscard]] Result<std::shared_ptr<files::Folder>> folder();
   net::Task<Result<std::shared_ptr<files::OpenFile>>> open(std::string name,
                                                            std::optional<files::Guard> guard);
-  /// Where a shard that takes files is connected now.
+  /// The shard's current connection. Errors: unavailable.
   [[nodiscard]] Result<ShardRef> connected(const ShardName& shard);
-  /// `turn`: ends with the file's last byte.
+  /// `turn` is held until the file is read to its end.
   net::Task<Result<void>> send(ShardRef to, std::string name_json, std::shared_ptr<files::OpenFile> file,
                                Transfers::Turn turn);
   net::Task<Result<void>> ask(ShardRef to, std::string event, std::vector<std::string> arguments,
@@ -79,8 +80,8 @@ class Files {
   const Parts parts_;
   net::asio::thread_pool thread_{1};
   FairSemaphore turns_;
-  Transfers asked_for_;  ///< by shards
-  Transfers pushed_;     ///< by us, with turns of their own
+  Transfers asked_for_;  ///< requested by shards
+  Transfers pushed_;     ///< sent unasked, with turns of their own
   std::shared_ptr<WaitingBytes> waiting_bytes_ = std::make_shared<WaitingBytes>();
   std::filesystem::path path_;  ///< of `folder_`
   std::shared_ptr<files::Folder> folder_;

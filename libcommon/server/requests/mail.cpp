@@ -17,12 +17,12 @@ namespace {
 constexpr std::string_view kAttachment = "%ATTACHMENT%";
 constexpr std::size_t kMostMails = 1'000;
 constexpr std::chrono::hours kAlertAgain{1};
-/// While the machine has no descriptors or processes left for the program.
+/// Pause before a retry while there are no descriptors or processes left for the program.
 constexpr std::chrono::seconds kTryAgain{5};
 constexpr int kMailTries = 60;
 constexpr std::size_t kBase64Line = 76;  // RFC 2045, 6.8
 
-/// As mails have it (RFC 5322, 3.3).
+/// The present time in the format of mails (RFC 5322, 3.3).
 std::string mail_date() {
   const std::time_t now = std::time(nullptr);
   std::tm parts{};
@@ -31,7 +31,7 @@ std::string mail_date() {
   return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S %z", &parts)};
 }
 
-/// A file's content as a MIME part carries it; empty when it cannot be read.
+/// A file's content in lines of base64, for a MIME part; empty if it cannot be read.
 std::string attachment(const std::filesystem::path& path) {
   const auto content = read_file(path);
   if (!content) return {};
@@ -109,7 +109,7 @@ void Mail::alert(const std::string& text) {
   send_once_an_hour("an alert", text, program(settings.mail_fail_args, std::move(filled)));
 }
 
-/// What goes on failing is tried again and again, but nobody wants a mail every few seconds.
+/// At most one mail per hour and text: what fails is tried again every few seconds.
 void Mail::send_once_an_hour(const std::string& what, const std::string& text, net::Program program) {
   const auto now = std::chrono::steady_clock::now();
   std::erase_if(said_, [now](const auto& said) { return now - said.second > kAlertAgain; });

@@ -1,4 +1,4 @@
-// Mail to the operators, through a program of theirs: new configs, what could not be done, what needs them.
+// Sends mail to the operators through a configured program: new configs, failures, alerts.
 #pragma once
 
 #include <deque>
@@ -13,7 +13,7 @@
 
 namespace smaster::server {
 
-/// In the state folder: configs that have no other file, for as long as their mail takes.
+/// Folder in state_dir for configs without a file of their own, until their mail is sent.
 inline constexpr const char* kMailFolder = "mail";
 
 class Mail {
@@ -25,21 +25,22 @@ class Mail {
   };
   explicit Mail(const Parts& parts) : parts_(parts) {}
 
-  /// Sends a new shard's config file. `temporary`: it is removed afterwards.
+  /// Sends a new shard's config file. `temporary`: removes the file afterwards.
   void config_created(const ShardName& name, const std::string& public_pem,
                       const std::filesystem::path& config, bool temporary);
-  /// No config could be made.
+  /// Reports that no config could be made; once an hour per error.
   void config_failed(const std::string& errors);
+  /// Number of mails that wait to be sent.
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-  /// Something else that somebody should look at.
+  /// Sends an alert; once an hour per text.
   void alert(const std::string& text);
 
  private:
   struct Message {
     std::string what;  ///< for the log
     net::Program program;
-    std::filesystem::path remove;  ///< afterwards; empty: nothing
-    int tries = 0;                 ///< to start the program, so far
+    std::filesystem::path remove;  ///< file to be removed afterwards; empty: none
+    int tries = 0;                 ///< attempts to start the program
   };
 
   void send_once_an_hour(const std::string& what, const std::string& text, net::Program program);
@@ -54,9 +55,9 @@ class Mail {
   std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent
 };
 
-/// `text` with each {word} that `values` or `said` knows replaced by its value; others stay. `values`: what
-/// this server wrote itself. `said`: what shards and programs may have had a part in, made harmless for the
-/// place it stands in. Whether the text has a header is not known; up to its first empty line it may have.
+/// `text` with each {word} of `values` or `said` replaced by its value; other words stay. `values` are
+/// written by this server. `said` may contain text of shards and programs, and is sanitized for its place: as
+/// a mail header up to the first empty line of `text`, as a body after that.
 [[nodiscard]] std::string fill(const std::string& text, const std::map<std::string, std::string>& values,
                                const std::map<std::string, std::string>& said = {});
 

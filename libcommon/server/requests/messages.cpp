@@ -16,7 +16,7 @@ BroadcastResult failure(const std::string& message) { return {json::quote(messag
 
 bool is_all(std::string_view to) { return json::unquote(to) == "all"; }
 
-/// Sends to those that can hear it; the sentence says why one alone cannot.
+/// Sends to the connected agents among the targets. `one`: an error if the only target is none of them.
 BroadcastResult deliver(Evals& evals, const Question& message, const std::vector<ShardId>& targets,
                         bool one) {
   const std::vector<std::string_view> arguments(message.arguments.begin(), message.arguments.end());

@@ -1,4 +1,4 @@
-// What bots send each other through their agents: to one shard, to the shard of a guild, or to all others.
+// Messages between bots, through their agents: to one shard, to the shard of a guild, or to all others.
 #pragma once
 
 #include <functional>
@@ -13,16 +13,18 @@
 
 namespace smaster::server {
 
-/// Whose bots a message is for: `{"shard":3}`, `{"guild":"81384788765712384"}` or `"all"`; all are all others
-/// than `from`. bad_data when it is none of these, or names no shard of the goal.
+/// The shards that a message is for: `{"shard":3}`, `{"guild":"81384788765712384"}` or `"all"`, which
+/// excludes `from`. Errors: bad_data for anything else, and for a shard outside the goal.
 [[nodiscard]] Result<std::vector<ShardId>> message_targets(Evals& evals, std::string_view to, ShardId from);
 
-/// The shard of a guild. Discord: (guild id >> 22) mod shard count.
+/// The shard of a guild; nullopt if `guild` is no number or there are no shards. Discord: (guild id >> 22)
+/// mod shard count.
 [[nodiscard]] std::optional<ShardId> guild_shard(std::string_view guild, ShardCount count);
 
 /// Sends `data` (JSON). With a `timeout` it is a request: the result is the reply, or, for all, an array of
 /// `{"shard":3,"result":…}` or `{"shard":3,"error":…}` in order of shard. Without, it is the number of shards
-/// that it was sent to. `place`: room for the question.
+/// that it was sent to. `place`: memory budget, held until the last reply. Calls back once, never from
+/// within.
 void send_message(Evals& evals, std::string_view to, std::string_view data, ShardId from,
                   std::optional<Millis> timeout, std::shared_ptr<void> place, OnBroadcast then);
 

@@ -9,7 +9,7 @@
 namespace smaster::server {
 namespace {
 
-/// That a request may name.
+/// Maximum number of ids in a request.
 constexpr std::size_t kMostIds = 10'000;
 
 Error malformed(std::string_view text) {
@@ -21,7 +21,7 @@ Error malformed(std::string_view text) {
 
 struct Chosen {
   std::vector<ShardName> shards;  ///< each once, however many ids it has
-  std::vector<ShardId> nobodys;   ///< ids that were asked for and that no shard has
+  std::vector<ShardId> nobodys;   ///< requested ids that no shard has
 };
 
 net::Task<Chosen> choose(const RebootParts& parts, const Reboot& request, Slice& slice) {

@@ -1,4 +1,4 @@
-// Reboots, as the original master takes them: of bots, of the shards' own programs, of this server.
+// Reboots of bots, of the shards' own programs and of this server, as in the original server.
 #pragma once
 
 #include <functional>
@@ -15,36 +15,36 @@
 
 namespace smaster::server {
 
-/// What reboots work with.
+/// The parts that reboots use.
 struct RebootParts {
   Directory& directory;
   OrderSender& sender;
   Slices& slices;
-  std::function<void()> restart;  ///< of this server, in place
+  std::function<void()> restart;  ///< restarts this server in place
 };
 
 struct Reboot {
   enum class What {
     bots,      ///< each bot stops and starts again
-    programs,  ///< the shards' programs exit, and whoever looks after them starts them again
+    programs,  ///< the shards' programs exit; their supervisors restart them
     all,       ///< the programs of all shards exit, and this server restarts
     master,    ///< this server restarts
   };
   What what = What::bots;
-  std::optional<std::vector<ShardId>> ids;  ///< of bots and programs; none: all that have an id
+  std::optional<std::vector<ShardId>> ids;  ///< unset: all shards with an id, and the master shard
 };
 
-/// WIRE.md's `reboot master`, `reboot hard [force]`, `reboot [ID …] [force]`. bad_data for anything else.
+/// Parses WIRE.md's `reboot master`, `reboot hard [force]`, `reboot [ID …] [force]`. Errors: bad_data.
 [[nodiscard]] Result<Reboot> parse_reboot(std::string_view text);
 
-/// A shard that was to be rebooted.
+/// The outcome for one shard.
 struct Rebooted {
-  ShardId id;                     ///< the first of its ids; none of the master shard
-  std::optional<ShardName> name;  ///< none when no shard has the id
+  ShardId id;                     ///< its first id; the master shard has none
+  std::optional<ShardName> name;  ///< unset: no shard has the id
   bool told = false;              ///< it is connected
 };
 
-/// Does it. The server restarts once its shards have been told.
+/// Carries out the request. The server restarts after its shards have been told.
 net::Task<std::vector<Rebooted>> reboot(const RebootParts& parts, Reboot request);
 
 }  // namespace smaster::server

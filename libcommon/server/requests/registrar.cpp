@@ -63,7 +63,7 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   const auto name = reserve_name(deliver);
-  // Shared: a server that stops may end this coroutine after its registrar.
+  // Shared: at shutdown, this coroutine may outlive the registrar.
   struct Release {
     std::shared_ptr<std::unordered_set<ShardName>> reserved;
     const ShardName& name;
@@ -100,7 +100,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
   co_return made;
 }
 
-/// A config that is nowhere in a file gets one for as long as the mail takes.
+/// A config without a file gets a temporary one for its mail.
 net::Task<> Registrar::mail(const NewShard& made, const std::string& public_pem) {
   if (!parts_.settings.mail_enabled) co_return;
   const bool temporary = made.path.empty();

@@ -1,5 +1,4 @@
-// New shards: their names, keys and config files; and whole registries taken over from an existing
-// installation.
+// Registers new shards (name, keys and config file), and imports the registry of an existing installation.
 #pragma once
 
 #include <filesystem>
@@ -20,13 +19,13 @@
 
 namespace smaster::server {
 
-/// Where a new shard's config goes: the only place that ever holds its private key.
+/// Where a new shard's config goes. It is the only copy of the shard's private key.
 enum class Deliver {
   file,  ///< `<state_dir>/shards/shard_<name>_config.json`, 0600
   text,  ///< to the caller alone; nothing is written here
 };
 
-/// A shard that is registered now.
+/// A newly registered shard.
 struct NewShard {
   ShardName name;
   std::filesystem::path path;  ///< empty for Deliver::text
@@ -49,25 +48,25 @@ class Registrar {
   };
   explicit Registrar(const Parts& parts) : parts_(parts) {}
 
-  /// Makes a key pair in the pool and registers a new shard under a new name. On disk when it returns; on an
-  /// error nothing is left behind.
+  /// Generates a key pair in the pool, which takes seconds, and registers a shard under a new name. Persisted
+  /// when it returns; on an error nothing is left behind.
   net::Task<Result<NewShard>> generate(bool master, Deliver deliver);
 
   struct Imported {
     std::size_t added = 0;
     std::size_t unchanged = 0;  ///< known already, with the same key
   };
-  /// Takes over a knownShards.json, all of it or nothing. bad_data names the shard that does not fit.
+  /// Imports a knownShards.json, all of it or nothing. Errors: bad_data, which names the shard in conflict.
   net::Task<Result<Imported>> import(std::string known_shards);
 
   struct ImportedHistory {
     std::size_t samples = 0;
-    std::size_t old = 0;      ///< beyond history_length
+    std::size_t old = 0;      ///< older than history_length
     std::size_t strange = 0;  ///< of shards that are not known
   };
-  /// Takes over a shardStatsHistory.json.
+  /// Imports a shardStatsHistory.json.
   net::Task<Result<ImportedHistory>> import_history(std::string history);
-  /// Takes over a master's private key. not_permitted when shards are known that trust another, unless
+  /// Imports a master's private key. not_permitted if shards are known, which trust another key, unless
   /// forced.
   net::Task<Result<void>> import_key(std::string private_pem, bool force);
 
@@ -79,7 +78,7 @@ class Registrar {
                                         const std::string& private_pem, const std::string& master_key) const;
 
   const Parts parts_;
-  /// Names being generated now.
+  /// Names of shards that are being generated.
   std::shared_ptr<std::unordered_set<ShardName>> reserved_ =
       std::make_shared<std::unordered_set<ShardName>>();
 };

@@ -43,7 +43,7 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
                                       {"moves", std::move(moves)}}}});
 }
 
-/// What would happen: seen in slices, foretold in a pool.
+/// Forecasts the plan: copies the seats in slices, computes in a pool.
 net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings from, fleet::PlanSettings to) {
   std::vector<fleet::Seat> seats;
   std::vector<fleet::IdentifyQueue::Wish> wishes;
@@ -97,7 +97,7 @@ net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target,
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
     if (!*listened_to) break;
     auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});
-    // Only the present counts: what a slow reader misses is not kept for it.
+    // Only the present progress matters: a slow reader misses lines.
     if (line != said && lines->offer(line)) said = std::move(line);
     const bool over = parts.goal.target() != target;
     if (over || is_done(parts) || net::now() >= until) {

@@ -1,4 +1,4 @@
-// Another shard count, or the ids evened out over the hosts: what will happen, and how far it is.
+// Changes the shard count or balances the hosts: shows the plan, then the progress.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -17,7 +17,7 @@
 
 namespace smaster::server {
 
-/// What it works with.
+/// The parts that resharding uses.
 struct ReshardParts {
   net::asio::io_context& context;
   Directory& directory;
@@ -29,17 +29,17 @@ struct ReshardParts {
   net::TaskScope& tasks;
 };
 
-/// What is asked for. Without a count: even out the hosts.
+/// A request. Without a count: balance the hosts.
 struct Reshard {
   std::optional<ShardCount> count;
-  std::optional<fleet::Strategy> strategy;  ///< none: by the spares there are
+  std::optional<fleet::Strategy> strategy;  ///< unset: that of Goal::strategy_for
   bool dry_run = false;
   bool wait = false;
-  Millis timeout{0};  ///< how long to wait
+  Millis timeout{0};  ///< maximum time to wait
 };
 
-/// Lines: `{"plan":{…}}` first, then, where it is waited for, `{"progress":{…}}` whenever there is some, and
-/// `{"end":{"done":…}}`. Fails where it cannot be done as asked.
+/// Lines: `{"plan":{…}}` first; with `wait` also `{"progress":{…}}` at each change, and `{"end":{"done":…}}`.
+/// Errors: usage if there are not enough spares for blue/green.
 [[nodiscard]] net::Task<Result<std::shared_ptr<control::LineStream>>> reshard(const ReshardParts& parts,
                                                                               Reshard request);
 

@@ -15,11 +15,11 @@ namespace smaster::server {
 namespace {
 
 constexpr Millis kLookEvery{100};
-/// How often a respawning shard is asked for a status; between heartbeats it would not tell.
+/// How often a respawning shard is asked for a status, in addition to heartbeats.
 constexpr Millis kNudgeEvery{1'000};
 
-/// Where logins are limited a shard does not wait by itself: it is told when it is its turn. One that is
-/// parked runs nothing that it could respawn: it is let go.
+/// With login limits, a shard does not delay itself: it is told after its delay. So is a parked shard, which
+/// runs no bot: it is tried again.
 net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay) {
   struct Later {
     ShardName name;
@@ -57,7 +57,7 @@ net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget
   }
 }
 
-/// Until a shard that was told to respawn is back, or late.
+/// Waits until a respawned shard is back, or late.
 net::Task<> wait_until_back(std::shared_ptr<RespawnWatch> watch, Millis timeout) {
   co_await watch->run(
       Millis{0}, timeout, [](const ShardName&, Millis) {},
@@ -83,7 +83,7 @@ net::Task<> roll(const RespawnParts& parts, std::vector<RespawnTarget> targets, 
   }
 }
 
-/// `who` is in the set for as long as this lives.
+/// Keeps `who` in the set during its lifetime.
 class Listing {
  public:
   Listing(std::shared_ptr<std::set<ShardName>> set, ShardName who)
@@ -97,7 +97,7 @@ class Listing {
   std::set<ShardName>::iterator at_;
 };
 
-/// `listing` goes with the task, also if it never begins.
+/// Runs `task`. `listing` is destroyed with the task, even if it never begins.
 net::Task<> listed(std::unique_ptr<Listing> listing, net::Task<> task) {
   const auto held = std::move(listing);
   co_await std::move(task);

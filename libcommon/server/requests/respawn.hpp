@@ -1,5 +1,4 @@
-// Respawning shards: each is told its delay, so that they restart one by one; and watching until each is
-// back.
+// Respawns shards one by one, each after a delay, and watches until each is back.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -21,7 +20,7 @@
 
 namespace smaster::server {
 
-/// What respawns work with.
+/// The parts that respawns use.
 struct RespawnParts {
   net::asio::io_context& context;
   Directory& directory;
@@ -33,36 +32,38 @@ struct RespawnParts {
 /// A shard to respawn.
 struct RespawnTarget {
   ShardId id;
-  std::optional<ShardName> name;  ///< none when no shard has the id
+  std::optional<ShardName> name;  ///< unset: no shard has the id
   bool connected = false;
 };
 
-/// Who has these ids, or all of the goal that shards have, in order of id.
+/// The shards of these ids, in their order; unset: of all ids of the goal that are assigned.
 [[nodiscard]] std::vector<RespawnTarget> respawn_targets(
     const Directory& directory, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
 
-/// Tells the connected ones to respawn, the nth after n × `delay`; the others are told when they return.
+/// Tells connected shards to respawn, the nth after n × `delay`, counted from 0; others are told when they
+/// return.
 void respawn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay);
 
-/// How discord.js' respawnAll goes from shard to shard; its defaults.
+/// Options of discord.js' respawnAll, with its defaults.
 struct RollOptions {
-  Millis shard_delay{5'000};  ///< at least, from one shard's respawn to the next one's
-  Millis timeout{30'000};     ///< how long a shard may take to come back before the next one's turn
+  Millis shard_delay{5'000};  ///< minimum time between two shards' respawns
+  Millis timeout{30'000};     ///< time for a shard to come back before the next one is respawned
 };
 [[nodiscard]] RollOptions read_roll_options(const boost::json::object& options);
 
-/// The respawns that shards ask for (`respawnAll`): one at a time of each, and few altogether, since each
-/// lasts for as long as the fleet takes.
+/// Respawns requested by shards (`respawnAll`): one at a time per shard, and few in total, since each takes
+/// as long as the fleet needs.
 class Respawns {
  public:
-  /// Under way at once.
+  /// Maximum number in progress.
   static constexpr std::size_t kMost = 16;
 
   explicit Respawns(const RespawnParts& parts) : parts_(parts) {}
 
-  /// As `respawn`. not_permitted while one that `who` asked for is under way, unavailable while too many are.
+  /// Like the function `respawn`. Errors: not_permitted while a request of `who` is in progress, unavailable
+  /// while kMost are.
   Result<void> respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay);
-  /// One after the other, each when the one before is back.
+  /// Respawns one shard after another, each when the previous one is back or late. The same errors.
   Result<void> roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options);
 
  private:
@@ -72,28 +73,27 @@ class Respawns {
   std::shared_ptr<std::set<ShardName>> under_way_ = std::make_shared<std::set<ShardName>>();  ///< who asked
 };
 
-/// Watches shards that were told to respawn until each runs again: it has reported another start time, or
-/// that it stopped and started, or has reconnected, and then the id it should have.
+/// Watches respawned shards until each is back: it has reported another start time or a stop, or has
+/// reconnected, and then runs its assignment.
 class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
  public:
   using OnBack = std::function<void(const ShardName&, Millis after)>;
-  /// Called at the end for each that is not back in time.
+  /// Called at the end for each shard that is not back in time.
   using OnLate = std::function<void(const ShardName&)>;
 
   explicit RespawnWatch(const RespawnParts& parts);
-  /// Call before `respawn`: what is true now is what must change. One that is not connected is not waited
+  /// Call before `respawn`: records the state that must change. A shard that is not connected is not waited
   /// for.
   void add(const RespawnTarget& target);
-  /// Ends when all are back, at the end of the time (`delay` for each and `timeout`), or when it is
-  /// cancelled.
+  /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled.
   net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late);
   void cancel();
 
  private:
   struct Before {
     Time start_time;
-    bool stopped = false;  ///< has reported that it runs nothing
-    bool ready = false;    ///< was logged in, and can be waited for to be so again
+    bool stopped = false;  ///< has reported that it does not run its assignment
+    bool ready = false;    ///< was logged in, so it must log in again
   };
 
   [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;

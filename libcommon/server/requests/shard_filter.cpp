@@ -16,7 +16,7 @@ struct Sign {
   std::string_view text;
   Compare compare;
 };
-// The longer ones first: "<=" is not "<" and a value that begins with "=".
+// Longer signs first: "<=" must not be read as "<" and a value that begins with "=".
 constexpr Sign kSigns[] = {{"!=", Compare::not_equal}, {"<=", Compare::at_most}, {">=", Compare::at_least},
                            {"=", Compare::equal},      {"<", Compare::less},     {">", Compare::more}};
 

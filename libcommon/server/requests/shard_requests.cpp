@@ -18,7 +18,7 @@ net::Task<> reboot_for_shard(const RebootParts& parts, Reboot request) {
   (void)co_await reboot(parts, std::move(request));
 }
 
-/// A shard broadcasts an update: first it is made here, as `smaster update` does.
+/// Handles an update that a shard broadcasts: runs the local command first, like `smaster update`.
 net::Task<> update_all(const ShardRequests::Parts& parts, std::string script, OnBroadcast then) {
   net::OnLine nowhere = [](net::Output, std::string_view) {};
   const auto updated = co_await parts.update.run(std::move(nowhere));
@@ -76,8 +76,8 @@ std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& sessi
   };
 }
 
-/// broadcastEval and fetchClientValues. A second argument comes from agents: `{"shard":3}` or `{"all":true}`,
-/// to be answered as discord.js would.
+/// broadcastEval and fetchClientValues. Agents send a second argument, `{"shard":3}` or `{"all":true}`: they
+/// get the answers of discord.js.
 void ShardRequests::on_broadcast(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments,
                                  Question (*question)(std::string_view)) {
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
@@ -111,7 +111,7 @@ void ShardRequests::on_broadcast(ShardSession& session, AckId ack_id, const sock
 }
 
 std::shared_ptr<void> ShardRequests::room_for(ShardSession& session, std::size_t bytes, AckId ack_id) {
-  // The text is there as arguments and as a script, and as it is sent to agents and to others.
+  // The text is held four times: as argument, as script, and encoded for agents and for other shards.
   constexpr std::size_t kCopies = 4;
   auto room = questions_bytes_.take(session.name().process(0).str(), kCopies * bytes + 1);
   if (!room) {

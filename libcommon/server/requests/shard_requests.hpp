@@ -1,5 +1,5 @@
-// What shards ask for: evals and messages of other shards, files, SQL, respawns and reboots. Each is answered
-// by its ack.
+// Requests of shards: evals of and messages to other shards, files, SQL, respawns and reboots. Each is
+// answered by its ack.
 #pragma once
 
 #include <memory>
@@ -36,26 +36,27 @@ class ShardRequests {
   };
   explicit ShardRequests(const Parts& parts) : parts_(parts) {}
 
-  /// An event of `shard`, whose session this is; false: it asks for nothing that there is.
+  /// Handles an event of `shard` on its session; returns false if it is no known request.
   bool handle(ShardSession& session, const Shard& shard, std::string_view name,
               std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments);
-  /// It has its place: it gets [shards] copy_files.
+  /// A shard has joined: sends it the files of [shards] copy_files.
   void is_there(const ShardSession& session);
 
  private:
   using AckId = std::optional<socketio::AckId>;
 
-  /// Room for a question of so many bytes; where there is none it is answered, with why.
+  /// Memory budget for a question of this many bytes. If there is none, answers with an error and returns
+  /// null.
   [[nodiscard]] std::shared_ptr<void> room_for(ShardSession& session, std::size_t bytes, AckId ack_id);
-  /// What a question to other shards is answered with, while there is a place for one more; else nothing, and
-  /// that is the answer.
+  /// The callback that answers a question to other shards. If too many are in progress, answers with an error
+  /// and returns nullopt.
   [[nodiscard]] std::optional<OnBroadcast> answer_with_result(ShardSession& session, AckId ack_id);
   void on_broadcast(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments,
                     Question (*question)(std::string_view));
   void on_respawn_all(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);
   void on_write_file(ShardSession& session, AckId ack_id, socketio::Arguments arguments);
   void on_get_file(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);
-  /// Runs it and answers with its outcome, if the shard is still there.
+  /// Runs a file operation and answers with its outcome, if the shard is still connected.
   void answer_after(ShardSession& session, AckId ack_id, std::string what, net::Task<Result<void>> task);
   net::Task<> carry_out(ShardRef ref, AckId ack_id, std::string what, net::Task<Result<void>> task);
   void on_reboot(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);
@@ -64,8 +65,8 @@ class ShardRequests {
                        ShardId from);
 
   const Parts parts_;
-  Places questions_{2'000, 64};                    ///< evals and messages under way; so many for each shard
-  Places questions_bytes_{512u << 20, 32u << 20};  ///< what those hold until their last answer
+  Places questions_{2'000, 64};  ///< evals and messages in progress: in total, and per shard
+  Places questions_bytes_{512u << 20, 32u << 20};  ///< bytes that they hold until their last answer
 };
 
 }  // namespace smaster::server

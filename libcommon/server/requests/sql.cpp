@@ -12,13 +12,13 @@
 namespace smaster::server {
 namespace {
 
-constexpr Millis kConnect{15'000};          ///< to a database; the libraries give up after 10 s
+constexpr Millis kConnect{15'000};          ///< timeout of connecting; the libraries give up after 10 s
 constexpr Millis kGrace{500};               ///< for the database to end a statement by itself
 constexpr Millis kIdle{60'000};             ///< then a worker without work ends
-constexpr std::size_t kSmall = 64u * 1024;  ///< bytes that are decoded at once, on the loop
+constexpr std::size_t kSmall = 64u * 1024;  ///< bytes; such answers are decoded on the loop
 constexpr int kTries = 3;
 
-/// More blobs than the asker's packets carry become texts.
+/// If there are more blobs than the requester's packets can carry, all become texts.
 Result<sql::Message> decode(const std::string& payload, std::size_t most_blobs) {
   auto message = sql::decode_message(payload);
   if (!message) return message;
@@ -46,7 +46,7 @@ Result<void> check_text(const std::string& statement) {
 
 }  // namespace
 
-/// A worker process, and the statement that it has.
+/// A worker process, and its statement.
 struct Sql::Worker {
   Worker(net::asio::io_context& context, Line& line_, sql::Order order_)
       : line(line_), order(std::move(order_)), timer(context.get_executor()) {}
@@ -56,13 +56,13 @@ struct Sql::Worker {
   Line& line;
   const sql::Order order;
   std::shared_ptr<SqlProcess> process;
-  net::Timer timer;                   ///< patience with it
-  std::string connection;             ///< at the database
+  net::Timer timer;                   ///< timeout of its present step
+  std::string connection;             ///< the connection's id at the database
   std::optional<Job> job;             ///< not answered yet
-  std::optional<std::string> holder;  ///< who has it, until it is free again
+  std::optional<std::string> holder;  ///< the requester that uses it; unset: free
   bool ready = false;
-  bool sent = false;      ///< the statement, and the database may still run it
-  bool decoding = false;  ///< a large answer of its
+  bool sent = false;      ///< the statement was sent, and the database may still run it
+  bool decoding = false;  ///< its large answer is being decoded
 };
 
 sql::Order Sql::order(sql::Access access) const {
@@ -106,7 +106,7 @@ void Sql::dispatch(Line& line) {
   }
 }
 
-/// Gives it to a worker, which there is or which is started.
+/// Gives the job to an idle worker with the same access and settings, or to a new one.
 void Sql::assign(Line& line, Job job) {
   auto wanted = order(job.access);
   const auto fits = [&](const WorkerPtr& worker) {
@@ -161,7 +161,7 @@ void Sql::submit(Worker& worker) {
 }
 
 void Sql::receive(const WorkerPtr& worker, std::string payload) {
-  if (worker->decoding) return worker->process->kill();  // it answers once
+  if (worker->decoding) return worker->process->kill();  // a worker answers once
   const auto most_blobs = worker->line.most_blobs;
   if (payload.size() <= kSmall) return on_message(worker, decode(payload, most_blobs));
   worker->timer.cancel();
@@ -176,7 +176,7 @@ void Sql::receive(const WorkerPtr& worker, std::string payload) {
 }
 
 void Sql::on_message(const WorkerPtr& worker, Result<sql::Message> message) {
-  if (!message || !worker->job) {  // of one without a statement nothing is expected
+  if (!message || !worker->job) {  // a worker without a statement must not send anything
     if (worker->job && !message) finish(*worker, message.error());
     return worker->process->kill();
   }
@@ -202,7 +202,7 @@ void Sql::on_ready(Worker& worker, const sql::Ready& ready) {
   submit(worker);
 }
 
-/// The database has closed the connection before the statement was sent: another one is made for it.
+/// The database closed the connection before the statement was sent: the statement gets a new worker.
 void Sql::on_stale(Worker& worker) {
   worker.sent = false;
   if (++worker.job->tries >= kTries) {
@@ -212,7 +212,7 @@ void Sql::on_stale(Worker& worker) {
 }
 
 void Sql::on_answer(const WorkerPtr& worker, sql::Answer answer) {
-  // One that gave up its connection may have left the statement running.
+  // A worker that gave up its connection may have left the statement running.
   worker->sent = worker->sent && answer.last;
   const bool again = worker->ready && !answer.last;
   finish(*worker, std::move(answer.outcome));
@@ -241,7 +241,7 @@ void Sql::on_late(Worker& worker) {
 
 void Sql::on_idle(Worker& worker) {
   if (!worker.idle()) return;
-  worker.ready = false;  // takes nothing more
+  worker.ready = false;  // accepts no more jobs
   worker.process->kill();
 }
 
@@ -250,7 +250,7 @@ void Sql::on_end(const WorkerPtr& worker, const std::string& how) {
   auto& line = worker->line;
   std::erase(line.workers, worker);
   if (!worker->holder) return;
-  if (worker->job && worker->ready && !worker->sent) {  // a stale one
+  if (worker->job && worker->ready && !worker->sent) {  // its connection was stale
     return assign(line, std::move(*std::exchange(worker->job, std::nullopt)));
   }
   if (worker->job) {
@@ -265,7 +265,8 @@ void Sql::on_end(const WorkerPtr& worker, const std::string& how) {
   if (!end_statement(*worker, release_turn)) release_turn("");
 }
 
-/// At a database server a statement goes on after its client has gone. None when there is nothing to end.
+/// A database server continues a statement after its client has gone: starts a process that ends it. Null if
+/// there is nothing to end.
 std::shared_ptr<SqlProcess> Sql::end_statement(const Worker& worker, SqlProcess::OnEnd then) {
   if (!worker.sent || worker.connection.empty()) return nullptr;
   auto order = worker.order;

@@ -1,6 +1,5 @@
-// SQL for shards and operators: one database, a few worker processes that run the statements, an answer each,
-// in the end. Statements run in no other place: a worker can be killed, and can reach nothing but the
-// database.
+// SQL for shards and operators: one database, and a few worker processes that run the statements. Statements
+// run in no other process: a worker can be killed, and can reach nothing but the database.
 #pragma once
 
 #include <chrono>
@@ -31,13 +30,16 @@ class Sql {
   };
   explicit Sql(const Parts& parts) : parts_(parts) {}
 
-  /// Runs a statement and calls back from the context. `who`: a shard's name, empty for operators, who have
-  /// workers of their own. Each who asks takes turns; unavailable when too many wait already.
+  /// Runs a statement and calls back from the context, never from within. `who`: the shard's name; empty: an
+  /// operator. Operators have workers of their own. Requesters take turns. Errors: unavailable if too many
+  /// wait or the database cannot be reached, not_permitted without access, timed_out; those of the statement.
   void run(const std::string& who, std::string statement, sql::Access access, Then then);
+  /// Number of statements that wait for a worker.
   [[nodiscard]] std::size_t waiting() const { return shards_.waiting.size() + operators_.waiting.size(); }
-  /// Ends the workers and what they run; nothing is called back any more.
+  /// Kills the workers and ends their statements. Call when the context is about to stop: no callback
+  /// follows.
   void stop();
-  /// Waits until they have gone, which is soon after `stop`.
+  /// Waits until the workers have ended; blocks. Call after `stop`, when the context has ended.
   void join();
 
  private:
@@ -51,15 +53,15 @@ class Sql {
   };
   struct Worker;
   using WorkerPtr = std::shared_ptr<Worker>;
-  /// Some workers and who waits for them. A worker keeps its access and settings for life, and is replaced
-  /// when others are asked for.
+  /// A group of workers and its queue. A worker's access and settings are fixed; it is replaced when others
+  /// are needed.
   struct Line {
     Line(std::size_t size_, std::size_t each_, std::size_t most_blobs_)
         : size(size_), each(each_), most_blobs(most_blobs_) {}
 
-    const std::size_t size;        ///< statements that run at once
-    const std::size_t each;        ///< of these, from the same shard
-    const std::size_t most_blobs;  ///< in an answer; more become base64 texts
+    const std::size_t size;        ///< maximum number of concurrent statements
+    const std::size_t each;        ///< the same, per shard
+    const std::size_t most_blobs;  ///< per answer; if there are more, all become base64 texts
     FairQueue<Job> waiting{1'000, 500};
     std::size_t busy = 0;
     std::unordered_map<std::string, std::size_t> busy_of;
@@ -86,7 +88,7 @@ class Sql {
   void release(Line& line, const std::string& who);
 
   const Parts parts_;
-  net::asio::thread_pool decoding_{1};  ///< of large answers
+  net::asio::thread_pool decoding_{1};  ///< decodes large answers
   Line shards_{4, 3, socketio::kMaxAttachments};
   Line operators_{2, 2, 0};
   std::vector<std::shared_ptr<SqlProcess>> ending_;  ///< for `join`

@@ -26,13 +26,13 @@ namespace asio = net::asio;
 constexpr Millis kReapAgain{5};
 constexpr int kJoinTries = 200;
 
-/// The program beside ours.
+/// The path of sql-worker, in the folder of this program.
 std::string worker_path() {
   std::error_code ignored;
   return (std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path() / "sql-worker").string();
 }
 
-/// Of our environment only what the databases' libraries look at: there may be secrets in the rest.
+/// Only the variables that the databases' libraries and sanitizers read: others may contain secrets.
 std::vector<std::string> worker_environment() {
   constexpr std::string_view kPassed[] = {
       "HOME=",          "TZ=",          "PG", "KRB5", "SSL_CERT_", "LD_LIBRARY_PATH=", "ASAN_OPTIONS=",
@@ -53,7 +53,7 @@ std::vector<char*> raw_pointers(std::vector<std::string>& texts) {
   return list;
 }
 
-/// With `channel` and nothing else of ours; its process id or −errno.
+/// Starts a worker that inherits only `channel`. Returns its process id or −errno.
 pid_t spawn_worker(int channel) {
   std::vector<std::string> words{worker_path()};
   auto environment = worker_environment();
@@ -96,7 +96,7 @@ Result<std::shared_ptr<SqlProcess>> SqlProcess::start(asio::io_context& context,
                 std::string("cannot make the SQL worker's channel: ") + std::strerror(errno));
   }
   Fd ours(ends[0]);
-  // Above the number that it gets, so that it is not closed there as one of ours.
+  // Above the number that it gets in the worker: with the same number it would be closed there.
   const Fd theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, sql::kWorkerChannel + 1));
   ::close(ends[1]);
   const auto pid = theirs ? spawn_worker(theirs.get()) : -errno;
@@ -151,7 +151,7 @@ void SqlProcess::read_payload(std::size_t size) {
   asio::async_read(channel_, asio::buffer(incoming_),
                    [self = shared_from_this()](boost::system::error_code error, std::size_t) {
                      if (error) return self->kill();
-                     // A copy: the call may end in `forget`.
+                     // A copy: the callback may call `forget`.
                      if (const auto on_frame = self->on_frame_) on_frame(std::exchange(self->incoming_, {}));
                      if (!self->killed_) self->read_header();
                    });
@@ -159,14 +159,14 @@ void SqlProcess::read_payload(std::size_t size) {
 
 void SqlProcess::kill() {
   if (std::exchange(killed_, true)) return;
-  ::kill(pid_, SIGKILL);  // it is our child until it is reaped, so the number is its own
+  ::kill(pid_, SIGKILL);  // it is not reaped yet, so no other process can have its id
   boost::system::error_code ignored;
   channel_.close(ignored);
   timer_.expires_after(Millis{0});
   reap();
 }
 
-/// Looks again and again: no descriptor is needed for it, which there may be none of.
+/// Polls for the process' end: this needs no descriptor, of which there may be none left.
 void SqlProcess::reap() {
   timer_.async_wait([self = shared_from_this()](boost::system::error_code) {
     if (self->reaped_) return;

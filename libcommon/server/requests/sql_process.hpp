@@ -1,4 +1,4 @@
-// One sql-worker process as the server sees it: frames to it, frames from it, its end. Knows no statements.
+// One sql-worker process: sends it frames, receives frames, notices its end. Knows nothing about statements.
 #pragma once
 
 #include <sys/types.h>
@@ -19,23 +19,24 @@ class SqlProcess : public std::enable_shared_from_this<SqlProcess> {
  public:
   /// A frame's payload.
   using OnFrame = std::function<void(std::string)>;
-  /// The process has gone; `how` is "exit code 1", "signal 9" or "not known". Last call of all.
+  /// The process has ended; `how` is "exit code 1", "signal 9" or "not known". No callback follows.
   using OnEnd = std::function<void(const std::string& how)>;
 
-  /// Starts one and sends it its order; `order.parent` is filled in. cannot_create when that fails.
+  /// Starts a process and sends it `order`, with `order.parent` filled in. Errors: cannot_create.
   [[nodiscard]] static Result<std::shared_ptr<SqlProcess>> start(net::asio::io_context& context,
                                                                  sql::Order order, OnFrame on_frame,
                                                                  OnEnd on_end);
   SqlProcess(net::asio::io_context& context, pid_t pid, net::LocalSocket channel, OnFrame on_frame,
              OnEnd on_end);
 
-  /// At most one frame is on its way at a time, after the order.
+  /// Sends a frame after those sent before.
   void send(std::string_view payload);
-  /// It is gone soon, whatever it does.
+  /// Kills the process with SIGKILL. Its end is reported later.
   void kill();
-  /// Nothing is called back any more.
+  /// No callback is called any more.
   void forget();
-  /// Waits until it has gone, though not for long. For the server's end, when no context runs.
+  /// Waits until the process has ended, for a second at most; blocks. For the server's end, when no context
+  /// runs.
   void join();
 
  private:

@@ -21,8 +21,8 @@ net::Task<Result<void>> Update::run(net::OnLine on_line) {
   program.command = settings.update_command;
   program.folder = settings.project_dir;
   program.timeout = settings.update_timeout;
-  // Files that shards may write could make up a repository of their own, whose settings run programs (git(1),
-  // safe.bareRepository); who runs git sees to what is in .git (files/guard.hpp).
+  // Shards may write files that make up a bare repository, whose settings run programs (git(1),
+  // safe.bareRepository). The content of .git is protected (files/guard.hpp).
   if (std::getenv("GIT_CONFIG_COUNT") == nullptr) {  // NOLINT(concurrency-mt-unsafe): nothing sets it
     program.env = {{"GIT_CONFIG_COUNT", "1"},
                    {"GIT_CONFIG_KEY_0", "safe.bareRepository"},

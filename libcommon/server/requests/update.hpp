@@ -11,9 +11,9 @@
 
 namespace smaster::server {
 
-/// What shards are asked to run; the original's.
+/// The script that updates a shard, as in the original server.
 inline constexpr std::string_view kUpdateScript = "this.runBotUpdate()";
-/// Whether a script that a shard broadcasts is such a request.
+/// True if a script that a shard broadcasts requests an update.
 [[nodiscard]] bool is_update(std::string_view script);
 
 class Update {
@@ -24,8 +24,8 @@ class Update {
   };
   explicit Update(const Parts& parts) : parts_(parts) {}
 
-  /// Runs the command, if one is configured; each line of its output is logged and handed on. An error says
-  /// that it cannot be started, has failed, or runs already.
+  /// Runs the command, if one is configured; logs each line of its output and passes it on. Errors:
+  /// unavailable if an update is running, internal if the command fails; those of starting it.
   net::Task<Result<void>> run(net::OnLine on_line);
 
  private:

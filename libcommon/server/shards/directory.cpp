@@ -52,7 +52,7 @@ Result<Reservation> Directory::reserve(const ShardName& name) {
                                               ? live->info.id.str() + " is connected"
                                               : admitted->str() + " is connecting");
   }
-  // Of one shard's reservations each holds the place, whichever ends first.
+  // All reservations of one master shard share the claim, whichever ends first.
   reservation.master = admitted ? std::move(admitted) : std::make_shared<const ShardName>(name);
   master_ = reservation.master;
   return reservation;

@@ -1,4 +1,4 @@
-// Every known shard, and who is found by what: by name, by shard id, by connection.
+// All known shards, found by name, by shard id or by connection.
 #pragma once
 
 #include <map>
@@ -20,32 +20,32 @@ class Directory {
   [[nodiscard]] const std::map<ShardName, Shard>& shards() const { return shards_; }
   /// The shard and its further processes, as far as they are known.
   [[nodiscard]] std::set<ShardName> processes_of(const ShardName& name) const;
-  /// The count that the fleet is to have; ids of it are what `holder` finds.
+  /// The target shard count; `holder` finds its ids.
   [[nodiscard]] ShardCount goal() const { return goal_; }
   void set_goal(ShardCount goal) { goal_ = goal; }
-  /// The ids of the goal, those that nobody has among them.
+  /// All ids of the goal, assigned or not.
   [[nodiscard]] std::vector<ShardId> all_ids() const;
-  /// Who has this id of the present goal, connected or not; while the count changes, the old generation
-  /// stands in for what is not there yet. Null: nobody; the master has none.
+  /// The shard with this id of the present goal, connected or not; while the count changes, a shard of the
+  /// old generation if no other has the id. Null: none. The master shard has no id.
   [[nodiscard]] Shard* holder(ShardId id) const;
-  /// Shards that have been here, masters aside.
+  /// Number of shards that have ever connected, without master shards.
   [[nodiscard]] std::size_t registered() const { return registered_; }
-  /// A master shard that is connected, if any.
+  /// A connected master shard; null: none.
   [[nodiscard]] const Shard* live_master() const;
 
-  /// A connection of this shard may come; not_permitted for a master shard while another is connected or
-  /// about to be.
+  /// Admits a connection of this shard. Errors: not_found; not_permitted for a master shard while another is
+  /// connected or connecting.
   [[nodiscard]] Result<Reservation> reserve(const ShardName& name);
-  /// The connection, unless it has ended or was replaced.
+  /// The session of a connection; null if it has ended or was replaced.
   [[nodiscard]] ShardSession* session(const ShardRef& ref) const;
 
-  /// A new shard; null where one of that name is known.
+  /// Adds a shard; null if one of that name is known.
   Shard* insert(fleet::ShardInfo info);
-  /// Its assignment has changed: it is found by its new ids.
+  /// Updates the index of ids after the shard's assignment has changed.
   void list(Shard& shard);
-  /// It is heard now, maybe for the first time.
+  /// Records a message of the shard, maybe its first one.
   void heard(Shard& shard, Time now);
-  /// Forgets which further processes this shard has; returns their names.
+  /// Forgets the shard's further processes and returns their names.
   std::set<ShardName> take_processes(const ShardName& name);
   void erase(Shard& shard);
 
@@ -53,14 +53,14 @@ class Directory {
   [[nodiscard]] static bool counts_as_registered(const Shard& shard);
 
   std::map<ShardName, Shard> shards_;
-  std::unordered_map<ShardName, Shard*> index_;  ///< of the same: each message's shard is looked up
-  std::unordered_map<ShardName, std::set<ShardName>> processes_;   ///< further ones, by the first one's name
+  std::unordered_map<ShardName, Shard*> index_;                   ///< index of shards_, used for each message
+  std::unordered_map<ShardName, std::set<ShardName>> processes_;  ///< further processes, by the shard's name
   std::unordered_map<std::int32_t, std::vector<Shard*>> holders_;  ///< by shard id, of any count
   std::set<ShardName> masters_;
   std::size_t registered_ = 0;
-  std::uint64_t registrations_ = 0;        ///< made so far
-  std::uint64_t connections_ = 0;          ///< reserved so far
-  std::weak_ptr<const ShardName> master_;  ///< a master shard that was admitted
+  std::uint64_t registrations_ = 0;        ///< number of registrations so far
+  std::uint64_t connections_ = 0;          ///< number of reservations so far
+  std::weak_ptr<const ShardName> master_;  ///< the master shard that was admitted
   ShardCount goal_;
 };
 

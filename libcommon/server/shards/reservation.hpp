@@ -1,5 +1,5 @@
-// What is kept of a shard over a wait, instead of a pointer: who is meant, and of which registration or
-// connection.
+// References to a shard that may be kept across a `co_await`, unlike pointers: its name, with the number of a
+// connection or of a registration.
 #pragma once
 
 #include <cstdint>
@@ -9,7 +9,7 @@
 
 namespace smaster::server {
 
-/// One connection of a shard. Directory::session finds it, as long as it has neither ended nor been replaced.
+/// One connection of a shard. Directory::session finds it until it ends or is replaced.
 struct ShardRef {
   ShardName name;
   std::uint64_t connection = 0;
@@ -25,7 +25,7 @@ struct Reservation {
 
   ShardRef ref;
   std::uint64_t registration;
-  std::shared_ptr<const ShardName> master;  ///< of a master shard: no other is admitted while this lives
+  std::shared_ptr<const ShardName> master;  ///< of a master shard: excludes all others while it exists
 };
 
 }  // namespace smaster::server

@@ -1,4 +1,4 @@
-// A known shard and what goes on with it now.
+// A known shard and its present state.
 #pragma once
 
 #include <memory>
@@ -17,17 +17,17 @@ struct Shard : fleet::Seat {
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
   ShardSession* session = nullptr;             ///< its live connection; `connected` once it has our proof
   bool dirty = false;                          ///< to be saved with the next flush
-  fleet::Assignment listed = {};               ///< by whose ids it is found
-  fleet::History::Tail* past = nullptr;        ///< its statuses, since the first one
-  Instant status_at{};                         ///< when `status` came
-  Millis correction_pause{};                   ///< how long until a wrong goal in a status is corrected again
+  fleet::Assignment listed = {};               ///< its ids in the index (Directory::list)
+  fleet::History::Tail* past = nullptr;        ///< its open block of statuses; null before the first one
+  Instant status_at{};                         ///< when `status` was received
+  Millis correction_pause{};                   ///< minimum time until a wrong goal is corrected again
   Instant corrected{};
   unsigned quiet = 0;                          ///< statuses in a row without any message
-  std::optional<socketio::AckId> start_asked;  ///< `session` waits for this answer to start its bot again
-  std::uint64_t registration = 0;              ///< differs where a name was revoked and registered anew
+  std::optional<socketio::AckId> start_asked;  ///< request of its agent to restart its bot, not answered yet
+  std::uint64_t registration = 0;  ///< number of this registration; a name registered anew has another
   fleet::Replacements replacements;
   std::optional<fleet::Duplicate> duplicate;  ///< another shard that has its config
-  Time alerted = fleet::kNever;               ///< when the operators last heard of that
+  Time alerted = fleet::kNever;               ///< time of the last alert about that
 };
 
 }  // namespace smaster::server

@@ -16,10 +16,10 @@ namespace smaster::server {
 namespace {
 
 constexpr std::size_t kMaxHostLabel = 64;
-/// After that, a shard that still talks to us has taken our proof.
+/// A shard that still sends events after this time has accepted the proof.
 constexpr std::chrono::seconds kProofTaken{2};
 
-/// What an agent says of itself; other shards say nothing.
+/// An agent's data in CONNECT; other shards send none.
 struct Introduction {
   bool agent = false;
   bool only_check = false;
@@ -82,7 +82,6 @@ void ShardSession::closed(engineio::CloseReason reason) {
   fail_pending();
 }
 
-/// A line of the log about this shard.
 void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
                        const std::string& text) const {
   const auto* const shard = context_.directory.find(ref_.name);
@@ -101,7 +100,7 @@ void ShardSession::close() {
   link().close_session();
 }
 
-/// Not from inside the caller, which may go through shards or answers.
+/// Calls back in a later turn: the caller may iterate over shards or answers.
 void ShardSession::fail_pending() {
   if (pending_.empty()) return;
   net::asio::post(context_.loop, [pending = std::exchange(pending_, {})] {
@@ -116,7 +115,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
   auto refusal = only_check ? context_.host.refusal(ref_.name, introduction.holder)
                             : context_.host.refuse(*this, introduction.holder);
   if (!refusal && !only_check) {
-    if (!reservation_) return close();  // it has left, and says that it is there
+    if (!reservation_) return close();  // it has left and connects again
     const auto attached =
         context_.host.attach(*this, *std::exchange(reservation_, std::nullopt), introduction.holder);
     if (!attached) {
@@ -132,7 +131,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
     shown_ = &master;
     shown_at_ = std::chrono::steady_clock::now();
     if (refusal) {
-      // An agent says it; another program would wait for ever, and tries again when it is cut.
+      // An agent shows the reason. Another program would wait for ever; once disconnected, it tries again.
       if (!agent_) return close();
       return emit("masterVerification",
                   {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
@@ -150,7 +149,7 @@ void ShardSession::disconnected(std::string_view) {
   close();
 }
 
-/// A shard that leaves at once did not like our proof: it may trust the master's other key.
+/// A shard that leaves right after the proof has refused it: it may trust the master's other key.
 void ShardSession::left() {
   const bool at_once = std::chrono::steady_clock::now() <= shown_at_ + kProofTaken;
   if (shown_ != nullptr && at_once) context_.host.refused_proof(ref_.name, *shown_);
@@ -184,7 +183,7 @@ socketio::AckId ShardSession::ask(std::shared_ptr<const std::string> payload,
                                   const std::shared_ptr<engineio::FrameSource>& source, Answer answer) {
   const auto id = next_id_++;
   pending_.emplace(id, std::move(answer));
-  if (!context_.leadership.held()) return id;  // the connection is about to end, and with it what waits
+  if (!context_.leadership.held()) return id;  // the connection is about to end, and `answer` gets null then
   send_frame(socketio::event_frame(id, std::move(payload), source ? 1 : 0));
   if (source) send_frame({true, nullptr, nullptr, source});
   return id;

@@ -1,5 +1,4 @@
-// One shard's connection: what is sent on it, and who waits for an answer. What its events mean is told to
-// the rooms above.
+// One shard's connection: sends events and keeps the callbacks of requests. SessionHost handles its events.
 #pragma once
 
 #include <spdlog/common.h>
@@ -19,36 +18,37 @@
 
 namespace smaster::server {
 
-/// Who decides over sessions, and hears what comes.
+/// Decides about sessions and handles their events.
 class SessionHost {
  public:
   virtual ~SessionHost() = default;
 
-  /// Why an agent may not have its shard's place; `refuse` also remembers that it asked.
+  /// The reason to refuse an agent; nullopt: it may attach. `refuse` also records the attempt.
   [[nodiscard]] virtual std::optional<std::string> refusal(const ShardName& name,
                                                            const fleet::Holder& claimant) = 0;
   [[nodiscard]] virtual std::optional<std::string> refuse(const ShardSession& session,
                                                           const fleet::Holder& claimant) = 0;
-  /// The session takes its shard's place; an error says why it must not.
+  /// Attaches the session to its shard; an error is the reason for a refusal.
   [[nodiscard]] virtual Result<void> attach(ShardSession& session, Reservation reservation,
                                             fleet::Holder claimant) = 0;
-  /// What its shard can take: shard ids a process, and on which host.
+  /// The shard's capacity (ids per process), the label of its host and the kind of its bot.
   virtual void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
                           const std::string& kind) = 0;
-  /// The proof that this shard can verify, as far as is known; whether it took it shows by whether it stays.
+  /// The proof that this shard can verify, as far as is known. took_proof or refused_proof follows, once it
+  /// shows whether the shard accepts it.
   [[nodiscard]] virtual MasterProof& proof_for(const ShardName& name) = 0;
   virtual void took_proof(const ShardName& name, const MasterProof& proof) = 0;
   virtual void refused_proof(const ShardName& name, const MasterProof& proof) = 0;
-  /// It has our proof: it may be told its id.
+  /// The session was sent the master's proof: orders may follow.
   virtual void joined(ShardSession& session) = 0;
-  /// Nothing comes from it any more.
+  /// The session has ended.
   virtual void detach(ShardSession& session) = 0;
-  /// An event of a shard that has its place.
+  /// An event of a session that is attached.
   virtual void event(ShardSession& session, Shard& shard, std::string_view name,
                      std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) = 0;
 };
 
-/// What all sessions use; it outlives them.
+/// The parts that all sessions use; they outlive the sessions.
 struct SessionContext {
   net::asio::io_context& loop;
   const Leadership& leadership;
@@ -59,42 +59,48 @@ struct SessionContext {
 
 class ShardSession final : public net::SocketIoUpper {
  public:
-  /// What comes of a request: its arguments, or nothing when the connection ended first.
+  /// Called with the arguments of the answer, or with null if the connection ended first.
   using Answer = std::function<void(const socketio::Arguments*)>;
 
   ShardSession(const SessionContext& context, Reservation reservation, std::string address);
   ~ShardSession() override;
 
   [[nodiscard]] const ShardName& name() const { return ref_.name; }
-  /// What to keep of it over a wait (Directory::session).
+  /// A reference that may be kept across a `co_await` (Directory::session).
   [[nodiscard]] const ShardRef& ref() const { return ref_; }
   [[nodiscard]] const std::string& address() const { return address_; }
+  /// When the connection was opened.
   [[nodiscard]] Instant since() const { return since_; }
-  /// Whether an agent speaks, which knows more events than WIRE.md's shards.
+  /// True for an agent, which knows more events than WIRE.md's shards.
   [[nodiscard]] bool is_agent() const { return agent_; }
 
-  /// Sends an event; `arguments` are JSON.
+  /// Queues an event; `arguments` are JSON. Never calls back and never ends the session. Dropped if this
+  /// server does not lead.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments);
-  /// Sends an event that wants an answer; `answer` is called at most once. Returns what `forget` takes.
+  /// Queues an event that expects an answer. `answer` is called at most once, never from within. Returns the
+  /// id for `forget`. If this server does not lead, nothing is sent, and `answer` gets null when the session
+  /// ends.
   socketio::AckId request(std::string_view event, const std::vector<std::string_view>& arguments,
                           Answer answer);
-  /// The same with a payload that many may share (socketio::event_payload).
+  /// The same with a payload that several sessions may share (socketio::event_payload).
   socketio::AckId request(std::shared_ptr<const std::string> payload, Answer answer);
-  /// The same with a last argument that is read while it is sent, where the arguments have a placeholder.
+  /// The same with a last argument that is read from `source` while it is sent; `arguments` have a
+  /// placeholder for it.
   socketio::AckId request_with(std::string_view event, const std::vector<std::string_view>& arguments,
                                const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
-  /// No longer interested in the answer.
+  /// Drops the callback of a request.
   void forget(socketio::AckId id) { pending_.erase(id); }
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
-  /// The error of an ack, or null; nothing where none is wanted, or the session is about to end.
+  /// Answers an ack with the error, or with null. Does nothing without an ack, or once the session is
+  /// closing.
   void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);
-  /// Whether answers still reach it.
+  /// False once the session is closing.
   [[nodiscard]] bool is_open() const { return open_; }
-  /// Ends the session, and tells who waits for an answer: in a turn of their own, but however long the client
-  /// takes to notice.
+  /// Closes the session, which ends in a later turn of the loop. Callbacks of requests get null in a later
+  /// turn, too, without waiting for the client.
   void close();
-  /// A line of the log about this shard.
+  /// Logs a line about this shard.
   void say(spdlog::level::level_enum level, std::string_view event, const std::string& text) const;
 
   // net::Upper
@@ -125,12 +131,12 @@ class ShardSession final : public net::SocketIoUpper {
   std::string address_;
   Instant since_{};
   bool open_ = false;
-  MasterProof* shown_ = nullptr;  ///< whose proof it got, until it shows whether it takes that
+  MasterProof* shown_ = nullptr;  ///< the proof it was sent, until it shows whether it accepts it
   Instant shown_at_{};
   bool agent_ = false;
   socketio::AckId next_id_ = 0;
   std::unordered_map<socketio::AckId, Answer> pending_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< for a proof that comes after this object
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< false once this is destroyed
 };
 
 }  // namespace smaster::server

@@ -15,7 +15,7 @@ std::string member_text(const ShardName& name, const std::vector<fleet::Sample>&
   std::string text = json::quote(name.str()) + ":[";
   bool first = true;
   for (const auto& sample : samples) {
-    if (sample.status.timestamp <= since) continue;  // came later than it was made
+    if (sample.status.timestamp <= since) continue;  // received later than `since`, made before
     auto row = fleet::to_json(sample.status);
     row["id"] = name.str();
     if (sample.gateway) row["gateway"] = to_json(*sample.gateway);

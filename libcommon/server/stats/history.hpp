@@ -1,4 +1,4 @@
-// The statuses of the past, as JSON.
+// The status history as JSON.
 #pragma once
 
 #include <string>
@@ -18,12 +18,12 @@ struct HistoryParts {
   net::asio::thread_pool& rendering;
 };
 
-/// `"NAME":[ShardStatus, …]` of the statuses later than `since`, oldest first; nothing else uses the disk for
-/// reading meanwhile. `who`: each takes turns. unavailable when too many wait for it.
+/// `"NAME":[ShardStatus, …]` of the statuses later than `since`, oldest first. One read uses the disk at a
+/// time; requesters (`who`) take turns. Errors: unavailable if too many wait; those of the store.
 net::Task<Result<std::string>> history_member(const HistoryParts& parts, ShardName name, Time since,
                                               std::string who);
 
-/// The object of these shards, a shard a piece, for an operator.
+/// The history of these shards as one JSON object, for an operator; each piece has one shard.
 [[nodiscard]] control::Pieces history_pieces(const HistoryParts& parts, std::vector<ShardName> names,
                                              Time since);
 

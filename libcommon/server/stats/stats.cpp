@@ -14,12 +14,12 @@ namespace smaster::server {
 
 namespace {
 
-/// All that Plans::state may say of a shard.
+/// All values of Plans::state.
 constexpr std::string_view kShardStates[] = {"running", "logging in", "starting", "queued",  "spare",
                                              "new",     "silent",     "deaf",     "hung",    "disconnected",
                                              "refused", "crashing",   "parked",   "offline", "dead"};
 
-/// Who waits to log in, and what Discord allows.
+/// The queue of logins, and Discord's limits.
 boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
                                   Time now) {
   const auto in = [now](const std::optional<Time>& at) {
@@ -90,7 +90,7 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
   if (auto trouble = parts.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
   object["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
-  // Only where Discord was asked: otherwise nobody waits.
+  // Only if Discord's limits are known: otherwise no login waits.
   const auto& queue = parts.sender.identify();
   if (queue.limits()) object["identify"] = identify_json(queue, *queue.limits(), net::fleet_clock());
   return object;
@@ -98,7 +98,7 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
 
 namespace {
 
-/// Whether another shard with its config was seen of late.
+/// True if another shard with the same config was seen recently.
 bool is_duplicate(const Shard& shard) {
   return shard.duplicate && net::fleet_clock() - shard.duplicate->seen <= fleet::kDuplicateShown;
 }
@@ -126,7 +126,7 @@ boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool s
 
 namespace {
 
-/// `object` without its closing brace, and a comma behind it: more members follow.
+/// `object` with a comma in place of its closing brace: more members follow.
 std::string open_text(const boost::json::object& object) {
   auto text = json::serialize(object);
   text.back() = ',';
@@ -138,7 +138,7 @@ void append_row(std::string& out, const StatsParts& parts, const Shard& shard) {
   out.append(shard.status ? fleet::to_text(*shard.status) : "null") += '}';
 }
 
-/// The figure of a shard that a gauge shows; none where it is not known.
+/// A shard's value of a gauge; nullopt if it is not known.
 std::optional<double> figure(const Shard& shard, control::Figure what) {
   using control::Figure;
   using fleet::ShardStatus;
@@ -178,7 +178,7 @@ std::optional<double> figure(const Shard& shard, control::Figure what) {
   return std::nullopt;
 }
 
-/// A walk over the shards that writes a text for each, in pieces.
+/// Iterates over the shards and writes a text for each, in pieces.
 class Rows {
  public:
   explicit Rows(const StatsParts& parts) : parts_(parts) {}
@@ -201,7 +201,7 @@ class Rows {
   Walk<ShardName> walk_;
 };
 
-/// What an answer in pieces has written so far.
+/// The state of an answer in pieces.
 struct Written {
   Written(const StatsParts& parts_, std::size_t clients_) : parts(parts_), clients(clients_), rows(parts_) {}
 
@@ -209,7 +209,7 @@ struct Written {
   const std::size_t clients;
   Rows rows;
   std::size_t part = 0;
-  bool any = false;  ///< of the rows
+  bool any = false;  ///< a row is written
 };
 
 }  // namespace
@@ -250,7 +250,7 @@ control::Pieces prometheus_pieces(const StatsParts& parts, std::size_t clients) 
       out = control::totals_as_prometheus(counts_json(at->parts, counts, at->clients));
       ++at->part;
     }
-    // All lines of one gauge must follow each other: the shards are walked over once for each.
+    // Prometheus wants all lines of one gauge together: iterate over the shards once per gauge.
     while (at->part <= gauges.size() && out.size() < kPieceBytes) {
       const auto& gauge = gauges[at->part - 1];
       if (!std::exchange(at->any, true)) out += control::gauge_head(gauge);

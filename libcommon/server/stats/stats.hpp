@@ -1,5 +1,5 @@
-// The fleet in figures, as JSON; every output format is made from it. Rows are written in slices, each as its
-// shard is at that moment.
+// The fleet's figures as JSON, from which every output format is made. Rows are written in slices, each with
+// its shard's state at that moment.
 #pragma once
 
 #include <boost/json/object.hpp>
@@ -20,7 +20,7 @@
 
 namespace smaster::server {
 
-/// What the figures are made of.
+/// The parts that the figures come from.
 struct StatsParts {
   Directory& directory;
   const Goal& goal;
@@ -28,40 +28,40 @@ struct StatsParts {
   const OrderSender& sender;
   const net::Descriptors& descriptors;
   Slices& slices;
-  Instant started;  ///< this server
+  Instant started;  ///< start of this server
 };
 
-/// How many shards there are, without master shards.
+/// Numbers of shards, without master shards.
 struct ShardCounts {
   std::int64_t known = 0;
   std::int64_t current = 0;                         ///< connected
   std::int64_t registered = 0;                      ///< ever connected
-  std::int64_t configured = 0;                      ///< ids that run as they should
+  std::int64_t configured = 0;                      ///< ids of the goal that run
   std::map<std::string_view, std::int64_t> states;  ///< shards by their state
 
-  /// `state`: the shard's.
+  /// `state`: the shard's (Plans::state).
   void add(const StatsParts& parts, const Shard& shard, std::string_view state);
 };
 net::Task<ShardCounts> count_shards(const StatsParts& parts, Slice& slice);
 
-/// {goal, current, known, registered, configured, states, clients, uptime_ms}, and what is under way.
-/// `clients`: connections with a session; left out when it is nothing.
+/// {goal, current, known, registered, configured, states, clients, uptime_ms}, and resharding and logins in
+/// progress. `clients`: connections with a session; unset: left out.
 [[nodiscard]] boost::json::object counts_json(const StatsParts& parts, const ShardCounts& counts,
                                               std::optional<std::size_t> clients);
 
-/// ShardInfo with state, connected, address; and `stats`, without `cpus`, where they are wanted.
+/// ShardInfo with state, connected, address. `stats`: also the last status, without `cpus`.
 [[nodiscard]] boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool stats);
 
 /// The counts and shards:[ShardInfo + state, connected, address, stats], for an operator.
 [[nodiscard]] control::Pieces stats_pieces(const StatsParts& parts, std::size_t clients);
 
-/// The same for Prometheus, without what the server counts itself, for anybody.
+/// The same in Prometheus' format, without the server's own metrics, for anybody.
 [[nodiscard]] control::Pieces prometheus_pieces(const StatsParts& parts, std::size_t clients);
 
 /// {up, placed, moving, old}.
 [[nodiscard]] boost::json::object to_json(const fleet::Progress& progress);
 
-/// How far a change of the count or of the hosts is; empty when nothing is on its way.
+/// Progress of a change of the count, or of a rebalancing; empty if there is none.
 [[nodiscard]] boost::json::object reshard_json(const StatsParts& parts);
 
 }  // namespace smaster::server

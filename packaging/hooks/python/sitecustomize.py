@@ -1,6 +1,6 @@
-"""Python loads this before a bot that smaster's agent started, since its folder is the first in PYTHONPATH. It lets
-smaster_hooks.py wait for a Discord library, then runs the sitecustomize that there would be without it. Without the agent it does
-nothing."""
+"""Loaded by Python before a bot that smaster's agent has started, since its folder is the first in PYTHONPATH. Lets
+smaster_hooks.py wait for a Discord library, then runs the sitecustomize that Python would otherwise have loaded. Without
+the agent it does nothing."""
 import os
 import sys
 from importlib import machinery, util
@@ -17,7 +17,7 @@ def _load(spec, name):
 if os.environ.get("SMASTER_HOOKS") == "1":
     try:
         _load(util.spec_from_file_location("smaster_hooks", os.path.join(_here, "smaster_hooks.py")), "smaster_hooks")
-    except Exception as error:  # a bot must start, whatever is wrong with us
+    except Exception as error:  # a bot must start even if the hooks fail
         print(f"smaster: the hooks cannot be loaded: {error}", file=sys.stderr)
 
 sys.path[:] = [folder for folder in sys.path if os.path.abspath(folder or ".") != _here]

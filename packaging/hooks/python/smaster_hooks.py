@@ -1,9 +1,9 @@
-"""Makes discord.py, and libraries that began as copies of it, ask smaster's agent before they log in, and tells the agent
-what the gateway does: smaster-channel(7), "Logins". Loaded by sitecustomize.py, for Python 3.8 and later.
+"""Makes discord.py and its forks request a permit from smaster's agent before each login, and reports the gateway's state
+to the agent: smaster-channel(7), "Logins". Loaded by sitecustomize.py, for Python 3.8 and later.
 
-Nothing happens before such a library is imported: programs that only start the bot (poetry, pipenv) hand on what they were given.
-The channel is one stream, and the bot may use it itself (smaster_channel.py): it gets one end of a socket pair in its place, and all lines
-that are not for the hooks are passed on.
+Does nothing before such a library is imported, so that programs that only start the bot (poetry, pipenv) pass on their
+environment and channel unchanged. The channel is a single stream that the bot may use, too (smaster_channel.py): the bot
+gets one end of a socket pair instead, and all lines that are not for the hooks are passed on.
 """
 import asyncio
 import atexit
@@ -23,15 +23,15 @@ from importlib import machinery
 VERSION = 1
 CMD = "NODE_SMASTER"  # Node.js keeps such messages from a bot's own listeners; Python has the same for one protocol
 PACKAGES = ("discord", "nextcord", "disnake")
-HELLO_TIMEOUT = 20.0  # from the hello, and at least HELLO_LEAST from when somebody waits for it
+HELLO_TIMEOUT = 20.0  # from the hello; at least HELLO_LEAST from the first wait for it
 HELLO_LEAST = 5.0
 ASK_AGAIN = 5.0  # after an error
 FIGURES = 10.0
 MEASURE = 0.25  # how often the loop's delay is measured
-CHANGES = 20  # told of a shard within FIGURES
-LATE = 1000  # ms: a permit that nobody used is given back so long before it is over
-FINAL_CODES = frozenset((4004, 4010, 4011, 4012, 4013, 4014))  # the gateway never takes this login
-UNREAD_AT_MOST = 64 << 20  # bytes for a bot that does not read its channel
+CHANGES = 20  # maximum number reported per shard within FIGURES
+LATE = 1000  # ms: an unused permit is returned this long before it expires
+FINAL_CODES = frozenset((4004, 4010, 4011, 4012, 4013, 4014))  # the gateway will never accept this login
+UNREAD_AT_MOST = 64 << 20  # bytes buffered for a bot that does not read its channel
 
 
 def monotonic():
@@ -40,7 +40,7 @@ def monotonic():
 
 
 class Relay:
-    """Shares the channel with the bot: lines with CMD are the hooks', all others pass."""
+    """Shares the channel with the bot: lines with CMD are for the hooks, all others are passed on."""
 
     def __init__(self, number, on_line, on_end):
         os.set_inheritable(number, False)
@@ -63,7 +63,7 @@ class Relay:
             with self._lock:
                 self._agent.sendall(line)
         except OSError:
-            pass  # the agent is gone: reading says so
+            pass  # the agent has ended: reading detects that
 
     def _run(self):
         from_agent, from_bot = bytearray(), bytearray()
@@ -87,7 +87,7 @@ class Relay:
 
     @staticmethod
     def _pass(source, buffer, take):
-        """Hands on whole lines; false at the end of the stream."""
+        """Passes on whole lines; false at the end of the stream."""
         try:
             data = source.recv(1 << 16)
         except BlockingIOError:
@@ -129,7 +129,7 @@ class Relay:
         selector.modify(self._bot, events)
 
     def _drain(self):
-        """Before the process ends: what the bot wrote last still has to be passed on."""
+        """Before the process ends: passes on what the bot wrote last."""
         end = time.monotonic() + 1
         try:
             while not self._bot_gone and time.monotonic() < end and select.select([self._bot], [], [], 0)[0]:
@@ -160,7 +160,7 @@ class Agent:
         self._relay.send(json.dumps({"cmd": CMD, **message}, separators=(",", ":")).encode() + b"\n")
 
     def found(self, library, identify, gateway, why=None):
-        """Says once what can be done for a library."""
+        """Reports once what can be done for a library."""
         hello = {"version": VERSION, "runtime": self._runtime, "library": library, "identify": identify, "gateway": gateway}
         if why:
             hello["why"] = why
@@ -170,7 +170,7 @@ class Agent:
             self.send({"_sHooks": hello})
 
     async def answered(self):
-        """Whether there is an agent that knows these messages: true, or false after a while."""
+        """Whether there is an agent that supports these messages: true, or false after the timeout."""
         if not self._hello.done():
             left = max(HELLO_LEAST, self._hello_until - time.monotonic())
             try:
@@ -180,7 +180,7 @@ class Agent:
         return self._hello.result() and not self._gone
 
     async def ask(self, shard):
-        """The number of the ask, and a future of its answer: None if the agent is gone."""
+        """The number of the request, and a future of its answer: None if the agent has ended."""
         answer = concurrent.futures.Future()
         with self._lock:
             number = self._next_ask
@@ -224,12 +224,12 @@ class Agent:
 
 
 class Shard:
-    """What is known of a shard, and its permit to log in. Its methods run on the bot's event loop."""
+    """The state of a shard, and its permit to log in. Its methods run on the bot's event loop."""
 
     def __init__(self, agent, number):
         self.id = number
         self._agent = agent
-        self._ask = None  # [number, until]: until is None while there is no answer
+        self._ask = None  # [number, until]: until is None without an answer
         self._changes = 0
         self._guilds = set()
         self._state = "connecting"
@@ -239,11 +239,11 @@ class Shard:
         self._figures = {"ping": -1, "acksMissed": 0, "events": 0, "logins": 0, "resumes": 0}
 
     async def allowed(self):
-        """Waits until the shard may log in: true; false when there is no agent to ask."""
+        """Waits until the shard may log in: true; false without an agent."""
         if not await self._agent.answered():
             return False
         if self._ask and self._ask[1] is not None and monotonic() < self._ask[1] - LATE:
-            return True  # asked for beforehand
+            return True  # the permit was requested in advance
         try:
             while True:
                 self.withdraw()
@@ -273,7 +273,7 @@ class Shard:
             self.withdraw()
 
     def withdraw(self):
-        """Gives back what was asked for or granted."""
+        """Returns an unused request or permit."""
         if self._ask:
             self._agent.withdraw(self.id, self._ask[0])
             self._ask = None
@@ -325,7 +325,7 @@ class Shard:
         self._tell("invalid_session", {"resumable": False})
 
     def closed(self, code):
-        """The connection is gone; told once, not for each attempt to come back that ends the same way."""
+        """The connection was lost. Reported once, not for every reconnection that fails in the same way."""
         self._figures["acksMissed"] = 0
         self._state = "disconnected"
         if self._code == code:
@@ -350,7 +350,7 @@ class Shard:
 
 
 class Shards:
-    """The shards of this process, by id; figures are told from when there is the first."""
+    """The shards of this process, by id; figures are reported from the first one on."""
 
     def __init__(self, agent):
         self._agent = agent
@@ -358,7 +358,7 @@ class Shards:
         self._longest = 0.0
 
     def get(self, number):
-        number = 0 if number is None else number  # a bot that does not shard
+        number = 0 if number is None else number  # a bot without sharding
         if not self._shards:
             loop = asyncio.get_running_loop()
             loop.call_later(MEASURE, self._measure, loop, loop.time(), loop.time() + FIGURES)
@@ -379,7 +379,7 @@ class Shards:
 
 
 class Parsers(dict):
-    """A websocket's functions for events, by name: the library takes one for each event that comes."""
+    """A websocket's functions for events, by name: the library looks one up for each event."""
 
     def __init__(self, parsers, shard):
         super().__init__(parsers)
@@ -406,7 +406,7 @@ def has(kind, *names):
 
 
 class Hooks:
-    """What is done to a library, which has the shape of discord.py's modules `gateway`, `client` and `shard`."""
+    """The hooks of a library, which has the structure of discord.py's modules `gateway`, `client` and `shard`."""
 
     def __init__(self, package):
         self._package = package
@@ -463,7 +463,7 @@ class Hooks:
                     shard.invalid_session()
                 shard.closed(getattr(self, "_close_code", None) or self.socket.close_code or 1006)
                 if login and hooks.asks:
-                    await shard.allowed()  # here the library has no limit of time, as it has when it connects
+                    await shard.allowed()  # here, unlike while it connects, the library has no time limit
                 raise
 
         async def our_send_heartbeat(self, data):
@@ -525,7 +525,7 @@ class Hooks:
             self._agent.found(self._library, False, True, "the bot has a before_identify_hook of its own")
 
     def _begin(self):
-        """Takes the channel; false if there is none to take."""
+        """Takes over the channel; false if there is none."""
         if surveyor is not None:
             self._agent, self._shards = surveyor, Shards(surveyor)
             self._name_library()
@@ -545,7 +545,7 @@ class Hooks:
 
 
 def distribution(package):
-    """What users call a package: py-cord, too, is imported as `discord`."""
+    """The package's name for users: py-cord, too, is imported as `discord`."""
     if package != "discord":
         return package
     try:
@@ -557,7 +557,7 @@ def distribution(package):
 
 
 def restore_environment():
-    """What the bot starts sees the environment as the user had it."""
+    """Restores the user's environment for programs that the bot starts."""
     os.environ.pop("SMASTER_HOOKS", None)
     here = os.path.dirname(os.path.abspath(__file__))
 
@@ -577,7 +577,7 @@ def restore_environment():
 
 
 class Finder:
-    """Finds modules as ever, and has the libraries' looked at when they are loaded."""
+    """Finds modules as usual, and hooks the libraries' modules when they are loaded."""
 
     def __init__(self):
         self._seen = {}
@@ -599,7 +599,7 @@ class Finder:
             exec_module(module)
             try:
                 seen(module)
-            except Exception as error:  # a bot must start, whatever is wrong with us
+            except Exception as error:  # a bot must start even if the hooks fail
                 print(f"smaster: {name} cannot be hooked: {error!r}", file=sys.stderr)
 
         spec.loader.exec_module = exec_and_look
@@ -607,7 +607,7 @@ class Finder:
 
 
 class Surveyor:
-    """In the agent's place where there is no bot: says on stdout, as lines of JSON, what can be done for a library."""
+    """Used without an agent: prints, as lines of JSON, what can be done for a library."""
 
     active = False
 
@@ -618,14 +618,14 @@ class Surveyor:
         print(json.dumps({"_sHooks": hello}), flush=True)
 
     def survey(self, bot):
-        """Loads each library from where the bot is, without the bot."""
+        """Loads each library from the bot's folder, without the bot."""
         sys.path.insert(0, os.path.dirname(os.path.abspath(bot)))
         for package in PACKAGES:
             if machinery.PathFinder.find_spec(package) is None:
                 continue
             try:
                 importlib.import_module(package)
-            except Exception as error:  # whatever a library does
+            except Exception as error:  # a library may raise anything
                 self.found(package, False, False, f"it cannot be loaded: {error}")
 
 

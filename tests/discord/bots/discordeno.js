@@ -1,4 +1,4 @@
-// A minimal bot with @discordeno/gateway, which leaves REST to others.
+// A minimal bot with @discordeno/gateway, which leaves REST to other packages.
 import {createGatewayManager} from '@discordeno/gateway';
 
 const authorization = `Bot ${process.env.DISCORD_TOKEN}`;

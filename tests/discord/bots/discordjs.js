@@ -1,4 +1,5 @@
-// A minimal bot with discord.js. Its shards are those that its parent gives in SHARDS and SHARD_COUNT: the library reads them by itself.
+// A minimal bot with discord.js. The library itself reads its shards from SHARDS and SHARD_COUNT, which its parent
+// sets.
 import {Client, Events, GatewayIntentBits} from 'discord.js';
 
 const client = new Client({intents: [GatewayIntentBits.Guilds, GatewayIntentBits.GuildMessages], rest: {api: process.env.DISCORD_API.replace(/\/v10$/, '')}});

@@ -1,5 +1,6 @@
-// A bot without a library, for many shards in one small process: it asks on its channel before each login by itself, as a bot in any language may,
-// resumes where it can, and comes back from whatever the gateway does. Run it with SMASTER_HOOKS unset.
+// A bot without a library, for many shards in one small process. It requests a permit on its channel before each login,
+// as a bot in any language can, resumes where possible, and reconnects after every failure of the gateway. Run it with
+// SMASTER_HOOKS unset.
 import {WebSocket} from 'ws';
 
 const count = Number(process.env.SHARD_COUNT);
@@ -24,7 +25,7 @@ class Shard {
     Object.assign(this, {id, url, session: null, sequence: null, ask: null});
   }
 
-  /** Connects again and again. */
+  /** Connects repeatedly. */
   async run() {
     for (;;) {
       const code = await this.connection().catch(() => 1006);

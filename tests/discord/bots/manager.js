@@ -1,4 +1,5 @@
-// discord.js' own ShardingManager over the bot beside it. Its parent may send "respawn", and is told when that is done.
+// discord.js' own ShardingManager, with discordjs.js as its bot. Its parent may send "respawn", and receives a message
+// when that is done.
 import path from 'node:path';
 import {ShardingManager} from 'discord.js';
 

@@ -1,5 +1,5 @@
-// What every bot of the tests does first: writes into BOT_LOG that it runs as this shard, after looking whether an
-// earlier one with the same id is still alive, which must never be.
+// The first step of every bot in the tests: appends to BOT_LOG that it runs as this shard, and whether an earlier bot
+// with the same id is still alive, which must never happen.
 import {appendFileSync, existsSync, readFileSync} from 'node:fs';
 
 /** Whether a process runs; a zombie does not. */

@@ -1,4 +1,4 @@
-// An unmodified discord.js client, without a login: there is no Discord here. Tests tell it by evals when to be ready.
+// An unmodified discord.js client without a login, since there is no Discord here. Tests make it ready by evals.
 import {Client, Events} from 'discord.js';
 import {announce} from './announce.js';
 

@@ -1,4 +1,4 @@
-// A bot of discord-hybrid-sharding after the two changes that man 7 smaster-migration asks for.
+// A bot of discord-hybrid-sharding with the two changes of man 7 smaster-migration.
 import {Client} from 'discord.js';
 import {announce} from './announce.js';
 

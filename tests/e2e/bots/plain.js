@@ -1,4 +1,4 @@
-// A bot that knows no channel and does nothing but run.
+// A bot without a channel that only runs.
 import {announce} from './announce.js';
 
 announce();

@@ -1,12 +1,12 @@
-// A child as SpikeyBot has them: it evaluates what it is sent, has getStats, and passes what `ask` is called with to its
-// parent.
+// A child process like those of SpikeyBot: evaluates scripts that it receives, has getStats, and sends the arguments of
+// `ask` to its parent.
 import {writeFileSync} from 'node:fs';
 import {announce} from './announce.js';
 
 announce();
 let waiting = [];
 
-/** Sends a line and gives the answer that has its keys. */
+/** Sends a line and returns the answer that has its keys. */
 function ask(message) {
   return new Promise((resolve, reject) => {
     waiting.push({message, resolve, reject});
@@ -20,7 +20,7 @@ class Bot {
     this.messages = 7;
     this.received = [];
   }
-  /** Leaves a note for the test, past every channel. */
+  /** Leaves a message for the test without using any channel. */
   note(value) {
     writeFileSync(`${process.env.BOT_LOG}.note`, JSON.stringify(value));
   }
@@ -32,7 +32,7 @@ class Bot {
   }
 }
 const bot = new Bot();
-// A test that has no other way to reach it sends a signal.
+// Tests without another way to reach it send a signal.
 process.on('SIGUSR2', () => bot.onSignal());
 
 process.on('message', async (message) => {

@@ -58,7 +58,7 @@ std::string introduction(const AgentOptions& options, const Identity& identity, 
                     {"processes", options.processes},
                     {"shardsPerProcess", options.shards_per_process},
                     {"host", options.host},
-                    {"kind", kind_of(options.command)},
+                    {"kind", kind_of(options.command) + (options.hooks ? "" : " without hooks")},
                     {"instance", identity.instance},
                     {"boot", identity.boot},
                     {"machine", identity.machine}};

@@ -274,6 +274,7 @@ void Agent::on_permit(const socketio::Arguments& arguments) {
 
 void Agent::bot_hung_up() {
   hung_up_ = true;
+  logins_.hung_up();
   channel_->fail_all(error_outcome("Error", kHungUp));
   send_status();
 }

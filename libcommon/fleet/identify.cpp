@@ -236,9 +236,10 @@ void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time
     bucket.before = bucket.last;
     bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
     bucket.holder = key;
+    bucket.unasked_last = false;
     latest = std::max(latest, bucket.last);
   });
-  given_.emplace(key, Given{ids, ask, latest, std::nullopt});
+  given_.emplace(key, Given{ids, ask, latest, now, std::nullopt});
 }
 
 /// The turn was not used: returns its reservation.
@@ -273,18 +274,23 @@ void IdentifyQueue::expire(Time now) {
 void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
   if (!limits_) return;
   const Key key{shard, id};
-  at = std::min(at, now);
   auto given = given_.find(key);
   // There is no matching permit.
   if (given == given_.end() || given->second.ask != ask || given->second.sent) {
     // Limit the effect of repeated false reports.
     if (now < bucket_of(bucket_of(id)).unasked + kUnaskedInterval) return;
-    bucket_of(bucket_of(id)).unasked = now;
+    auto& bucket = bucket_of(bucket_of(id));
+    bucket.unasked = now;
     drifted_ = true;
     count(1);
-    hold(key, {id}, ask, at, now);
+    // A bot that logs in again and again must not keep the others from their turn.
+    if (bucket.unasked_last && waiting_in_.contains(bucket_of(id))) return;
+    hold(key, {id}, ask, now, now);
+    bucket.unasked_last = true;
     given = given_.find(key);
   }
+  // It was sent with its permit, whatever the clock of its sender says.
+  at = std::clamp(at, given->second.from, now);
   if (const auto asked = waiting_.find(key); asked != waiting_.end()) leave(asked);
   given->second.sent = at;
   given->second.until = at + kIdentifyDelay;

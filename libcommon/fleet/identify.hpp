@@ -150,6 +150,7 @@ class IdentifyQueue {
     Ids ids;  ///< ids without READY
     std::uint64_t ask;
     Time until;
+    Time from;                 ///< when the turn was given
     std::optional<Time> sent;  ///< for logins: time of the IDENTIFY
   };
   struct Bucket {
@@ -157,6 +158,7 @@ class IdentifyQueue {
     std::optional<Key> holder;  ///< the turn that reserves the bucket
     Time before;                ///< `last` without that reservation
     Time unasked{};             ///< the last IDENTIFY without a permit
+    bool unasked_last = false;  ///< no turn was given since then
   };
   using Queue = std::map<Place, Waiting>;
 

@@ -50,6 +50,7 @@ class Agent {
     /** Whether there is an agent that supports these messages: true, or false after the timeout. */
     this.answered = Promise.race([answer, this.#unanswered()]).then((good) => (this.active = good));
     this.active = false;
+    process.once('disconnect', () => this.release());
     this.send({_sHooks: {version: VERSION, runtime: this.#runtime}});
   }
 

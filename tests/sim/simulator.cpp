@@ -584,7 +584,7 @@ class World {
       }
       last = now_;
     }
-    if (*limits.remaining < limits.reserve) broken("the logins kept in reserve are used");
+    if (limits.remaining && *limits.remaining < limits.reserve) broken("the logins kept in reserve are used");
   }
 
   void send_update(std::size_t i, const Assignment& assignment) {

@@ -178,6 +178,23 @@ TEST_F(LoginsTest, WhoWasRestartedInItsTurnLogsInInIt) {
   EXPECT_EQ(remaining(), 99);
 }
 
+TEST_F(LoginsTest, OneThatLogsInAgainAndAgainUnaskedKeepsNobodyFromItsTurn) {
+  std::string given;
+  ask(1);
+  for (int ms = 5'000; ms < 20'000 && given.empty(); ms += 1'050) {
+    queue.identified(name(0), ShardId{0}, IdentifyQueue::kNoAsk, at(ms), at(ms));
+    given = due(ms);
+  }
+  EXPECT_EQ(given, "login aab");
+}
+
+TEST_F(LoginsTest, AnIdentifyIsNotOlderThanItsPermit) {
+  ask(0), ask(1);
+  due(5'000);
+  queue.identified(name(0), ShardId{0}, 1, at(-50'000), at(5'100));  // by a wrong clock
+  EXPECT_EQ(due(9'999), "");
+}
+
 TEST_F(LoginsTest, BucketsAreIndependent) {
   limit(4);
   for (int i = 0; i < 8; ++i) ask(i);

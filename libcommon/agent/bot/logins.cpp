@@ -55,6 +55,10 @@ void Logins::ended(bool died) {
   sink_.tell_master(died ? "died" : "ended", kNoShard, 0, Millis{0});
 }
 
+void Logins::hung_up() {
+  if (asks_) set_asks(false);
+}
+
 bool Logins::receive(std::string_view line, Instant now) {
   if (line.find("\"_sHooks\"") == line.npos && line.find("\"_sIdentify\"") == line.npos &&
       line.find("\"_sGateway\"") == line.npos) {

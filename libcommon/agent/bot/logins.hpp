@@ -46,6 +46,8 @@ class Logins {
   void started(const std::vector<ShardId>& ids);
   /// The process has ended. `died`: without a request to stop.
   void ended(bool died);
+  /// It has closed its channel: it cannot ask any more.
+  void hung_up();
   /// Handles a line from the bot; false if it is not about logins.
   [[nodiscard]] bool receive(std::string_view line, Instant now);
 

@@ -1,5 +1,7 @@
 #include "server/admission/reception.hpp"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <boost/json/object.hpp>
 #include <utility>
@@ -110,6 +112,12 @@ void Reception::on_identify(ShardSession& session, Shard& shard, std::optional<s
   std::int64_t ask = 0;
   json::read(value->get_object(), "id", id);
   json::read(value->get_object(), "ask", ask);
+  if (!parts_.sender.identify().limits()) {
+    spdlog::warn(
+        "bots ask to log in, and Discord has not said how many may at once: one may every {}, until "
+        "[shards] token_file or token_env has the bot's token and Discord answers",
+        format_duration(fleet::kIdentifyInterval));
+  }
   if (ask <= 0 || parts_.sender.ask_login(shard, id, static_cast<std::uint64_t>(ask))) return;
   session.emit("permit", {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) +
                           R"(,"error":"shard )" + std::to_string(id.value) + R"( is not to run here"})"});

@@ -58,7 +58,8 @@ class Goal {
   Plans& plans_;
   net::TaskScope& tasks_;
   Target target_;
-  ShardCount recommended_;  ///< by Discord; unknown until it is asked
+  bool limits_known_ = false;  ///< Discord has said them
+  ShardCount recommended_;     ///< by Discord; unknown until it is asked
 };
 
 }  // namespace smaster::server

@@ -173,7 +173,8 @@ bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   if (shard == nullptr || !shard->connected || !shard->status || shard->status_at <= begun_) return false;
   const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
-  if (before.ready && shard->status->bot && shard->status->bot->ready != true) return false;
+  if (!shard->ready || (before.ready && shard->status->bot && shard->status->bot->ready != true))
+    return false;
   const bool reconnected = shard->session->since() > begun_ && shard->status_at > shard->session->since();
   return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
 }

@@ -50,7 +50,6 @@ class Agent {
     /** Whether there is an agent that supports these messages: true, or false after the timeout. */
     this.answered = Promise.race([answer, this.#unanswered()]).then((good) => (this.active = good));
     this.active = false;
-    process.once('disconnect', () => this.release());
     this.send({_sHooks: {version: VERSION, runtime: this.#runtime}});
   }
 
@@ -161,7 +160,7 @@ class Shard {
 
   /** Whether an IDENTIFY may be written now. */
   get permitted() {
-    return !this.#agent.active || this.#ask?.until !== undefined;
+    return !this.#agent.active || !this.#agent.connected || this.#ask?.until !== undefined;
   }
 
   /** A payload was written, by its op. */

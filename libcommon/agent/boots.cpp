@@ -8,7 +8,7 @@
 namespace smaster::agent {
 
 Boots::Boots(net::asio::io_context& context)
-    : gate_(2 * std::max(1U, std::thread::hardware_concurrency())), timer_(context.get_executor()) {}
+    : gate_(std::max(2U, std::thread::hardware_concurrency())), timer_(context.get_executor()) {}
 
 bool Boots::enter(BootOwner& bot, ShardId first) {
   const bool now = gate_.enter(bot, first, net::now());

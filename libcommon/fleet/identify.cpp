@@ -21,6 +21,7 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
     given_.clear();
   }
   limits_ = limits;
+  assumed_ = false;
   drifted_ = false;
   waiting_in_.clear();
   for (const auto& [place, waiting] : queue_) count_waiting(waiting.ids, 1);
@@ -28,6 +29,12 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
   for (const auto& [key, given] : given_) {
     if (!given.sent) count(static_cast<std::int64_t>(given.ids.size()));
   }
+}
+
+void IdentifyQueue::assume_limits() {
+  if (limits_) return;
+  limit(IdentifyLimits{});
+  assumed_ = true;
 }
 
 // ---- waiting ----
@@ -274,12 +281,12 @@ void IdentifyQueue::expire(Time now) {
 void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
   if (!limits_) return;
   const Key key{shard, id};
+  auto& bucket = bucket_of(bucket_of(id));
   auto given = given_.find(key);
   // There is no matching permit.
   if (given == given_.end() || given->second.ask != ask || given->second.sent) {
     // Limit the effect of repeated false reports.
-    if (now < bucket_of(bucket_of(id)).unasked + kUnaskedInterval) return;
-    auto& bucket = bucket_of(bucket_of(id));
+    if (now < bucket.unasked + kUnaskedInterval) return;
     bucket.unasked = now;
     drifted_ = true;
     count(1);
@@ -294,7 +301,6 @@ void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t
   if (const auto asked = waiting_.find(key); asked != waiting_.end()) leave(asked);
   given->second.sent = at;
   given->second.until = at + kIdentifyDelay;
-  auto& bucket = bucket_of(bucket_of(id));
   if (bucket.holder == key) bucket.last = std::max(bucket.before, at + kIdentifyDelay);
 }
 

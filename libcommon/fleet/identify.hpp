@@ -57,9 +57,13 @@ class IdentifyQueue {
   /// Permits given by another server may be used until they become void.
   void assume_permits() { assume_started(1 + kPermitValidity / kIdentifyInterval); }
 
-  /// Sets Discord's current limits. FairSemaphore that are granted but not used yet are unknown to Discord,
+  /// Sets Discord's current limits. Turns that are granted but not used yet are unknown to Discord,
   /// and subtracted from `remaining` here. Without limits, all turns are granted at once.
   void limit(std::optional<IdentifyLimits> limits);
+  /// If there are no limits: one login per interval, until `limit` sets what Discord says.
+  void assume_limits();
+  /// Whether there are limits, and Discord has said them.
+  [[nodiscard]] bool limits_known() const { return limits_ && !assumed_; }
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
   /// True if a login without a permit was counted since the last limits: `remaining` may be inaccurate.
   [[nodiscard]] bool drifted() const { return drifted_; }
@@ -184,6 +188,7 @@ class IdentifyQueue {
   /// Maximum number of ids that one process may have been logging in with at `since_`.
   std::size_t before_ = 1;
   std::optional<IdentifyLimits> limits_;
+  bool assumed_ = false;  ///< limits_: Discord has not said them
   bool drifted_ = false;
   Millis patience_ = kLoginPatience;
   Queue queue_;

@@ -116,8 +116,7 @@ bool Orders::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {
   if (!seat.info.goal.has(id) && !seat.info.current.has(id)) return false;
   seat.asks = true;
   if (!seat.kind.empty()) asking_kinds_.insert(seat.kind);
-  // As long as Discord has not said how many may log in at once, one may.
-  if (!identify_.limits()) identify_.limit(IdentifyLimits{});
+  identify_.assume_limits();
   identify_.want_login(seat.info.id, id, ask, now);
   return true;
 }

@@ -102,7 +102,7 @@ Result<Settings> parse_settings(std::string_view text, const std::string& source
         return at(source, node.source().begin, name + ' ' + *wrong);
     }
   }
-  if (settings.count_auto && settings.token_file.empty() && settings.token_env.empty()) {
+  if (settings.count_auto && !settings.names_token()) {
     return fail(
         ErrorKind::bad_config,
         source + ": shards.count = \"auto\" asks Discord, which needs shards.token_file or shards.token_env");

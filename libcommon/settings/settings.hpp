@@ -147,6 +147,8 @@ struct Settings {
   RemoteHost master_host;
 
   /// The protocol of this server's own port.
+  /// Whether they name a place of the bot's token.
+  [[nodiscard]] bool names_token() const { return !token_file.empty() || !token_env.empty(); }
   [[nodiscard]] const char* protocol() const { return tls_certificate.empty() ? "http:" : "https:"; }
 };
 

@@ -8,15 +8,15 @@ namespace {
 
 constexpr Time kStart = from_unix_ms(1'000'000'000);
 
-struct OrdersTest : testing::Test {
-  static PlanSettings settings() {
-    PlanSettings settings;
-    settings.goal = ShardCount{1};
-    settings.auto_generate = false;
-    settings.patience.since = kStart;
-    return settings;
-  }
+PlanSettings settings_for(ShardCount goal) {
+  PlanSettings settings;
+  settings.goal = goal;
+  settings.auto_generate = false;
+  settings.patience.since = kStart;
+  return settings;
+}
 
+struct OrdersTest : testing::Test {
   OrdersTest() {
     seat.info.last_seen = kStart;
     orders.add(seat);
@@ -36,7 +36,7 @@ struct OrdersTest : testing::Test {
   }
 
   Seat seat{ShardInfo(*ShardName::parse("aaa"))};
-  Orders orders{settings(), kStart};
+  Orders orders{settings_for(ShardCount{1}), kStart};
 };
 
 TEST_F(OrdersTest, AShardThatStartsAnewByItselfAgainAndAgainIsParked) {
@@ -63,16 +63,32 @@ TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {
   }
 }
 
+TEST_F(OrdersTest, ABotThatAsksBeforeDiscordHasSaidItsLimitsHasOnePermitAnInterval) {
+  (void)reports(1);
+  auto now = kStart + kIdentifyInterval;
+  EXPECT_FALSE(orders.ask_login(seat, ShardId{7}, 1, now));
+  EXPECT_FALSE(orders.identify().limits()) << "who asks for what it does not run changes nothing";
+  std::vector<Time> permits;
+  for (std::uint64_t ask = 1; now < kStart + 4 * kIdentifyInterval; now += Millis{500}) {
+    EXPECT_TRUE(orders.ask_login(seat, ShardId{0}, ask, now));
+    orders.tick(now);
+    for (const auto& order : orders.take_orders()) {
+      if (order.kind != Order::Kind::permit) continue;
+      permits.push_back(now);
+      orders.login(seat, {LoginEvent::sent, ShardId{0}, ask, now}, now);
+      orders.login(seat, {LoginEvent::ready, ShardId{0}, ask, now}, now);
+      ++ask;
+    }
+  }
+  ASSERT_EQ(permits.size(), 3u);
+  EXPECT_EQ(permits[1] - permits[0], kIdentifyInterval);
+  EXPECT_FALSE(orders.identify().limits_known());
+  orders.limit({});
+  EXPECT_TRUE(orders.identify().limits_known());
+}
+
 /// Two shards of one bucket, whose agents' bots cannot ask before they log in.
 struct LearntLogins : testing::Test {
-  static PlanSettings settings() {
-    PlanSettings settings;
-    settings.goal = ShardCount{2};
-    settings.auto_generate = false;
-    settings.patience.since = kStart;
-    return settings;
-  }
-
   LearntLogins() {
     orders.limit({});
     for (auto* const seat : {&first, &second}) {
@@ -120,7 +136,7 @@ struct LearntLogins : testing::Test {
   Time now = kStart;
   Seat first{ShardInfo(*ShardName::parse("aaa"))};
   Seat second{ShardInfo(*ShardName::parse("aab"))};
-  Orders orders{settings(), kStart};
+  Orders orders{settings_for(ShardCount{2}), kStart};
 };
 
 TEST_F(LearntLogins, ABotThatTakesFarLongerThanItsLikeHoldsUpTheNextNoMoreThanThat) {

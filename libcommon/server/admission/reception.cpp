@@ -112,13 +112,15 @@ void Reception::on_identify(ShardSession& session, Shard& shard, std::optional<s
   std::int64_t ask = 0;
   json::read(value->get_object(), "id", id);
   json::read(value->get_object(), "ask", ask);
-  if (!parts_.sender.identify().limits()) {
+  const bool limited = parts_.sender.identify().limits().has_value();
+  const bool waits = ask <= 0 || parts_.sender.ask_login(shard, id, static_cast<std::uint64_t>(ask));
+  if (!limited && parts_.sender.identify().limits()) {
     spdlog::warn(
         "bots ask to log in, and Discord has not said how many may at once: one may every {}, until "
         "[shards] token_file or token_env has the bot's token and Discord answers",
         format_duration(fleet::kIdentifyInterval));
   }
-  if (ask <= 0 || parts_.sender.ask_login(shard, id, static_cast<std::uint64_t>(ask))) return;
+  if (waits) return;
   session.emit("permit", {R"({"id":)" + std::to_string(id.value) + R"(,"ask":)" + std::to_string(ask) +
                           R"(,"error":"shard )" + std::to_string(id.value) + R"( is not to run here"})"});
 }

@@ -32,8 +32,7 @@ void Registration::take(Kept kept) {
   for (auto& info : kept.shards) insert(std::move(info));
   if (const auto target = parse_target(kept.target)) parts_.goal.resume(*target);
   revoked_ = fleet::Revoked::parse(kept.revoked);
-  const bool asks_discord = !parts_.settings.token_file.empty() || !parts_.settings.token_env.empty();
-  if (const auto limits = parse_limits(kept.identify); limits && asks_discord) {
+  if (const auto limits = parse_limits(kept.identify); limits && parts_.settings.names_token()) {
     parts_.sender.resume_budget(*limits);
   }
 }

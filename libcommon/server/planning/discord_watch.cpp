@@ -53,8 +53,7 @@ net::Task<> DiscordWatch::run() {
 net::Task<std::optional<Millis>> DiscordWatch::ask() {
   const auto token = read_token(parts_.settings);
   if (!token) spdlog::error("[shards] token: {}", token.error().message);
-  const bool configured = !parts_.settings.token_file.empty() || !parts_.settings.token_env.empty();
-  if (configured && token && token->empty()) {
+  if (parts_.settings.names_token() && token && token->empty()) {
     spdlog::error("[shards] token: {} is empty; put the bot's token there and reload the settings",
                   parts_.settings.token_file.empty() ? "the variable " + parts_.settings.token_env
                                                      : parts_.settings.token_file.string());

@@ -74,7 +74,7 @@ void Goal::follow_settings() {
 
 void Goal::discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits) {
   recommended_ = recommended;
-  const bool first = !std::exchange(limits_known_, true);
+  const bool first = !orders_.identify().limits_known();
   orders_.limit(limits);
   if (first)
     tasks_.spawn("tell all anew",

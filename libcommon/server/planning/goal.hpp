@@ -58,8 +58,7 @@ class Goal {
   Plans& plans_;
   net::TaskScope& tasks_;
   Target target_;
-  bool limits_known_ = false;  ///< Discord has said them
-  ShardCount recommended_;     ///< by Discord; unknown until it is asked
+  ShardCount recommended_;  ///< by Discord; unknown until it is asked
 };
 
 }  // namespace smaster::server

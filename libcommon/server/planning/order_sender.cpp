@@ -163,7 +163,7 @@ void OrderSender::send_orders() {
 /// once more. Without a shared store, permits do not wait for that.
 bool OrderSender::budget_kept() {
   const auto& limits = identify().limits();
-  if (!limits) return true;
+  if (!identify().limits_known()) return true;
   if (budget_) {
     auto kept = *budget_;
     kept.remaining = limits->remaining;

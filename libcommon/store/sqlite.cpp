@@ -344,7 +344,7 @@ class SqliteStore final : public FileStore {
     return bytes;
   }
 
-  /// FairSemaphore SOCI's exceptions into error values.
+  /// Turns SOCI's exceptions into error values.
   template <class T, class Work>
   Result<T> guard(const char* what, Work work) {
     try {

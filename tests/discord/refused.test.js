@@ -40,6 +40,11 @@ async function isRefused(t, kind, code) {
   await until('later statuses', async () => (await stats()).timestamp > stopped + 3000);
   assert.equal(discord.counts.refused, 1);
   assert.equal((await server.stats()).shards[0].state, 'refused');
+  // A bot that Discord refuses again is not back.
+  const {code: ended, stdout} = await server.tool(['respawn', '--shard', '0', '--delay', '0s', '--wait', '--timeout', '3s']);
+  assert.notEqual(ended, 0, stdout);
+  await until('the second refusal', () => discord.counts.refused === 2);
+  await server.states('refused');
   discord.refuse({code: null});
   assert.equal((await server.tool(['respawn', '--shard', '0', '--delay', '0s'])).code, 0);
   await discord.untilReady([0], 1, PATIENCE);

@@ -1,9 +1,14 @@
 #include "control/client.hpp"
 
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <cerrno>
 #include <condition_variable>
 #include <cstdlib>
 #include <deque>
@@ -59,17 +64,15 @@ class Exchange {
                    const std::function<std::string()>& more, Result<void>& result) {
     Stream stream(context_.get_executor());
     boost::system::error_code error;
-    stream.expires_after(timeout_);
     if (path_.string().size() >= 108) {
       result = fail(ErrorKind::unavailable, "the control socket's path is too long: " + path_.string());
       co_return;
     }
-    co_await stream.async_connect(asio::local::stream_protocol::endpoint(path_.string()),
-                                  asio::redirect_error(net::use_task, error));
-    if (error) {
+    if (connect(stream.socket(), error); error) {
       result = connect_error(error);
       co_return;
     }
+    stream.expires_after(timeout_);
     if (more) {
       error = co_await write_pieces(stream, request, more);
     } else {
@@ -94,6 +97,25 @@ class Exchange {
     }
   }
 
+  /// Blocks until the server's queue of connections has room. A non-blocking connect would fail there with
+  /// EAGAIN, which Asio takes for a connection under way (unix(7), connect(2)).
+  void connect(Stream::socket_type& socket, boost::system::error_code& error) const {
+    const asio::local::stream_protocol::endpoint endpoint(path_.string());
+    const auto patience = std::max(timeout_, Millis{1});  // 0 would be: without limit
+    const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(patience);
+    timeval limit{};
+    limit.tv_sec = seconds.count();
+    limit.tv_usec = std::chrono::microseconds(patience - seconds).count();
+    if (socket.open(endpoint.protocol(), error); error) return;
+    int failed = setsockopt(socket.native_handle(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
+    if (failed == 0) {
+      do {
+        failed = ::connect(socket.native_handle(), endpoint.data(), static_cast<socklen_t>(endpoint.size()));
+      } while (failed != 0 && errno == EINTR);
+    }
+    if (failed != 0) error.assign(errno, boost::system::system_category());
+  }
+
   net::Task<boost::system::error_code> write_pieces(Stream& stream, http::request<http::string_body>& request,
                                                     const std::function<std::string()>& more) const {
     boost::system::error_code error;
@@ -116,6 +138,11 @@ class Exchange {
   [[nodiscard]] Error connect_error(boost::system::error_code error) const {
     if (error == asio::error::access_denied) {
       return fail(ErrorKind::not_permitted, "no permission to use the control socket " + path_.string());
+    }
+    if (error == asio::error::try_again) {
+      return fail(ErrorKind::timed_out, "the server on " + path_.string() +
+                                            " has accepted no connection for " + format_duration(timeout_) +
+                                            "; try again, or give a longer --timeout");
     }
     return fail(ErrorKind::unavailable, "no server answers on the control socket " + path_.string() + " (" +
                                             error.message() +

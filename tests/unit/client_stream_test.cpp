@@ -71,6 +71,29 @@ TEST(ClientStream, WhoDoesNotTakeTheLinesHoldsUpNoServer) {
   EXPECT_EQ(taken, kLines);
 }
 
+TEST(ClientStream, AServersFullQueueOfConnectionsIsWaitedFor) {
+  const fs::path path = fs::temp_directory_path() / ("smaster-queue-" + std::to_string(::getpid()));
+  net::asio::io_context context;
+  Protocol::acceptor acceptor(context);
+  acceptor.open(Protocol());
+  acceptor.bind(Protocol::endpoint(path.string()));
+  acceptor.listen(0);  // one waits, the next finds the queue full
+  Protocol::socket first(context);
+  first.connect(Protocol::endpoint(path.string()));
+  const auto refused = Client(path, Millis{20}).request("GET", "/");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().kind, ErrorKind::timed_out) << refused.error().message;
+
+  auto answer = std::async(std::launch::async, [&] { return Client(path, kPatience).request("GET", "/"); });
+  (void)acceptor.accept();
+  auto second = acceptor.accept();
+  net::asio::streambuf request;
+  net::asio::read_until(second, request, "\r\n\r\n");
+  net::asio::write(second, net::asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")));
+  EXPECT_TRUE(answer.get());
+  fs::remove(path);
+}
+
 TEST(ClientStream, WhoHasSeenEnoughWaitsForNoMore) {
   LineServer server(1'000'000, std::string(1000, 'x'));
   std::size_t taken = 0;

@@ -18,6 +18,7 @@ namespace smaster::sql {
 struct Ran {
   Result<Outcome> outcome;
   bool broken = false;  ///< the connection must not be used any more
+  bool writes = false;  ///< the session only reads, and the statement needs one that writes; it had no effect
 };
 
 class Engine {
@@ -26,7 +27,8 @@ class Engine {
   /// Connects the session and opens all files that `run` needs: once statements run, the process can open
   /// neither files nor sockets. Throws soci::soci_error.
   virtual void open(soci::session& session, Access access, const Limits& limits) const = 0;
-  /// True if the database is reached by a socket.
+  /// True if the database is reached by a socket. Otherwise it is a file with one writer at a time, and `run`
+  /// says which statements write.
   [[nodiscard]] virtual bool remote() const { return true; }
   /// The database's id of this connection, for `end`; empty: a statement ends with its process.
   [[nodiscard]] virtual Result<std::string> connection_id(soci::session&) const { return std::string(); }

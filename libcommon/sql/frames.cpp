@@ -9,7 +9,7 @@
 namespace smaster::sql {
 namespace {
 
-constexpr std::uint64_t kProtocol = 1;  ///< a mismatch means that server and worker have different versions
+constexpr std::uint64_t kProtocol = 2;  ///< a mismatch means that server and worker have different versions
 constexpr std::size_t kMaxMessage = 4'096;  ///< maximum size of an error message, in bytes
 
 /// Encodes numbers as 8 bytes (little-endian), and strings as a length and their bytes.
@@ -66,7 +66,7 @@ class FrameReader {
 };
 
 /// The first number of a message: its kind.
-enum class Tag : std::uint64_t { ready, stale, outcome, error };
+enum class Tag : std::uint64_t { ready, stale, writes, outcome, error };
 
 void write(FrameWriter& out, const Outcome& outcome) {
   out.number(outcome.columns.size());
@@ -115,11 +115,8 @@ struct Encode {
     out.text(ready.missing);
     return out.take();
   }
-  std::string operator()(const Stale&) const {
-    FrameWriter out;
-    out.number(static_cast<std::uint64_t>(Tag::stale));
-    return out.take();
-  }
+  std::string operator()(const Stale&) const { return only(Tag::stale); }
+  std::string operator()(const Writes&) const { return only(Tag::writes); }
   std::string operator()(const Answer& answer) const {
     FrameWriter out;
     out.number(static_cast<std::uint64_t>(answer.outcome ? Tag::outcome : Tag::error));
@@ -131,6 +128,13 @@ struct Encode {
       out.number(static_cast<std::uint64_t>(error.kind));
       out.text(std::string_view(error.message).substr(0, kMaxMessage));
     }
+    return out.take();
+  }
+
+ private:
+  static std::string only(Tag tag) {
+    FrameWriter out;
+    out.number(static_cast<std::uint64_t>(tag));
     return out.take();
   }
 };
@@ -197,6 +201,9 @@ Result<Message> decode_message(std::string_view payload) {
     }
     case Tag::stale:
       if (in.at_end()) return Message(Stale());
+      break;
+    case Tag::writes:
+      if (in.at_end()) return Message(Writes());
       break;
     case Tag::outcome: {
       const bool last = in.number() != 0;

@@ -30,13 +30,16 @@ struct Ready {
 /// The connection was already closed when the statement arrived. It was not run; another worker may run it.
 struct Stale {};
 
+/// The statement writes, and this worker only reads. It was not run.
+struct Writes {};
+
 /// The result of a statement, or a failure to connect.
 struct Answer {
   Result<Outcome> outcome;
   bool last = false;  ///< the worker exits after this
 };
 
-using Message = std::variant<Ready, Stale, Answer>;
+using Message = std::variant<Ready, Stale, Writes, Answer>;
 
 inline constexpr std::size_t kFrameHeader = 4;
 /// Maximum payload in either direction, in bytes.

@@ -20,12 +20,13 @@ namespace {
 using namespace sqlite_api;  // SOCI's header includes sqlite3.h in this namespace
 
 /// Pragmas that only read, with or without an argument.
-constexpr std::array<std::string_view, 12> kPragmas{
-    "table_info",       "table_xinfo",       "table_list",      "index_list",  "index_info", "index_xinfo",
-    "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", "optimize",   "function_list"};
+constexpr std::array<std::string_view, 11> kPragmas{
+    "table_info",       "table_xinfo",       "table_list",      "index_list",  "index_info",   "index_xinfo",
+    "foreign_key_list", "foreign_key_check", "integrity_check", "quick_check", "function_list"};
 /// With an argument, these write to the file.
-constexpr std::array<std::string_view, 3> kWritingPragmas{"user_version", "application_id",
-                                                          "incremental_vacuum"};
+constexpr std::array<std::string_view, 2> kWritingPragmas{"user_version", "application_id"};
+/// These write with and without an argument.
+constexpr std::array<std::string_view, 2> kUpkeep{"incremental_vacuum", "optimize"};
 /// Allowed without an argument only: with one they change settings of the connection.
 constexpr std::array<std::string_view, 14> kSettings{
     "journal_mode",    "page_count",    "page_size",      "freelist_count",    "max_page_count",
@@ -64,7 +65,7 @@ struct Permit {
       case SQLITE_PRAGMA:
         return contains(kPragmas, first) ||
                (contains(kWritingPragmas, first) && (writes || second == nullptr)) ||
-               (contains(kSettings, first) && second == nullptr);
+               (contains(kUpkeep, first) && writes) || (contains(kSettings, first) && second == nullptr);
       case SQLITE_ATTACH:
         return vacuum && first != nullptr && *first == '\0';
       case SQLITE_DETACH:
@@ -173,6 +174,9 @@ class SqliteEngine final : public Engine {
     auto outcome = execute(db, text, limits);
     if (!outcome && deadline.passed) outcome = timed_out(limits);
     sqlite3_progress_handler(db, 0, nullptr, nullptr);
+    const bool refused = !outcome && access == Access::read && is_refusal(sqlite3_errcode(db));
+    permit = {true, vacuum};
+    const bool writes = refused && prepares(db, text);
     permit = {true, true};
     bool broken = false;
     if (sqlite3_get_autocommit(db) == 0) {
@@ -180,7 +184,7 @@ class SqliteEngine final : public Engine {
       if (outcome) outcome = open_transaction();
     }
     sqlite3_set_authorizer(db, nullptr, nullptr);
-    return {std::move(outcome), broken};
+    return {std::move(outcome), broken, writes};
   }
 
  private:
@@ -242,6 +246,17 @@ class SqliteEngine final : public Engine {
                                      {SQLITE_LIMIT_WORKER_THREADS, 0}}) {
       sqlite3_limit(db, what, most);
     }
+  }
+
+  /// True for the errors of a connection that only reads.
+  static bool is_refusal(int code) {
+    return (code & 0xff) == SQLITE_AUTH || (code & 0xff) == SQLITE_READONLY;
+  }
+
+  static bool prepares(sqlite3* db, const std::string& text) {
+    Statement statement;
+    return sqlite3_prepare_v2(db, text.c_str(), static_cast<int>(text.size()) + 1, &statement.handle,
+                              nullptr) == SQLITE_OK;
   }
 
   static Error failed(sqlite3* db) {

@@ -66,6 +66,7 @@ Error out_of_memory() {
 bool answer(const Engine& engine, soci::session& session, const std::string& statement, const Order& order) {
   try {
     auto ran = engine.run(session, statement, order.access, order.limits);
+    if (ran.writes) return send(Writes()) && !ran.broken;
     const bool last = ran.broken;
     return send(Answer{std::move(ran.outcome), last}) && !last;
   } catch (const std::bad_alloc&) {

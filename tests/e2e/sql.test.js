@@ -367,6 +367,26 @@ test('eight stuck statements of a shard hold up neither others\' SQL nor the end
   assert.ok(Date.now() - begun < 20_000, 'it took as long as the statements may');
 });
 
+test('SQLite: writers take turns, and readers wait for none', async (t) => {
+  // Each statement lasts until its timeout, which is longer than SQLite's own wait for a lock.
+  const server = await serve(t, settings('statement_timeout = "7s"').replace('count = 1', 'count = 2'));
+  const shards = (await server.register(2)).map((config) => server.shard(config));
+  await server.running(2);
+  const [bad, good] = shards.map(sendFrom);
+  assert.equal((await good('CREATE TABLE t (x)'))[0], null);
+  const long = 'WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) INSERT INTO t SELECT x FROM c WHERE x < 0';
+  const stuck = Array.from({length: 3}, () => bad(long));
+  await until('a writer to be at work', () => workers(server).some((pid) => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') R ')));
+  const order = [];
+  const written = good('INSERT INTO t VALUES (1)').then((answer) => order.push(['written', answer[0]]));
+  const read = good('SELECT count(*) AS n FROM t').then((answer) => order.push(['read', answer[1]]));
+  const second = stuck[1].then(() => order.push(['second']));
+  await Promise.all([written, read, second]);
+  assert.deepEqual(order, [['read', [{n: 0}]], ['written', null], ['second']]);
+  for (const [error] of await Promise.all(stuck)) assert.match(error.message, /7 ?s/);
+  assert.deepEqual(await good('SELECT count(*) AS n FROM t'), [null, [{n: 1}]]);
+});
+
 test('a database address that makes no sense is refused with line and column, and its password is said nowhere', async (t) => {
   const server = await serve(t, settings(''));
   for (const url of ['nonsense', 'sqlite:', 'postgresql://u:geheim@h/db?nonsense=1', 'mysql://u:geheim@h/db?nonsense=1']) {

@@ -68,6 +68,7 @@ TEST(SqlFrames, OrdersAndMessagesComeBack) {
   EXPECT_EQ(std::get<Answer>(*failed).outcome.error().kind, ErrorKind::timed_out);
   EXPECT_EQ(std::get<Ready>(*decode_message(encode(Message(Ready{"c", "m"})))).missing, "m");
   EXPECT_TRUE(std::holds_alternative<Stale>(*decode_message(encode(Message(Stale())))));
+  EXPECT_TRUE(std::holds_alternative<Writes>(*decode_message(encode(Message(Writes())))));
 }
 
 TEST(SqlFrames, WhatAWorkerMakesUpIsRefused) {

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "sql/engine.hpp"
 
 namespace smaster::server {
 namespace {
@@ -65,11 +66,12 @@ struct Sql::Worker {
   bool decoding = false;  ///< its large answer is being decoded
 };
 
-sql::Order Sql::order(sql::Access access) const {
+sql::Order Sql::order(const Line& line, sql::Access access) const {
   const auto& settings = parts_.settings;
   const auto url = settings.database_url.empty() ? "sqlite:" + (settings.state_dir / "database.db").string()
                                                  : settings.database_url;
-  return {url, access, {settings.statement_timeout, settings.max_rows}, 0, ""};
+  const bool reads = &line != &writers_ && sql::sqlite_file(url).has_value();
+  return {url, reads ? sql::Access::read : access, {settings.statement_timeout, settings.max_rows}, 0, ""};
 }
 
 void Sql::refuse(Then then, Error error) {
@@ -82,9 +84,14 @@ void Sql::run(const std::string& who, std::string statement, sql::Access access,
                                         "shards may not use the database ([database] shard_access)"));
   }
   if (auto text = check_text(statement); !text) return refuse(std::move(then), text.error());
-  auto& line = who.empty() ? operators_ : shards_;
-  Job job{who, std::move(statement), access, std::chrono::steady_clock::now(), std::move(then)};
+  const auto most_blobs = who.empty() ? 0 : socketio::kMaxAttachments;
+  enqueue(who.empty() ? operators_ : shards_,
+          {who, std::move(statement), access, most_blobs, std::chrono::steady_clock::now(), std::move(then)});
+}
+
+void Sql::enqueue(Line& line, Job job) {
   const auto too_many = job.then;
+  const auto who = job.who;
   if (!line.waiting.push(who, std::move(job))) {
     return refuse(too_many,
                   fail(ErrorKind::unavailable, "too many statements wait for the database; try again later"));
@@ -108,7 +115,7 @@ void Sql::dispatch(Line& line) {
 
 /// Gives the job to an idle worker with the same access and settings, or to a new one.
 void Sql::assign(Line& line, Job job) {
-  auto wanted = order(job.access);
+  auto wanted = order(line, job.access);
   const auto fits = [&](const WorkerPtr& worker) {
     return worker->idle() && worker->order.access == wanted.access && worker->order.url == wanted.url &&
            worker->order.limits == wanted.limits;
@@ -162,7 +169,7 @@ void Sql::submit(Worker& worker) {
 
 void Sql::receive(const WorkerPtr& worker, std::string payload) {
   if (worker->decoding) return worker->process->kill();  // a worker answers once
-  const auto most_blobs = worker->line.most_blobs;
+  const auto most_blobs = worker->job ? worker->job->most_blobs : 0;
   if (payload.size() <= kSmall) return on_message(worker, decode(payload, most_blobs));
   worker->timer.cancel();
   worker->decoding = true;
@@ -185,6 +192,8 @@ void Sql::on_message(const WorkerPtr& worker, Result<sql::Message> message) {
     watch(worker, worker->order.limits.timeout + kGrace, &Sql::on_late);
   } else if (std::holds_alternative<sql::Stale>(*message)) {
     on_stale(*worker);
+  } else if (std::holds_alternative<sql::Writes>(*message)) {
+    on_writes(worker);
   } else {
     on_answer(worker, std::get<sql::Answer>(std::move(*message)));
   }
@@ -211,12 +220,28 @@ void Sql::on_stale(Worker& worker) {
   worker.process->kill();
 }
 
+void Sql::on_writes(const WorkerPtr& worker) {
+  if (worker->order.access != sql::Access::read) return worker->process->kill();
+  worker->sent = false;
+  if (worker->job->access == sql::Access::read) {
+    finish(*worker, fail(ErrorKind::not_permitted,
+                         "this statement writes, and shards may only read ([database] shard_access)"));
+  } else {
+    enqueue(writers_, std::move(*std::exchange(worker->job, std::nullopt)));
+  }
+  set_free(worker);
+}
+
 void Sql::on_answer(const WorkerPtr& worker, sql::Answer answer) {
   // A worker that gave up its connection may have left the statement running.
   worker->sent = worker->sent && answer.last;
   const bool again = worker->ready && !answer.last;
   finish(*worker, std::move(answer.outcome));
   if (!again) return worker->process->kill();
+  set_free(worker);
+}
+
+void Sql::set_free(const WorkerPtr& worker) {
   watch(worker, kIdle, &Sql::on_idle);
   const auto who = *std::exchange(worker->holder, std::nullopt);
   release(worker->line, who);
@@ -296,7 +321,7 @@ void Sql::release(Line& line, const std::string& who) {
 
 void Sql::stop() {
   stopped_ = true;
-  for (auto* const line : {&shards_, &operators_}) {
+  for (auto* const line : {&shards_, &operators_, &writers_}) {
     for (const auto& worker : line->workers) {
       worker->timer.cancel();
       worker->process->forget();

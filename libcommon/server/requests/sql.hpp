@@ -35,7 +35,9 @@ class Sql {
   /// wait or the database cannot be reached, not_permitted without access, timed_out; those of the statement.
   void run(const std::string& who, std::string statement, sql::Access access, Then then);
   /// Number of statements that wait for a worker.
-  [[nodiscard]] std::size_t waiting() const { return shards_.waiting.size() + operators_.waiting.size(); }
+  [[nodiscard]] std::size_t waiting() const {
+    return shards_.waiting.size() + operators_.waiting.size() + writers_.waiting.size();
+  }
   /// Kills the workers and ends their statements. Call when the context is about to stop: no callback
   /// follows.
   void stop();
@@ -47,6 +49,7 @@ class Sql {
     std::string who;
     std::string statement;
     sql::Access access;
+    std::size_t most_blobs;  ///< of its answer; if there are more, all become base64 texts
     std::chrono::steady_clock::time_point begun;
     Then then;
     int tries = 0;
@@ -56,20 +59,19 @@ class Sql {
   /// A group of workers and its queue. A worker's access and settings are fixed; it is replaced when others
   /// are needed.
   struct Line {
-    Line(std::size_t size_, std::size_t each_, std::size_t most_blobs_)
-        : size(size_), each(each_), most_blobs(most_blobs_) {}
+    Line(std::size_t size_, std::size_t each_) : size(size_), each(each_) {}
 
-    const std::size_t size;        ///< maximum number of concurrent statements
-    const std::size_t each;        ///< the same, per shard
-    const std::size_t most_blobs;  ///< per answer; if there are more, all become base64 texts
+    const std::size_t size;  ///< maximum number of concurrent statements
+    const std::size_t each;  ///< the same, per shard
     FairQueue<Job> waiting{1'000, 500};
     std::size_t busy = 0;
     std::unordered_map<std::string, std::size_t> busy_of;
     std::vector<WorkerPtr> workers;
   };
 
-  [[nodiscard]] sql::Order order(sql::Access access) const;
+  [[nodiscard]] sql::Order order(const Line& line, sql::Access access) const;
   void refuse(Then then, Error error);
+  void enqueue(Line& line, Job job);
   void dispatch(Line& line);
   void assign(Line& line, Job job);
   [[nodiscard]] Result<WorkerPtr> hire(Line& line, sql::Order order);
@@ -78,7 +80,9 @@ class Sql {
   void on_message(const WorkerPtr& worker, Result<sql::Message> message);
   void on_ready(Worker& worker, const sql::Ready& ready);
   void on_stale(Worker& worker);
+  void on_writes(const WorkerPtr& worker);
   void on_answer(const WorkerPtr& worker, sql::Answer answer);
+  void set_free(const WorkerPtr& worker);
   void watch(const WorkerPtr& worker, std::chrono::milliseconds patience, void (Sql::*late)(Worker&));
   void on_late(Worker& worker);
   void on_idle(Worker& worker);
@@ -89,8 +93,12 @@ class Sql {
 
   const Parts parts_;
   net::asio::thread_pool decoding_{1};  ///< decodes large answers
-  Line shards_{4, 3, socketio::kMaxAttachments};
-  Line operators_{2, 2, 0};
+  Line shards_{4, 3};
+  Line operators_{2, 2};
+  /// Statements that write to a file with one writer at a time. They wait here, in turn by requester, instead
+  /// of for the file's lock: there a requester that always has the next statement ready would starve others.
+  /// All statements for such a file are tried first by workers of the other lines, which only read it.
+  Line writers_{1, 1};
   std::vector<std::shared_ptr<SqlProcess>> ending_;  ///< for `join`
   bool said_missing_ = false;
   bool stopped_ = false;

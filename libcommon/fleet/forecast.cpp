@@ -40,9 +40,9 @@ class Forecasting {
   void take(const Plan& plan) {
     for (const auto& change : plan.changes) {
       auto& seat = *by_name_.at(change.shard);
-      if (seat.info.is_master || !seat.connected) continue;
+      if (seat.info.is_master || !seat.connected()) continue;
       if (change.assignment.bound()) {
-        seat.queued = true;
+        seat.stage = Stage::waiting;
         queue_.want(seat.info.id, change.assignment.ids);
       } else {
         queue_.forget(seat.info.id);
@@ -61,7 +61,7 @@ class Forecasting {
         queue_.identified(name, ids.front(), ask, now_, now_);
         continue;
       }
-      seat.queued = false;
+      seat.stage = Stage::told;
       seat.info.boot_time = now_;
       result_.logins += static_cast<std::int64_t>(seat.info.goal.ids.size());
       result_.moves.push_back({now_ - begin_, name, seat.info.host, seat.info.current, seat.info.goal});

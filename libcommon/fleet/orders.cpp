@@ -1,6 +1,7 @@
 #include "fleet/orders.hpp"
 
 #include <algorithm>
+#include <cassert>
 #include <utility>
 
 namespace smaster::fleet {
@@ -29,41 +30,39 @@ void Orders::remove(Seat& seat) {
 }
 
 void Orders::joined(Seat& seat, bool agent, Time now) {
-  seat.connected = true;
   seat.joined = now;
-  seat.awaiting_status = agent;
-  untell(seat);
+  enter(seat, agent ? Stage::unheard : Stage::untold);
 }
 
 void Orders::left(Seat& seat) {
-  seat.connected = false;
+  if (seat.connected()) enter(seat, Stage::away);
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
-  seat.stops_until = kNever;
   seat.must_log_in = false;  // its next status after it reconnects will tell
-  seat.respawn_due = seat.asks_to_start = seat.awaiting_status = false;
+  seat.respawn_due = seat.asks_to_start = false;
   identify_.forget(seat.info.id);
   identify_.forget_logins(seat.info.id);
-  untold_.erase(seat.info.id);
-  planner_.changed(seat);
 }
 
 std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time now) {
-  if (seat.awaiting_status) {
+  const bool first = seat.stage == Stage::unheard;
+  if (first) {
     believe_first_status(status, seat.info);
   } else {
     believe_status(status, seat.info);
   }
-  const bool told_to_stop = seat.parked || seat.stops_until != kNever;
+  const bool told_to_stop = seat.stage == Stage::parked || seat.stage == Stage::stopping;
   if (told_to_stop && !status.goal.bound() && !status.current.bound()) {
     seat.info.current = {};
     seat.info.may_run.clear();
   }
   seat.settled = status.goal == seat.info.goal && status.current == seat.info.goal;
-  follow_login(seat, status, seat.awaiting_status, now);
+  follow_login(seat, status, first, now);
   follow_gateway(seat, status, now);
   planner_.changed(seat);
   const auto parked = count_failures(seat, status, now);
-  seat.awaiting_status = false;
+  const bool stopped = seat.stage == Stage::stopping && !seat.info.current.bound();
+  if (first || stopped) enter(seat, Stage::untold);
+  if (first && seat.asks_to_start) ask_to_start(seat);
   const auto owed = std::exchange(seat.respawn_owed, kNever);
   if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
   return parked;
@@ -71,11 +70,23 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
 
 // ---- telling ----
 
-void Orders::untell(Seat& seat) {
-  seat.told = false;
-  seat.queued = true;
-  if (seat.connected) untold_.insert(seat.info.id);  // a disconnected seat is told when it connects
+void Orders::enter(Seat& seat, Stage stage) {
+  assert(may_follow(seat.stage, stage));
+  seat.stage = stage;
+  if (stage == Stage::untold) {
+    untold_.insert(seat.info.id);
+  } else {
+    untold_.erase(seat.info.id);
+  }
   planner_.changed(seat);
+}
+
+/// Its assignment, or something sent along with it, has changed. A seat that is away, unheard or stopping is
+/// told when that is over.
+void Orders::untell(Seat& seat) {
+  if (seat.stage == Stage::waiting || seat.stage == Stage::told || seat.stage == Stage::parked) {
+    enter(seat, Stage::untold);
+  }
 }
 
 void Orders::tell_anew(Seat& seat, Time now) {
@@ -85,38 +96,39 @@ void Orders::tell_anew(Seat& seat, Time now) {
 
 /// Sends a seat its assignment. If its bot must log in for that, it first waits for its turn.
 void Orders::remind(Seat& seat, Time now) {
-  if (!seat.connected || seat.saving > 0 || seat.awaiting_status) return;
+  if (!seat.connected() || seat.stage == Stage::unheard || seat.saving > 0) return;
   const auto& info = seat.info;
-  if (info.current.bound() && now < seat.stops_until) return;
-  seat.stops_until = kNever;
+  if (seat.stage == Stage::stopping) {
+    if (info.current.bound() && now < seat.stops_until) return;
+    enter(seat, Stage::untold);
+  }
   const auto pause = parked_until(seat, now);
   const bool parks = !info.is_master && (pause || seat.refused != 0);
-  if (std::exchange(seat.parked, parks) && !parks) untell(seat);
+  if (parks != seat.parked()) untell(seat);
   if (parks) {
     if (pause) pauses_.emplace(*pause, info.id);
     identify_.forget(info.id);
-    return send(seat, Assignment{}, false, now);
+    return send(seat, Stage::parked, Assignment{}, false, now);
   }
   const bool runs = info.runs_goal() && seat.settled && !seat.must_log_in;
   const bool logs_in = !info.is_master && info.goal.bound() && !runs;
-  if (logs_in && !seat.told) {
-    if (asks(seat) && identify_.limits()) return send(seat, info.goal, true, now);
-    untold_.erase(info.id);  // the queue has it now
+  if (logs_in && seat.queued()) {
+    if (asks(seat) && identify_.limits()) return send(seat, Stage::told, info.goal, true, now);
+    if (seat.stage != Stage::waiting) enter(seat, Stage::waiting);
     return want_start(seat);
   }
-  if (!seat.told && !seat.respawn_due) identify_.forget(info.id);
-  send(seat, info.goal, false, now);
+  if (seat.queued() && !seat.respawn_due) identify_.forget(info.id);
+  send(seat, Stage::told, info.goal, false, now);
 }
 
-void Orders::send(Seat& seat, const Assignment& assignment, bool logs_in, Time now) {
-  const bool fresh = !std::exchange(seat.told, true);
-  seat.queued = false;
+void Orders::send(Seat& seat, Stage stage, const Assignment& assignment, bool logs_in, Time now) {
+  const bool fresh = seat.queued();
   if (logs_in || !assignment.bound()) seat.must_log_in = !assignment.bound();
   if (fresh && assignment.bound() && !seat.info.runs_goal()) {
     seat.restarting = true;
     seat.info.boot_time = now;  // the time limit of the start counts from here
   }
-  untold_.erase(seat.info.id);
+  if (seat.stage != stage) enter(seat, stage);
   planner_.changed(seat);
   orders_.push_back({Order::Kind::update, seat.info.id, assignment, logs_in});
 }
@@ -170,12 +182,13 @@ void Orders::saved(std::span<const Change> changes, Time now) {
 
 void Orders::respawn(Seat& seat, Time now) {
   seat.respawn_asked = now;
-  if (!seat.connected) {
+  if (!seat.connected() || seat.stage == Stage::unheard) {
     seat.respawn_owed = now;
     return;
   }
   seat.refused = 0;
-  if (breaker_.release(seat.info.goal.first(), now) || seat.parked) return tell_anew(seat, now);
+  if (breaker_.release(seat.info.goal.first(), now) || seat.parked()) return tell_anew(seat, now);
+  if (seat.stage == Stage::stopping) return;  // it starts again anyway
   seat.respawn_due = true;
   want_start(seat);
 }
@@ -186,39 +199,43 @@ void Orders::want_start(const Seat& seat) {
 }
 
 void Orders::respawn_after(Seat& seat, Millis delay) {
-  if (!seat.connected) return;
+  if (!seat.connected()) return;
   seat.restarting = true;
   orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
 }
 
-/// The seat counts as not told, but is not queued: its next status queues it.
+/// Its next status ends the stage, or the time limit.
 void Orders::stop_for_a_moment(Seat& seat, Time now) {
   (void)breaker_.release(seat.info.goal.first(), now);
   seat.refused = 0;
   identify_.forget(seat.info.id);
-  untold_.erase(seat.info.id);
-  seat.told = seat.settled = seat.parked = seat.respawn_due = false;
-  seat.queued = seat.restarting = seat.must_log_in = true;
+  seat.settled = seat.respawn_due = false;
+  seat.restarting = seat.must_log_in = true;
   seat.stops_until = now + kStopPatience;
-  planner_.changed(seat);
+  if (seat.stage != Stage::stopping && seat.stage != Stage::unheard) enter(seat, Stage::stopping);
 }
 
 void Orders::reboot(Seat& seat, Time now) {
-  if (!seat.connected || seat.saving > 0) return;
+  if (!seat.connected() || seat.saving > 0) return;
   stop_for_a_moment(seat, now);
   orders_.push_back({Order::Kind::update, seat.info.id, {}});
 }
 
 void Orders::exit(Seat& seat, Time now) {
-  if (!seat.connected) return;
+  if (!seat.connected()) return;
   if (seat.saving == 0) stop_for_a_moment(seat, now);
   orders_.push_back({Order::Kind::exit, seat.info.id, {}});
 }
 
 void Orders::ask_to_start(Seat& seat) {
-  if (!seat.info.goal.bound() || seat.parked) return;  // an order to stop is on its way
-  if (asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
+  // Otherwise an order to stop is on its way.
+  if (!seat.info.goal.bound() || seat.parked() || seat.stage == Stage::stopping) return;
   seat.asks_to_start = true;
+  if (seat.stage == Stage::unheard) return;  // handled with its first status
+  if (asks(seat) && identify_.limits()) {
+    seat.asks_to_start = false;
+    return order_start(seat, Order::Kind::start);
+  }
   want_start(seat);
 }
 
@@ -240,8 +257,8 @@ void Orders::tick(Time now) {
       identify_.asks(name);
       continue;
     }
-    const bool tells = !seat.told;
-    if (tells) send(seat, seat.info.goal, true, now);
+    const bool tells = seat.queued();
+    if (tells) send(seat, Stage::told, seat.info.goal, true, now);
     // A new assignment restarts the bot anyway. For a bot that asks before logins, the assignment may have
     // been sent before.
     if (std::exchange(seat.respawn_due, false) && !tells) order_start(seat, Order::Kind::respawn);
@@ -252,7 +269,7 @@ void Orders::tick(Time now) {
     const auto seat = seats_.find(pauses_.begin()->second);
     pauses_.erase(pauses_.begin());
     // Ignore outdated entries: a later pause, also of another id, has its own entry.
-    if (seat != seats_.end() && seat->second->parked && seat->second->refused == 0)
+    if (seat != seats_.end() && seat->second->parked() && seat->second->refused == 0)
       remind(*seat->second, now);
   }
 }

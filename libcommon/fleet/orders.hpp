@@ -92,7 +92,7 @@ class Orders {
   /// Sends the shard its goal again, because something sent along with it has changed.
   void tell_anew(Seat& seat, Time now);
   /// Restarts the bot when it is its turn to log in. Ends a pause. A disconnected shard is told when it
-  /// returns, unless its bot has started since.
+  /// returns, and an unheard one after its first status, unless its bot has started since.
   void respawn(Seat& seat, Time now);
   /// Restarts the bot after `delay`, without waiting for a turn. Only if logins are not limited.
   void respawn_after(Seat& seat, Millis delay);
@@ -126,9 +126,10 @@ class Orders {
   }
 
  private:
+  void enter(Seat& seat, Stage stage);
   void untell(Seat& seat);
   void stop_for_a_moment(Seat& seat, Time now);
-  void send(Seat& seat, const Assignment& assignment, bool logs_in, Time now);
+  void send(Seat& seat, Stage stage, const Assignment& assignment, bool logs_in, Time now);
   [[nodiscard]] bool tell_all(Time now, std::size_t most);
   void want_start(const Seat& seat);
   void order_start(Seat& seat, Order::Kind kind);

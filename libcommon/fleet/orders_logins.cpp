@@ -25,7 +25,7 @@ void Orders::learn_that_it_asks(Seat& seat, Time now) {
   if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
   for (auto& [name, other] : seats_) {
     if (other->kind != seat.kind || !identify_.wants(name)) continue;
-    if (!other->told) {
+    if (other->queued()) {
       identify_.forget(name);
       remind(*other, now);
     } else if (std::exchange(other->asks_to_start, false)) {
@@ -93,7 +93,7 @@ void Orders::restart_the_unwell(Plan& plan, Time now) {
     const auto patience =
         standing == Gateway::disconnected ? gateway_patience_ : patience_.request_reboot_after;
     const bool asked = seat.respawn_asked > since && now < seat.respawn_asked + patience_.expect_reboot_after;
-    if (!seat.connected || seat.queued || seat.parked || asked || now < since + patience) continue;
+    if (seat.stage != Stage::told || asked || now < since + patience) continue;
     plan.unwell.push_back({name, standing, now - since});
     respawn(seat, now);
   }

@@ -100,6 +100,7 @@ void PlanIndex::discard(std::size_t most) {
   free_some(old.due);
   free_some(old.reboots);
   free_some(old.dead);
+  free_some(old.gone);
   free_some(old.convertible);
   free_some(old.surplus);
   free_some(old.roomy);
@@ -199,6 +200,7 @@ void PlanIndex::for_each_list(Entry& e, Put put, Add add) {
   put(s.due, due);
   put(s.reboot, reboots);
   put(s.dead, dead);
+  put(s.gone, gone);
   put(s.convertible, convertible);
   put(s.surplus, surplus);
   put(s.room > 0, roomy);
@@ -330,7 +332,7 @@ void PlanIndex::judge(Entry& e) {
   forget(e);
   const auto& seat = *e.seat;
   const auto& info = seat.info;
-  e.connected = seat.connected;
+  e.connected = seat.connected();
   e.first = info.goal.first();
   e.free_since = info.stop_time;
   if (!info.is_master) {
@@ -354,8 +356,8 @@ Standing PlanIndex::standing_of(const Entry& e) const {
   s.due = info.goal != rightful(e) && (!info.is_master || info.registered());
   if (info.is_master) return s;
   if (!info.goal.bound()) {
-    s.idle = seat.connected && !seat.must_stop_first(patience, now_);
-    s.waiting = seat.connected && !s.idle;
+    s.idle = seat.connected() && !seat.must_stop_first(patience, now_);
+    s.waiting = seat.connected() && !s.idle;
     return s;
   }
   s.old = info.goal.count != settings_.goal;
@@ -372,9 +374,10 @@ Standing PlanIndex::standing_of(const Entry& e) const {
     return s;
   }
   s.dead = seat.dead(patience, now_);
+  s.gone = s.dead && seat.gone(patience, now_);
   s.up = seat.up() ? s.ids : 0;
-  s.moving = seat.connected && !seat.up() && now_ < seat.start_until(patience);
-  s.room = seat.connected && !s.dead ? info.capacity - s.ids : 0;
+  s.moving = seat.connected() && !seat.up() && now_ < seat.start_until(patience);
+  s.room = seat.connected() && !s.dead ? info.capacity - s.ids : 0;
   return s;
 }
 

@@ -30,7 +30,7 @@ struct Part {
 
 /// A seat as classified by the rules: the sets it belongs to, and its contribution to sums.
 struct Standing {
-  bool idle = false, dead = false, moving = false, old = false, waiting = false;
+  bool idle = false, dead = false, gone = false, moving = false, old = false, waiting = false;
   bool convertible = false, surplus = false, due = false, reboot = false;
   std::size_t ids = 0;   ///< assigned ids of the current generation
   std::size_t up = 0;    ///< those of them that run
@@ -121,6 +121,7 @@ struct Lists {
   EntriesById due;          ///< have an assignment that they must not have
   EntriesById reboots;      ///< silent: must be told to reboot
   EntriesById dead;         ///< have ids, and give no sign of life
+  EntriesById gone;         ///< the dead whose bots cannot be running any more
   EntriesById convertible;  ///< old generation; can get ids of the new one
   EntriesById surplus;      ///< old generation; not needed for the new one; connected seats first
   std::set<Entry*, ByRoom> roomy;

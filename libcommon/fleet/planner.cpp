@@ -28,9 +28,11 @@ class Step {
       assign(entry, index_.rightful(entry));
     }
     use_spares();
-    convert();
-    place();
-    while (!full() && replace_a_dead_one()) place();
+    fill();
+    // First those whose ids can be reassigned now: a place is not to wait for a vacant id that another bot
+    // may still be running.
+    while (!full() && replace_one_of(index_.gone, index_.open.size())) fill();
+    while (!full() && replace_one_of(index_.dead, index_.vacant)) fill();
     if (!full()) stop_the_old_generation();
     if (!full() && settings_.rebalance) move_one();
     tell_the_silent(now);
@@ -53,6 +55,12 @@ class Step {
 
   [[nodiscard]] bool may_go_down(const Entry& entry) const {
     return settings_.strategy == Strategy::at_once || !entry.connected || index_.moving < settings_.max_down;
+  }
+
+  /// Assigns what can be assigned. An id that a dead seat has lost may be one that an old seat is to keep.
+  void fill() {
+    convert();
+    place();
   }
 
   /// Converts old seats to the new count with their own ids. A seat with room takes open ids, too, if no idle
@@ -99,15 +107,15 @@ class Step {
     }
   }
 
-  /// Takes ids from a dead seat, as many as other seats could take beyond the vacant ones. They are
+  /// Takes ids from a dead seat, as many as other seats could take beyond `reserved` ones. They are
   /// reassigned as soon as the dead seat's bot cannot be running them any more: now or in a later step.
-  bool replace_a_dead_one() {
+  bool replace_one_of(const EntriesById& dead, std::size_t reserved) {
     const auto room = index_.idle_capacity + index_.room;
-    if (index_.dead.empty() || room <= index_.vacant) return false;
-    auto& entry = **index_.dead.begin();
+    if (dead.empty() || room <= reserved) return false;
+    auto& entry = **dead.begin();
     auto ids = entry.part.claims;
     std::sort(ids.begin(), ids.end());
-    ids.resize(ids.size() - std::min<std::size_t>(ids.size(), room - index_.vacant));
+    ids.resize(ids.size() - std::min<std::size_t>(ids.size(), room - reserved));
     assign(entry, std::move(ids));
     return true;
   }

@@ -147,8 +147,8 @@ class World {
     after(between(1'000, 60'000), [this] { fault(); });
     heartbeats();
     tick();
-    const auto end = now_ + kFaults + kQuietTime;
-    while (!events_.empty() && !report_.broken && events_.top().at <= end) {
+    end_ = now_ + kFaults + kQuietTime;
+    while (!events_.empty() && !report_.broken && events_.top().at <= end_) {
       auto event = std::move(const_cast<Event&>(events_.top()));
       events_.pop();
       now_ = event.at;
@@ -866,7 +866,7 @@ class World {
       const bool undisturbed = h.up && h.connection == connection && connection && !connection->cut &&
                                row(i).connection == connection && server == server_life_ &&
                                row(i).info.boot_time == given &&  // another id has its time from then
-                               !row(i).queued;                    // that one waits for its turn to start anew
+                               !row(i).queued();                  // that one waits for its turn to start anew
       if (undisturbed && h.generation == generation && h.life.phase() == BotLife::Phase::running) {
         broken(h.name.str() + "'s bot hangs, and nobody does anything about it");
       }
@@ -931,7 +931,7 @@ class World {
   void release() {
     if (!server_up_) return;
     for (auto& [name, r] : rows_) {
-      if (r.parked) orders_->respawn(r, now_);
+      if (r.parked()) orders_->respawn(r, now_);
     }
     deliver();
   }
@@ -939,6 +939,9 @@ class World {
   /// No more faults: everybody comes back.
   void settle() {
     say("no more faults");
+    // Once one bot has asked, also without Discord's limits one bot at a time logs in.
+    const bool asked = std::any_of(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.asks; });
+    if (asked && !limits_) end_ += goal_ * (fleet::kLoginPatience + fleet::kIdentifyInterval);
     after(Millis{900'000}, [this] { release(); });
     // With too few spares the old generation would stay for good, which is what blue/green promises.
     if (strategy_ == fleet::Strategy::blue_green) {
@@ -983,9 +986,9 @@ class World {
     bool spare = false;
     std::vector<bool> covered(static_cast<std::size_t>(goal_));
     for (const auto& [name, r] : rows_) {
-      if (r.connected && !r.info.goal.bound() && !r.must_stop_first(patience, now_)) spare = true;
+      if (r.connected() && !r.info.goal.bound() && !r.must_stop_first(patience, now_)) spare = true;
       for (const auto id : r.info.goal.ids) {
-        if (r.connected && id.value < goal_) covered[static_cast<std::size_t>(id.value)] = true;
+        if (r.connected() && id.value < goal_) covered[static_cast<std::size_t>(id.value)] = true;
       }
     }
     if (!spare) return uncovered_.clear();
@@ -1032,6 +1035,7 @@ class World {
   Time now_{};
   Time begin_{};
   Time end_of_faults_{};
+  Time end_{};
   Time since_{};
   std::priority_queue<Event> events_;
   std::uint64_t order_ = 0;

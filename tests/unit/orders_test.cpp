@@ -48,7 +48,7 @@ TEST_F(OrdersTest, AShardThatStartsAnewByItselfAgainAndAgainIsParked) {
   EXPECT_EQ(parked->pause, Breaker::kFirstPause);
   EXPECT_FALSE(orders.take_orders().back().assignment.bound()) << "it is told to run nothing";
   orders.respawn(seat, kStart + std::chrono::seconds(9));
-  EXPECT_FALSE(seat.parked) << "an operator lets it go";
+  EXPECT_FALSE(seat.parked()) << "an operator lets it go";
 }
 
 TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {

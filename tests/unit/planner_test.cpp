@@ -31,7 +31,7 @@ struct Scene {
       }
       if (const auto at = word.find('@'); at != std::string::npos) info.host = word.substr(at + 1, 1);
       seats.emplace_back(std::move(info));
-      seats.back().connected = word.find('+') != std::string::npos;
+      if (word.find('+') != std::string::npos) seats.back().stage = fleet::Stage::told;
       seats.back().info.current = seats.back().info.goal;
     }
   }
@@ -47,7 +47,7 @@ struct Scene {
   /// Everybody does what it was told, and says so.
   void obey() {
     for (auto& seat : seats) {
-      if (!seat.connected) continue;
+      if (!seat.connected()) continue;
       seat.info.current = seat.info.goal;
       seat.info.may_run.clear();
     }
@@ -257,7 +257,7 @@ struct SilenceTest : testing::Test {
     info.last_seen = info.last_heartbeat = info.boot_time = kStart;
     info.goal = info.current = {ShardId{id}, ShardCount{count}};
     auto& seat = seats.emplace_back(std::move(info));
-    seat.connected = connected;
+    seat.stage = connected ? fleet::Stage::told : fleet::Stage::away;
     return seat;
   }
 
@@ -346,7 +346,7 @@ TEST_F(SilenceTest, AReturningDeadShardIsStoppedBeforeItGetsAnotherId) {
   auto& dead = add("aaa", 0, 1, false);
   heard(add("bbb", -1, -1), 400);
   EXPECT_EQ(plan_at(310, 1), "aaa:-1/-1 bbb:0/1 ");
-  seats[0].connected = true;
+  seats[0].stage = fleet::Stage::told;
   heard(dead, 320);
   EXPECT_EQ(plan_at(320, 2), "bbb:0/2 ") << "it may still run something";
   reports(dead, -1, -1);
@@ -404,6 +404,17 @@ TEST_F(SilenceTest, OfTwoWithOneIdTheOlderKeepsIt) {
   add("aaa", 0, 2).info.boot_time = kStart + std::chrono::seconds(5);
   add("bbb", 0, 2);
   EXPECT_EQ(plan_at(10, 2), "aaa:-1/-1 ");
+}
+
+TEST_F(SilenceTest, ASpareTakesWhatIsFreeNowInsteadOfWaitingForWhatMayStillRun) {
+  auto& stops = add("aaa", 0, 2);
+  stops.info.goal = {};  // told to stop, and has not said yet that it has
+  add("bbb", 1, 2, false);
+  auto& spare = add("ccc", 0, 2);
+  spare.info.goal = spare.info.current = {};
+  for (auto* const seat : {&stops, &spare}) heard(*seat, 300);
+  EXPECT_EQ(plan_at(299, 2), "");
+  EXPECT_EQ(plan_at(300, 2), "bbb:-1/-1 ccc:1/2 ");
 }
 
 TEST(Assignments, AreTextInTheStore) {

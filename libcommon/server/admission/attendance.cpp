@@ -187,7 +187,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   const auto believed = std::pair(info.current, shard.ready);
   const auto refused = shard.refused;
-  const bool expected = shard.awaiting_status;
+  const bool expected = shard.stage == fleet::Stage::unheard;
   const auto parked = orders_.status(shard, status, now);
   history_.add(shard, status);
   if (parked) say(*parked);
@@ -196,7 +196,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   if (expected || believed != std::pair(info.current, shard.ready)) plans_.replan();
   if (expected || parked) return;
 
-  const bool agrees = status.goal == (shard.parked ? fleet::Assignment{} : info.goal);
+  const bool agrees = status.goal == (shard.parked() ? fleet::Assignment{} : info.goal);
   if (agrees) {
     shard.correction_pause = {};
   } else if (instant >= shard.corrected + shard.correction_pause) {

@@ -105,7 +105,7 @@ net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names) 
     auto* const shard = parts_.directory.find(name);
     if (shard == nullptr) continue;
     auto* const session = shard->session;
-    if (shard->connected) parts_.sender.exit_now(name);
+    if (shard->connected()) parts_.sender.exit_now(name);
     spdlog::warn("shard {} is revoked", name.str());
     parts_.orders.remove(*shard);
     parts_.heartbeats.leave(name);

@@ -92,7 +92,7 @@ net::Task<Result<void>> Rotation::begin() {
   Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
   co_await in_slices(parts_.directory.shards(), slice, [this](const auto& entry) {
-    if (active() && entry.second.connected) announce(*entry.second.session);
+    if (active() && entry.second.connected()) announce(*entry.second.session);
   });
   co_return Result<void>();
 }

@@ -47,7 +47,7 @@ boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::s
                           {"host", info.host},
                           {"seen", to_unix_ms(info.last_seen)},
                           {"address", shard.session != nullptr ? shard.session->address() : std::string()}};
-  if (const auto until = shard.parked ? parts.sender.parked_until(shard) : std::nullopt) {
+  if (const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
   }
   if (!shard.status) return row;

@@ -216,7 +216,7 @@ void OrderSender::finish() {
 
 void OrderSender::send(const fleet::Order& order) {
   auto* const shard = directory_.find(order.shard);
-  if (shard == nullptr || !shard->connected) return;
+  if (shard == nullptr || !shard->connected()) return;
   auto& session = *shard->session;
   switch (order.kind) {
     case fleet::Order::Kind::respawn:

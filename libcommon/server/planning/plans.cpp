@@ -68,9 +68,9 @@ std::string_view Plans::state(const Shard& shard) const {
   if (now - info.last_seen >= settings_.request_reboot_after) return "silent";
   if (!info.goal.bound()) return "spare";
   if (shard.refused != 0) return "refused";
-  if (shard.parked) return "parked";
+  if (shard.parked()) return "parked";
   if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";
-  if (!shard.told) return "queued";
+  if (shard.queued()) return "queued";
   if (!info.runs_goal()) return "starting";
   const auto standing = shard.gateway.standing();
   if (standing != fleet::Gateway::unknown && standing != fleet::Gateway::running) return to_string(standing);

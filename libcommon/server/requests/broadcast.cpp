@@ -119,7 +119,7 @@ void broadcast_as_discord(Evals& evals, Question question, std::optional<std::in
   }
   const auto connected = [&evals](ShardId id) {
     const auto* const holder = evals.directory.holder(id);
-    return holder != nullptr && holder->connected;
+    return holder != nullptr && holder->connected();
   };
   auto ids = evals.directory.all_ids();
   if (shard) ids.assign(1, ShardId{static_cast<std::int32_t>(*shard)});

@@ -96,7 +96,7 @@ void Eval::ask(const Target& target) {
   const auto& [ids, name] = target;
   auto* const shard = name ? evals_.directory.find(*name) : nullptr;
   if (shard == nullptr) return missing(ids, std::nullopt, "no shard has this id");
-  if (!shard->connected) return missing(ids, name, "not connected");
+  if (!shard->connected()) return missing(ids, name, "not connected");
   const bool agent = shard->session->is_agent();
   if (!agent && !question_.script) return missing(ids, name, "run by no agent, which this needs");
   auto& payload = agent ? for_agents_ : for_others_;

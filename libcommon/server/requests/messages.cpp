@@ -23,7 +23,7 @@ BroadcastResult deliver(Evals& evals, const Question& message, const std::vector
   std::size_t sent = 0;
   for (const auto id : targets) {
     const auto* const holder = evals.directory.holder(id);
-    const bool connected = holder != nullptr && holder->connected;
+    const bool connected = holder != nullptr && holder->connected();
     if (!connected || !holder->session->is_agent()) {
       if (one) {
         return failure("shard " + std::to_string(id.value) + " is " +

@@ -84,8 +84,8 @@ net::Task<std::vector<Rebooted>> reboot(const RebootParts& parts, Reboot request
       if (slice.over()) co_await slice.next();
       auto* const shard = parts.directory.find(name);
       if (shard == nullptr) continue;
-      rebooted.push_back({shard->info.goal.first(), shard->info.id, shard->connected});
-      if (!shard->connected) continue;
+      rebooted.push_back({shard->info.goal.first(), shard->info.id, shard->connected()});
+      if (!shard->connected()) continue;
       if (request.what == Reboot::What::bots) {
         parts.sender.reboot(*shard);
       } else {

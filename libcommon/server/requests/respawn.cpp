@@ -33,7 +33,7 @@ net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget
     if (slice.over()) co_await slice.next();
     auto* const shard = target.name ? parts.directory.find(*target.name) : nullptr;
     if (shard == nullptr) continue;
-    if (!shard->connected) {
+    if (!shard->connected()) {
       parts.sender.respawn(*shard);  // when it returns
       continue;
     }
@@ -41,7 +41,7 @@ net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget
     log::shard(spdlog::level::info, {"respawn", target.name->str(), target.id, {}},
                "shard " + target.name->str() + " (id " + std::to_string(target.id.value) +
                    ") is told to respawn in " + std::to_string(wait.count()) + " ms");
-    if (parts.sender.identify().limits() || shard->parked) {
+    if (parts.sender.identify().limits() || shard->parked()) {
       later.push_back({*target.name, wait});
     } else {
       parts.sender.respawn_after(*shard, wait);
@@ -73,7 +73,7 @@ net::Task<> roll(const RespawnParts& parts, std::vector<RespawnTarget> targets, 
     pause.expires_at(next_at);
     co_await pause.async_wait(net::use_task);
     const auto* const shard = target.name ? parts.directory.find(*target.name) : nullptr;
-    if (shard == nullptr || !shard->connected) continue;
+    if (shard == nullptr || !shard->connected()) continue;
     next_at = std::chrono::steady_clock::now() + options.shard_delay;
     std::vector<RespawnTarget> one{{target.id, target.name, true}};
     auto watch = std::make_shared<RespawnWatch>(parts);
@@ -111,7 +111,7 @@ std::vector<RespawnTarget> respawn_targets(const Directory& directory,
   for (const auto id : ids ? *ids : directory.all_ids()) {
     const auto* const holder = directory.holder(id);
     if (holder != nullptr) {
-      targets.push_back({id, holder->info.id, holder->connected});
+      targets.push_back({id, holder->info.id, holder->connected()});
     } else if (ids) {
       targets.push_back({id, std::nullopt, false});
     }
@@ -170,7 +170,7 @@ void RespawnWatch::add(const RespawnTarget& target) {
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   const auto* const shard = parts_.directory.find(name);
-  if (shard == nullptr || !shard->connected || !shard->status || shard->status_at <= begun_) return false;
+  if (shard == nullptr || !shard->connected() || !shard->status || shard->status_at <= begun_) return false;
   const bool running = shard->info.runs_goal();
   if (!running) before.stopped = true;
   if (!shard->ready || (before.ready && shard->status->bot && shard->status->bot->ready != true))

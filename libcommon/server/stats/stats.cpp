@@ -58,7 +58,7 @@ void ShardCounts::add(const StatsParts& parts, const Shard& shard, std::string_v
   if (shard.info.is_master) return;
   ++known;
   ++states[state];
-  current += shard.connected ? 1 : 0;
+  current += shard.connected() ? 1 : 0;
   registered += shard.info.registered() ? 1 : 0;
   const bool right = state == "running" && shard.info.goal.count == parts.directory.goal();
   configured += right ? static_cast<std::int64_t>(shard.info.goal.ids.size()) : 0;
@@ -108,9 +108,9 @@ bool is_duplicate(const Shard& shard) {
 boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool stats) {
   auto row = fleet::to_json(shard.info);
   row["state"] = parts.plans.state(shard);
-  row["connected"] = shard.connected;
+  row["connected"] = shard.connected();
   row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
-  if (const auto until = shard.parked ? parts.sender.parked_until(shard) : std::nullopt) {
+  if (const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
   }
   row["duplicate"] = is_duplicate(shard);
@@ -151,7 +151,7 @@ std::optional<double> figure(const Shard& shard, control::Figure what) {
     case Figure::shard_id:
       return shard.info.goal.first().value;
     case Figure::connected:
-      return shard.connected ? 1 : 0;
+      return shard.connected() ? 1 : 0;
     case Figure::last_seen:
       return static_cast<double>(to_unix_ms(shard.info.last_seen));
     case Figure::messages:

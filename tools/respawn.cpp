@@ -59,6 +59,7 @@ int main(int argc, char** argv) {
     std::int64_t missing = 0;
     std::int64_t back = 0;
     std::int64_t late = 0;
+    std::int64_t refused = 0;
     // Delays of all shards may lie between two lines. The server itself ends the wait.
     const auto silence = wait ? tool.timeout + Millis{24 * 3'600'000} : tool.timeout;
     tools::Progress bar(wait && !as_json);
@@ -73,6 +74,7 @@ int main(int argc, char** argv) {
               missing += state == "missing" ? 1 : 0;
               back += state == "back" ? 1 : 0;
               late += state == "late" ? 1 : 0;
+              refused += state == "refused" ? 1 : 0;
               if (as_json) {
                 bar.json_line(text);
               } else {
@@ -80,7 +82,7 @@ int main(int argc, char** argv) {
                          (state == "back" ? " (" + std::to_string(back) + " of " + std::to_string(sent) + ')'
                                           : ""));
               }
-              bar.update(back + late, sent);
+              bar.update(back + late + refused, sent);
               return true;
             });
     bar.finish();
@@ -92,6 +94,8 @@ int main(int argc, char** argv) {
                                                         " shards were not back in time"));
     }
     if (missing > 0) tools::say("smaster respawn: " + std::to_string(missing) + " shards could not be told");
-    return static_cast<int>(missing > 0 ? tools::kPartly : tools::kDone);
+    if (refused > 0)
+      tools::say("smaster respawn: " + std::to_string(refused) + " bots are refused by Discord");
+    return static_cast<int>(missing + refused > 0 ? tools::kPartly : tools::kDone);
   });
 }

@@ -40,9 +40,10 @@ async function isRefused(t, kind, code) {
   await until('later statuses', async () => (await stats()).timestamp > stopped + 3000);
   assert.equal(discord.counts.refused, 1);
   assert.equal((await server.stats()).shards[0].state, 'refused');
-  // A bot that Discord refuses again is not back.
-  const {code: ended, stdout} = await server.tool(['respawn', '--shard', '0', '--delay', '0s', '--wait', '--timeout', '3s']);
-  assert.notEqual(ended, 0, stdout);
+  // A bot that Discord refuses again is not back, and that is said without waiting for the timeout.
+  const {code: ended, stdout} = await server.tool(['respawn', '--shard', '0', '--delay', '0s', '--wait', '--timeout', '10m']);
+  assert.equal(ended, 1, stdout);
+  assert.match(stdout, new RegExp(`failed: Discord refuses its bot with close code ${code}: `));
   await until('the second refusal', () => discord.counts.refused === 2);
   await server.states('refused');
   discord.refuse({code: null});

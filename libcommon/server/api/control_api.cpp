@@ -12,6 +12,7 @@
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "net/engine_server.hpp"
+#include "records/gateway_watch.hpp"
 #include "server/api/addressed.hpp"
 #include "server/api/eval_lines.hpp"
 #include "server/api/request.hpp"
@@ -109,11 +110,14 @@ net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Mil
                                                {"state", "back"},
                                                {"after_ms", after.count()}}));
       },
-      [&](const ShardName& name) {
+      [&](const ShardName& name, std::int64_t refused) {
+        auto why = refused == 0 ? std::string("not back in time")
+                                : "Discord refuses its bot with close code " + std::to_string(refused) +
+                                      ": " + std::string(fleet::refusal_words(refused));
         lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
                                                {"name", name.str()},
-                                               {"state", "late"},
-                                               {"error", "not back in time"}}));
+                                               {"state", refused == 0 ? "late" : "refused"},
+                                               {"error", std::move(why)}}));
       });
   lines->finish();
 }

@@ -61,8 +61,9 @@ net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget
 net::Task<> wait_until_back(std::shared_ptr<RespawnWatch> watch, Millis timeout) {
   co_await watch->run(
       Millis{0}, timeout, [](const ShardName&, Millis) {},
-      [](const ShardName& name) {
-        spdlog::warn("shard {} is not back in time; the next one's turn", name.str());
+      [](const ShardName& name, std::int64_t refused) {
+        spdlog::warn("shard {} {}; the next one's turn", name.str(),
+                     refused == 0 ? "is not back in time" : "is refused by Discord");
       });
 }
 
@@ -165,7 +166,8 @@ void RespawnWatch::add(const RespawnTarget& target) {
   if (shard == nullptr) return;
   const auto* const status = shard->status.get();
   waiting_.emplace(*target.name, Before{status != nullptr ? status->start_time : fleet::kNever, false,
-                                        status != nullptr && status->bot && status->bot->ready == true});
+                                        status != nullptr && status->bot && status->bot->ready == true,
+                                        shard->refused_process});
 }
 
 bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
@@ -179,7 +181,12 @@ bool RespawnWatch::is_back(const ShardName& name, Before& before) const {
   return running && (before.stopped || reconnected || shard->status->start_time != before.start_time);
 }
 
-net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late) {
+std::int64_t RespawnWatch::refused(const ShardName& name, const Before& before) const {
+  const auto* const shard = parts_.directory.find(name);
+  return shard == nullptr || shard->refused_process == before.refused_process ? 0 : shard->refused;
+}
+
+net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed) {
   const auto self = shared_from_this();
   const auto deadline = begun_ + delay * static_cast<std::int64_t>(waiting_.size()) + timeout;
   auto next_nudge = begun_ + kNudgeEvery;
@@ -189,19 +196,25 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLa
     const auto now = std::chrono::steady_clock::now();
     const bool nudge = now >= next_nudge;
     if (nudge) next_nudge = now + kNudgeEvery;
-    std::vector<ShardName> back;
+    std::map<ShardName, std::int64_t> over;  // with the close code of the refusal; 0: is back
     co_await in_slices(waiting_, slice, [&](auto& entry) {
       if (is_back(entry.first, entry.second)) {
-        back.push_back(entry.first);
+        over.emplace(entry.first, 0);
+      } else if (const auto code = refused(entry.first, entry.second); code != 0) {
+        over.emplace(entry.first, code);
       } else if (auto* const shard = nudge ? parts_.directory.find(entry.first) : nullptr) {
         parts_.sender.send_update(*shard);
       }
     });
-    for (const auto& name : back) {
+    for (const auto& [name, code] : over) {
       if (slice.over()) co_await slice.next();
       if (cancelled_) co_return;
       waiting_.erase(name);
-      on_back(name, std::chrono::duration_cast<Millis>(now - begun_));
+      if (code == 0) {
+        on_back(name, std::chrono::duration_cast<Millis>(now - begun_));
+      } else {
+        on_failed(name, code);
+      }
     }
     if (waiting_.empty()) co_return;
     if (now >= deadline) break;
@@ -213,7 +226,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnLa
   for (const auto& [name, before] : waiting_) {
     if (slice.over()) co_await slice.next();
     if (cancelled_) co_return;
-    on_late(name);
+    on_failed(name, 0);
   }
 }
 

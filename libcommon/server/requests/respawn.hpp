@@ -78,15 +78,16 @@ class Respawns {
 class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
  public:
   using OnBack = std::function<void(const ShardName&, Millis after)>;
-  /// Called at the end for each shard that is not back in time.
-  using OnLate = std::function<void(const ShardName&)>;
+  /// Called for a shard whose new bot Discord refused, with its close code, and at the end with 0 for each
+  /// shard that is not back in time.
+  using OnFailed = std::function<void(const ShardName&, std::int64_t refused)>;
 
   explicit RespawnWatch(const RespawnParts& parts);
   /// Call before `respawn`: records the state that must change. A shard that is not connected is not waited
   /// for.
   void add(const RespawnTarget& target);
   /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled.
-  net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnLate on_late);
+  net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed);
   void cancel();
 
  private:
@@ -94,9 +95,12 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
     Time start_time;
     bool stopped = false;  ///< has reported that it does not run its assignment
     bool ready = false;    ///< was logged in, so it must log in again
+    Time refused_process = fleet::kNever;
   };
 
   [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;
+  /// The close code with which Discord refused the bot since; 0: it did not.
+  [[nodiscard]] std::int64_t refused(const ShardName& name, const Before& before) const;
 
   const RespawnParts parts_;
   net::Timer timer_;

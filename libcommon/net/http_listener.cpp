@@ -97,13 +97,8 @@ class HttpListener::Connection final : public Crowd::Member {
       parser.body_limit(most);
       if (parser.content_length().value_or(0) > most) error = http::error::body_limit;
     }
-    if (!error) {
-      if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
-        http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
-        co_await http::async_write(*stream_, go_on, asio::redirect_error(use_task, error));
-      }
-      if (!error) error = co_await read_request_body(*stream_, buffer_, parser);
-    }
+    if (!error) error = co_await invite_body(*stream_, parser);
+    if (!error) error = co_await read_request_body(*stream_, buffer_, parser);
     posting.reset();
     // A client must not send data of the new protocol before it has the response.
     if (!error && parser.upgrade() && buffer_.size() > 0) error = http::error::unexpected_body;

@@ -4,9 +4,12 @@
 
 #include <boost/asio/redirect_error.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/write.hpp>
 #include <iterator>
 #include <optional>
 #include <string>
@@ -50,6 +53,17 @@ Task<boost::system::error_code> read_request_header(Stream& stream, boost::beast
   co_await boost::beast::http::async_read_header(stream, buffer, parser,
                                                  asio::redirect_error(use_task, error));
   co_return error ? error : check_request(parser.get().base());
+}
+
+/// Sends "100 Continue" to a client that waits for it before it sends the body (RFC 9110, 10.1.1).
+template <class Stream, class Parser>
+Task<boost::system::error_code> invite_body(Stream& stream, const Parser& parser) {
+  namespace http = boost::beast::http;
+  boost::system::error_code error;
+  if (!boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) co_return error;
+  http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
+  co_await http::async_write(stream, go_on, asio::redirect_error(use_task, error));
+  co_return error;
 }
 
 /// Reads the rest of a request. Trailers are rejected: they would be merged into the headers unchecked.

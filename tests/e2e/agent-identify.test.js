@@ -121,6 +121,15 @@ describe('logins asked for by HTTP', {concurrency: 4}, () => {
     await agent.says(/shard 7 is not this process's/);
   });
 
+  test('a proxy\'s request line is read, and a client that waits to be told to go on is told', async (t) => {
+    const {url} = await bot(t, 2);
+    assert.equal((await curl(t, `${url}?shard=0`, '-x', new URL(url).origin, '--noproxy', '').answer).status, 200);
+    const {status, head} = await curl(t, url, '-H', 'Expect: 100-continue', '--expect100-timeout', '60', '-d', '{"shard_id": 1, "shard_count": 2}').answer;
+    assert.match(head, /^http\/1\.1 100 continue/);
+    assert.equal(status, 204);
+    assert.equal((await curl(t, `${url}?shard=0`, '-H', 'Host:').answer).status, 400);
+  });
+
   test('an address ends with its process', async (t) => {
     const {server, agent, url, address} = await bot(t, 2);
     assert.equal((await ask(t, url, 0).answer).status, 200);

@@ -14,6 +14,7 @@
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
 #include "net/application.hpp"
+#include "net/http_rules.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -25,7 +26,6 @@ namespace http = beast::http;
 constexpr std::size_t kSecretBytes = 24;
 /// Maximum number of connections that have not presented a secret yet.
 constexpr std::ptrdiff_t kMostStrangers = 64;
-constexpr std::uint32_t kMaxHeader = 8 * 1024;
 constexpr std::uint64_t kMaxBody = 4 * 1024;
 constexpr std::chrono::seconds kRequestTimeout{10};  ///< to send the request, or to receive the answer
 constexpr std::chrono::seconds kRefusedTimeout{1};   ///< to receive the answer to a request rejected unread
@@ -97,23 +97,21 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
 
   net::Task<> run() {
     const auto self = shared_from_this();
-    boost::system::error_code error;
     http::request_parser<http::string_body> parser;
-    parser.header_limit(kMaxHeader);
     parser.body_limit(kMaxBody);
     stream_.expires_after(kRequestTimeout);
-    co_await http::async_read(stream_, buffer_, parser, asio::redirect_error(net::use_task, error));
+    auto error = co_await net::read_request_header(stream_, buffer_, parser);
+    if (!error) error = co_await net::invite_body(stream_, parser);
+    if (!error) error = co_await net::read_request_body(stream_, buffer_, parser);
     if (dropped_) co_return;
     if (!error) {
       co_await serve(parser.get());
-    } else if (error == http::error::body_limit || error == http::error::header_limit) {
-      co_await refuse(http::status::payload_too_large, "the request is too large");
+    } else if (const auto status = net::refusal_status(error)) {
+      const bool large = *status != http::status::bad_request;
+      co_await refuse(*status, large ? "the request is too large" : "that is no HTTP request");
       // Closing with unread data would reset the connection and lose the answer.
       stream_.expires_after(kRefusedTimeout);
       co_await net::drain(stream_, kMaxDrained);
-    } else if (error.category() == http::make_error_code(http::error::bad_method).category() &&
-               error != http::error::end_of_stream && error != http::error::partial_message) {
-      co_await refuse(http::status::bad_request, "that is no HTTP request");
     }
   }
 
@@ -214,7 +212,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
   Address* address_ = nullptr;  ///< the address that was asked; null before that, and after drop()
   net::Timer wake_;
   beast::basic_stream<net::tcp, net::Executor> stream_;
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_ = net::request_buffer();
   std::optional<std::string> answer_;  ///< the refusal; empty: permitted; unset: no answer yet
   bool gone_ = false;
   bool dropped_ = false;

@@ -10,6 +10,8 @@ namespace {
 
 /// Hooks report figures every ten seconds; this allows three missing reports.
 constexpr std::int64_t kFiguresLate = 35'000;
+/// READY follows IDENTIFY within seconds, also for many guilds.
+constexpr Millis kReadyLate{60'000};
 constexpr Millis kSlot{10'000};
 constexpr unsigned kSlots = 60;
 /// Slots to be observed before silence is judged.
@@ -81,6 +83,11 @@ Gateway GatewayWatch::judge(const GatewayReport& report, Time now) {
   }
   if (report.heard > kFiguresLate) return Gateway::hung;
   if (report.state == "disconnected") return Gateway::disconnected;
+  if (report.state == "logging in") {
+    if (!past.identified) past.identified = now;
+    return now > *past.identified + kReadyLate ? Gateway::disconnected : Gateway::logging_in;
+  }
+  past.identified.reset();
   if (report.state != "ready") return Gateway::logging_in;
   if (report.heard < 0) return Gateway::running;
   // The library will detect the dead connection itself.
@@ -116,7 +123,7 @@ void GatewayWatch::hear(const std::vector<GatewayReport>& reports, Time now) {
 }
 
 void GatewayWatch::restarted() {
-  for (auto& [id, past] : past_) past.events = -1, past.silent = 0;
+  for (auto& [id, past] : past_) past.events = -1, past.silent = 0, past.identified.reset();
   standing_ = Gateway::unknown;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -15,7 +16,7 @@ enum class Gateway {
   unknown,       ///< the bot does not report it
   logging_in,    ///< waiting for its turn or for READY
   running,       ///< logged in
-  disconnected,  ///< the process runs without a connection
+  disconnected,  ///< the process runs without a connection, or got no READY
   refused,       ///< by Discord, with close code 4004 or 4010 to 4014
   deaf,          ///< heartbeats are acknowledged, but events have ceased
   hung,          ///< the event loop does not run
@@ -40,12 +41,13 @@ class GatewayWatch {
  private:
   /// The past of one id: whether events arrived, in slots of at least ten seconds.
   struct Past {
-    std::int64_t events = -1;    ///< the last reported counter
-    std::uint64_t slots = 0;     ///< slots before the current silence, one bit each: events arrived
-    unsigned known = 0;          ///< number of valid bits
-    unsigned silent = 0;         ///< slots without an event since the last one
-    unsigned longest = 0;        ///< longest silence that ended by itself
-    Time looked = kNeverLooked;  ///< time of the last slot
+    std::int64_t events = -1;        ///< the last reported counter
+    std::uint64_t slots = 0;         ///< slots before the current silence, one bit each: events arrived
+    unsigned known = 0;              ///< number of valid bits
+    unsigned silent = 0;             ///< slots without an event since the last one
+    unsigned longest = 0;            ///< longest silence that ended by itself
+    Time looked = kNeverLooked;      ///< time of the last slot
+    std::optional<Time> identified;  ///< IDENTIFY was reported then, and no READY since
   };
   static constexpr Time kNeverLooked{};
 

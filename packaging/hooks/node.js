@@ -105,6 +105,7 @@ class Shard {
   #guilds = new Set();
   #state = 'connecting';
   #code = null;
+  #figured = false;
   #sentAt = 0;
   #lastEvent = 0;
   #figures = {ping: -1, acksMissed: 0, events: 0, logins: 0, resumes: 0};
@@ -117,6 +118,7 @@ class Shard {
   /** Resolves to true when the shard may log in, to false without an agent; rejects when the signal is aborted. */
   async allowed(signal) {
     if (!(await this.#agent.answered)) return false;
+    this.#begin();
     for (;;) {
       signal?.throwIfAborted();
       this.withdraw();
@@ -230,13 +232,20 @@ class Shard {
     if (this.#state !== 'disconnected' && this.#state !== 'refused') this.closed(1000);
   }
 
+  /** Sends the first figures at once: the agent notices when they cease, also if the bot hangs before it is logged in. */
+  #begin() {
+    if (!this.#figured && this.#agent.active) this.tellFigures(-1);
+  }
+
   #tell(event, more) {
+    this.#begin();
     const always = event === 'identify_sent' || event === 'ready';
     if (!this.#agent.active || (++this.#changes > CHANGES && !always)) return;
     this.#agent.send({_sGateway: {shard: this.id, event, ...more}});
   }
 
   tellFigures(loopDelay) {
+    this.#figured = true;
     this.#changes = 0;
     const lastEvent = this.#lastEvent ? monotonic() - this.#lastEvent : -1;
     this.#agent.send({

@@ -48,6 +48,18 @@ TEST_F(GatewayWatchTest, StatesAreWhatTheBotTells) {
   EXPECT_EQ(watch.standing(), Gateway::unknown);
 }
 
+TEST_F(GatewayWatchTest, OneThatGetsNoReadyIsDisconnectedAndOneThatWaitsForItsTurnIsNot) {
+  report.state = "waiting";
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(slot(0), Gateway::logging_in);
+  report.state = "logging in";
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(slot(0), Gateway::logging_in);
+  EXPECT_EQ(slot(0), Gateway::disconnected);
+  report.state = "ready";
+  EXPECT_EQ(slot(1), Gateway::running);
+  report.state = "logging in";
+  EXPECT_EQ(slot(0), Gateway::logging_in);
+}
+
 TEST_F(GatewayWatchTest, OnlyDiscordsOwnRefusalsRefuse) {
   report.state = "refused";
   report.code = 1000;

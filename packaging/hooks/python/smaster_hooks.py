@@ -234,6 +234,7 @@ class Shard:
         self._guilds = set()
         self._state = "connecting"
         self._code = None
+        self._figured = False
         self._sent_at = 0
         self._last_event = 0
         self._figures = {"ping": -1, "acksMissed": 0, "events": 0, "logins": 0, "resumes": 0}
@@ -242,6 +243,7 @@ class Shard:
         """Waits until the shard may log in: true; false without an agent."""
         if not await self._agent.answered():
             return False
+        self._begin()
         if self._ask and self._ask[1] is not None and monotonic() < self._ask[1] - LATE:
             return True  # the permit was requested in advance
         try:
@@ -336,13 +338,20 @@ class Shard:
             self._state = "refused"
             self._tell("gave_up", {"code": code})
 
+    def _begin(self):
+        """Sends the first figures at once: the agent notices when they cease, also if the bot hangs before it is logged in."""
+        if not self._figured and self._agent.active:
+            self.tell_figures(-1)
+
     def _tell(self, event, more):
+        self._begin()
         self._changes += 1
         always = event in ("identify_sent", "ready")
         if self._agent.active and (always or self._changes <= CHANGES):
             self._agent.send({"_sGateway": {"shard": self.id, "event": event, **more}})
 
     def tell_figures(self, loop_delay):
+        self._figured = True
         self._changes = 0
         last = monotonic() - self._last_event if self._last_event else -1
         self._agent.send({"_sGateway": {"shard": self.id, "event": "figures", "state": self._state, **self._figures,

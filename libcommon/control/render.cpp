@@ -210,11 +210,18 @@ std::string identify_line(const bj::object& stats) {
   if (identify == nullptr) return {};
   std::string line;
   const auto of = [&](std::string_view key) { return identify->if_contains(key); };
+  const bool counted = of("remaining") != nullptr && of("remaining")->is_number();
+  if (number(of("waiting")) > 0 && counted && number(of("remaining")) <= number(of("reserve"))) {
+    return fmt::format(
+        "{} wait to log in until Discord allows more, in {}: the {} logins that are left are reserved "
+        "(discord.identify_reserve)",
+        number(of("waiting")), duration(number(of("reset_in_ms"))), number(of("remaining")));
+  }
   if (number(of("waiting")) > 0) {
     line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", number(of("waiting")),
                        duration(number(of("next_in_ms"))), duration(number(of("all_started_in_ms"))));
   }
-  if (of("remaining") != nullptr && of("remaining")->is_number()) {
+  if (counted) {
     line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
                         number(of("remaining")), number(of("max_concurrency")),
                         duration(number(of("reset_in_ms"))));

@@ -101,8 +101,8 @@ class Channel:
         return self._ask({"_sGetFile": name, **({} if mtime is None else {"_sGetFileM": mtime})})
 
     def respawn_all(self, **options):
-        """Restarts all bots one after another. Options in milliseconds: shardDelay, respawnDelay, timeout."""
-        self._send({"_sRespawnAll": {"shardDelay": 5000, "respawnDelay": 500, "timeout": 30000, **options}})
+        """Restarts all bots one after another. Options in milliseconds: shardDelay, timeout."""
+        self._send({"_sRespawnAll": {"shardDelay": 5000, "timeout": 30000, **options}})
 
     def reboot(self, words=""):
         """Requests a reboot from the master, in its syntax: "hard", "3 7 force"."""

@@ -78,6 +78,9 @@ Outcome outcome_of(const Members& members) {
                                            std::to_string(Channel::kMaxAnswerDepth) + " that it may");
   }
   if (failed && !json::truthy(error)) return error_outcome("Error", std::string(error) + " was thrown");
+  if (failed && error == "{}") {  // discord.js sends the members that errors have
+    return error_outcome("Error", "a value that is no error was thrown");
+  }
   if (failed) return error_outcome(error);
   return {true, std::string(result.empty() ? "null" : result)};
 }

@@ -37,7 +37,7 @@ struct Fleet {
     for (int i = 0; i < kShards + kShards / 10; ++i) {
       auto& seat = seats.emplace_back(fleet::ShardInfo(numbered(i)));
       seat.info.last_seen = seat.info.last_heartbeat = now + Millis{86'400'000};
-      seat.connected = true;
+      seat.stage = fleet::Stage::told;
       planner.add(seat);
     }
     (void)planner.step(now);
@@ -109,7 +109,7 @@ __attribute__((noinline)) void plan_steps(Fleet& fleet) {
     fleet.now += Millis{5'000};
     for (int i = 0; i < kShards / 100; ++i) {
       auto& seat = fleet.seats[static_cast<std::size_t>(step * 7 + i) % fleet.seats.size()];
-      seat.connected = !seat.connected;
+      seat.stage = seat.connected() ? fleet::Stage::away : fleet::Stage::told;
       fleet.planner.changed(seat);
     }
     done += fleet.planner.step(fleet.now).changes.size();

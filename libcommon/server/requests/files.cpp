@@ -226,7 +226,7 @@ net::Task<Result<std::shared_ptr<files::FileWriter>>> Files::create(std::string 
 
 Result<ShardRef> Files::connected(const ShardName& name) {
   const auto* const shard = parts_.directory.find(name);
-  if (shard == nullptr || !shard->connected) return not_connected(name);
+  if (shard == nullptr || !shard->connected()) return not_connected(name);
   return shard->session->ref();
 }
 

@@ -47,11 +47,15 @@ bool contains(const std::array<std::string_view, N>& names, const char* name) {
 struct Permit {
   bool writes = false;
   bool vacuum = false;  ///< VACUUM, which attaches a temporary database without a name
+  bool upkeep = false;  ///< set if it was asked for one of kUpkeep, which SQLite does not count as writing
+  bool looks = false;   ///< set if it was asked for a setting, which SQLite may count as writing
 
   static int authorize(void* permit, int action, const char* first, const char* second, const char* database,
                        const char*) {
-    return static_cast<const Permit*>(permit)->allows(action, first, second, database) ? SQLITE_OK
-                                                                                       : SQLITE_DENY;
+    auto& self = *static_cast<Permit*>(permit);
+    self.upkeep = self.upkeep || (action == SQLITE_PRAGMA && contains(kUpkeep, first));
+    self.looks = self.looks || (action == SQLITE_PRAGMA && contains(kSettings, first) && second == nullptr);
+    return self.allows(action, first, second, database) ? SQLITE_OK : SQLITE_DENY;
   }
 
   [[nodiscard]] bool allows(int action, const char* first, const char* second, const char* database) const {
@@ -168,15 +172,23 @@ class SqliteEngine final : public Engine {
     const auto begin = trim(text);
     const bool vacuum =
         begin.size() >= kVacuum.size() && sqlite3_strnicmp(begin.data(), kVacuum.data(), kVacuum.size()) == 0;
-    Permit permit{access == Access::write, access == Access::write && vacuum};
+    Permit permit{true, vacuum};
     sqlite3_set_authorizer(db, Permit::authorize, &permit);
-    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, permit.vacuum ? 1 : 0);
-    auto outcome = execute(db, text, limits);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, access == Access::write && vacuum ? 1 : 0);
+    bool writes = false;
+    auto outcome = execute(db, text, limits, [&](sqlite3_stmt* statement) {
+      if (access == Access::write) return true;
+      // Only preparing may ask for writes: virtual tables do so when they are loaded, also for a SELECT. The
+      // connection itself is read-only, too.
+      permit.writes = false;
+      writes = permit.upkeep || (sqlite3_stmt_readonly(statement) == 0 && !permit.looks);
+      return !writes;
+    });
+    // SQLite does not count changes of virtual tables as writing before they fail.
+    const bool refused = !outcome && (sqlite3_errcode(db) & 0xff) == SQLITE_READONLY;
+    writes = writes || (access == Access::read && refused);
     if (!outcome && deadline.passed) outcome = timed_out(limits);
     sqlite3_progress_handler(db, 0, nullptr, nullptr);
-    const bool refused = !outcome && access == Access::read && is_refusal(sqlite3_errcode(db));
-    permit = {true, vacuum};
-    const bool writes = refused && prepares(db, text);
     permit = {true, true};
     bool broken = false;
     if (sqlite3_get_autocommit(db) == 0) {
@@ -212,8 +224,12 @@ class SqliteEngine final : public Engine {
 
   static bool in_wal(sqlite3* db) {
     // Querying the schema opens the log.
-    return first_text(db, "PRAGMA journal_mode=WAL") == "wal" &&
-           !first_text(db, "SELECT count(*) FROM sqlite_schema").empty();
+    return first_text(db, "PRAGMA journal_mode=WAL") == "wal" && read_schema(db);
+  }
+
+  /// Reads the tables' definitions again if they have changed.
+  static bool read_schema(sqlite3* db) {
+    return !first_text(db, "SELECT count(*) FROM sqlite_schema").empty();
   }
 
   /// The first column of a statement's first row; empty on errors.
@@ -248,33 +264,27 @@ class SqliteEngine final : public Engine {
     }
   }
 
-  /// True for the errors of a connection that only reads.
-  static bool is_refusal(int code) {
-    return (code & 0xff) == SQLITE_AUTH || (code & 0xff) == SQLITE_READONLY;
-  }
-
-  static bool prepares(sqlite3* db, const std::string& text) {
-    Statement statement;
-    return sqlite3_prepare_v2(db, text.c_str(), static_cast<int>(text.size()) + 1, &statement.handle,
-                              nullptr) == SQLITE_OK;
-  }
-
   static Error failed(sqlite3* db) {
     return fail(ErrorKind::bad_data, std::string("SQLite: ") + sqlite3_errmsg(db));
   }
 
-  static Result<Outcome> execute(sqlite3* db, const std::string& text, const Limits& limits) {
+  /// `may_run`: is asked when the statement is prepared.
+  template <class MayRun>
+  static Result<Outcome> execute(sqlite3* db, const std::string& text, const Limits& limits, MayRun may_run) {
     Statement statement;
     const char* rest = nullptr;
-    if (sqlite3_prepare_v2(db, text.c_str(), static_cast<int>(text.size()) + 1, &statement.handle, &rest) !=
-        SQLITE_OK) {
-      return failed(db);
-    }
+    const auto prepare = [&] {
+      return sqlite3_prepare_v2(db, text.c_str(), static_cast<int>(text.size()) + 1, &statement.handle,
+                                &rest);
+    };
+    // The error may be one of tables as they were before another connection changed them.
+    if (prepare() != SQLITE_OK && (read_schema(db), prepare()) != SQLITE_OK) return failed(db);
     if (statement.handle == nullptr) return fail(ErrorKind::bad_data, "there is no statement in this text");
     Statement second;
     if (sqlite3_prepare_v2(db, rest, -1, &second.handle, nullptr) != SQLITE_OK || second.handle != nullptr) {
       return fail(ErrorKind::bad_data, "there is more than one statement; send one at a time");
     }
+    if (!may_run(statement.handle)) return fail(ErrorKind::not_permitted, "the statement writes");
     const int count = sqlite3_column_count(statement.handle);
     std::vector<std::string> columns;
     for (int i = 0; i < count; ++i) columns.emplace_back(sqlite3_column_name(statement.handle, i));

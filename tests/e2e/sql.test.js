@@ -387,6 +387,33 @@ test('SQLite: writers take turns, and readers wait for none', async (t) => {
   assert.deepEqual(await good('SELECT count(*) AS n FROM t'), [null, [{n: 1}]]);
 });
 
+test('SQLite: a statement is judged by the tables as they are, whatever another connection has changed since', async (t) => {
+  const {server, sql, rows} = await withShard(t, '');
+  for (const table of ['a', 'b', 'c', 'd']) await rows(`CREATE TABLE IF NOT EXISTS ${table} (x INTEGER PRIMARY KEY, y)`);
+  await rows('SELECT * FROM a');
+  await rows('ALTER TABLE a ADD COLUMN z');
+  await rows('INSERT INTO a VALUES (1, 2, 3)');
+  await rows('ALTER TABLE a RENAME COLUMN z TO w');
+  await rows('UPDATE a SET w = 4');
+  await rows('CREATE VIEW v AS SELECT w FROM a');
+  await rows('CREATE TABLE e AS SELECT * FROM a');
+  assert.deepEqual(await rows('SELECT * FROM v'), [{w: 4}]);
+  assert.match((await sql('INSERT INTO a VALUES (9)'))[0].message, /3 columns but 1 values/);
+  assert.match((await sql('UPDATE a SET absent = 1'))[0].message, /no such column: absent/);
+  assert.match((await sql('SELEC 1'))[0].message, /syntax error/);
+  await rows('CREATE VIRTUAL TABLE r USING rtree(id, low, high)');
+  await rows('INSERT INTO r VALUES (1, 2, 3)');
+  assert.equal((await rows('EXPLAIN INSERT INTO a VALUES (1, 2, 3)')).length > 0, true);
+  // With read access, too, in a connection that has read nothing yet.
+  server.configure(settings('shard_access = "read"'));
+  server.process.kill('SIGHUP');
+  await until('a reload', () => server.log.includes('settings reloaded'));
+  assert.deepEqual(await rows('SELECT id FROM r WHERE low > 1'), [{id: 1}]);
+  assert.deepEqual(await rows('PRAGMA journal_mode'), [{journal_mode: 'wal'}]);
+  assert.match((await sql('INSERT INTO r VALUES (2, 2, 3)'))[0].message, /this statement writes, and shards may only read/);
+  assert.match((await sql('PRAGMA optimize'))[0].message, /may only read/);
+});
+
 test('a database address that makes no sense is refused with line and column, and its password is said nowhere', async (t) => {
   const server = await serve(t, settings(''));
   for (const url of ['nonsense', 'sqlite:', 'postgresql://u:geheim@h/db?nonsense=1', 'mysql://u:geheim@h/db?nonsense=1']) {

@@ -18,15 +18,24 @@ class FairQueue {
   /// `most`: maximum number of items; `most_each`: the same per key.
   FairQueue(std::size_t most, std::size_t most_each) : most_(most), most_each_(most_each) {}
 
-  /// Returns false if the queue, or this key's part of it, is full.
-  bool push(const std::string& key, Item item) {
-    if (size_ >= most_) return false;
+  /// Returns the item that has no room: this one if its key's part is full; if the queue is, the last one of
+  /// the key that has most. nullopt: there was room.
+  std::optional<Item> push(const std::string& key, Item item) {
     auto& items = by_key_[key];
-    if (items.size() >= most_each_) return false;
+    if (items.size() >= most_each_) return item;
     if (items.empty()) turns_.push_back(key);
     items.push_back(std::move(item));
-    ++size_;
-    return true;
+    return ++size_ > most_ ? std::optional(remove_last_of_most()) : std::nullopt;
+  }
+
+  /// Removes all items of a key.
+  std::deque<Item> remove(const std::string& key) {
+    const auto found = by_key_.find(key);
+    if (found == by_key_.end()) return {};
+    auto items = std::move(found->second);
+    forget(found);
+    size_ -= items.size();
+    return items;
   }
 
   /// Removes the first item of the next key; that key is then the last in turn. nullopt if empty.
@@ -56,10 +65,28 @@ class FairQueue {
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
+  using ByKey = std::unordered_map<std::string, std::deque<Item>>;
+
+  void forget(typename ByKey::iterator at) {
+    turns_.erase(std::find(turns_.begin(), turns_.end(), at->first));
+    by_key_.erase(at);
+  }
+
+  Item remove_last_of_most() {
+    const auto found = std::max_element(by_key_.begin(), by_key_.end(), [](const auto& a, const auto& b) {
+      return a.second.size() < b.second.size();
+    });
+    Item item = std::move(found->second.back());
+    found->second.pop_back();
+    --size_;
+    if (found->second.empty()) forget(found);
+    return item;
+  }
+
   const std::size_t most_;
   const std::size_t most_each_;
   std::size_t size_ = 0;
-  std::unordered_map<std::string, std::deque<Item>> by_key_;
+  ByKey by_key_;
   std::deque<std::string> turns_;  ///< the keys that have items, next one first
 };
 

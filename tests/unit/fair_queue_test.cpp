@@ -7,13 +7,13 @@ namespace {
 
 TEST(FairQueue, KeysTakeTurnsAndEachKeepsItsOrder) {
   FairQueue<int> queue(100, 100);
-  for (int i = 0; i < 5; ++i) EXPECT_TRUE(queue.push("flood", i));
-  EXPECT_TRUE(queue.push("shard", 100));
-  EXPECT_TRUE(queue.push("other", 200));
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(queue.push("flood", i));
+  EXPECT_FALSE(queue.push("shard", 100));
+  EXPECT_FALSE(queue.push("other", 200));
   EXPECT_EQ(queue.pop(), 0);
   EXPECT_EQ(queue.pop(), 100);
   EXPECT_EQ(queue.pop(), 200);
-  EXPECT_TRUE(queue.push("shard", 101));
+  EXPECT_FALSE(queue.push("shard", 101));
   EXPECT_EQ(queue.pop(), 1);
   EXPECT_EQ(queue.pop(), 101);
   EXPECT_EQ(queue.pop(), 2);
@@ -25,8 +25,8 @@ TEST(FairQueue, KeysTakeTurnsAndEachKeepsItsOrder) {
 
 TEST(FairQueue, PassesOverKeysThatMayNot) {
   FairQueue<int> queue(100, 100);
-  for (int i = 0; i < 3; ++i) EXPECT_TRUE(queue.push("held", i));
-  EXPECT_TRUE(queue.push("free", 100));
+  for (int i = 0; i < 3; ++i) EXPECT_FALSE(queue.push("held", i));
+  EXPECT_FALSE(queue.push("free", 100));
   const auto may = [](const std::string& key) { return key != "held"; };
   EXPECT_EQ(queue.pop(may), 100);
   EXPECT_EQ(queue.pop(may), std::nullopt);
@@ -34,16 +34,38 @@ TEST(FairQueue, PassesOverKeysThatMayNot) {
   EXPECT_EQ(queue.pop(), 0);
 }
 
-TEST(FairQueue, IsBoundedInAllAndForEach) {
-  FairQueue<int> queue(3, 2);
-  EXPECT_TRUE(queue.push("a", 1));
-  EXPECT_TRUE(queue.push("a", 2));
-  EXPECT_FALSE(queue.push("a", 3));
-  EXPECT_TRUE(queue.push("b", 4));
-  EXPECT_FALSE(queue.push("c", 5));
+TEST(FairQueue, IsBoundedForEach) {
+  FairQueue<int> queue(100, 2);
+  EXPECT_FALSE(queue.push("a", 1));
+  EXPECT_FALSE(queue.push("a", 2));
+  EXPECT_EQ(queue.push("a", 3), 3);
+  EXPECT_FALSE(queue.push("b", 4));
   EXPECT_EQ(queue.pop(), 1);
-  EXPECT_TRUE(queue.push("c", 5));
+  EXPECT_FALSE(queue.push("a", 3));
   EXPECT_EQ(queue.size(), 3U);
+}
+
+TEST(FairQueue, IsBoundedInAllAtTheCostOfWhoHasMost) {
+  FairQueue<int> queue(3, 3);
+  for (int i = 1; i <= 3; ++i) EXPECT_FALSE(queue.push("flood", i));
+  EXPECT_EQ(queue.push("flood", 4), 4);
+  EXPECT_EQ(queue.push("shard", 10), 3);
+  EXPECT_EQ(queue.push("other", 20), 2);
+  EXPECT_EQ(queue.size(), 3U);
+  EXPECT_EQ(queue.pop(), 1);
+  EXPECT_EQ(queue.pop(), 10);
+  EXPECT_EQ(queue.pop(), 20);
+  EXPECT_EQ(queue.pop(), std::nullopt);
+}
+
+TEST(FairQueue, AKeyCanBeRemoved) {
+  FairQueue<int> queue(10, 10);
+  for (int i = 1; i <= 3; ++i) EXPECT_FALSE(queue.push("gone", i));
+  EXPECT_FALSE(queue.push("stays", 10));
+  EXPECT_EQ(queue.remove("gone").size(), 3U);
+  EXPECT_TRUE(queue.remove("gone").empty());
+  EXPECT_EQ(queue.pop(), 10);
+  EXPECT_EQ(queue.size(), 0U);
 }
 
 }  // namespace

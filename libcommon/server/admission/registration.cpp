@@ -113,6 +113,7 @@ net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names) 
     revoked_.add(name, shard->info.used, net::wall_clock());
     parts_.directory.erase(*shard);
     if (session != nullptr) session->close();
+    if (on_revoked) on_revoked(name);
   }
   parts_.plans.replan();
   co_return co_await parts_.store.remove(names);

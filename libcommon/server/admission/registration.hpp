@@ -1,6 +1,7 @@
 // The registry: loads it from the store, adds shards and revokes them.
 #pragma once
 
+#include <functional>
 #include <list>
 #include <memory>
 #include <set>
@@ -36,6 +37,9 @@ class Registration {
     Heartbeats& heartbeats;
   };
   explicit Registration(const Parts& parts) : parts_(parts) {}
+
+  /// Set by the wiring: called for each revoked shard, when its session is closed.
+  std::function<void(const ShardName&)> on_revoked;
 
   /// Takes over the data read from the store. Call once, before shards are served.
   void take(Kept kept);

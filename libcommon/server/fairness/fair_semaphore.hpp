@@ -16,7 +16,7 @@ class FairSemaphore {
     explicit Waiting(const net::Executor& executor) : wake(executor, net::Timer::time_point::max()) {}
     net::Timer wake;
     bool granted = false;
-    bool left = false;  ///< no longer waits: cancelled, or it has its turn
+    bool left = false;  ///< no longer waits: cancelled, without a place, or it has its turn
   };
   struct State {
     State(std::size_t at_once, std::size_t most_waiting, std::size_t most_each)
@@ -67,20 +67,23 @@ class FairSemaphore {
                 std::size_t most_each)
       : context_(context), state_(std::make_shared<State>(at_once, most_waiting, most_each)) {}
 
-  /// Waits for a turn. Returns none at once if too many wait, and none if the wait is cancelled. `last`: a
-  /// turn of the caller, released only after the caller has queued again, so that its key alternates with the
-  /// others.
+  /// Waits for a turn. Returns none at once if too many wait of this key, and none if the wait is cancelled
+  /// or is the last of the key that has most when too many wait in all. `last`: a turn of the caller,
+  /// released only after the caller has queued again, so that its key alternates with the others.
   net::Task<Turn> take(const std::string& key, Turn last) {
     if (!last && state_->free > 0) {
       --state_->free;
       co_return Turn(state_);
     }
     const auto waiting = std::make_shared<Waiting>(context_.get_executor());
-    if (!state_->waiting.push(key, waiting)) co_return Turn();
+    if (const auto out = state_->waiting.push(key, waiting)) {
+      (*out)->left = true;
+      (*out)->wake.cancel();
+    }
     const Leave leave{waiting, state_};
     last.give_back();
     boost::system::error_code ignored;
-    if (!waiting->granted) {
+    if (!waiting->granted && !waiting->left) {
       co_await waiting->wake.async_wait(net::asio::redirect_error(net::use_task, ignored));
     }
     if (!std::exchange(waiting->granted, false)) co_return Turn();

@@ -28,6 +28,7 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       registrar({settings, port, directory, registration, history, rotation, proof, mail, slices, slow_work}),
       reboot_parts{directory, sender, slices, [this] { restart(); }},
       tasks(context_.get_executor(), "server") {
+  registration.on_revoked = [this](const ShardName& name) { sql.forget(name.str()); };
   store.alert = attendance.alert = [this](const std::string& text) { mail.alert(text); };
   reception.requested = [this](ShardSession& session, const Shard& shard, std::string_view name,
                                std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments) {

@@ -33,6 +33,10 @@ Result<sql::Message> decode(const std::string& payload, std::size_t most_blobs) 
 
 std::string name_of(const std::string& who) { return who.empty() ? "an operator" : "shard " + who; }
 
+Error too_many_wait() {
+  return fail(ErrorKind::unavailable, "too many statements wait for the database; try again later");
+}
+
 Result<void> check_text(const std::string& statement) {
   if (statement.find('\0') != std::string::npos) {
     return fail(ErrorKind::bad_data,
@@ -84,19 +88,31 @@ void Sql::run(const std::string& who, std::string statement, sql::Access access,
                                         "shards may not use the database ([database] shard_access)"));
   }
   if (auto text = check_text(statement); !text) return refuse(std::move(then), text.error());
-  const auto most_blobs = who.empty() ? 0 : socketio::kMaxAttachments;
-  enqueue(who.empty() ? operators_ : shards_,
-          {who, std::move(statement), access, most_blobs, std::chrono::steady_clock::now(), std::move(then)});
+  const bool operators = who.empty();
+  auto room = operators ? nullptr : texts_.take(who, statement.size());
+  if (!operators && !room) return refuse(std::move(then), too_many_wait());
+  enqueue(operators ? operators_ : shards_,
+          {who, std::move(statement), access, operators ? 0 : socketio::kMaxAttachments,
+           std::chrono::steady_clock::now(), std::move(then), std::move(room)});
 }
 
 void Sql::enqueue(Line& line, Job job) {
-  const auto too_many = job.then;
   const auto who = job.who;
-  if (!line.waiting.push(who, std::move(job))) {
-    return refuse(too_many,
-                  fail(ErrorKind::unavailable, "too many statements wait for the database; try again later"));
-  }
+  auto out = (who.empty() ? line.operators : line.shards).push(who, std::move(job));
+  if (out) refuse(std::move(out->then), too_many_wait());
   dispatch(line);
+}
+
+void Sql::forget(const std::string& who) {
+  const auto revoked = fail(ErrorKind::unavailable, "shard " + who + " was revoked");
+  for (auto* const line : {&shards_, &writers_}) {
+    for (auto& job : line->shards.remove(who)) refuse(std::move(job.then), revoked);
+    for (const auto& worker : line->workers) {
+      if (worker->holder != who) continue;
+      if (worker->job) finish(*worker, revoked);
+      worker->process->kill();
+    }
+  }
 }
 
 void Sql::dispatch(Line& line) {
@@ -105,7 +121,8 @@ void Sql::dispatch(Line& line) {
     return busy == line.busy_of.end() || busy->second < line.each;
   };
   while (!stopped_ && line.busy < line.size) {
-    auto job = line.waiting.pop(may);
+    auto job = line.operators.pop(may);
+    if (!job) job = line.shards.pop(may);
     if (!job) return;
     ++line.busy;
     ++line.busy_of[job->who];

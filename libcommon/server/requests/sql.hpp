@@ -11,6 +11,7 @@
 
 #include "base/fair_queue.hpp"
 #include "net/asio.hpp"
+#include "server/fairness/places.hpp"
 #include "server/metrics/metrics.hpp"
 #include "server/requests/sql_process.hpp"
 #include "settings/settings.hpp"
@@ -30,13 +31,20 @@ class Sql {
   };
   explicit Sql(const Parts& parts) : parts_(parts) {}
 
-  /// Runs a statement and calls back from the context, never from within. `who`: the shard's name; empty: an
-  /// operator. Operators have workers of their own. Requesters take turns. Errors: unavailable if too many
-  /// wait or the database cannot be reached, not_permitted without access, timed_out; those of the statement.
+  /// Runs a statement and calls back from the context, never from within. `who`: the name of the shard's
+  /// config; empty: an operator. Operators have workers of their own, and the next turn where there is one
+  /// writer. Shards take turns. Errors: unavailable if too many wait, the shard was revoked or the database
+  /// cannot be reached, not_permitted without access, timed_out; those of the statement.
   void run(const std::string& who, std::string statement, sql::Access access, Then then);
+  /// The shard was revoked: its waiting statements are not run, its running ones are killed.
+  void forget(const std::string& who);
   /// Number of statements that wait for a worker.
   [[nodiscard]] std::size_t waiting() const {
-    return shards_.waiting.size() + operators_.waiting.size() + writers_.waiting.size();
+    std::size_t sum = 0;
+    for (const auto* const line : {&shards_, &operators_, &writers_}) {
+      sum += line->operators.size() + line->shards.size();
+    }
+    return sum;
   }
   /// Kills the workers and ends their statements. Call when the context is about to stop: no callback
   /// follows.
@@ -52,6 +60,7 @@ class Sql {
     std::size_t most_blobs;  ///< of its answer; if there are more, all become base64 texts
     std::chrono::steady_clock::time_point begun;
     Then then;
+    std::shared_ptr<void> room;  ///< memory budget of the statement's text
     int tries = 0;
   };
   struct Worker;
@@ -63,7 +72,8 @@ class Sql {
 
     const std::size_t size;  ///< maximum number of concurrent statements
     const std::size_t each;  ///< the same, per shard
-    FairQueue<Job> waiting{1'000, 500};
+    FairQueue<Job> operators{1'000, 1'000};
+    FairQueue<Job> shards{20'000, 500};
     std::size_t busy = 0;
     std::unordered_map<std::string, std::size_t> busy_of;
     std::vector<WorkerPtr> workers;
@@ -92,6 +102,7 @@ class Sql {
   void release(Line& line, const std::string& who);
 
   const Parts parts_;
+  Places texts_{128u << 20, 4u << 20};  ///< bytes of shards' statements: in total, and per shard
   net::asio::thread_pool decoding_{1};  ///< decodes large answers
   Line shards_{4, 3};
   Line operators_{2, 2};

@@ -5,8 +5,14 @@
 namespace smaster::fleet {
 
 void LoginTimes::add(const std::string& kind, Millis took) {
-  if (kind.empty() || (kinds_.size() >= kKinds && !kinds_.contains(kind))) return;
+  if (kind.empty()) return;
+  if (kinds_.size() >= kKinds && !kinds_.contains(kind)) {
+    kinds_.erase(std::min_element(kinds_.begin(), kinds_.end(), [](const auto& a, const auto& b) {
+      return a.second.used < b.second.used;
+    }));
+  }
   auto& times = kinds_[kind];
+  times.used = ++uses_;
   times.last[times.added++ % kKept] = took;
 }
 

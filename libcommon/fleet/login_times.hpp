@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -16,7 +17,7 @@ class LoginTimes {
   /// Starts that are remembered of a kind, and how many of them make a rule.
   static constexpr std::size_t kKept = 8;
   static constexpr std::size_t kEnough = 3;
-  /// Kinds that are remembered: one for each bot program of a fleet.
+  /// Kinds that are remembered, the last ones used: one for each bot program of a fleet.
   static constexpr std::size_t kKinds = 64;
 
   void add(const std::string& kind, Millis took);
@@ -28,7 +29,9 @@ class LoginTimes {
   struct Times {
     std::array<Millis, kKept> last{};
     std::size_t added = 0;
+    std::uint64_t used = 0;  ///< `uses_` when one was added last
   };
+  std::uint64_t uses_ = 0;
   std::map<std::string, Times> kinds_;
 };
 

@@ -24,6 +24,8 @@ void Orders::remove(Seat& seat) {
   untold_.erase(seat.info.id);
   unsure_.erase(seat.info.id);
   unwell_.erase(seat.info.id);
+  unheard_.erase({seat.joined, seat.info.id});
+  asking_kinds_.remove(seat.info.id);
   identify_.forget_logins(seat.info.id);
   planner_.remove(seat);
   seats_.erase(seat.info.id);
@@ -32,11 +34,13 @@ void Orders::remove(Seat& seat) {
 void Orders::joined(Seat& seat, bool agent, Time now) {
   seat.joined = now;
   enter(seat, agent ? Stage::unheard : Stage::untold);
+  if (agent) unheard_.emplace(now, seat.info.id);
 }
 
 void Orders::left(Seat& seat) {
   if (seat.connected()) enter(seat, Stage::away);
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
+  asking_kinds_.end_trial(seat.info.id);
   seat.must_log_in = false;  // its next status after it reconnects will tell
   seat.respawn_due = seat.asks_to_start = false;
   identify_.forget(seat.info.id);
@@ -72,6 +76,7 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
 
 void Orders::enter(Seat& seat, Stage stage) {
   assert(may_follow(seat.stage, stage));
+  if (seat.stage == Stage::unheard) unheard_.erase({seat.joined, seat.info.id});
   seat.stage = stage;
   if (stage == Stage::untold) {
     untold_.insert(seat.info.id);
@@ -172,7 +177,8 @@ Plan Orders::plan(Time now, std::size_t most) {
 void Orders::saved(std::span<const Change> changes, Time now) {
   for (const auto& change : changes) {
     const auto found = seats_.find(change.shard);
-    if (found == seats_.end()) continue;
+    // A seat may have been removed and added again while a change of the old one was saved.
+    if (found == seats_.end() || found->second->saving == 0) continue;
     --found->second->saving;
     remind(*found->second, now);
   }
@@ -212,6 +218,7 @@ void Orders::stop_for_a_moment(Seat& seat, Time now) {
   seat.settled = seat.respawn_due = false;
   seat.restarting = seat.must_log_in = true;
   seat.stops_until = now + kStopPatience;
+  pauses_.emplace(seat.stops_until, seat.info.id);
   if (seat.stage != Stage::stopping && seat.stage != Stage::unheard) enter(seat, Stage::stopping);
 }
 
@@ -265,12 +272,24 @@ void Orders::tick(Time now) {
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
   tell_ready(now);
+  if (release_at_ && *release_at_ <= now) release_askers(now);
+  drop_the_unheard(now);
   while (!pauses_.empty() && pauses_.begin()->first <= now) {
     const auto seat = seats_.find(pauses_.begin()->second);
     pauses_.erase(pauses_.begin());
     // Ignore outdated entries: a later pause, also of another id, has its own entry.
-    if (seat != seats_.end() && seat->second->parked() && seat->second->refused == 0)
-      remind(*seat->second, now);
+    if (seat == seats_.end()) continue;
+    const bool parked = seat->second->parked() && seat->second->refused == 0;
+    if (parked || seat->second->stage == Stage::stopping) remind(*seat->second, now);
+  }
+}
+
+/// An agent that answers pings and sends no status would hold its ids for ever. Once disconnected it loses
+/// them like any other.
+void Orders::drop_the_unheard(Time now) {
+  while (!unheard_.empty() && unheard_.begin()->first + patience_.assume_dead_after <= now) {
+    orders_.push_back({Order::Kind::drop, unheard_.begin()->second, {}});
+    unheard_.erase(unheard_.begin());
   }
 }
 
@@ -278,6 +297,8 @@ std::optional<Time> Orders::next(Time now) const {
   auto next = identify_.next(now).value_or(Time::max());
   for (const auto& [name, at] : unsure_) next = std::min(next, at);
   if (!pauses_.empty()) next = std::min(next, pauses_.begin()->first);
+  if (release_at_) next = std::min(next, *release_at_);
+  if (!unheard_.empty()) next = std::min(next, unheard_.begin()->first + patience_.assume_dead_after);
   return next == Time::max() ? std::nullopt : std::optional(next);
 }
 

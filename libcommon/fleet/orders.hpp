@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "fleet/asking_kinds.hpp"
 #include "fleet/breaker.hpp"
 #include "fleet/identify.hpp"
 #include "fleet/login_times.hpp"
@@ -22,6 +23,7 @@ struct Order {
     respawn,  ///< restart the bot
     start,    ///< permits an agent's request to restart a dead bot
     exit,     ///< ends the shard's program, which its supervisor restarts
+    drop,     ///< closes the connection of an agent that sends no status
     permit,   ///< permits the IDENTIFY of the single id in `assignment`
   };
   Kind kind;
@@ -135,6 +137,8 @@ class Orders {
   void order_start(Seat& seat, Order::Kind kind);
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
+  void release_askers(Time now);
+  void drop_the_unheard(Time now);
   void follow_login(Seat& seat, const ShardStatus& status, bool first, Time now);
   void tell_ready(Time now);
   void follow_gateway(Seat& seat, const ShardStatus& status, Time now);
@@ -147,9 +151,13 @@ class Orders {
   std::map<ShardName, Seat*> seats_;
   std::set<ShardName> untold_;
   std::optional<ShardName> told_until_;  ///< of untold_, by a plan that had to leave the rest to the next
-  std::set<std::pair<Time, ShardName>> pauses_;  ///< of the parked, by their ends; also such as were let go
-  std::map<ShardName, Time> unsure_;    ///< when bots that say nothing of their login are taken for logged in
-  std::set<std::string> asking_kinds_;  ///< of bots: where one asks, so do the others
+  /// Ends of the pauses of parked seats, and time limits of stopping ones; also outdated ones.
+  std::set<std::pair<Time, ShardName>> pauses_;
+  std::set<std::pair<Time, ShardName>> unheard_;  ///< seats in this stage, by the start of their connections
+  std::map<ShardName, Time> unsure_;  ///< when bots that say nothing of their login are taken for logged in
+  AskingKinds asking_kinds_;
+  std::optional<Time> release_at_;  ///< when seats that wait for a turn and are now believed to ask are told
+  Time released_ = kNever;
   LoginTimes login_times_;
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
   Patience patience_;

@@ -17,14 +17,25 @@ std::optional<LoginEvent> parse_login_event(std::string_view word) {
   return std::nullopt;
 }
 
-bool Orders::asks(const Seat& seat) const { return seat.asks || asking_kinds_.contains(seat.kind); }
+bool Orders::asks(const Seat& seat) const {
+  return seat.asks || (!seat.mute && asking_kinds_.believes(seat.info.id, seat.kind));
+}
 
-/// Bots of the same kind need no turn for their starts any more: releases those that wait.
 void Orders::learn_that_it_asks(Seat& seat, Time now) {
+  constexpr Millis kBetween{1'000};  // looks at all seats
   seat.asks = true;
-  if (seat.kind.empty() || !asking_kinds_.insert(seat.kind).second) return;
+  seat.mute = false;
+  if (asking_kinds_.add(seat.info.id, seat.kind)) release_at_ = std::max(now, released_ + kBetween);
+}
+
+/// Bots that ask need no turn for their starts: tells those that wait for one.
+void Orders::release_askers(Time now) {
+  release_at_.reset();
+  released_ = now;
   for (auto& [name, other] : seats_) {
-    if (other->kind != seat.kind || !identify_.wants(name)) continue;
+    if (!identify_.wants(name)) continue;
+    if (!asks(*other) && !other->mute) asking_kinds_.try_one(name, other->kind);
+    if (!asks(*other)) continue;
     if (other->queued()) {
       identify_.forget(name);
       remind(*other, now);
@@ -41,13 +52,18 @@ void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Tim
   const auto& name = seat.info.id;
   unsure_.erase(name);
   if (status.bot && status.bot->asks && !seat.asks) learn_that_it_asks(seat, now);
-  seat.asks = status.bot && status.bot->asks;
+  const bool was = std::exchange(seat.asks, status.bot && status.bot->asks);
+  if (was && !seat.asks) asking_kinds_.remove(name);
   if (first && seat.asks) identify_.assume_permits();
   const bool said = status.bot && status.bot->ready.has_value();
   const bool logged_in = said && *status.bot->ready;
   const bool limited = identify_.limits().has_value() && !seat.info.is_master;
   const auto started = std::max(seat.info.boot_time, std::min(status.start_time, now));
   const auto sure_at = started + login_patience_;
+  if (status.bot && !seat.asks && !seat.mute && status.current.bound() && now >= sure_at) {
+    seat.mute = true;
+    asking_kinds_.remove(name);
+  }
   seat.ready = said ? logged_in : !limited || !status.current.bound() || (!seat.asks && now >= sure_at);
   if (!limited || !status.current.bound()) return;
   if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
@@ -114,8 +130,7 @@ void Orders::tell_ready(Time now) {
 
 bool Orders::ask_login(Seat& seat, ShardId id, std::uint64_t ask, Time now) {
   if (!seat.info.goal.has(id) && !seat.info.current.has(id)) return false;
-  seat.asks = true;
-  if (!seat.kind.empty()) asking_kinds_.insert(seat.kind);
+  if (!seat.asks) learn_that_it_asks(seat, now);
   identify_.assume_limits();
   identify_.want_login(seat.info.id, id, ask, now);
   return true;
@@ -129,7 +144,8 @@ void Orders::login(Seat& seat, const LoginNews& news, Time now) {
       return identify_.asks(name);
     case LoginEvent::mute:
       seat.asks = false;
-      asking_kinds_.erase(seat.kind);
+      seat.mute = true;
+      asking_kinds_.remove(name);
       return;
     case LoginEvent::sent:
       if (!seat.info.goal.has(news.id) && !seat.info.current.has(news.id)) return;

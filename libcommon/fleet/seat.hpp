@@ -30,8 +30,6 @@ struct BotStart {
   }
 };
 
-/// A shard and its state. `info.current` is kept until a status that knows the current goal contradicts it
-/// (believe_status).
 /// What a shard knows of its assignment. `may_follow` says which stage follows which.
 enum class Stage {
   away,      ///< not connected
@@ -48,6 +46,8 @@ inline constexpr Stage kStages[] = {Stage::away, Stage::unheard, Stage::untold, 
 /// The transitions of docs/architecture.md, "A seat's stages".
 [[nodiscard]] bool may_follow(Stage from, Stage to);
 
+/// A shard and its state. `info.current` is kept until a status that knows the current goal contradicts it
+/// (believe_status).
 struct Seat {
   explicit Seat(ShardInfo info_) : info(std::move(info_)) {}
 
@@ -70,6 +70,7 @@ struct Seat {
   bool restarting = false;        ///< its bot is about to start, and was asked to
   std::string kind;               ///< of its bot: those with the same program are alike; empty: not known
   bool asks = false;              ///< its bot asks before each login: its process need not wait for a turn
+  bool mute = false;              ///< its bot was seen not to ask: others of its kind prove nothing
   Time turn_from = kNever;        ///< the start of the bot that its last turn is to replace
   GatewayWatch gateway;           ///< by what its bot tells of it
   std::int64_t refused = 0;       ///< Discord's close code: it is not tried again by itself; 0: none
@@ -87,9 +88,10 @@ struct Seat {
     const auto own = connected() ? std::max(info.boot_time, joined) : info.last_seen;
     return std::max({info.last_heartbeat, own, patience.since});
   }
-  /// How long it has been silent. While it waits for its turn, no sign of life is expected.
+  /// How long it has been silent. While it waits for its turn, no sign of life is expected; while it is
+  /// unheard, its first status is.
   [[nodiscard]] Millis silent(const Patience& patience, Time now) const {
-    return queued() ? Millis{0} : now - last_sign(patience);
+    return queued() && stage != Stage::unheard ? Millis{0} : now - last_sign(patience);
   }
   /// The time by which it must have stopped its bot because of silence.
   [[nodiscard]] Time gone_at(const Patience& patience) const {

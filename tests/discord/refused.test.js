@@ -4,24 +4,24 @@ import assert from 'node:assert/strict';
 import path from 'node:path';
 import {test} from 'node:test';
 import {writeFileSync} from 'node:fs';
-import {COMMANDS, environment} from './bots.js';
+import {BOTS, COMMANDS, environment} from './bots.js';
 import {standIn} from './stand-in.js';
 import {Server, request, until} from '../e2e/harness.js';
 
 const PATIENCE = 90_000;
 
 /** A server and an agent with one bot of that kind. */
-async function fleet(t, kind, discord) {
+async function fleet(t, command, discord, heartbeat = '') {
   const server = new Server();
   t.after(() => server.cleanup());
   const token = path.join(server.folder, 'token');
   writeFileSync(token, 'the token\n', {mode: 0o600});
-  server.configure(`[shards]\ncount = 1\ntoken_file = "${token}"\n[discord]\napi_base = "${discord.api}"\n[heartbeat]\ninterval = "1s"\n`);
+  server.configure(`[shards]\ncount = 1\ntoken_file = "${token}"\n[discord]\napi_base = "${discord.api}"\n[heartbeat]\ninterval = "1s"\n${heartbeat}`);
   await server.start();
   await until('the limits', async () => (await server.stats()).identify?.max_concurrency === 1);
   const {DISCORD_API, DISCORD_GATEWAY} = environment(discord, 0, 1);
   const [config] = await server.register(1);
-  server.agent([config], COMMANDS[kind], {flags: ['--token-file', token, '--restart-delay', '100ms'], env: {DISCORD_API, DISCORD_GATEWAY}});
+  server.agent([config], command, {flags: ['--token-file', token, '--restart-delay', '100ms'], env: {DISCORD_API, DISCORD_GATEWAY}});
   server.states = async (state) => until(`the shard to be ${state}`, async () => (await server.stats()).shards[0]?.state === state);
   return server;
 }
@@ -30,7 +30,7 @@ async function fleet(t, kind, discord) {
 async function isRefused(t, kind, code) {
   const discord = await standIn(t, {guilds: 4});
   discord.refuse({code});
-  const server = await fleet(t, kind, discord);
+  const server = await fleet(t, COMMANDS[kind], discord);
   const stats = async () => (await server.stats()).shards[0].stats;
   await server.states('refused');
   assert.match(server.log, new RegExp(`Discord refuses the bot of shard aaa \\(id 0\\) with code ${code}`));
@@ -74,4 +74,18 @@ for (const kind of Object.keys(COMMANDS)) {
 test('intents that are not allowed are said', async (t) => {
   const {server} = await isRefused(t, 'discord.js', 4014);
   assert.match(server.log, /allow them in Discord's developer portal/);
+});
+
+test('a bot that never asks to log in is reported, once for each start, and runs on', async (t) => {
+  const discord = await standIn(t, {guilds: 4});
+  const script = path.join(BOTS, 'idle.js');
+  const server = await fleet(t, ['node', script], discord, 'gateway_patience = "2s"\n');
+  const said = () => server.log.match(/the bot of shard aaa \(id 0\) has loaded discord\.js \S+ and has not asked to log in for 2 s/g)?.length ?? 0;
+  await until('the log to say so', () => said() === 1);
+  const {timestamp, bot} = (await server.stats()).shards[0].stats;
+  await until('later statuses', async () => (await server.stats()).shards[0].stats.timestamp > timestamp + 3000);
+  assert.equal(said(), 1);
+  assert.equal((await server.stats()).shards[0].stats.bot.pid, bot.pid);
+  assert.equal((await server.tool(['respawn', '--shard', '0', '--delay', '0s'])).code, 0);
+  await until('the next one to be reported', () => said() === 2);
 });

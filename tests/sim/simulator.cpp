@@ -456,6 +456,7 @@ class World {
           : order.kind == fleet::Order::Kind::respawn ? "respawn"
           : order.kind == fleet::Order::Kind::exit    ? "exit"
           : order.kind == fleet::Order::Kind::permit  ? "permit"
+          : order.kind == fleet::Order::Kind::drop    ? "drop"
                                                       : "start",
           order.logs_in ? ", logs in" : "");
     if (!r.connection) return broken(order.shard.str() + " is sent something and is not there");
@@ -475,6 +476,8 @@ class World {
         });
       case fleet::Order::Kind::exit:
         return to_agent(i, r.connection, [this, i] { kill_host(i); });
+      case fleet::Order::Kind::drop:
+        return break_connection(i, false);
       case fleet::Order::Kind::permit: {
         return to_agent(i, r.connection,
                         [this, i, id = order.assignment.first(), ask = order.ask, waited = order.delay] {

@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <vector>
+
 namespace smaster::fleet {
 namespace {
 
@@ -154,6 +158,79 @@ TEST_F(LearntLogins, WhatIsSetIsTheMost) {
   for (int i = 0; i < 6; ++i) (void)starts(i % 2 == 0 ? first : second, Millis{30'000});
   const auto hangs = starts(first, std::nullopt);
   EXPECT_LE(starts(second, Millis{500}) - hangs, kLoginPatience + kIdentifyInterval + Millis{200});
+}
+
+/// Shards of one kind, in one bucket, whose bots have not been started yet.
+struct AskingBots : testing::Test {
+  AskingBots() {
+    orders.limit({});
+    for (auto& seat : seats) {
+      seat.kind = "the bot";
+      seat.info.last_seen = kStart;
+      orders.add(seat);
+      orders.joined(seat, true, kStart);
+      (void)orders.status(seat, {}, kStart);
+    }
+    const auto plan = orders.plan(kStart);
+    orders.saved(plan.changes, kStart);
+  }
+
+  /// The shards that are told to start something now.
+  std::vector<ShardName> started() {
+    orders.tick(now);
+    std::vector<ShardName> names;
+    for (const auto& order : orders.take_orders()) {
+      if (order.kind == Order::Kind::update && order.assignment.bound()) names.push_back(order.shard);
+    }
+    return names;
+  }
+  std::vector<ShardName> first_started() {
+    auto names = started();
+    for (int i = 0; i < 100 && names.empty(); ++i, now += Millis{100}) names = started();
+    return names;
+  }
+  Seat& seat_of(const ShardName& name) {
+    return *std::find_if(seats.begin(), seats.end(), [&](const Seat& seat) { return seat.info.id == name; });
+  }
+
+  Time now = kStart;
+  std::array<Seat, 5> seats{
+      Seat{ShardInfo(*ShardName::parse("aaa"))}, Seat{ShardInfo(*ShardName::parse("aab"))},
+      Seat{ShardInfo(*ShardName::parse("aac"))}, Seat{ShardInfo(*ShardName::parse("aad"))},
+      Seat{ShardInfo(*ShardName::parse("aae"))}};
+  Orders orders{settings_for(ShardCount{5}), kStart};
+};
+
+TEST_F(AskingBots, OneBotsWordLetsOneOtherTryAndTwoAreBelieved) {
+  const auto first = first_started();
+  ASSERT_EQ(first.size(), 1u) << "in its turn";
+  now += Millis{1'000};
+  orders.login(seat_of(first[0]), {LoginEvent::asks}, now);
+  const auto second = started();
+  ASSERT_EQ(second.size(), 2u) << "one in its turn, since the bucket is free again, and one to try";
+  orders.login(seat_of(first[0]), {LoginEvent::mute}, now);
+  orders.login(seat_of(first[0]), {LoginEvent::asks}, now);
+  now += Millis{2'000};
+  EXPECT_TRUE(started().empty()) << "saying it again makes no other try";
+  orders.login(seat_of(second[0]), {LoginEvent::asks}, now);
+  std::size_t others = 0;
+  for (int i = 0; i < 20; ++i, now += Millis{100}) others += started().size();
+  EXPECT_GE(others, 2u) << "all others, within two seconds";
+}
+
+TEST_F(AskingBots, WhoseBotWasSeenNotToAskWaitsForItsTurnWhateverOthersDo) {
+  const auto first = first_started();
+  ASSERT_EQ(first.size(), 1u);
+  auto& mute = seat_of(first[0]);
+  orders.login(mute, {LoginEvent::mute}, now);
+  for (auto& seat : seats) {
+    if (&seat != &mute) orders.login(seat, {LoginEvent::asks}, now);
+  }
+  now += Millis{2'000};
+  (void)started();
+  orders.ask_to_start(mute);
+  orders.tick(now);
+  for (const auto& order : orders.take_orders()) EXPECT_NE(order.shard, mute.info.id);
 }
 
 }  // namespace

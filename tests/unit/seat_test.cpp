@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fleet/orders.hpp"
 
@@ -187,13 +188,54 @@ TEST(SeatStages, WhoDoesNotStopInTimeIsToldItsAssignmentAgain) {
   Life life;
   life.reach(Stage::stopping);
   (void)life.orders.take_orders();
-  life.now += Millis{9'000};
-  life.orders.remind(life.seat, life.now);
+  life.orders.tick(life.now += Millis{9'000});
   EXPECT_EQ(life.seat.stage, Stage::stopping);
-  life.now += Millis{1'000};
-  life.orders.remind(life.seat, life.now);
+  EXPECT_LE(life.orders.next(life.now), life.now + Millis{1'000}) << "also if it says nothing any more";
+  life.orders.tick(life.now += Millis{1'000});
   EXPECT_EQ(life.seat.stage, Stage::waiting) << "its bot has to log in anew";
   EXPECT_TRUE(life.orders.take_orders().empty());
+}
+
+TEST(SeatStages, AnAgentThatSendsNoStatusIsDisconnectedInTheEnd) {
+  Life life;
+  life.reach(Stage::unheard);
+  const auto late = kStart + life.settings.patience.assume_dead_after;
+  life.orders.tick(late - Millis{1});
+  EXPECT_TRUE(life.orders.take_orders().empty());
+  EXPECT_EQ(life.orders.next(late - Millis{1}), late);
+  life.orders.tick(late);
+  const auto orders = life.orders.take_orders();
+  ASSERT_EQ(orders.size(), 1u);
+  EXPECT_EQ(orders.front().kind, Order::Kind::drop);
+  life.orders.tick(late + Millis{1'000});
+  EXPECT_TRUE(life.orders.take_orders().empty()) << "once";
+}
+
+TEST(SeatStages, WhoIsToRespawnBeforeItsFirstStatusDoesSoAfterIt) {
+  Life life;
+  life.reach(Stage::told);
+  const auto goal = life.seat.info.goal;
+  life.orders.left(life.seat);
+  life.connects(true);
+  (void)life.orders.take_orders();
+  life.orders.respawn(life.seat, life.now);
+  life.has_its_turn();
+  EXPECT_EQ(life.seat.stage, Stage::unheard);
+  EXPECT_TRUE(life.orders.take_orders().empty()) << "what it runs is not known yet";
+  const auto before = life.now - Millis{500};
+  ShardStatus status;
+  status.goal = status.current = goal;
+  status.start_time = before;
+  (void)life.orders.status(life.seat, status, life.now);
+  life.plans();
+  std::vector<Order> orders;
+  for (int i = 0; i < 1'000 && orders.empty(); ++i) {
+    life.orders.tick(life.now += Millis{100});
+    for (const auto& order : life.orders.take_orders()) {
+      if (order.kind == Order::Kind::respawn) orders.push_back(order);
+    }
+  }
+  EXPECT_EQ(orders.size(), 1u);
 }
 
 }  // namespace

@@ -192,6 +192,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   history_.add(shard, status);
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
+  if (status.bot) look_for_login(shard, status, now);
   sender_.deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) plans_.replan();
   if (expected || parked) return;
@@ -212,6 +213,20 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
     return;
   }
   if (settings_.update_style == UpdateStyle::push) sender_.send_update(shard);
+}
+
+/// Reports a bot whose library would ask to log in, and which never does. It is not restarted: it may have
+/// much to load.
+void Attendance::look_for_login(Shard& shard, const fleet::ShardStatus& status, Time now) {
+  const auto& bot = *status.bot;
+  if (!bot.asks || !bot.gateways.empty() || bot.state != "running" || !status.current.bound()) return;
+  if (now - status.start_time < settings_.gateway_patience || shard.idle_process == status.start_time) return;
+  shard.idle_process = status.start_time;
+  const auto text = "the bot of shard " + shard.info.id.str() + " (id " + fleet::ids_text(status.current) +
+                    ") has loaded " + bot.hooks + " and has not asked to log in for " +
+                    format_duration(settings_.gateway_patience) + "; look at its output on its host";
+  log::shard(spdlog::level::warn, {"idle", shard.info.id.str(), status.current.first(), {}}, text);
+  if (alert) alert(text);
 }
 
 void Attendance::say_refused(const Shard& shard) {

@@ -78,6 +78,7 @@ class Attendance {
   void claim(Shard& shard, fleet::Holder claimant, bool replaces);
   void count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session);
   void say(const fleet::Parked& parked);
+  void look_for_login(Shard& shard, const fleet::ShardStatus& status, Time now);
   void say_refused(const Shard& shard);
 
   const Settings& settings_;

@@ -235,6 +235,11 @@ void OrderSender::send(const fleet::Order& order) {
                    {R"({"id":)" + std::to_string(order.assignment.first().value) + R"(,"ask":)" +
                     std::to_string(order.ask) + R"(,"waited":)" + std::to_string(order.delay.count()) + '}'});
       break;
+    case fleet::Order::Kind::drop:
+      session.say(spdlog::level::warn, "unheard",
+                  "has sent no status since it connected; it is disconnected");
+      session.close();
+      break;
     case fleet::Order::Kind::exit:
       session.emit("update", {update_text(*shard, kExit, {})});
       break;

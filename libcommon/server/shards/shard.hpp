@@ -28,6 +28,7 @@ struct Shard : fleet::Seat {
   fleet::Replacements replacements;
   std::optional<fleet::Duplicate> duplicate;  ///< another shard that has its config
   Time alerted = fleet::kNever;               ///< time of the last alert about that
+  Time idle_process = fleet::kNever;  ///< start of the last bot that was reported for not asking to log in
 };
 
 }  // namespace smaster::server

@@ -1,0 +1,4 @@
+// Loads its library, and never logs in.
+import 'discord.js';
+
+setInterval(() => {}, 1000);

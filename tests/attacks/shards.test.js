@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {authorization, frame, Raw, request, serve, until, upgrade} from './harness.js';
+import {authorization, frame, io, Raw, request, serve, until, upgrade} from './harness.js';
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
 
@@ -178,4 +178,83 @@ test('of forty shards that ask for respawnAll at once a bounded number is heard'
   const refused = answers.filter((answer) => answer?.message);
   assert.equal(refused.length, count - 16, JSON.stringify(refused[0]));
   assert.match(refused[0].message, /are under way; ask again/);
+});
+
+/** A shard of its own making: a socket that has seen the master's proof. `auth`: an agent's words, or nothing. */
+const connect = (server, config, {index = 0, auth} = {}) => new Promise((resolve, reject) => {
+  const socket = io(`http://127.0.0.1:${server.port}`, {
+    path: '/socket.io/master/', transports: ['websocket'], forceNew: true, reconnection: false, auth,
+    extraHeaders: {authorization: authorization(config, Date.now() + index)}, ...(index > 0 && {query: {process: index}}),
+  });
+  const status = (update = {id: -1, count: -1}) => socket.emit('status', {
+    id: config.id, startTime: 1000, stopTime: 0, goalShardId: update.id, goalShardCount: update.count, currentShardId: update.id,
+    currentShardCount: update.count, timestamp: Date.now(), messageCountDelta: 1,
+  });
+  socket.on('masterVerification', () => resolve(socket)).on('connect_error', reject).on('update', status);
+  socket.once('masterVerification', () => status());
+});
+/** An event's answer, whatever it says. */
+const ask = (socket, ...event) => new Promise((resolve) => socket.emit(...event, (...answer) => resolve(answer)));
+const SLOW = 'INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c';
+
+test('one config in several processes keeps neither others nor operators from writing', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 3\n[limits]\nconn_count = 1000\n[database]\nstatement_timeout = "3s"\n');
+  const [bad, good] = await server.register(2);
+  assert.equal((await server.tool(['sql', 'CREATE TABLE t (x)'])).code, 0);
+  const processes = await Promise.all([0, 1, 2].map((index) => connect(server, bad, {index, auth: {agent: '1.0', processes: 8}})));
+  const shard = await connect(server, good);
+  t.after(() => [...processes, shard].forEach((socket) => socket.close()));
+  let refused = 0;
+  for (const socket of processes) for (let i = 0; i < 510; ++i) socket.emit('sendSQL', SLOW, (error) => refused += /too many/.test(error?.message));
+  await until('some to be refused', () => refused > 0);
+  const begun = Date.now();
+  assert.equal((await server.tool(['sql', 'INSERT INTO t VALUES (8)'])).code, 0);
+  const took = Date.now() - begun;
+  assert.ok(took < 10_000, `an operator waited ${took} ms, for more than the statement that ran`);
+  const [error] = await ask(shard, 'sendSQL', 'INSERT INTO t VALUES (7)');
+  assert.equal(error, null);
+});
+
+test('a revoked shard\'s statements are not run, whether they wait or are running', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\nstatement_timeout = "30s"\n');
+  const [config] = await server.register(1);
+  await server.tool(['sql', 'CREATE TABLE t (x)']);
+  const socket = await connect(server, config);
+  t.after(() => socket.close());
+  socket.emit('sendSQL', SLOW, () => {});
+  for (let i = 0; i < 300; ++i) socket.emit('sendSQL', `INSERT INTO t VALUES (${i})`, () => {});
+  const [error] = await ask(socket, 'sendSQL', 'SELECT 1');
+  assert.equal(error, null, 'all of them have arrived');
+  const rows = async () => Number((await server.tool(['sql', 'SELECT count(*) AS n FROM t', '--csv'])).stdout.split(/\r?\n/)[1]);
+  let before = -1;
+  await until('the slow one to hold up the others', async () => before === (before = await rows()));
+  assert.equal((await server.tool(['shards', 'rm', config.id])).code, 0);
+  // The writer is free at once.
+  const begun = Date.now();
+  assert.equal((await server.tool(['sql', 'INSERT INTO t VALUES (-1)'])).code, 0);
+  assert.ok(Date.now() - begun < 20_000, 'what ran was not ended');
+  assert.equal(await rows(), before + 1);
+});
+
+test('messages to all are in memory once, and answers to broadcasts are bounded', async (t) => {
+  const count = 20;
+  const server = await serve(t, `[shards]\ncount = ${count}\n[limits]\nconn_count = 10000\n`);
+  const sockets = [];
+  for (const config of await server.register(count)) sockets.push(await connect(server, config, {auth: {agent: '1.0', instance: config.id, boot: 'b', machine: 'm'}}));
+  t.after(() => sockets.forEach((socket) => socket.close()));
+  await until('all to have their ids', async () => (await server.stats()).configured === count);
+  const before = peak(server);
+  let gone = 0;
+  for (const socket of sockets) socket.on('disconnect', () => ++gone);
+  const asker = sockets[0];
+  const messages = await Promise.all(Array.from({length: 40}, () => ask(asker, 'sendMessage', 'all', 'x'.repeat(900_000), null)));
+  assert.ok(messages.some(([error, sent]) => error === null && sent === count - 1), JSON.stringify(messages[0]));
+  for (const [error, sent] of messages) assert.ok(sent === count - 1 || /too much is asked|too many questions/.test(error?.message ?? error), JSON.stringify([error, sent]));
+  // All answer much, and one of them never: the others' answers have to wait.
+  for (const socket of sockets.slice(1, -1)) socket.on('evalRequest', (script, done) => done(null, 'y'.repeat(900_000)));
+  const answers = await Promise.all(Array.from({length: 20}, () => ask(asker, 'broadcastEval', '1')));
+  assert.ok(answers.some(([error]) => /too large/.test(error?.message ?? error)), JSON.stringify(answers.map(([error]) => error)));
+  assert.equal(gone, 0);
+  const more = peak(server) - before;
+  if (!sanitized) assert.ok(more < 500, `the server took ${more} MiB`);
 });

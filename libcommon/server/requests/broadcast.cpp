@@ -12,9 +12,15 @@ namespace {
 /// Collects answers, each at its index.
 class Gathered {
  public:
-  explicit Gathered(std::size_t places) : places_(places, "null"), answered_(places) {}
+  Gathered(std::size_t places, RoomFor room_for)
+      : room_for_(std::move(room_for)), places_(places, "null"), answered_(places) {}
 
   void add(std::size_t place, const EvalAnswer& answer) {
+    if (answer.kind != EvalAnswer::Kind::missing && !has_room(answer)) {
+      if (error_ == "null")
+        error_ = json::quote("the answers together are too large; ask for less, or fewer at once");
+      return;
+    }
     auto text = with_attachments(answer);
     if (answer.kind == EvalAnswer::Kind::missing || !text) {
       missing_ += answer.shards.size();
@@ -41,6 +47,14 @@ class Gathered {
   [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
 
  private:
+  [[nodiscard]] bool has_room(const EvalAnswer& answer) {
+    if (!room_for_) return true;
+    auto bytes = answer.json.size();
+    for (const auto& attachment : answer.attachments) bytes += attachment.size();
+    rooms_.push_back(room_for_(bytes));
+    return rooms_.back() != nullptr;
+  }
+
   /// A packet carries a limited number of attachments. Attachments beyond that, and those of errors, become
   /// text.
   Result<std::string> with_attachments(const EvalAnswer& answer) {
@@ -54,6 +68,8 @@ class Gathered {
     return text;
   }
 
+  RoomFor room_for_;
+  std::vector<std::shared_ptr<void>> rooms_;  ///< of the answers
   std::vector<std::string> places_;
   std::vector<bool> answered_;
   std::vector<std::string> attachments_;
@@ -89,7 +105,7 @@ void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis ti
   const auto registered = static_cast<std::int64_t>(evals.directory.registered());
   const auto length = std::max(std::min<std::int64_t>(registered, evals.directory.goal().value),
                                ids.back().value + std::int64_t{1});
-  auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length));
+  auto gathered = std::make_shared<Gathered>(static_cast<std::size_t>(length), question.room_for);
   Eval::start(
       evals, std::move(question), ids, timeout,
       [gathered](const EvalAnswer& answer) {
@@ -134,7 +150,7 @@ void broadcast_as_discord(Evals& evals, Question question, std::optional<std::in
     Gathered gathered;
     OnBroadcast then;
   };
-  auto state = std::make_shared<State>(State{Gathered(ids.size()), std::move(then)});
+  auto state = std::make_shared<State>(State{Gathered(ids.size(), question.room_for), std::move(then)});
   const auto finish = [state](const BroadcastResult& result) {
     if (const auto answer = std::exchange(state->then, nullptr)) answer(result);
   };
@@ -147,6 +163,7 @@ void broadcast_as_discord(Evals& evals, Question question, std::optional<std::in
       },
       [state, finish, one = shard.has_value()] {
         const auto& gathered = state->gathered;
+        if (gathered.error() != "null") return finish({gathered.error(), "null", {}});
         finish({"null", one ? gathered.places().front() : gathered.answers(), gathered.attachments()});
       });
 }

@@ -53,7 +53,7 @@ std::shared_ptr<Eval> Eval::start(Evals& evals, Question question, const std::ve
 
 void Eval::begin(Millis timeout) {
   if (!listener_) return;
-  ++evals_.metrics.evals;
+  evals_.metrics.evals += question_.wants_answer ? 1 : 0;
   begun_ = std::chrono::steady_clock::now();
   timer_.expires_after(timeout);
   timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
@@ -101,11 +101,18 @@ void Eval::ask(const Target& target) {
   if (!agent && !question_.script) return missing(ids, name, "run by no agent, which this needs");
   auto& payload = agent ? for_agents_ : for_others_;
   if (!payload) {
-    payload = agent ? socketio::event_payload(question_.event,
-                                              {question_.arguments.begin(), question_.arguments.end()})
-                    : socketio::event_payload("evalRequest", {*question_.script});
+    auto text = agent ? socketio::event_payload(question_.event,
+                                                {question_.arguments.begin(), question_.arguments.end()})
+                      : socketio::event_payload("evalRequest", {*question_.script});
+    // The last frame that waits to be sent holds the budget, too.
+    const auto* const data = text.get();
+    payload = {data, [text = std::move(text), place = question_.place](const std::string*) {}};
   }
   const auto id = ids.front();
+  if (!question_.wants_answer) {
+    shard->session->emit(payload);
+    return tell({EvalAnswer::Kind::result, id, ids, name, "null", {}});
+  }
   const auto ack_id = shard->session->request(
       payload,
       [self = shared_from_this(), id](const socketio::Arguments* answer) { self->answered(id, answer); });

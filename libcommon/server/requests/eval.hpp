@@ -43,12 +43,17 @@ struct EvalAnswer {
   std::vector<std::string> attachments;
 };
 
+/// A memory budget for this many bytes; null if there is none.
+using RoomFor = std::function<std::shared_ptr<void>(std::size_t bytes)>;
+
 /// A question to shards. Agents know several events, other shards (WIRE.md) only scripts.
 struct Question {
   std::string event;                      ///< for an agent
   std::vector<std::string> arguments;     ///< JSON
   std::optional<std::string> script;      ///< JSON, for other shards; unset: they cannot be asked
-  std::shared_ptr<void> place = nullptr;  ///< memory budget, held until no answer is expected
+  std::shared_ptr<void> place = nullptr;  ///< memory budget, held until it is sent and all answers are in
+  RoomFor room_for = nullptr;             ///< for answers that are collected; null: unlimited
+  bool wants_answer = true;               ///< otherwise each shard's answer is null when the question is sent
 
   /// Runs a script.
   [[nodiscard]] static Question eval(std::string_view script);

@@ -16,26 +16,20 @@ BroadcastResult failure(const std::string& message) { return {json::quote(messag
 
 bool is_all(std::string_view to) { return json::unquote(to) == "all"; }
 
-/// Sends to the connected agents among the targets. `one`: an error if the only target is none of them.
-BroadcastResult deliver(Evals& evals, const Question& message, const std::vector<ShardId>& targets,
-                        bool one) {
-  const std::vector<std::string_view> arguments(message.arguments.begin(), message.arguments.end());
-  std::size_t sent = 0;
-  for (const auto id : targets) {
-    const auto* const holder = evals.directory.holder(id);
-    const bool connected = holder != nullptr && holder->connected();
-    if (!connected || !holder->session->is_agent()) {
-      if (one) {
-        return failure("shard " + std::to_string(id.value) + " is " +
-                       (connected ? "run by no agent, which this needs" : "not connected"));
-      }
-      continue;
+/// The result of a message without a reply: to how many shards it was sent.
+struct Sent {
+  std::size_t shards = 0;
+  std::string failure;  ///< why a shard was not sent it
+
+  void add(const EvalAnswer& answer) {
+    if (answer.kind == EvalAnswer::Kind::result) {
+      shards += answer.shards.size();
+    } else {
+      failure = "shard " + std::to_string(answer.shard.value) + " is " +
+                (answer.name ? json::unquote(answer.json).value_or("") : "not connected");
     }
-    holder->session->emit(message.event, arguments);
-    ++sent;
   }
-  return {"null", std::to_string(sent), {}};
-}
+};
 
 std::string reply_line(const EvalAnswer& answer) {
   auto text = socketio::inline_attachments(answer.json, answer.attachments);
@@ -56,7 +50,9 @@ Result<std::vector<ShardId>> message_targets(Evals& evals, std::string_view to, 
   const auto goal = evals.directory.goal();
   if (is_all(to)) {
     auto ids = evals.directory.all_ids();
-    std::erase(ids, from);
+    const auto* const sender = evals.directory.holder(from);
+    std::erase_if(ids,
+                  [&](ShardId id) { return id == from || (sender != nullptr && sender->info.goal.has(id)); });
     return ids;
   }
   const auto value = json::parse(to);
@@ -77,29 +73,52 @@ Result<std::vector<ShardId>> message_targets(Evals& evals, std::string_view to, 
   return fail(ErrorKind::bad_data, R"(a message is for {"shard":ID}, {"guild":"ID"} or "all")");
 }
 
-void send_message(Evals& evals, std::string_view to, std::string_view data, ShardId from,
-                  std::optional<Millis> timeout, std::shared_ptr<void> place, OnBroadcast then) {
+void send_message(Evals& evals, std::string_view to, Question message, ShardId from,
+                  std::optional<Millis> timeout, OnBroadcast then) {
   const auto targets = message_targets(evals, to, from);
+  if (!targets) {
+    return net::asio::post(
+        evals.context, [then = std::move(then), result = failure(targets.error().message)] { then(result); });
+  }
   const bool one = !is_all(to);
-  auto message = Question::message(data, from);
-  if (!targets || !timeout) {
-    auto result = targets ? deliver(evals, message, *targets, one) : failure(targets.error().message);
-    net::asio::post(evals.context, [then = std::move(then), result = std::move(result)] { then(result); });
+  message.wants_answer = timeout.has_value();
+  if (!timeout) {
+    auto sent = std::make_shared<Sent>();
+    Eval::start(
+        evals, std::move(message), *targets, kEvalTimeout,
+        [sent](const EvalAnswer& answer) { sent->add(answer); },
+        [sent, one, then = std::move(then)] {
+          then(one && sent->shards == 0 ? failure(sent->failure)
+                                        : BroadcastResult{"null", std::to_string(sent->shards), {}});
+        });
     return;
   }
-  message.place = std::move(place);
-  auto replies = std::make_shared<std::map<ShardId, EvalAnswer>>();
+  struct Replies {
+    std::map<ShardId, EvalAnswer> by_shard;
+    std::vector<std::shared_ptr<void>> rooms;
+  };
+  auto replies = std::make_shared<Replies>();
   Eval::start(
-      evals, std::move(message), *targets, *timeout,
-      [replies](const EvalAnswer& answer) { replies->emplace(answer.shard, answer); },
+      evals, message, *targets, *timeout,
+      [replies, room_for = message.room_for](EvalAnswer answer) {
+        auto bytes = answer.json.size();
+        for (const auto& attachment : answer.attachments) bytes += attachment.size();
+        replies->rooms.push_back(room_for(bytes));
+        if (!replies->rooms.back()) {
+          answer.kind = EvalAnswer::Kind::error;
+          answer.json = json::quote("the replies together are too large");
+          answer.attachments.clear();
+        }
+        replies->by_shard.emplace(answer.shard, std::move(answer));
+      },
       [replies, one, then = std::move(then)] {
         if (one) {
-          const auto& answer = replies->begin()->second;
+          const auto& answer = replies->by_shard.begin()->second;
           const bool good = answer.kind == EvalAnswer::Kind::result;
           return then({good ? "null" : answer.json, good ? answer.json : "null", answer.attachments});
         }
         std::vector<std::string> lines;
-        for (const auto& [id, answer] : *replies) lines.push_back(reply_line(answer));
+        for (const auto& [id, answer] : replies->by_shard) lines.push_back(reply_line(answer));
         then({"null", socketio::join_array({lines.begin(), lines.end()}), {}});
       });
 }

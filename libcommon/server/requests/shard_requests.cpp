@@ -101,6 +101,7 @@ void ShardRequests::on_broadcast(ShardSession& session, AckId ack_id, const sock
   if (!room) return;
   auto asked = question(*text);
   asked.place = std::move(room);
+  asked.room_for = room_for_answers(session);
   if (arguments.json.size() < 2) return broadcast_eval(parts_.evals, std::move(asked), then);
   std::optional<std::int64_t> shard;
   const auto options = json::parse(arguments.json[1]);
@@ -121,6 +122,13 @@ std::shared_ptr<void> ShardRequests::room_for(ShardSession& session, std::size_t
                      "shard); ask again when some has been answered"));
   }
   return room;
+}
+
+RoomFor ShardRequests::room_for_answers(const ShardSession& session) {
+  constexpr std::size_t kOverhead = 256;
+  return [this, key = session.name().process(0).str()](std::size_t bytes) {
+    return answers_bytes_.take(key, bytes + kOverhead);
+  };
 }
 
 void ShardRequests::on_respawn_all(ShardSession& session, AckId ack_id,
@@ -195,7 +203,7 @@ void ShardRequests::on_send_sql(ShardSession& session, AckId ack_id, const socke
   if (!statement) {
     return session.answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
-  parts_.sql.run(session.name().str(), std::move(*statement), parts_.settings.shard_access,
+  parts_.sql.run(session.name().process(0).str(), std::move(*statement), parts_.settings.shard_access,
                  [this, ref = session.ref(), ack_id](Result<sql::Outcome> outcome) {
                    auto* const asker = parts_.directory.session(ref);
                    if (asker == nullptr || !asker->is_open()) return;
@@ -217,8 +225,10 @@ void ShardRequests::on_send_message(ShardSession& session, AckId ack_id, const s
   auto then = answer_with_result(session, ack_id);
   auto room = then ? room_for(session, arguments.json[1].size(), ack_id) : nullptr;
   if (!room) return;
-  send_message(parts_.evals, arguments.json[0], arguments.json[1], from, timeout, std::move(room),
-               std::move(*then));
+  auto message = Question::message(arguments.json[1], from);
+  message.place = std::move(room);
+  message.room_for = room_for_answers(session);
+  send_message(parts_.evals, arguments.json[0], std::move(message), from, timeout, std::move(*then));
 }
 
 }  // namespace smaster::server

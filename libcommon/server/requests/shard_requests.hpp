@@ -48,6 +48,8 @@ class ShardRequests {
   /// Memory budget for a question of this many bytes. If there is none, answers with an error and returns
   /// null.
   [[nodiscard]] std::shared_ptr<void> room_for(ShardSession& session, std::size_t bytes, AckId ack_id);
+  /// Memory budget for the answers to a question of this shard.
+  [[nodiscard]] RoomFor room_for_answers(const ShardSession& session);
   /// The callback that answers a question to other shards. If too many are in progress, answers with an error
   /// and returns nullopt.
   [[nodiscard]] std::optional<OnBroadcast> answer_with_result(ShardSession& session, AckId ack_id);
@@ -67,6 +69,7 @@ class ShardRequests {
   const Parts parts_;
   Places questions_{2'000, 64};  ///< evals and messages in progress: in total, and per shard
   Places questions_bytes_{512u << 20, 32u << 20};  ///< bytes that they hold until their last answer
+  Places answers_bytes_{256u << 20, 48u << 20};    ///< bytes of the answers that are collected
 };
 
 }  // namespace smaster::server

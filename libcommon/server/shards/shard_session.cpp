@@ -163,6 +163,10 @@ void ShardSession::emit(std::string_view event, const std::vector<std::string_vi
   }
 }
 
+void ShardSession::emit(std::shared_ptr<const std::string> payload) {
+  if (context_.leadership.held()) send_frame(socketio::event_frame(std::nullopt, std::move(payload)));
+}
+
 socketio::AckId ShardSession::request(std::string_view event, const std::vector<std::string_view>& arguments,
                                       Answer answer) {
   return ask(socketio::event_payload(event, arguments), nullptr, std::move(answer));

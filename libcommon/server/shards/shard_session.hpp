@@ -77,6 +77,8 @@ class ShardSession final : public net::SocketIoUpper {
   /// Queues an event; `arguments` are JSON. Never calls back and never ends the session. Dropped if this
   /// server does not lead.
   void emit(std::string_view event, const std::vector<std::string_view>& arguments);
+  /// The same with a payload that several sessions may share (socketio::event_payload).
+  void emit(std::shared_ptr<const std::string> payload);
   /// Queues an event that expects an answer. `answer` is called at most once, never from within. Returns the
   /// id for `forget`. If this server does not lead, nothing is sent, and `answer` gets null when the session
   /// ends.

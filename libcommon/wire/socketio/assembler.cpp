@@ -82,7 +82,7 @@ std::shared_ptr<const std::string> event_payload(std::string_view name,
   return text;
 }
 
-engineio::Frame event_frame(AckId ack_id, std::shared_ptr<const std::string> payload,
+engineio::Frame event_frame(std::optional<AckId> ack_id, std::shared_ptr<const std::string> payload,
                             std::size_t attachments) {
   std::string text(1, static_cast<char>(engineio::PacketType::message));
   const auto type = attachments == 0 ? PacketType::event : PacketType::binary_event;

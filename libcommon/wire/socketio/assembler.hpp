@@ -73,9 +73,10 @@ class Assembler final : private AssemblyBudget::Holder {
 [[nodiscard]] std::shared_ptr<const std::string> event_payload(
     std::string_view name, const std::vector<std::string_view>& arguments);
 
-/// The first frame of an event in the main namespace that wants an answer; `attachments` binary frames must
-/// follow.
-[[nodiscard]] engineio::Frame event_frame(AckId ack_id, std::shared_ptr<const std::string> payload,
+/// The first frame of an event in the main namespace; `attachments` binary frames must follow. With an
+/// `ack_id` it wants an answer.
+[[nodiscard]] engineio::Frame event_frame(std::optional<AckId> ack_id,
+                                          std::shared_ptr<const std::string> payload,
                                           std::size_t attachments = 0);
 
 /// The frames of an answer to the event with this ack id.

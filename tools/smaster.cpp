@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/outlet.hpp"
 #include "nearest.hpp"
 
 namespace {
@@ -72,14 +73,15 @@ int run(const std::string& name, char** argv) {
       auto shown = "smaster " + name;  // shown by ps and pgrep -f as it was typed
       argv[0] = shown.data();
       ::execv(program.c_str(), argv);
-      std::cerr << "smaster: cannot run " << program.string() << ": " << std::strerror(errno) << '\n';
+      std::cerr << "smaster: cannot run " << smaster::outlet::terminal(program.string()) << ": "
+                << std::strerror(errno) << '\n';
       return 126;
     }
   }
   auto known = commands_in(own_folders());
   known.merge(commands_in(path_folders()));
-  std::cerr << "smaster: there is no command \"" << name << '"' << smaster::tools::did_you_mean(name, known)
-            << " \"smaster help\" lists them\n";
+  std::cerr << "smaster: there is no command \"" << smaster::outlet::terminal(name) << '"'
+            << smaster::tools::did_you_mean(name, known) << " \"smaster help\" lists them\n";
   return kUsage;
 }
 

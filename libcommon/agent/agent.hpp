@@ -193,6 +193,9 @@ class Agent final : public UplinkOwner,
   const ShardName name_;  ///< of this process: the shard's name, with the process' index if that is not 0
   const int lock_;
   LeasePage lease_page_;
+  net::Busy sending_file_;
+  std::size_t files_ = 0;   ///< that are to be sent
+  Instant said_refusal_{};  ///< of a bot that asks by HTTP: when it was logged last
   Uplink uplink_;
   Requests requests_;
   BotLife life_;

@@ -26,6 +26,7 @@ constexpr Millis kKeeperPatience{10'000};
 constexpr Millis kLoginPatience{25 * 3'600'000};
 /// Backpressure: the bot's channel is not read while more bytes than this are queued for the master.
 constexpr std::size_t kMostForMaster = 1u << 20;
+constexpr Millis kSayAgain{10'000};  ///< for log lines that a bot can cause
 constexpr const char* kNotSupported = "not supported by this bot";
 constexpr const char* kHungUp =
     "the bot has closed its channel, as process.disconnect() does: it cannot be asked until it is started "
@@ -204,7 +205,10 @@ void Agent::bot_line(std::string_view line) {
 
 Logins::Ticket Agent::identify_asked(const IdentifyRequest& request, Logins::Answer answer) {
   auto told = [this, answer = std::move(answer)](const std::string& refusal) {
-    if (!refusal.empty()) spdlog::warn("{}: the bot asks by HTTP to log in: {}", tag(), refusal);
+    if (!refusal.empty() && now() >= said_refusal_ + kSayAgain) {
+      said_refusal_ = now();
+      spdlog::warn("{}: the bot asks by HTTP to log in: {}", tag(), refusal);
+    }
     answer(refusal);
   };
   const auto count = life_.assignment()->count;

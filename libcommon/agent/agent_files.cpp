@@ -2,6 +2,7 @@
 // single thread, so that they keep their order.
 #include <spdlog/spdlog.h>
 
+#include <memory>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -15,6 +16,8 @@ namespace asio = net::asio;
 /// Maximum size of a file, in bytes, independent of the master's limits.
 constexpr std::size_t kMaxFile = 128u << 20;
 constexpr Millis kFilePatience{300'000};
+constexpr Millis kFilePause{20};
+constexpr std::size_t kMostFiles = 256;
 
 Outcome no_project_dir() {
   return error_outcome("Error", "this agent takes no files: it was started without --project-dir");
@@ -67,6 +70,19 @@ net::Task<> Agent::send_file(std::string name, Answer answer) {
     answer(no_project_dir());
     co_return;
   }
+  if (files_ >= kMostFiles) {
+    answer(error_outcome("Error", "too many files are being sent; send more when some have arrived"));
+    co_return;
+  }
+  const auto counted =
+      std::unique_ptr<std::size_t, void (*)(std::size_t*)>(&++files_, [](auto* files) { --*files; });
+  // One after another: many files would be in memory before the first is on its way.
+  net::Timer pause(shared_.context.get_executor());
+  while (sending_file_ || !bot_may_speak()) {
+    pause.expires_after(kFilePause);
+    co_await pause.async_wait(net::use_task);
+  }
+  const auto sending = sending_file_.begin();
   const auto file =
       co_await net::run_in(shared_.pool, [this, &name] { return shared_.project->read(name, kMaxFile); });
   if (!file) {

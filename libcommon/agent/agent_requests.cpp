@@ -1,4 +1,5 @@
 // Requests of a bot, passed on to the master.
+#include <algorithm>
 #include <utility>
 
 #include "agent/agent.hpp"
@@ -11,6 +12,7 @@ namespace {
 constexpr Millis kEvalPatience{30'000};
 constexpr Millis kSqlPatience{300'000};
 constexpr Millis kMessagePatience{15'000};
+constexpr Millis kLongestMessage{3'600'000};  ///< as at the master
 /// Maximum number of a bot's unanswered requests, and of the bytes that their answers repeat.
 constexpr std::size_t kMostAsked = 10'000;
 constexpr std::size_t kMostAskedBytes = 32u << 20;
@@ -75,7 +77,7 @@ void Agent::on_bot(request::Reboot reboot, std::string) {
 }
 
 void Agent::on_bot(request::Message message, std::string reply) {
-  const auto timeout = message.timeout.value_or(kMessagePatience);
+  const auto timeout = std::min(message.timeout.value_or(kMessagePatience), kLongestMessage);
   requests_.send(
       {"sendMessage",
        {message.to_json.empty() ? "null" : std::move(message.to_json), std::move(message.data_json),

@@ -5,10 +5,12 @@
 #include "json/json.hpp"
 
 namespace smaster::agent {
-std::size_t Demand::bytes() const {
+std::size_t Demand::bytes(bool base64) const {
   std::size_t sum = kPacketOverhead;
   for (const auto& argument : arguments) sum += argument.size();
-  for (const auto& attachment : attachments) sum += attachment.size();
+  for (const auto& attachment : attachments) {
+    sum += base64 ? (attachment.size() + 2) / 3 * 4 + 2 : attachment.size();
+  }
   return sum;
 }
 
@@ -27,9 +29,9 @@ void Requests::send(Demand demand) {
   if (!uplink_.up()) {
     return demand.answer(error_outcome("Error", "not connected to the master; try again when it is back"));
   }
-  if (demand.bytes() > uplink_.max_payload()) {
+  if (const auto bytes = demand.bytes(uplink_.polling()); bytes > uplink_.max_payload()) {
     return demand.answer(error_outcome(
-        "Error", std::to_string(demand.bytes()) + " bytes are more than the master takes in one message (" +
+        "Error", std::to_string(bytes) + " bytes are more than the master takes in one message (" +
                      std::to_string(uplink_.max_payload()) + "; its [limits] max_payload)"));
   }
   const std::vector<std::string_view> arguments(demand.arguments.begin(), demand.arguments.end());

@@ -12,9 +12,6 @@
 
 namespace smaster::agent {
 
-/// Maximum size of a packet beyond its arguments and attachments, in bytes.
-inline constexpr std::size_t kPacketOverhead = 256;
-
 /// An event to the master that expects `(error|null, result)`.
 struct Demand {
   std::string event;
@@ -23,7 +20,7 @@ struct Demand {
   Millis timeout{};
   std::function<void(const Outcome&)> answer;
 
-  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t bytes(bool base64 = false) const;
 };
 
 class Requests {

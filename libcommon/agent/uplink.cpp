@@ -269,6 +269,13 @@ void Uplink::event(std::string_view name, std::optional<socketio::AckId> ack_id,
 void Uplink::emit(std::string_view event, const std::vector<std::string_view>& arguments,
                   const std::vector<std::string>& attachments) {
   if (!up_) return;
+  auto bytes = event.size() + kPacketOverhead;
+  for (const auto argument : arguments) bytes += argument.size() + 1;
+  if (bytes > max_payload_) {
+    // The master would end the connection. Mostly the bot's doing, so no line in the log for each.
+    spdlog::debug("{}: \"{}\" has {} bytes, more than the master takes; not sent", name_.str(), event, bytes);
+    return;
+  }
   for (const auto& frame :
        socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments, attachments)) {
     send_frame(frame);

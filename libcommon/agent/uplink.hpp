@@ -19,6 +19,9 @@
 
 namespace smaster::agent {
 
+/// Maximum size of a packet beyond its arguments and attachments, in bytes.
+inline constexpr std::size_t kPacketOverhead = 256;
+
 /// Maximum age of the master's proof, and maximum difference of the clocks; the original's
 /// timestamp_precision.
 inline constexpr Millis kProofPrecision{300'000};

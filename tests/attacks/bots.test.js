@@ -1,8 +1,10 @@
 // Attacks by bots, which run below an agent, as its user, and can write anything to their channel. Whatever a bot does,
 // its agent keeps running and serves it (or restarts it), other shards are not affected, and no process is left over.
 import assert from 'node:assert/strict';
-import {existsSync, readFileSync, readdirSync} from 'node:fs';
+import {existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
 import {test} from 'node:test';
 import {request, serve, until} from './harness.js';
 
@@ -125,15 +127,30 @@ test('garbage on the channel is nobody\'s answer, and ends nothing', async (t) =
     '', ' ', '\r', '\0', '\0'.repeat(1000), '{', '}', '[]', '{}', 'null', '-', '1e999', '"', '"\\', '"\\ud800"', '{"_eval"', '{"_eval":', '{"_eval":"', '{"_eval":"1"',
     '{"_eval":1,"_result":2}', '{"_eval":null}', '{"_eval":{"_eval":"1"}}', '{"_fetchProp":["a"],"_result":1}', '{"_reply":{},"_result":1}', '{"_reply":1e999}', '{"_reply":-1,"_error":null}',
     '{"__proto__":{"_ready":true}}', '{"_ready":[]}', '{"_ready":"\u001b[2J"}', '{"_sId":1}', '{"_sEval":5}', '{"_sSQL":{}}', '{"_sWriteFile":"\\u0000"}', '{"_sGetFile":"../../etc/passwd"}',
-    '{"_sMessage":1,"_sTo":{"shard":1e999},"_sId":{"a":[]}}', '{"_sRequest":1,"_sTo":"all","_sTimeout":-9223372036854775808,"_sId":[1,2]}',
+    '{"_sMessage":1,"_sTo":{"shard":1e999},"_sId":{"a":[]}}', '{"_sRequest":1,"_sTo":"all","_sTimeout":-9223372036854775808,"_sId":[1,2]}', '{"_sRequest":1,"_sTo":{"shard":0},"_sTimeout":9223372036854775807,"_sId":1}',
     '{"_sHooks":[]}', '{"_sIdentify":1e999,"_sId":1}', '{"_sIdentify":99999999999999999999,"_sId":99999999999999999999}', '{"_sGateway":{"shard":"0"}}', '{"_sGateway":7}', '"reboot', '"reboot \\u0000 \\u001b[2J"',
     '{"a":'.repeat(5000), '['.repeat(100_000), `${'['.repeat(100_000)}${']'.repeat(100_000)}`,
   ];
   assert.equal(await strike(`pour(${text(`${lines.join('\n')}\n`)}), pour(Buffer.from(Array.from({length: 1 << 20}, (_, i) => i * 7919 >> 3 & 255))), pour('\\n')`), 1);
   assert.equal(await strike(`pour('x'.repeat(17 << 20) + '\\n', 3)`), 3);
   assert.equal(await strike(`pour('{"_eval":"1","_result":"' + '"_eval":"'.repeat(2 << 20) + '"}\\n')`), 1);
+  // More than the master takes in one message.
+  assert.equal(await strike(`pour('{"_sRespawnAll":{"x":"' + 'y'.repeat(2 << 20) + '"}}\\n'), pour('"reboot ' + 'y'.repeat(2 << 20) + '"\\n')`), 1);
   // Without a line end: it is not buffered.
   assert.match(await strike('pour("y".repeat(1 << 20), 200)'), /./);
+  connectedOnce(agent);
+});
+
+test('many files that a bot sends are in memory one after another', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-files-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  writeFileSync(path.join(folder, 'big'), 'x'.repeat(900_000));
+  const {agent, server, strike} = await attacked(t, {flags: ['--project-dir', folder]});
+  const before = peak(agent.process.pid);
+  await strike(`pour('{"_sWriteFile":"big"}\\n'.repeat(300))`);
+  const arrived = async () => [...(await request(server.port, '/metrics')).body.matchAll(/^smaster_files_total\{[^}]*\} (\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0);
+  await until('the files to have arrived', async () => await arrived() >= 250);
+  assert.ok(peak(agent.process.pid) - before < bound, `the agent took ${peak(agent.process.pid) - before} MiB`);
   connectedOnce(agent);
 });
 

@@ -145,6 +145,12 @@ void Channel::receive(std::string_view line) {
     if (!parsed) blame(line, error_outcome("Error", "the bot's answer is " + parsed.error().message));
     return;
   }
+  constexpr std::size_t kMostMembers = 1'000;
+  if (split->size() > kMostMembers) {
+    return blame(line, error_outcome("RangeError", "the bot's message has " + std::to_string(split->size()) +
+                                                       " members, more than the " +
+                                                       std::to_string(kMostMembers) + " that it may"));
+  }
   Members members;
   for (const auto& [name, value] : *split) members.insert_or_assign(name, value);
   const auto has = [&](std::string_view name) { return json::truthy(member(members, name)); };

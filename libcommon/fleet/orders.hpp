@@ -157,7 +157,8 @@ class Orders {
   std::map<ShardName, Time> unsure_;  ///< when bots that say nothing of their login are taken for logged in
   AskingKinds asking_kinds_;
   std::optional<Time> release_at_;  ///< when seats that wait for a turn and are now believed to ask are told
-  Time released_ = kNever;
+  Time released_ = kNever;          ///< start of the second in which they were told `releases_` times
+  unsigned releases_ = 0;
   LoginTimes login_times_;
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
   Patience patience_;

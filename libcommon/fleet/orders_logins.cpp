@@ -22,16 +22,20 @@ bool Orders::asks(const Seat& seat) const {
 }
 
 void Orders::learn_that_it_asks(Seat& seat, Time now) {
-  constexpr Millis kBetween{1'000};  // looks at all seats
+  constexpr unsigned kMostReleases = 4;  // a second: each looks at all seats
   seat.asks = true;
   seat.mute = false;
-  if (asking_kinds_.add(seat.info.id, seat.kind)) release_at_ = std::max(now, released_ + kBetween);
+  if (!asking_kinds_.add(seat.info.id, seat.kind)) return;
+  const auto second_ends = released_ + Millis{1'000};
+  if (now >= second_ends) releases_ = 0;
+  release_at_ = releases_ < kMostReleases ? now : second_ends;
 }
 
 /// Bots that ask need no turn for their starts: tells those that wait for one.
 void Orders::release_askers(Time now) {
   release_at_.reset();
-  released_ = now;
+  if (now >= released_ + Millis{1'000}) released_ = now, releases_ = 0;
+  ++releases_;
   for (auto& [name, other] : seats_) {
     if (!identify_.wants(name)) continue;
     if (!asks(*other) && !other->mute) asking_kinds_.try_one(name, other->kind);

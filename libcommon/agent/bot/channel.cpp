@@ -147,9 +147,10 @@ void Channel::receive(std::string_view line) {
   }
   constexpr std::size_t kMostMembers = 1'000;
   if (split->size() > kMostMembers) {
-    return blame(line, error_outcome("RangeError", "the bot's message has " + std::to_string(split->size()) +
-                                                       " members, more than the " +
-                                                       std::to_string(kMostMembers) + " that it may"));
+    blame(line, error_outcome("RangeError", "the bot's message has " + std::to_string(split->size()) +
+                                                " members, more than the " + std::to_string(kMostMembers) +
+                                                " that it may"));
+    return;
   }
   Members members;
   for (const auto& [name, value] : *split) members.insert_or_assign(name, value);

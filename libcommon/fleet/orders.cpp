@@ -252,6 +252,8 @@ void Orders::order_start(Seat& seat, Order::Kind kind) {
 }
 
 void Orders::tick(Time now) {
+  // Before turns are given: those who are released leave the queue.
+  if (release_at_ && *release_at_ <= now) release_askers(now);
   for (const auto& [kind, name, ids, ask, waited] : identify_.due(now)) {
     auto& seat = *seats_.at(name);
     if (kind == IdentifyQueue::Turn::Kind::login) {
@@ -272,7 +274,6 @@ void Orders::tick(Time now) {
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
   tell_ready(now);
-  if (release_at_ && *release_at_ <= now) release_askers(now);
   drop_the_unheard(now);
   while (!pauses_.empty() && pauses_.begin()->first <= now) {
     const auto seat = seats_.find(pauses_.begin()->second);

@@ -37,6 +37,7 @@ void Orders::release_askers(Time now) {
   if (now >= released_ + Millis{1'000}) released_ = now, releases_ = 0;
   ++releases_;
   for (auto& [name, other] : seats_) {
+    if (other->asks && asking_kinds_.believes(name, other->kind)) identify_.asks(name);
     if (!identify_.wants(name)) continue;
     if (!asks(*other) && !other->mute) asking_kinds_.try_one(name, other->kind);
     if (!asks(*other)) continue;
@@ -145,7 +146,10 @@ void Orders::login(Seat& seat, const LoginNews& news, Time now) {
   switch (news.event) {
     case LoginEvent::asks:
       learn_that_it_asks(seat, now);
-      return identify_.asks(name);
+      // Its bucket stays reserved for its login, unless only logins wait: a start of another bot would take
+      // it.
+      if (asking_kinds_.believes(name, seat.kind)) identify_.asks(name);
+      return;
     case LoginEvent::mute:
       seat.asks = false;
       seat.mute = true;

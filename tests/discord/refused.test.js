@@ -80,7 +80,7 @@ test('a bot that never asks to log in is reported, once for each start, and runs
   const discord = await standIn(t, {guilds: 4});
   const script = path.join(BOTS, 'idle.js');
   const server = await fleet(t, ['node', script], discord, 'gateway_patience = "2s"\n');
-  const said = () => server.log.match(/the bot of shard aaa \(id 0\) has loaded discord\.js \S+ and has not asked to log in for 2 s/g)?.length ?? 0;
+  const said = () => server.log.match(/the bot of shard aaa \(id 0\) has loaded discord\.js \S+ and has not asked to log in for 2s/g)?.length ?? 0;
   await until('the log to say so', () => said() === 1);
   const {timestamp, bot} = (await server.stats()).shards[0].stats;
   await until('later statuses', async () => (await server.stats()).shards[0].stats.timestamp > timestamp + 3000);

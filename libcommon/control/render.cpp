@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/outlet.hpp"
+#include "base/text.hpp"
 #include "control/select.hpp"
 #include "json/json.hpp"
 
@@ -62,24 +63,11 @@ constexpr Column kShardColumns[] = {
     {"duplicate_address", "duplicateAddress", In::row},
 };
 
-constexpr std::string_view kSampleColumns[] = {"id",
-                                               "timestamp",
-                                               "startTime",
-                                               "goalShardId",
-                                               "currentShardId",
-                                               "goalShardCount",
-                                               "currentShardCount",
-                                               "timeDelta",
-                                               "messageCountDelta",
-                                               "messageCountTotal",
-                                               "memHeapUsed",
-                                               "memHeapTotal",
-                                               "memRSS",
-                                               "memExternal",
-                                               "cpuLoad",
-                                               "ping",
-                                               "storageUsedTotal",
-                                               "storageUsedUsers"};
+/// Of a shard's history.
+constexpr std::string_view kSampleColumns =
+    "id timestamp startTime goalShardId currentShardId goalShardCount currentShardCount timeDelta "
+    "messageCountDelta messageCountTotal memHeapUsed memHeapTotal memRSS memExternal cpuLoad ping "
+    "storageUsedTotal storageUsedUsers";
 
 const bj::value* field(const bj::object& shard, std::string_view key, ShardGauge::In in) {
   return in == In::row     ? shard.if_contains(key)
@@ -198,33 +186,32 @@ std::string bytes(double value) {
 }
 
 std::string totals_line(const bj::object& stats) {
+  const auto of = [&](std::string_view key) { return number(stats.if_contains(key)); };
   return fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}",
-                     number(stats.if_contains("goal")), number(stats.if_contains("current")),
-                     number(stats.if_contains("configured")), number(stats.if_contains("registered")),
-                     number(stats.if_contains("known")), number(stats.if_contains("clients")),
-                     duration(number(stats.if_contains("uptime_ms"))));
+                     of("goal"), of("current"), of("configured"), of("registered"), of("known"),
+                     of("clients"), duration(of("uptime_ms")));
 }
 
 std::string identify_line(const bj::object& stats) {
   const auto* const identify = json::object_at(stats, "identify");
   if (identify == nullptr) return {};
-  std::string line;
-  const auto of = [&](std::string_view key) { return identify->if_contains(key); };
-  const bool counted = of("remaining") != nullptr && of("remaining")->is_number();
-  if (number(of("waiting")) > 0 && counted && number(of("remaining")) <= number(of("reserve"))) {
+  const auto of = [&](std::string_view key) { return number(identify->if_contains(key)); };
+  const auto* const remaining = identify->if_contains("remaining");
+  const bool counted = remaining != nullptr && remaining->is_number();
+  if (of("waiting") > 0 && counted && of("remaining") <= of("reserve")) {
     return fmt::format(
-        "{} wait to log in until Discord allows more, in {}: the {} logins that are left are reserved "
-        "(discord.identify_reserve)",
-        number(of("waiting")), duration(number(of("reset_in_ms"))), number(of("remaining")));
+        "{} wait to log in until Discord allows more, in {}: the {} logins that are left are "
+        "reserved (discord.identify_reserve)",
+        of("waiting"), duration(of("reset_in_ms")), of("remaining"));
   }
-  if (number(of("waiting")) > 0) {
-    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", number(of("waiting")),
-                       duration(number(of("next_in_ms"))), duration(number(of("all_started_in_ms"))));
+  std::string line;
+  if (of("waiting") > 0) {
+    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", of("waiting"),
+                       duration(of("next_in_ms")), duration(of("all_started_in_ms")));
   }
   if (counted) {
     line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
-                        number(of("remaining")), number(of("max_concurrency")),
-                        duration(number(of("reset_in_ms"))));
+                        of("remaining"), of("max_concurrency"), duration(of("reset_in_ms")));
   }
   return line;
 }
@@ -387,15 +374,16 @@ std::string history_as_ndjson(const bj::object& history) {
 }
 
 std::string history_as_csv(const bj::object& history, bool header) {
+  const auto columns = split(kSampleColumns, ' ');
   std::string out;
   if (header) {
-    for (const auto column : kSampleColumns) out.append(out.empty() ? "" : ",").append(column);
+    for (const auto column : columns) out.append(out.empty() ? "" : ",").append(column);
     out += "\r\n";
   }
   each_sample(history, [&](std::string_view, const bj::object& sample) {
     std::string line;
-    for (const auto& column : kSampleColumns) {
-      if (&column != kSampleColumns) line += ',';
+    for (const auto& column : columns) {
+      if (&column != columns.data()) line += ',';
       line += csv_cell(sample.if_contains(column));
     }
     out += line + "\r\n";

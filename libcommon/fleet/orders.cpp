@@ -38,7 +38,7 @@ void Orders::joined(Seat& seat, bool agent, Time now) {
 }
 
 void Orders::left(Seat& seat) {
-  if (seat.connected()) enter(seat, Stage::away);
+  enter(seat, Stage::away);
   if (seat.respawn_due) seat.respawn_owed = seat.respawn_asked;
   asking_kinds_.end_trial(seat.info.id);
   seat.must_log_in = false;  // its next status after it reconnects will tell
@@ -66,7 +66,7 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
   const auto parked = count_failures(seat, status, now);
   const bool stopped = seat.stage == Stage::stopping && !seat.info.current.bound();
   if (first || stopped) enter(seat, Stage::untold);
-  if (first && seat.asks_to_start) ask_to_start(seat);
+  if (first && std::exchange(seat.asks_to_start, false)) ask_to_start(seat);
   const auto owed = std::exchange(seat.respawn_owed, kNever);
   if (owed != kNever && seat.info.runs_goal() && status.start_time <= owed) respawn(seat, now);
   return parked;
@@ -75,6 +75,7 @@ std::optional<Parked> Orders::status(Seat& seat, const ShardStatus& status, Time
 // ---- telling ----
 
 void Orders::enter(Seat& seat, Stage stage) {
+  if (seat.stage == stage) return;
   assert(may_follow(seat.stage, stage));
   if (seat.stage == Stage::unheard) unheard_.erase({seat.joined, seat.info.id});
   seat.stage = stage;
@@ -119,7 +120,7 @@ void Orders::remind(Seat& seat, Time now) {
   const bool logs_in = !info.is_master && info.goal.bound() && !runs;
   if (logs_in && seat.queued()) {
     if (asks(seat) && identify_.limits()) return send(seat, Stage::told, info.goal, true, now);
-    if (seat.stage != Stage::waiting) enter(seat, Stage::waiting);
+    enter(seat, Stage::waiting);
     return want_start(seat);
   }
   if (seat.queued() && !seat.respawn_due) identify_.forget(info.id);
@@ -133,7 +134,7 @@ void Orders::send(Seat& seat, Stage stage, const Assignment& assignment, bool lo
     seat.restarting = true;
     seat.info.boot_time = now;  // the time limit of the start counts from here
   }
-  if (seat.stage != stage) enter(seat, stage);
+  enter(seat, stage);
   planner_.changed(seat);
   orders_.push_back({Order::Kind::update, seat.info.id, assignment, logs_in});
 }
@@ -219,7 +220,7 @@ void Orders::stop_for_a_moment(Seat& seat, Time now) {
   seat.restarting = seat.must_log_in = true;
   seat.stops_until = now + kStopPatience;
   pauses_.emplace(seat.stops_until, seat.info.id);
-  if (seat.stage != Stage::stopping && seat.stage != Stage::unheard) enter(seat, Stage::stopping);
+  if (seat.stage != Stage::unheard) enter(seat, Stage::stopping);
 }
 
 void Orders::reboot(Seat& seat, Time now) {
@@ -237,13 +238,10 @@ void Orders::exit(Seat& seat, Time now) {
 void Orders::ask_to_start(Seat& seat) {
   // Otherwise an order to stop is on its way.
   if (!seat.info.goal.bound() || seat.parked() || seat.stage == Stage::stopping) return;
+  const bool heard = seat.stage != Stage::unheard;
+  if (heard && asks(seat) && identify_.limits()) return order_start(seat, Order::Kind::start);
   seat.asks_to_start = true;
-  if (seat.stage == Stage::unheard) return;  // handled with its first status
-  if (asks(seat) && identify_.limits()) {
-    seat.asks_to_start = false;
-    return order_start(seat, Order::Kind::start);
-  }
-  want_start(seat);
+  if (heard) want_start(seat);  // otherwise with its first status
 }
 
 void Orders::order_start(Seat& seat, Order::Kind kind) {

@@ -26,9 +26,7 @@ void Orders::learn_that_it_asks(Seat& seat, Time now) {
   seat.asks = true;
   seat.mute = false;
   if (!asking_kinds_.add(seat.info.id, seat.kind)) return;
-  const auto second_ends = released_ + Millis{1'000};
-  if (now >= second_ends) releases_ = 0;
-  release_at_ = releases_ < kMostReleases ? now : second_ends;
+  release_at_ = releases_ < kMostReleases ? now : std::max(now, released_ + Millis{1'000});
 }
 
 /// Bots that ask need no turn for their starts: tells those that wait for one.

@@ -13,10 +13,10 @@ namespace {
 class Gathered {
  public:
   Gathered(std::size_t places, RoomFor room_for)
-      : room_for_(std::move(room_for)), places_(places, "null"), answered_(places) {}
+      : rooms_(std::move(room_for)), places_(places, "null"), answered_(places) {}
 
   void add(std::size_t place, const EvalAnswer& answer) {
-    if (answer.kind != EvalAnswer::Kind::missing && !has_room(answer)) {
+    if (answer.kind != EvalAnswer::Kind::missing && !rooms_.take(answer)) {
       if (error_ == "null")
         error_ = json::quote("the answers together are too large; ask for less, or fewer at once");
       return;
@@ -47,14 +47,6 @@ class Gathered {
   [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
 
  private:
-  [[nodiscard]] bool has_room(const EvalAnswer& answer) {
-    if (!room_for_) return true;
-    auto bytes = answer.json.size();
-    for (const auto& attachment : answer.attachments) bytes += attachment.size();
-    rooms_.push_back(room_for_(bytes));
-    return rooms_.back() != nullptr;
-  }
-
   /// A packet carries a limited number of attachments. Attachments beyond that, and those of errors, become
   /// text.
   Result<std::string> with_attachments(const EvalAnswer& answer) {
@@ -68,8 +60,7 @@ class Gathered {
     return text;
   }
 
-  RoomFor room_for_;
-  std::vector<std::shared_ptr<void>> rooms_;  ///< of the answers
+  AnswerRooms rooms_;
   std::vector<std::string> places_;
   std::vector<bool> answered_;
   std::vector<std::string> attachments_;

@@ -20,6 +20,14 @@ constexpr std::int32_t kNotAsked = -1;
 
 }  // namespace
 
+bool AnswerRooms::take(const EvalAnswer& answer) {
+  if (!room_for_) return true;
+  auto bytes = answer.json.size();
+  for (const auto& attachment : answer.attachments) bytes += attachment.size();
+  held_.push_back(room_for_(bytes));
+  return held_.back() != nullptr;
+}
+
 Eval::Eval(Evals& evals) : evals_(evals), timer_(evals.context.get_executor()) {}
 
 Question Question::eval(std::string_view script) {

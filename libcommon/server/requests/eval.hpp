@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/types.hpp"
@@ -45,6 +46,19 @@ struct EvalAnswer {
 
 /// A memory budget for this many bytes; null if there is none.
 using RoomFor = std::function<std::shared_ptr<void>(std::size_t bytes)>;
+
+/// The memory budget of answers that are collected.
+class AnswerRooms {
+ public:
+  /// `room_for`: null: unlimited.
+  explicit AnswerRooms(RoomFor room_for) : room_for_(std::move(room_for)) {}
+  /// False if there is no budget for the answer.
+  [[nodiscard]] bool take(const EvalAnswer& answer);
+
+ private:
+  RoomFor room_for_;
+  std::vector<std::shared_ptr<void>> held_;
+};
 
 /// A question to shards. Agents know several events, other shards (WIRE.md) only scripts.
 struct Question {

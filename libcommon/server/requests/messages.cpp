@@ -94,17 +94,14 @@ void send_message(Evals& evals, std::string_view to, Question message, ShardId f
     return;
   }
   struct Replies {
-    std::map<ShardId, EvalAnswer> by_shard;
-    std::vector<std::shared_ptr<void>> rooms;
+    AnswerRooms rooms;
+    std::map<ShardId, EvalAnswer> by_shard = {};
   };
-  auto replies = std::make_shared<Replies>();
+  auto replies = std::make_shared<Replies>(Replies{AnswerRooms(message.room_for)});
   Eval::start(
-      evals, message, *targets, *timeout,
-      [replies, room_for = message.room_for](EvalAnswer answer) {
-        auto bytes = answer.json.size();
-        for (const auto& attachment : answer.attachments) bytes += attachment.size();
-        replies->rooms.push_back(room_for(bytes));
-        if (!replies->rooms.back()) {
+      evals, std::move(message), *targets, *timeout,
+      [replies](EvalAnswer answer) {
+        if (!replies->rooms.take(answer)) {
           answer.kind = EvalAnswer::Kind::error;
           answer.json = json::quote("the replies together are too large");
           answer.attachments.clear();

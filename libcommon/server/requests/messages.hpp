@@ -23,9 +23,8 @@ namespace smaster::server {
 [[nodiscard]] std::optional<ShardId> guild_shard(std::string_view guild, ShardCount count);
 
 /// Sends `message` (Question::message). With a `timeout` it is a request: the result is the reply, or, for
-/// all, an array of
-/// `{"shard":3,"result":…}` or `{"shard":3,"error":…}` in order of shard. Without, it is the number of shards
-/// that it was sent to. Calls back once, never from within.
+/// all, an array of `{"shard":3,"result":…}` or `{"shard":3,"error":…}` in order of shard. Without, it is the
+/// number of shards that it was sent to. Calls back once, never from within.
 void send_message(Evals& evals, std::string_view to, Question message, ShardId from,
                   std::optional<Millis> timeout, OnBroadcast then);
 

@@ -92,8 +92,8 @@ void Sql::run(const std::string& who, std::string statement, sql::Access access,
   auto room = operators ? nullptr : texts_.take(who, statement.size());
   if (!operators && !room) return refuse(std::move(then), too_many_wait());
   enqueue(operators ? operators_ : shards_,
-          {who, std::move(statement), access, operators ? 0 : socketio::kMaxAttachments,
-           std::chrono::steady_clock::now(), std::move(then), std::move(room)});
+          {who, std::move(statement), access, std::chrono::steady_clock::now(), std::move(then),
+           std::move(room)});
 }
 
 void Sql::enqueue(Line& line, Job job) {
@@ -186,7 +186,8 @@ void Sql::submit(Worker& worker) {
 
 void Sql::receive(const WorkerPtr& worker, std::string payload) {
   if (worker->decoding) return worker->process->kill();  // a worker answers once
-  const auto most_blobs = worker->job ? worker->job->most_blobs : 0;
+  // Packets of shards carry blobs, lines for operators do not.
+  const auto most_blobs = worker->job && !worker->job->who.empty() ? socketio::kMaxAttachments : 0;
   if (payload.size() <= kSmall) return on_message(worker, decode(payload, most_blobs));
   worker->timer.cancel();
   worker->decoding = true;

@@ -57,7 +57,6 @@ class Sql {
     std::string who;
     std::string statement;
     sql::Access access;
-    std::size_t most_blobs;  ///< of its answer; if there are more, all become base64 texts
     std::chrono::steady_clock::time_point begun;
     Then then;
     std::shared_ptr<void> room;  ///< memory budget of the statement's text

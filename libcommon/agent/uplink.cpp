@@ -266,8 +266,7 @@ void Uplink::event(std::string_view name, std::optional<socketio::AckId> ack_id,
   }
 }
 
-void Uplink::emit(std::string_view event, const std::vector<std::string_view>& arguments,
-                  const std::vector<std::string>& attachments) {
+void Uplink::emit(std::string_view event, const std::vector<std::string_view>& arguments) {
   if (!up_) return;
   auto bytes = event.size() + kPacketOverhead;
   for (const auto argument : arguments) bytes += argument.size() + 1;
@@ -276,8 +275,7 @@ void Uplink::emit(std::string_view event, const std::vector<std::string_view>& a
     spdlog::debug("{}: \"{}\" has {} bytes, more than the master takes; not sent", name_.str(), event, bytes);
     return;
   }
-  for (const auto& frame :
-       socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments, attachments)) {
+  for (const auto& frame : socketio::encode_event(socketio::kMainNamespace, event, std::nullopt, arguments)) {
     send_frame(frame);
   }
 }

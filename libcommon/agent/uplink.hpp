@@ -84,9 +84,9 @@ class Uplink final : public net::Upper, public socketio::ClientSink {
   /// Bytes queued for sending.
   [[nodiscard]] std::size_t queued() const { return link_ != nullptr ? client_->queued() : 0; }
 
-  /// Sends an event with JSON arguments. Does nothing while disconnected.
-  void emit(std::string_view event, const std::vector<std::string_view>& arguments,
-            const std::vector<std::string>& attachments = {});
+  /// Sends an event with JSON arguments. Does nothing while disconnected, nor if the master would not take so
+  /// large a message.
+  void emit(std::string_view event, const std::vector<std::string_view>& arguments);
   /// Sends an event and calls `answer` exactly once; before returning if disconnected.
   void request(std::string_view event, const std::vector<std::string_view>& arguments,
                const std::vector<std::string>& attachments, Millis timeout, Answer answer);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import {test} from 'node:test';
-import {authorization, frame, io, Raw, request, serve, until, upgrade} from './harness.js';
+import {authorization, frame, next, Raw, request, serve, until, upgrade} from './harness.js';
 
 const sanitized = Boolean(process.env.SMASTER_SANITIZED);
 
@@ -180,19 +180,16 @@ test('of forty shards that ask for respawnAll at once a bounded number is heard'
   assert.match(refused[0].message, /are under way; ask again/);
 });
 
-/** A shard of its own making: a socket that has seen the master's proof. `auth`: an agent's words, or nothing. */
-const connect = (server, config, {index = 0, auth} = {}) => new Promise((resolve, reject) => {
-  const socket = io(`http://127.0.0.1:${server.port}`, {
-    path: '/socket.io/master/', transports: ['websocket'], forceNew: true, reconnection: false, auth,
-    extraHeaders: {authorization: authorization(config, Date.now() + index)}, ...(index > 0 && {query: {process: index}}),
-  });
-  const status = (update = {id: -1, count: -1}) => socket.emit('status', {
-    id: config.id, startTime: 1000, stopTime: 0, goalShardId: update.id, goalShardCount: update.count, currentShardId: update.id,
-    currentShardCount: update.count, timestamp: Date.now(), messageCountDelta: 1,
-  });
-  socket.on('masterVerification', () => resolve(socket)).on('connect_error', reject).on('update', status);
-  socket.once('masterVerification', () => status());
-});
+/** The socket of a shard that has seen the master's proof. `index`: of a process of the shard; `auth`: an agent's words. */
+async function connect(server, config, {index = 0, auth} = {}) {
+  const shard = server.shard(config, {socket: {
+    transports: ['websocket'], forceNew: true, reconnection: false, auth, extraHeaders: {authorization: authorization(config, Date.now() + index)}, query: {process: index},
+  }});
+  await next(shard.socket, 'masterVerification');
+  shard.sendStatus();
+  return shard.socket;
+}
+
 /** An event's answer, whatever it says. */
 const ask = (socket, ...event) => new Promise((resolve) => socket.emit(...event, (...answer) => resolve(answer)));
 const SLOW = 'INSERT INTO t WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c';
@@ -203,7 +200,6 @@ test('one config in several processes keeps neither others nor operators from wr
   assert.equal((await server.tool(['sql', 'CREATE TABLE t (x)'])).code, 0);
   const processes = await Promise.all([0, 1, 2].map((index) => connect(server, bad, {index, auth: {agent: '1.0', processes: 8}})));
   const shard = await connect(server, good);
-  t.after(() => [...processes, shard].forEach((socket) => socket.close()));
   let refused = 0;
   for (const socket of processes) for (let i = 0; i < 510; ++i) socket.emit('sendSQL', SLOW, (error) => refused += /too many/.test(error?.message));
   await until('some to be refused', () => refused > 0);
@@ -220,7 +216,6 @@ test('a revoked shard\'s statements are not run, whether they wait or are runnin
   const [config] = await server.register(1);
   await server.tool(['sql', 'CREATE TABLE t (x)']);
   const socket = await connect(server, config);
-  t.after(() => socket.close());
   socket.emit('sendSQL', SLOW, () => {});
   for (let i = 0; i < 300; ++i) socket.emit('sendSQL', `INSERT INTO t VALUES (${i})`, () => {});
   const [error] = await ask(socket, 'sendSQL', 'SELECT 1');
@@ -241,7 +236,6 @@ test('messages to all are in memory once, and answers to broadcasts are bounded'
   const server = await serve(t, `[shards]\ncount = ${count}\n[limits]\nconn_count = 10000\n`);
   const sockets = [];
   for (const config of await server.register(count)) sockets.push(await connect(server, config, {auth: {agent: '1.0', instance: config.id, boot: 'b', machine: 'm'}}));
-  t.after(() => sockets.forEach((socket) => socket.close()));
   await until('all to have their ids', async () => (await server.stats()).configured === count);
   const before = peak(server);
   let gone = 0;
@@ -251,6 +245,7 @@ test('messages to all are in memory once, and answers to broadcasts are bounded'
   assert.ok(messages.some(([error, sent]) => error === null && sent === count - 1), JSON.stringify(messages[0]));
   for (const [error, sent] of messages) assert.ok(sent === count - 1 || /too much is asked|too many questions/.test(error?.message ?? error), JSON.stringify([error, sent]));
   // All answer much, and one of them never: the others' answers have to wait.
+  for (const socket of sockets) socket.off('evalRequest');
   for (const socket of sockets.slice(1, -1)) socket.on('evalRequest', (script, done) => done(null, 'y'.repeat(900_000)));
   const answers = await Promise.all(Array.from({length: 20}, () => ask(asker, 'broadcastEval', '1')));
   assert.ok(answers.some(([error]) => /too large/.test(error?.message ?? error)), JSON.stringify(answers.map(([error]) => error)));

@@ -43,10 +43,13 @@ class FairQueue {
     return pop([](const std::string&) { return true; });
   }
 
-  /// The same, skipping keys for which `may` returns false.
+  /// The same, skipping keys for which `may` returns false. The key that the last item was of comes after all
+  /// others, also those that came after its next item: while that item is at work, it has had its turn.
   template <class May>
   std::optional<Item> pop(May may) {
-    const auto turn = std::find_if(turns_.begin(), turns_.end(), may);
+    const auto other = [&](const std::string& key) { return key != last_ && may(key); };
+    auto turn = std::find_if(turns_.begin(), turns_.end(), other);
+    if (turn == turns_.end()) turn = std::find_if(turns_.begin(), turns_.end(), may);
     if (turn == turns_.end()) return std::nullopt;
     auto key = std::move(*turn);
     turns_.erase(turn);
@@ -57,8 +60,9 @@ class FairQueue {
     if (found->second.empty()) {
       by_key_.erase(found);
     } else {
-      turns_.push_back(std::move(key));
+      turns_.push_back(key);
     }
+    last_ = std::move(key);
     return item;
   }
 
@@ -88,6 +92,7 @@ class FairQueue {
   std::size_t size_ = 0;
   ByKey by_key_;
   std::deque<std::string> turns_;  ///< the keys that have items, next one first
+  std::string last_;               ///< the key of the item that pop() returned last
 };
 
 }  // namespace smaster

@@ -23,6 +23,19 @@ TEST(FairQueue, KeysTakeTurnsAndEachKeepsItsOrder) {
   EXPECT_EQ(queue.pop(), std::nullopt);
 }
 
+TEST(FairQueue, TheKeyThatHadTheLastTurnIsAfterThoseThatCameSince) {
+  FairQueue<int> queue(100, 100);
+  queue.push("a", 1);
+  EXPECT_EQ(queue.pop(), 1);
+  queue.push("a", 2);
+  queue.push("a", 3);
+  queue.push("b", 4);
+  queue.push("b", 5);
+  std::vector<int> order;
+  while (const auto item = queue.pop()) order.push_back(*item);
+  EXPECT_EQ(order, (std::vector<int>{4, 2, 5, 3}));
+}
+
 TEST(FairQueue, PassesOverKeysThatMayNot) {
   FairQueue<int> queue(100, 100);
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(queue.push("held", i));

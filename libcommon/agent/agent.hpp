@@ -108,12 +108,12 @@ class Agent final : public UplinkOwner,
   void bot_exited(const std::string& how) override;
 
   // ChannelSink
-  void to_bot(std::string line) override;
+  [[nodiscard]] bool to_bot(std::string line) override;
   void bot_state(BotState state) override;
   void bot_request(Request request, std::string reply) override;
 
   // LoginSink
-  void login_line(std::string line) override { to_bot(std::move(line)); }
+  void login_line(std::string line) override { (void)to_bot(std::move(line)); }
   void ask_master(ShardId id, std::uint64_t ask) override;
   void tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) override;
   void logins_changed() override;

@@ -192,9 +192,7 @@ void Agent::ask_bot(const Answer& answer, const std::function<void(Channel&)>& a
   arm_channel_watch();
 }
 
-void Agent::to_bot(std::string line) {
-  if (bot_) bot_->send(std::move(line));
-}
+bool Agent::to_bot(std::string line) { return bot_ && bot_->send(std::move(line)); }
 
 bool Agent::bot_may_speak() const { return uplink_.queued() < kMostForMaster; }
 

@@ -21,7 +21,7 @@ test('connect, settings, evals, SQL, files, respawn, reboot, update, master rest
   const master = server.shard(masterConfig);
   assert.equal(shards[0].socket.io.opts.path, '/socket.io/master/');
   const ask = (shard, ...args) => new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 30_000);
+    const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 30_000).unref();
     shard.socket.emit(...args, (...answer) => {
       clearTimeout(timer);
       resolve(answer);

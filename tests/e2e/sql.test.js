@@ -10,7 +10,7 @@ const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000
 
 /** Sends a statement from a shard; returns [error, result]. */
 const sendFrom = (shard) => (...args) => new Promise((resolve, reject) => {
-  const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 120_000);
+  const timer = setTimeout(() => reject(new Error(`no answer to ${args[0]}`)), 120_000).unref();
   shard.socket.emit('sendSQL', ...args, (...answer) => {
     clearTimeout(timer);
     resolve(answer);

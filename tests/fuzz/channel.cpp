@@ -7,7 +7,7 @@ using namespace smaster::agent;
 
 class Sink final : public ChannelSink {
  public:
-  void to_bot(std::string) override {}
+  bool to_bot(std::string) override { return true; }
   void bot_state(BotState) override {}
   void bot_request(Request, std::string reply) override {
     if (channel != nullptr) channel->reply(reply, {true, "1"});

@@ -9,11 +9,15 @@ namespace {
 
 class Recorder final : public ChannelSink {
  public:
-  void to_bot(std::string line) override { lines.push_back(std::move(line)); }
+  bool to_bot(std::string line) override {
+    if (reads) lines.push_back(std::move(line));
+    return reads;
+  }
   void bot_state(BotState state) override { states.push_back(state); }
   void bot_request(Request request, std::string reply) override {
     requests.emplace_back(std::move(request), std::move(reply));
   }
+  bool reads = true;
   std::vector<std::string> lines;
   std::vector<BotState> states;
   std::vector<std::pair<Request, std::string>> requests;
@@ -47,6 +51,20 @@ TEST_F(ChannelTest, EqualScriptsThatWaitDifferInSpacesSoThatEachAnswerFindsItsQu
   EXPECT_EQ(answers, (std::vector<std::string>{"ok 3", "ok 1"}));
   channel.eval("n++", answer());
   EXPECT_EQ(bot.lines.back(), "{\"_eval\":\"n++\"}\n") << "as it is, where nobody else waits for it";
+}
+
+TEST_F(ChannelTest, AQuestionThatHasNoRoomInTheQueueOfABotThatDoesNotReadFailsAtOnce) {
+  channel.eval("1", answer());
+  bot.reads = false;
+  channel.eval("2", answer());
+  channel.fetch_prop("a.b", answer());
+  channel.message("1", 0, answer());
+  EXPECT_EQ(answers.size(), 3U);
+  for (const auto& answered : answers)
+    EXPECT_NE(answered.find("does not read"), std::string::npos) << answered;
+  EXPECT_EQ(channel.waiting(), 1U);
+  channel.receive(R"({"_eval":"1","_result":1})");
+  EXPECT_EQ(answers.back(), "ok 1");
 }
 
 TEST_F(ChannelTest, AScriptThatNeverEndsDoesNotKeepTheNextFromItsAnswer) {

@@ -232,15 +232,18 @@ net::Task<> BotProcess::wait_for_end() {
   if (auto* const owner = std::exchange(owner_, nullptr)) owner->bot_exited(how_);
 }
 
-void BotProcess::send(std::string line) {
-  if (hung_up_) return;
+bool BotProcess::send(std::string line) {
+  if (hung_up_) return false;
   if (queued_ + line.size() > kMaxQueued) {
-    spdlog::warn("the bot does not read its channel; a message to it is dropped");
-    return;
+    if (!std::exchange(said_unread_, true)) {
+      spdlog::warn("the bot does not read its channel: messages to it are dropped");
+    }
+    return false;
   }
   queued_ += line.size();
   outbox_.push_back(std::move(line));
   if (outbox_.size() == 1) write();
+  return true;
 }
 
 void BotProcess::write() {
@@ -253,7 +256,11 @@ void BotProcess::write() {
                       }
                       self->queued_ -= self->outbox_.front().size();
                       self->outbox_.pop_front();
-                      if (!self->outbox_.empty()) self->write();
+                      if (self->outbox_.empty()) {
+                        self->said_unread_ = false;
+                      } else {
+                        self->write();
+                      }
                     });
 }
 

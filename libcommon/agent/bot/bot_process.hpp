@@ -59,9 +59,9 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   BotProcess(net::asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
              net::LocalSocket control, pid_t keeper);
 
-  /// Queues a line. Dropped (with a warning in the log) if a bot that does not read has 64 MiB queued
-  /// already.
-  void send(std::string line);
+  /// Queues a line. False: dropped, because the bot does not read (64 MiB are queued) or has closed the
+  /// channel. The first of several is logged.
+  [[nodiscard]] bool send(std::string line);
   /// Sends SIGTERM by way of the keeper; a second call kills the bot.
   void stop();
   /// Makes the keeper read the lease again. Needed when its end has moved to an earlier time.
@@ -97,6 +97,7 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   LineReader lines_;
   std::deque<std::string> outbox_;
   std::size_t queued_ = 0;
+  bool said_unread_ = false;  ///< since the queue was empty
   bool hung_up_ = false;
   bool ended_ = false;
 };

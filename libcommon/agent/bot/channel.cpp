@@ -89,6 +89,7 @@ Outcome outcome_of(const Members& members) {
 constexpr char kEval = 'e';
 constexpr char kFetch = 'f';
 constexpr char kMessage = 'm';
+constexpr const char* kUnread = "the bot does not read its channel: too much that was sent to it waits there";
 
 /// Maximum number of remembered keys without a pending question; each takes about 40 bytes.
 constexpr std::size_t kMaxGivenUp = 100'000;
@@ -282,6 +283,11 @@ bool Channel::may_be_answered(const std::string& key) const {
   return by_key_.contains(key) || given_up_.contains(std::hash<std::string>{}(key));
 }
 
+void Channel::ask(std::string key, Answer answer, std::string line) {
+  wait_for(key, std::move(answer));
+  if (!sink_.to_bot(std::move(line))) answered(key, error_outcome("Error", kUnread));
+}
+
 void Channel::eval(const std::string& script, Answer answer) {
   // Marks a script only if another answer could be mistaken for its own: some bots recognise a script by its
   // exact text. Empty scripts are always marked: some bots ignore them and never answer.
@@ -290,26 +296,23 @@ void Channel::eval(const std::string& script, Answer answer) {
        marked = true) {
     text = script + mark(++marks_);
   }
-  wait_for(kEval + text, std::move(answer));
-  sink_.to_bot(R"({"_eval":)" + json::quote(text) + "}\n");
+  ask(kEval + text, std::move(answer), R"({"_eval":)" + json::quote(text) + "}\n");
 }
 
 /// Equal paths have equal values: the next answer is used for all pending questions with this path.
 void Channel::fetch_prop(const std::string& prop, Answer answer) {
-  wait_for(kFetch + prop, std::move(answer));
-  sink_.to_bot(R"({"_fetchProp":)" + json::quote(prop) + "}\n");
+  ask(kFetch + prop, std::move(answer), R"({"_fetchProp":)" + json::quote(prop) + "}\n");
 }
 
 void Channel::message(std::string_view data_json, std::int64_t from, Answer answer) {
   const auto rest = std::string(data_json) + R"(,"_from":)" + std::to_string(from);
-  if (!answer) return sink_.to_bot(R"({"_message":)" + rest + "}\n");
+  if (!answer) return (void)sink_.to_bot(R"({"_message":)" + rest + "}\n");
   const auto id = std::to_string(next_message_++);
-  wait_for(kMessage + id, std::move(answer));
-  sink_.to_bot(R"({"_request":)" + rest + R"(,"_id":)" + id + "}\n");
+  ask(kMessage + id, std::move(answer), R"({"_request":)" + rest + R"(,"_id":)" + id + "}\n");
 }
 
 void Channel::reply(const std::string& reply, const Outcome& outcome) {
-  if (!reply.empty()) sink_.to_bot(with_outcome(reply, outcome));
+  if (!reply.empty()) (void)sink_.to_bot(with_outcome(reply, outcome));
 }
 
 void Channel::fail_all(const Outcome& outcome) {

@@ -74,8 +74,8 @@ using Request = std::variant<request::Eval, request::FetchProp, request::Respawn
 class ChannelSink {
  public:
   virtual ~ChannelSink() = default;
-  /// A line for the bot, with its newline.
-  virtual void to_bot(std::string line) = 0;
+  /// A line for the bot, with its newline. False: the bot does not read, and the line is dropped.
+  [[nodiscard]] virtual bool to_bot(std::string line) = 0;
   virtual void bot_state(BotState state) = 0;
   /// A request of the bot. `reply`: to be passed to Channel::reply with the outcome; empty: the bot wants no
   /// answer.
@@ -124,6 +124,7 @@ class Channel {
   };
 
   void wait_for(std::string key, Answer answer);
+  void ask(std::string key, Answer answer, std::string line);
   bool answered(const std::string& key, const Outcome& outcome);
   bool blame(std::string_view line, const Outcome& outcome);
   void give_up(const Outcome& outcome);

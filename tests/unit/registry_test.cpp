@@ -1,96 +1,14 @@
 // Who is registered, admitted and connected, where these change while something is waited for: the
 // interleavings are forced.
-#include <gtest/gtest.h>
-
-#include <filesystem>
-
 #include "base/file.hpp"
 #include "server/keys/key_files.hpp"
-#include "server/process/wiring.hpp"
 #include "server/requests/eval.hpp"
-#include "server/shards/shard_session.hpp"
-#include "store/store.hpp"
+#include "server_fixture.hpp"
 
 namespace smaster::server {
 namespace {
 
-/// One key for all tests: making one takes a while.
-const crypto::KeyPair& keys() {
-  static const auto pair = *crypto::generate_key_pair(2048);
-  return pair;
-}
-
-ShardName name(std::string_view text) { return *ShardName::parse_seat(text); }
-
-fleet::ShardInfo info(std::string_view text, bool master = false) {
-  fleet::ShardInfo info(name(text));
-  info.key = keys().public_pem;
-  info.is_master = master;
-  return info;
-}
-
-class FakeLink final : public net::Link {
- public:
-  void send_frame(const engineio::Frame&) override { ++sent; }
-  void close_session() override { closed = true; }
-  int sent = 0;
-  bool closed = false;
-};
-
-class Registry : public testing::Test {
- protected:
-  Registry() {
-    std::string pattern = testing::TempDir() + "smaster-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-    Settings settings;
-    settings.state_dir = folder_;
-    store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
-    server_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
-    server_->reload_keys = [this] { ++reloads_; };
-    server_->leadership.lease_until(Leadership::kForGood);
-    server_->leadership.begin();
-  }
-  ~Registry() override {
-    join();
-    server_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-
-  void know(std::vector<fleet::ShardInfo> shards) {
-    server_->registration.take({std::move(shards), {}, {}, {}});
-  }
-  Directory& directory() { return server_->directory; }
-  Registration& registration() { return server_->registration; }
-  void spawn(net::Task<Result<void>> task, Result<void>& result) {
-    result = fail(ErrorKind::internal, "it has not ended");
-    tasks_.spawn("test", store_result(std::move(task), result));
-  }
-  static net::Task<> store_result(net::Task<Result<void>> task, Result<void>& result) {
-    result = co_await std::move(task);
-  }
-  /// Up to where a shard has its place: it has said that it is there.
-  static void connect(ShardSession& session, FakeLink& link) {
-    session.opened(link, {});
-    session.receive(false, "0");
-  }
-  void run() {
-    context_.restart();
-    while (tasks_.running() > 0) context_.run_one();
-    context_.poll();
-  }
-  void join() {
-    server_->store.join();
-    server_->signatures.join();
-    server_->slow_work.join();
-  }
-
-  std::filesystem::path folder_;
-  net::asio::io_context context_{1};
-  std::unique_ptr<store::FileStore> store_;
-  net::TaskScope tasks_{context_.get_executor(), "test"};
-  std::optional<Wiring> server_;
-  int reloads_ = 0;
-};
+class Registry : public ServerTest {};
 
 TEST_F(Registry, AShardThatIsRevokedBetweenAdmissionAndItsConnectionIsClosed) {
   know({info("abc")});

@@ -153,6 +153,7 @@ void Attendance::detach(ShardSession& session) {
   orders_.left(*shard);
   heartbeats_.leave(session.name());
   seen(*shard);  // its agent may have received messages until now
+  news_.shard_changed(session.name());
   plans_.replan();
 }
 
@@ -193,6 +194,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   if (status.bot) look_for_login(shard, status, now);
+  news_.shard_changed(info.id);
   sender_.deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) plans_.replan();
   if (expected || parked) return;

@@ -14,6 +14,7 @@
 #include "server/planning/order_sender.hpp"
 #include "server/planning/plans.hpp"
 #include "server/shards/directory.hpp"
+#include "server/shards/fleet_news.hpp"
 #include "settings/settings.hpp"
 
 namespace smaster::server {
@@ -33,6 +34,7 @@ class Attendance {
     OrderSender& sender;
     Plans& plans;
     Heartbeats& heartbeats;
+    FleetNews& news;
   };
   explicit Attendance(const Parts& parts)
       : settings_(parts.settings),
@@ -42,7 +44,8 @@ class Attendance {
         orders_(parts.orders),
         sender_(parts.sender),
         plans_(parts.plans),
-        heartbeats_(parts.heartbeats) {}
+        heartbeats_(parts.heartbeats),
+        news_(parts.news) {}
 
   /// Attaches the session to its shard and closes the shard's previous session. Errors: not_found if the
   /// shard was revoked since the reservation, not_permitted if another master shard is connected.
@@ -89,6 +92,7 @@ class Attendance {
   OrderSender& sender_;
   Plans& plans_;
   Heartbeats& heartbeats_;
+  FleetNews& news_;
 };
 
 }  // namespace smaster::server

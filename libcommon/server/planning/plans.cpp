@@ -23,13 +23,14 @@ constexpr std::size_t kShardsInOneTurn = 200;
 }  // namespace
 
 Plans::Plans(asio::io_context& context, const Settings& settings, Directory& directory, StoreThread& store,
-             fleet::Orders& orders, OrderSender& sender, net::TaskScope& tasks)
+             fleet::Orders& orders, OrderSender& sender, FleetNews& news, net::TaskScope& tasks)
     : context_(context),
       settings_(settings),
       directory_(directory),
       store_(store),
       orders_(orders),
       sender_(sender),
+      news_(news),
       tasks_(tasks),
       plan_timer_(context.get_executor()),
       tick_timer_(context.get_executor()) {}
@@ -116,6 +117,7 @@ void Plans::run_plan() {
     tasks_.spawn("generate a config", generate_one(plan.generate));
   }
   sender_.deliver_later();
+  news_.plan_changed();
   if (plan.more) replan(Millis{0});
 }
 

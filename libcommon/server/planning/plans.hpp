@@ -12,6 +12,7 @@
 #include "server/persistence/store_thread.hpp"
 #include "server/planning/order_sender.hpp"
 #include "server/shards/directory.hpp"
+#include "server/shards/fleet_news.hpp"
 #include "settings/settings.hpp"
 
 namespace smaster::server {
@@ -19,7 +20,7 @@ namespace smaster::server {
 class Plans {
  public:
   Plans(net::asio::io_context& context, const Settings& settings, Directory& directory, StoreThread& store,
-        fleet::Orders& orders, OrderSender& sender, net::TaskScope& tasks);
+        fleet::Orders& orders, OrderSender& sender, FleetNews& news, net::TaskScope& tasks);
 
   /// This server commands from now on: silence is counted from now.
   void take_over();
@@ -59,6 +60,7 @@ class Plans {
   StoreThread& store_;
   fleet::Orders& orders_;
   OrderSender& sender_;
+  FleetNews& news_;
   net::TaskScope& tasks_;
   fleet::PlanSettings plan_settings_;
   net::Timer plan_timer_;

@@ -93,16 +93,17 @@ class Wiring {
 
   // The fleet. fleet_tasks is declared after all that its tasks use, so it ends first.
   Directory directory;
+  FleetNews news;
   StoreThread store;
   RowWriter rows{context, directory, store, fleet_tasks};
   StatusHistory history{settings, store};
   WriteBehind write_behind{context, rows, history, fleet_tasks};
   fleet::Orders orders{fleet::PlanSettings{}, net::fleet_clock()};
   OrderSender sender{context, settings, directory, rows, store, orders, fleet_tasks};
-  Plans plans{context, settings, directory, store, orders, sender, fleet_tasks};
+  Plans plans{context, settings, directory, store, orders, sender, news, fleet_tasks};
   Goal goal{settings, directory, store, orders, sender, plans, fleet_tasks};
   Heartbeats heartbeats{context, settings, directory, sender};
-  Attendance attendance{{settings, directory, rows, history, orders, sender, plans, heartbeats}};
+  Attendance attendance{{settings, directory, rows, history, orders, sender, plans, heartbeats, news}};
   Registration registration{
       {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats}};
   net::TaskScope fleet_tasks;
@@ -121,9 +122,9 @@ class Wiring {
   Mail mail{{context, settings, tasks}};
   Update update{{context, settings}};
   Registrar registrar;
-  const RespawnParts respawn_parts{context, directory, sender, slices, tasks};
+  const RespawnParts respawn_parts{context, directory, sender, news, slices, tasks};
   const RebootParts reboot_parts;
-  const ReshardParts reshard_parts{context, directory, plans, goal, sender, slices, rendering, tasks};
+  const ReshardParts reshard_parts{context, directory, plans, goal, sender, news, slices, rendering, tasks};
   net::TaskScope tasks;  ///< tasks of parts without a scope of their own
   Respawns respawns{respawn_parts};
   ShardRequests shard_requests{

@@ -17,7 +17,8 @@ namespace {
 namespace bj = boost::json;
 using Lines = std::shared_ptr<control::LineStream>;
 
-constexpr Millis kProgressEvery{200};
+/// Minimum time between two lines of progress.
+constexpr Millis kProgressPause{200};
 
 bj::object assignment_json(const fleet::Assignment& assignment) {
   return {{"shards", fleet::ids_json(assignment)}, {"count", assignment.count.value}};
@@ -76,8 +77,50 @@ bj::object progress_json(const ReshardParts& parts) {
   return object;
 }
 
+/// What wakes a task that reports progress; shared with those who may outlive it.
+struct Wake {
+  explicit Wake(net::asio::io_context& context) : timer(context) {}
+  net::Timer timer;
+  bool changed = false;
+  bool abandoned = false;  ///< nobody reads the lines any more
+
+  void change() {
+    changed = true;
+    timer.cancel();
+  }
+  void abandon() {
+    abandoned = true;
+    timer.cancel();
+  }
+};
+
+/// Writes a line when the progress has changed, and one at the end.
+net::Task<> follow(const ReshardParts& parts, Target target, Instant until, Lines lines,
+                   std::shared_ptr<Wake> wake) {
+  const auto news = parts.news.subscribe([wake](const ShardName*) { wake->change(); });
+  boost::system::error_code ignored;
+  net::Timer pause(parts.context);
+  std::string said;
+  for (bool over = false; !over && !wake->abandoned;) {
+    pause.expires_after(kProgressPause);
+    co_await pause.async_wait(net::use_task);
+    if (!std::exchange(wake->changed, false) && !wake->abandoned && net::now() < until) {
+      wake->timer.expires_at(until);
+      co_await wake->timer.async_wait(net::asio::redirect_error(net::use_task, ignored));
+      wake->changed = false;
+    }
+    auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});
+    // Only the present progress matters: a slow reader misses lines.
+    if (line != said && lines->offer(line)) said = std::move(line);
+    const bool replaced = parts.goal.target() != target;
+    const bool done = !replaced && is_done(parts);
+    over = done || replaced || net::now() >= until;
+    if (over) lines->push(json::serialize(bj::object{{"end", {{"done", done}, {"replaced", replaced}}}}));
+  }
+}
+
 net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target, Lines lines,
-                      std::shared_ptr<bool> listened_to) {
+                      std::shared_ptr<Wake> wake) {
   if (request.count) {
     const auto saved = co_await parts.goal.retarget(target);
     if (!saved) {
@@ -88,24 +131,8 @@ net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target,
   } else {
     parts.goal.rebalance();
   }
-  const auto until = net::now() + request.timeout;
-  net::Timer pause(parts.context.get_executor());
-  std::string said;
-  while (request.wait && *listened_to) {
-    boost::system::error_code ignored;
-    pause.expires_after(kProgressEvery);
-    co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
-    if (!*listened_to) break;
-    auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});
-    // Only the present progress matters: a slow reader misses lines.
-    if (line != said && lines->offer(line)) said = std::move(line);
-    const bool over = parts.goal.target() != target;
-    if (over || is_done(parts) || net::now() >= until) {
-      lines->push(
-          json::serialize(bj::object{{"end", {{"done", !over && is_done(parts)}, {"replaced", over}}}}));
-      break;
-    }
-  }
+  if (request.wait)
+    co_await follow(parts, std::move(target), net::now() + request.timeout, lines, std::move(wake));
   lines->finish();
 }
 
@@ -141,10 +168,9 @@ net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
                                    std::to_string(request.count->value) + " shards, " +
                                    std::string(fleet::to_string(target.strategy))
                              : "even out the hosts");
-  const auto listened_to = std::make_shared<bool>(true);
-  lines->on_gone = [listened_to] { *listened_to = false; };
-  parts.tasks.spawn("reshard", carry_out(parts, request, target, lines, listened_to),
-                    [lines] { lines->finish(); });
+  const auto wake = std::make_shared<Wake>(parts.context);
+  lines->on_gone = [wake] { wake->abandon(); };
+  parts.tasks.spawn("reshard", carry_out(parts, request, target, lines, wake), [lines] { lines->finish(); });
   co_return lines;
 }
 

@@ -14,6 +14,7 @@
 #include "server/planning/order_sender.hpp"
 #include "server/planning/plans.hpp"
 #include "server/shards/directory.hpp"
+#include "server/shards/fleet_news.hpp"
 
 namespace smaster::server {
 
@@ -24,6 +25,7 @@ struct ReshardParts {
   const Plans& plans;
   Goal& goal;
   const OrderSender& sender;
+  FleetNews& news;
   Slices& slices;
   net::asio::thread_pool& rendering;
   net::TaskScope& tasks;

@@ -14,7 +14,6 @@
 namespace smaster::server {
 namespace {
 
-constexpr Millis kLookEvery{100};
 /// How often a respawning shard is asked for a status, in addition to heartbeats.
 constexpr Millis kNudgeEvery{1'000};
 
@@ -186,40 +185,48 @@ std::int64_t RespawnWatch::refused(const ShardName& name, const Before& before) 
   return shard == nullptr || shard->refused_process == before.refused_process ? 0 : shard->refused;
 }
 
+/// Asks those that are waited for to send a status now.
+net::Task<> RespawnWatch::nudge(Slice& slice) {
+  co_await in_slices(waiting_, slice, [&](auto& entry) {
+    if (auto* const shard = parts_.directory.find(entry.first)) parts_.sender.send_update(*shard);
+  });
+}
+
 net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed) {
   const auto self = shared_from_this();
+  const auto news = parts_.news.subscribe([this](const ShardName* name) {
+    if (name == nullptr || !waiting_.contains(*name)) return;
+    changed_.insert(*name);
+    timer_.cancel();
+  });
+  for (const auto& [name, before] : waiting_) changed_.insert(changed_.end(), name);
   const auto deadline = begun_ + delay * static_cast<std::int64_t>(waiting_.size()) + timeout;
   auto next_nudge = begun_ + kNudgeEvery;
   Slice slice(parts_.slices, kForOperators);
-  while (!cancelled_) {
+  while (!cancelled_ && !waiting_.empty()) {
     co_await slice.next();
     const auto now = std::chrono::steady_clock::now();
-    const bool nudge = now >= next_nudge;
-    if (nudge) next_nudge = now + kNudgeEvery;
-    std::map<ShardName, std::int64_t> over;  // with the close code of the refusal; 0: is back
-    co_await in_slices(waiting_, slice, [&](auto& entry) {
-      if (is_back(entry.first, entry.second)) {
-        over.emplace(entry.first, 0);
-      } else if (const auto code = refused(entry.first, entry.second); code != 0) {
-        over.emplace(entry.first, code);
-      } else if (auto* const shard = nudge ? parts_.directory.find(entry.first) : nullptr) {
-        parts_.sender.send_update(*shard);
-      }
-    });
-    for (const auto& [name, code] : over) {
+    for (const auto& name : std::exchange(changed_, {})) {
       if (slice.over()) co_await slice.next();
       if (cancelled_) co_return;
-      waiting_.erase(name);
+      const auto found = waiting_.find(name);
+      const auto code = refused(name, found->second);
+      if (code == 0 && !is_back(name, found->second)) continue;
+      waiting_.erase(found);
       if (code == 0) {
         on_back(name, std::chrono::duration_cast<Millis>(now - begun_));
       } else {
         on_failed(name, code);
       }
     }
-    if (waiting_.empty()) co_return;
     if (now >= deadline) break;
+    if (now >= next_nudge) {
+      co_await nudge(slice);
+      next_nudge = now + kNudgeEvery;
+    }
     slice.end();
-    timer_.expires_after(kLookEvery);
+    if (!changed_.empty() || waiting_.empty()) continue;
+    timer_.expires_at(std::min(next_nudge, deadline));
     boost::system::error_code ignored;
     co_await timer_.async_wait(net::asio::redirect_error(net::use_task, ignored));
   }

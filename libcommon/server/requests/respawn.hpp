@@ -17,6 +17,7 @@
 #include "server/fairness/slices.hpp"
 #include "server/planning/order_sender.hpp"
 #include "server/shards/directory.hpp"
+#include "server/shards/fleet_news.hpp"
 
 namespace smaster::server {
 
@@ -25,6 +26,7 @@ struct RespawnParts {
   net::asio::io_context& context;
   Directory& directory;
   OrderSender& sender;
+  FleetNews& news;
   Slices& slices;
   net::TaskScope& tasks;
 };
@@ -98,6 +100,7 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
     Time refused_process = fleet::kNever;
   };
 
+  net::Task<> nudge(Slice& slice);
   [[nodiscard]] bool is_back(const ShardName& name, Before& before) const;
   /// The close code with which Discord refused the bot since; 0: it did not.
   [[nodiscard]] std::int64_t refused(const ShardName& name, const Before& before) const;
@@ -106,6 +109,7 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
   net::Timer timer_;
   Instant begun_;
   std::map<ShardName, Before> waiting_;
+  std::set<ShardName> changed_;  ///< of those, to be looked at
   bool cancelled_ = false;
 };
 

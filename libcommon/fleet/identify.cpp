@@ -141,11 +141,11 @@ std::size_t IdentifyQueue::logins_of(const Key& key, const Ids& ids) const {
   return counted ? 0 : ids.size();
 }
 
-std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now) {
+std::vector<IdentifyQueue::Turn> IdentifyQueue::due(Time now, std::size_t most) {
   std::vector<Turn> turns;
   expire(now);
   std::set<std::int32_t> awaited;  // buckets that an earlier entry waits for
-  for (auto at = queue_.begin(); at != queue_.end();) {
+  for (auto at = queue_.begin(); at != queue_.end() && turns.size() < most;) {
     const auto here = at++;
     const auto& key = here->first.key;
     const auto& ids = here->second.ids;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -89,9 +90,9 @@ class IdentifyQueue {
   void forget_logins(const ShardName& shard);
   [[nodiscard]] bool wants(const ShardName& shard) const { return waiting_.contains({shard, kStart}); }
 
-  /// Grants the turns that are due. They leave the queue, and reserve their buckets until the time of their
-  /// logins is known.
-  [[nodiscard]] std::vector<Turn> due(Time now);
+  /// Grants the turns that are due, at most `most`. They leave the queue, and reserve their buckets until the
+  /// time of their logins is known.
+  [[nodiscard]] std::vector<Turn> due(Time now, std::size_t most = std::numeric_limits<std::size_t>::max());
   /// When `due` can grant a turn again; nullopt: the queue is empty.
   [[nodiscard]] std::optional<Time> next(Time now) const;
   /// When the last entry of the queue gets its turn, as far as is known now. An underestimate if one process

@@ -249,10 +249,10 @@ void Orders::order_start(Seat& seat, Order::Kind kind) {
   orders_.push_back({kind, seat.info.id, {}, true});
 }
 
-void Orders::tick(Time now) {
+void Orders::tick(Time now, std::size_t most) {
   // Before turns are given: those who are released leave the queue.
   if (release_at_ && *release_at_ <= now) release_askers(now);
-  for (const auto& [kind, name, ids, ask, waited] : identify_.due(now)) {
+  for (const auto& [kind, name, ids, ask, waited] : identify_.due(now, most)) {
     auto& seat = *seats_.at(name);
     if (kind == IdentifyQueue::Turn::Kind::login) {
       orders_.push_back(
@@ -272,8 +272,8 @@ void Orders::tick(Time now) {
     if (std::exchange(seat.asks_to_start, false)) order_start(seat, Order::Kind::start);
   }
   tell_ready(now);
-  drop_the_unheard(now);
-  while (!pauses_.empty() && pauses_.begin()->first <= now) {
+  drop_the_unheard(now, most);
+  for (auto left = most; left > 0 && !pauses_.empty() && pauses_.begin()->first <= now; --left) {
     const auto seat = seats_.find(pauses_.begin()->second);
     pauses_.erase(pauses_.begin());
     // Ignore outdated entries: a later pause, also of another id, has its own entry.
@@ -285,8 +285,9 @@ void Orders::tick(Time now) {
 
 /// An agent that answers pings and sends no status would hold its ids for ever. Once disconnected it loses
 /// them like any other.
-void Orders::drop_the_unheard(Time now) {
-  while (!unheard_.empty() && unheard_.begin()->first + patience_.assume_dead_after <= now) {
+void Orders::drop_the_unheard(Time now, std::size_t most) {
+  for (; most > 0 && !unheard_.empty() && unheard_.begin()->first + patience_.assume_dead_after <= now;
+       --most) {
     orders_.push_back({Order::Kind::drop, unheard_.begin()->second, {}});
     unheard_.erase(unheard_.begin());
   }

@@ -113,8 +113,8 @@ class Orders {
   /// persisted. `most`: limit per step, see Planner::step; also limits how many waiting seats are told.
   [[nodiscard]] Plan plan(Time now, std::size_t most = kAll);
   void saved(std::span<const Change> changes, Time now);
-  /// Handles turns that are due and pauses that have ended.
-  void tick(Time now);
+  /// Handles turns that are due and pauses that have ended, at most `most` of each; `next` is then `now`.
+  void tick(Time now, std::size_t most = kAll);
   /// When `tick` must be called; nullopt: never.
   [[nodiscard]] std::optional<Time> next(Time now) const;
 
@@ -138,7 +138,7 @@ class Orders {
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
   void release_askers(Time now);
-  void drop_the_unheard(Time now);
+  void drop_the_unheard(Time now, std::size_t most);
   void follow_login(Seat& seat, const ShardStatus& status, bool first, Time now);
   void tell_ready(Time now);
   void follow_gateway(Seat& seat, const ShardStatus& status, Time now);

@@ -48,6 +48,13 @@ TEST_F(IdentifyTest, WithoutLimitsAllStartAtOnce) {
   EXPECT_FALSE(queue.next(at(0)));
 }
 
+TEST_F(IdentifyTest, NoMoreTurnsAtOnceThanAreAskedForAndTheRestIsDue) {
+  want(200);
+  EXPECT_EQ(ids(queue.due(at(0), 2)), "aaa aab ");
+  EXPECT_EQ(queue.waiting(), 198u);
+  EXPECT_EQ(queue.next(at(0)), at(0));
+}
+
 TEST_F(IdentifyTest, OneABucketEveryFiveSecondsTheLowestIdFirst) {
   queue.limit(IdentifyLimits{.max_concurrency = 2});
   want(5);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <vector>
 
 namespace smaster::fleet {
@@ -65,6 +66,25 @@ TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {
     EXPECT_EQ(sent.front().delay, Millis{500});
     EXPECT_FALSE(reports(i)) << i;
   }
+}
+
+TEST_F(OrdersTest, AsManyAreToldAtOnceAsIsAskedForAndTheRestIsDueAtOnce) {
+  std::vector<std::unique_ptr<Seat>> others;
+  for (const char* const name : {"aab", "aac", "aad", "aae"}) {
+    others.push_back(std::make_unique<Seat>(ShardInfo(*ShardName::parse(name))));
+    orders.add(*others.back());
+    orders.joined(*others.back(), false, kStart);
+  }
+  orders.set(settings_for(ShardCount{5}));
+  orders.saved(orders.plan(kStart).changes, kStart);
+  orders.tick(kStart, 2);
+  EXPECT_EQ(orders.take_orders().size(), 2U);
+  EXPECT_EQ(orders.next(kStart), kStart);
+  orders.tick(kStart, 2);
+  orders.tick(kStart, 2);
+  EXPECT_EQ(orders.take_orders().size(), 3U);
+  EXPECT_EQ(orders.next(kStart), std::nullopt);
+  for (const auto& other : others) orders.remove(*other);
 }
 
 TEST_F(OrdersTest, ABotThatAsksBeforeDiscordHasSaidItsLimitsHasOnePermitAnInterval) {

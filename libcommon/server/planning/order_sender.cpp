@@ -136,7 +136,7 @@ void OrderSender::deliver_later() {
 
 void OrderSender::deliver() {
   if (finished_) return;
-  orders_.tick(net::fleet_clock());
+  orders_.tick(net::fleet_clock(), kToldAtOnce);
   if (!budget_kept()) return;
   auto orders = orders_.take_orders();
   std::move(orders.begin(), orders.end(), std::back_inserter(outbox_));

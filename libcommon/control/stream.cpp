@@ -62,10 +62,16 @@ std::string LineStream::take() {
   constexpr std::size_t kAtOnce = 65'536;
   std::string lines;
   do {
-    bytes_ -= lines_.front().size();
-    waiting_in_all_ -= lines_.front().size();
-    lines.append(lines_.front()) += '\n';
+    const auto& line = lines_.front();
+    const auto part = std::min(line.size() - taken_, kAtOnce);
+    lines.append(line, taken_, part);
+    taken_ += part;
+    bytes_ -= part;
+    waiting_in_all_ -= part;
+    if (taken_ < line.size()) break;
+    lines += '\n';
     lines_.pop_front();
+    taken_ = 0;
   } while (!lines_.empty() && lines.size() + lines_.front().size() < kAtOnce);
   if (bytes_ < kOwnRoom) space_.cancel();
   return lines;
@@ -75,6 +81,7 @@ void LineStream::leave() {
   gone_ = true;
   waiting_in_all_ -= std::exchange(bytes_, 0);
   lines_.clear();
+  taken_ = 0;
   wake_.cancel();
   space_.cancel();
 }

@@ -82,7 +82,7 @@ class LineStream {
   friend class Connection;
 
   void add(std::string line);
-  /// Removes the next lines from the queue, with newlines: at most 64 KiB, or one longer line.
+  /// Removes the next lines from the queue, with newlines, or a part of a long one: at most 64 KiB.
   [[nodiscard]] std::string take();
   void leave();
   [[nodiscard]] bool has_room(std::size_t bytes) const;
@@ -91,6 +91,7 @@ class LineStream {
   net::Timer wake_;   ///< wakes the connection when there are lines
   net::Timer space_;  ///< wakes handlers when there is room
   std::deque<std::string> lines_;
+  std::size_t taken_ = 0;  ///< bytes of the first line that were removed already
   std::size_t bytes_ = 0;
   bool finished_ = false;
   bool gone_ = false;

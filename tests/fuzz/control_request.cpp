@@ -74,7 +74,8 @@ struct Server {
   const server::ControlParts parts = wiring.control_parts(engine);
 
   Server() {
-    wiring.restart = wiring.reload_keys = [] {};
+    wiring.restart = [] {};
+    wiring.reload_keys = []() -> net::Task<> { co_return; };
     auto kept = wiring.store.read();
     if (!kept) std::abort();
     wiring.registration.take(std::move(*kept));

@@ -154,18 +154,18 @@ TEST_F(Registry, WhoHearsAnAnswerMayCancelTheEval) {
 TEST_F(Registry, AShardsRespawnsAreUnderWayOnceAndFewAltogether) {
   know({info("abc")});
   auto& respawns = server_->respawns;
-  ASSERT_TRUE(respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {}));
-  const auto again = respawns.roll(name("abc"), {{ShardId{0}, name("abc"), true}}, {});
+  ASSERT_TRUE(respawns.roll(name("abc"), {}));
+  const auto again = respawns.roll(name("abc"), {});
   ASSERT_FALSE(again);
   EXPECT_EQ(again.error().kind, ErrorKind::not_permitted);
   std::size_t begun = 1;
   for (char last = 'd'; last <= 'z'; ++last) {
-    begun += respawns.roll(name(std::string("ab") + last), {{ShardId{0}, name("abc"), true}}, {}) ? 1 : 0;
+    begun += respawns.roll(name(std::string("ab") + last), {}) ? 1 : 0;
   }
   EXPECT_EQ(begun, Respawns::kMost);
   context_.restart();
   while (server_->tasks.running() > 0) context_.run_one();
-  EXPECT_TRUE(respawns.roll(name("abc"), {}, {})) << "the first is over";
+  EXPECT_TRUE(respawns.roll(name("abc"), {})) << "the first is over";
 }
 
 TEST_F(Registry, OneStepOfARotationAtATime) {

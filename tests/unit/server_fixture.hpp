@@ -47,7 +47,10 @@ class ServerTest : public testing::Test {
     settings.state_dir = folder_;
     store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
     server_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
-    server_->reload_keys = [this] { ++reloads_; };
+    server_->reload_keys = [this]() -> net::Task<> {
+      ++reloads_;
+      co_return;
+    };
     server_->leadership.lease_until(Leadership::kForGood);
     server_->leadership.begin();
   }

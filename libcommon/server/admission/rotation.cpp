@@ -76,7 +76,8 @@ net::Task<Result<void>> Rotation::begin() {
     return write_file(file, keys->private_pem, 0600, IfExists::refuse);
   });
   if (!written) co_return written;
-  auto signer = crypto::Signer::load(keys->private_pem);
+  auto signer =
+      co_await net::run_in(parts_.slow_work, [&keys] { return crypto::Signer::load(keys->private_pem); });
   if (!signer) co_return signer.error();
   // The old key may be reloaded from its file meanwhile: then sign again.
   std::string announcement;
@@ -110,10 +111,10 @@ net::Task<Result<void>> Rotation::finish(bool force) {
   auto private_pem = private_pem_;
   const auto written = co_await write_key(std::move(private_pem));
   if (!written) co_return written;
+  co_await parts_.reload_keys();
   active_ = false;
   private_pem_.reset();
   ahead_.clear();
-  parts_.reload_keys();
   ::unlink(path().c_str());
   spdlog::warn("the master's old key pair is gone");
   co_return Result<void>();
@@ -128,7 +129,7 @@ net::Task<Result<void>> Rotation::replace(std::string private_pem) {
   }
   auto pem = std::make_shared<const std::string>(std::move(private_pem));
   const auto written = co_await write_key(std::move(pem));
-  if (written) parts_.reload_keys();
+  if (written) co_await parts_.reload_keys();
   co_return written;
 }
 

@@ -138,7 +138,7 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
   auto watch = std::make_shared<RespawnWatch>(context.parts.respawns);
   Slice slice(context.parts.slices, kForOperators);
   co_await slice.next();
-  const auto targets = respawn_targets(context.parts.directory, *ids);
+  const auto targets = co_await respawn_targets(context.parts.directory, slice, *ids);
   for (std::size_t i = 0; wait && i < targets.size(); ++i) {
     if (slice.over()) co_await slice.next();
     watch->add(targets[i]);

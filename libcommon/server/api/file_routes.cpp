@@ -52,11 +52,13 @@ net::Task<Answer> for_shards(ControlContext context, Call call,
   json::read(*body, "name", name);
   const auto ids = co_await addressed(context.parts.stats, *body);
   if (!ids) co_return control::error_reply(ids.error());
+  Slice slice(context.parts.slices, kForOperators);
+  co_await slice.next();
+  auto targets = co_await respawn_targets(context.parts.directory, slice, *ids);
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
-  context.parts.tasks.spawn(
-      "a file for or of shards",
-      with_each(context.parts.files, lines, respawn_targets(context.parts.directory, *ids), name, act),
-      [lines] { lines->finish(); });
+  context.parts.tasks.spawn("a file for or of shards",
+                            with_each(context.parts.files, lines, std::move(targets), name, act),
+                            [lines] { lines->finish(); });
   co_return lines;
 }
 

@@ -79,7 +79,7 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
     }
   }
   if (auto listening = listen(std::move(sockets)); !listening) return listening.error();
-  wiring_.reload_keys = [this] { reload_keys(); };
+  wiring_.reload_keys = [this] { return reload_keys(); };
   wiring_.restart = [this] {
     asio::post(context_, [this] {
       restart_ = true;

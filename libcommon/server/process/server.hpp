@@ -66,7 +66,8 @@ class Server final : public net::Application {
   void reload_certificate();
   void reload_all();
   void reload();
-  void reload_keys();
+  void reload_keys_soon();
+  net::Task<> reload_keys();
   void name_kept_files();
   void watch_files();
   void file_changed(const std::filesystem::path& file);

@@ -75,7 +75,7 @@ void Server::reload_all() {
   reload();
   if (!wiring_.settings.tls_certificate.empty()) reload_certificate();
   discord_.settings_changed();
-  reload_keys();
+  reload_keys_soon();
 }
 
 void Server::reload() {
@@ -116,17 +116,21 @@ void Server::reload() {
   spdlog::info("settings reloaded, the goal is {} shards", wiring_.directory.goal().value);
 }
 
-void Server::reload_keys() {
-  const auto path = wiring_.settings.state_dir / kPrivateKeyFile;
-  auto signer = read_keys(path);
+void Server::reload_keys_soon() { wiring_.tasks.spawn("reload the keys", reload_keys()); }
+
+/// In a pool of one thread, since parsing a key takes milliseconds: of two reloads the later one wins.
+net::Task<> Server::reload_keys() {
+  const auto folder = wiring_.settings.state_dir;
+  auto signer =
+      co_await net::run_in(wiring_.rendering, [&folder] { return read_keys(folder / kPrivateKeyFile); });
   if (!signer) {
     spdlog::error("{}; the old keys stay", signer.error().message);
-    return;
+    co_return;
   }
-  if (signer->public_pem() == wiring_.proof.public_pem()) return;
-  if (auto written = write_public_key(wiring_.settings.state_dir, *signer); !written) {
-    spdlog::error("{}", written.error().message);
-  }
+  if (signer->public_pem() == wiring_.proof.public_pem()) co_return;
+  const auto written = co_await net::run_in(wiring_.rendering,
+                                            [&folder, &signer] { return write_public_key(folder, *signer); });
+  if (!written) spdlog::error("{}", written.error().message);
   wiring_.proof.set(std::move(*signer));
   spdlog::warn(
       "the master's key pair has changed: shards whose configs have the old one will refuse this master");
@@ -152,7 +156,7 @@ void Server::file_changed(const std::filesystem::path& file) {
     spdlog::info("the token file {} has changed", file.string());
     discord_.settings_changed();
   }
-  if (file == wiring_.settings.state_dir / kPrivateKeyFile) reload_keys();
+  if (file == wiring_.settings.state_dir / kPrivateKeyFile) reload_keys_soon();
   if (file == wiring_.settings.tls_certificate || file == wiring_.settings.tls_key) reload_certificate();
 }
 

@@ -24,7 +24,7 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       store(store_, past_),
       fleet_tasks(context_.get_executor(), "fleet"),
       rotation({context, settings, directory, store, proof, slow_work, signatures, slices, tasks,
-                [this] { reload_keys(); }}),
+                [this] { return reload_keys(); }}),
       registrar({settings, port, directory, registration, history, rotation, proof, mail, slices, slow_work}),
       reboot_parts{directory, sender, slices, [this] { restart(); }},
       tasks(context_.get_executor(), "server") {

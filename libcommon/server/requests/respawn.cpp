@@ -66,7 +66,19 @@ net::Task<> wait_until_back(std::shared_ptr<RespawnWatch> watch, Millis timeout)
       });
 }
 
-net::Task<> roll(const RespawnParts& parts, std::vector<RespawnTarget> targets, RollOptions options) {
+net::Task<std::vector<RespawnTarget>> all_targets(const RespawnParts& parts) {
+  Slice slice(parts.slices, kForOperators);
+  co_await slice.next();
+  co_return co_await respawn_targets(parts.directory, slice);
+}
+
+net::Task<> respawn_all(const RespawnParts& parts, Millis delay) {
+  auto targets = co_await all_targets(parts);
+  co_await respawn_in_turn(parts, std::move(targets), delay);
+}
+
+net::Task<> roll(const RespawnParts& parts, RollOptions options) {
+  const auto targets = co_await all_targets(parts);
   net::Timer pause(parts.context.get_executor());
   auto next_at = std::chrono::steady_clock::now();
   for (const auto& target : targets) {
@@ -105,10 +117,11 @@ net::Task<> listed(std::unique_ptr<Listing> listing, net::Task<> task) {
 
 }  // namespace
 
-std::vector<RespawnTarget> respawn_targets(const Directory& directory,
-                                           const std::optional<std::vector<ShardId>>& ids) {
+net::Task<std::vector<RespawnTarget>> respawn_targets(const Directory& directory, Slice& slice,
+                                                      std::optional<std::vector<ShardId>> ids) {
   std::vector<RespawnTarget> targets;
   for (const auto id : ids ? *ids : directory.all_ids()) {
+    if (slice.over()) co_await slice.next();
     const auto* const holder = directory.holder(id);
     if (holder != nullptr) {
       targets.push_back({id, holder->info.id, holder->connected()});
@@ -116,7 +129,7 @@ std::vector<RespawnTarget> respawn_targets(const Directory& directory,
       targets.push_back({id, std::nullopt, false});
     }
   }
-  return targets;
+  co_return targets;
 }
 
 void respawn(const RespawnParts& parts, std::vector<RespawnTarget> targets, Millis delay) {
@@ -149,12 +162,12 @@ Result<void> Respawns::begin(const ShardName& who, const std::function<net::Task
   return {};
 }
 
-Result<void> Respawns::respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay) {
-  return begin(who, [&] { return respawn_in_turn(parts_, std::move(targets), delay); });
+Result<void> Respawns::respawn(const ShardName& who, Millis delay) {
+  return begin(who, [&] { return respawn_all(parts_, delay); });
 }
 
-Result<void> Respawns::roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options) {
-  return begin(who, [&] { return server::roll(parts_, std::move(targets), options); });
+Result<void> Respawns::roll(const ShardName& who, RollOptions options) {
+  return begin(who, [&] { return server::roll(parts_, options); });
 }
 
 RespawnWatch::RespawnWatch(const RespawnParts& parts)

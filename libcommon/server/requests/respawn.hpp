@@ -38,9 +38,10 @@ struct RespawnTarget {
   bool connected = false;
 };
 
-/// The shards of these ids, in their order; unset: of all ids of the goal that are assigned.
-[[nodiscard]] std::vector<RespawnTarget> respawn_targets(
-    const Directory& directory, const std::optional<std::vector<ShardId>>& ids = std::nullopt);
+/// The shards of these ids, in their order; unset: of all ids of the goal that are assigned. `slice` must
+/// have begun.
+[[nodiscard]] net::Task<std::vector<RespawnTarget>> respawn_targets(
+    const Directory& directory, Slice& slice, std::optional<std::vector<ShardId>> ids = std::nullopt);
 
 /// Tells connected shards to respawn, the nth after n × `delay`, counted from 0; others are told when they
 /// return.
@@ -62,11 +63,11 @@ class Respawns {
 
   explicit Respawns(const RespawnParts& parts) : parts_(parts) {}
 
-  /// Like the function `respawn`. Errors: not_permitted while a request of `who` is in progress, unavailable
-  /// while kMost are.
-  Result<void> respawn(const ShardName& who, std::vector<RespawnTarget> targets, Millis delay);
+  /// Like the function `respawn`, for all shards. Errors: not_permitted while a request of `who` is in
+  /// progress, unavailable while kMost are.
+  Result<void> respawn(const ShardName& who, Millis delay);
   /// Respawns one shard after another, each when the previous one is back or late. The same errors.
-  Result<void> roll(const ShardName& who, std::vector<RespawnTarget> targets, RollOptions options);
+  Result<void> roll(const ShardName& who, RollOptions options);
 
  private:
   Result<void> begin(const ShardName& who, const std::function<net::Task<>()>& make);

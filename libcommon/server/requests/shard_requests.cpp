@@ -137,10 +137,8 @@ void ShardRequests::on_respawn_all(ShardSession& session, AckId ack_id,
   const auto options =
       arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
   const auto begun = options && options->is_object()
-                         ? parts_.respawns.roll(session.name(), respawn_targets(parts_.directory),
-                                                read_roll_options(options->get_object()))
-                         : parts_.respawns.respawn(session.name(), respawn_targets(parts_.directory),
-                                                   parts_.settings.respawn_delay);
+                         ? parts_.respawns.roll(session.name(), read_roll_options(options->get_object()))
+                         : parts_.respawns.respawn(session.name(), parts_.settings.respawn_delay);
   if (!begun) {
     session.say(spdlog::level::warn, "respawn_all_refused", "is refused: " + begun.error().message);
     return session.answer_with(ack_id, begun);

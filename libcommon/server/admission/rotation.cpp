@@ -42,7 +42,7 @@ Result<void> Rotation::load() {
   }
   auto announcement = parts_.proof.signer()->sign(wire::next_key_text(signer->public_pem()));
   start(std::move(*signer), *text, std::move(announcement));
-  spdlog::info("the master's keys are being rotated: {} shards trust the old ones still", behind().size());
+  spdlog::info("the master's keys are being rotated, see \"smaster rotate-key --status\"");
   return {};
 }
 
@@ -102,7 +102,10 @@ net::Task<Result<void>> Rotation::finish(bool force) {
   const auto turn = step();
   if (!turn) co_return turn.error();
   if (!active()) co_return fail(ErrorKind::not_permitted, "no keys are being rotated");
-  const auto late = behind();
+  Slice slice(parts_.slices, kForOperators);
+  co_await slice.next();
+  const auto late = co_await behind(slice);
+  slice.end();
   if (!late.empty() && !force) {
     co_return fail(ErrorKind::not_permitted, std::to_string(late.size()) +
                                                  " shards trust the old key still, \"" + late.front().str() +
@@ -144,12 +147,13 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
   active_ = true;
 }
 
-std::vector<ShardName> Rotation::behind() const {
+net::Task<std::vector<ShardName>> Rotation::behind(Slice& slice) const {
   std::vector<ShardName> names;
-  for (const auto& [name, shard] : parts_.directory.shards()) {
+  co_await in_slices(parts_.directory.shards(), slice, [&](const auto& entry) {
+    const auto& name = entry.first;
     if (!name.is_further() && !ahead_.contains(name)) names.push_back(name);
-  }
-  return names;
+  });
+  co_return names;
 }
 
 const std::string& Rotation::public_pem() const {

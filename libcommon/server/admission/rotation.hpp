@@ -51,8 +51,8 @@ class Rotation {
   net::Task<Result<void>> finish(bool force);
   /// Replaces the pair at once, without a rotation: shards whose configs have the old key refuse this master.
   net::Task<Result<void>> replace(std::string private_pem);
-  /// Known shards that do not trust the new pair yet.
-  [[nodiscard]] std::vector<ShardName> behind() const;
+  /// Known shards that do not trust the new pair yet. `slice` must have begun.
+  [[nodiscard]] net::Task<std::vector<ShardName>> behind(Slice& slice) const;
 
   /// The public key for new configs.
   [[nodiscard]] const std::string& public_pem() const;

@@ -9,7 +9,7 @@ namespace smaster::server {
 net::Task<control::Answer> post_import(ControlContext context, control::Call call);
 net::Task<control::Answer> post_import_history(ControlContext context, control::Call call);
 net::Task<control::Answer> post_import_key(ControlContext context, control::Call call);
-control::Answer get_rotation(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> get_rotation(ControlContext context, control::Call call);
 net::Task<control::Answer> post_rotation(ControlContext context, control::Call call);
 net::Task<control::Answer> delete_shards(ControlContext context, control::Call call);
 

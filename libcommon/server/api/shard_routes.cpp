@@ -38,15 +38,21 @@ net::Task<Answer> post_import_key(ControlContext context, Call call) {
   co_return json_reply(bj::object{{"imported", true}});
 }
 
-Answer get_rotation(ControlContext& context, const Call&) {
+net::Task<Answer> get_rotation(ControlContext context, Call) {
   const auto& rotation = context.parts.rotation;
   bj::object state{{"active", rotation.active()}};
   if (rotation.active()) {
+    Slice slice(context.parts.slices, kForOperators);
+    co_await slice.next();
     bj::array behind;
-    for (const auto& name : rotation.behind()) behind.emplace_back(name.str());
+    const auto names = co_await rotation.behind(slice);
+    for (const auto& name : names) {
+      if (slice.over()) co_await slice.next();
+      behind.emplace_back(name.str());
+    }
     state["behind"] = std::move(behind);
   }
-  return json_reply(state);
+  co_return json_reply(state);
 }
 
 net::Task<Answer> post_rotation(ControlContext context, Call call) {
@@ -63,7 +69,7 @@ net::Task<Answer> post_rotation(ControlContext context, Call call) {
     done = co_await context.parts.rotation.begin();
   }
   if (!done) co_return control::error_reply(done.error());
-  co_return get_rotation(context, call);
+  co_return co_await get_rotation(context, std::move(call));
 }
 
 net::Task<Answer> delete_shards(ControlContext context, Call call) {

@@ -52,8 +52,7 @@ class OrderSender {
   bool refresh_config();
   /// Sends every shard its goal again, in several turns of the loop.
   net::Task<> tell_all_anew();
-  /// Sends the orders that are ready: now, or in a later turn together with all orders made until then.
-  void deliver();
+  /// Sends the orders that are ready, in a later turn together with all orders made until then.
   void deliver_later();
   /// Sends the orders that are ready, and nothing after that.
   void finish();
@@ -63,6 +62,7 @@ class OrderSender {
   std::function<void()> logins_drifted;
 
  private:
+  void deliver();
   void send_orders();
   void send(const fleet::Order& order);
   [[nodiscard]] bool budget_kept();

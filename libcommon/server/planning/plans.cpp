@@ -18,7 +18,7 @@ namespace asio = net::asio;
 
 constexpr std::chrono::seconds kRetrySave{1};
 /// Maximum number of shards planned, changed, saved or logged in one turn of the loop.
-constexpr std::size_t kShardsInOneTurn = 200;
+constexpr std::size_t kShardsInOneTurn = 100;
 
 }  // namespace
 
@@ -168,7 +168,7 @@ net::Task<> Plans::save_then_tell(std::vector<fleet::Change> changes, bool aloud
     }
     if (stopped_) co_return;
     orders_.saved(some, net::fleet_clock());
-    sender_.deliver();
+    sender_.deliver_later();
   }
   replan();  // other changes may depend on these
 }

@@ -141,6 +141,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
     }
   }
   slice.end();
+  co_await net::run_in(parts_.slow_work, [&] { shards->clear(); });  // thousands take milliseconds
   imported.added = fresh.size();
   if (!fresh.empty()) {
     if (auto added = co_await parts_.registration.add(std::move(fresh)); !added) co_return added.error();

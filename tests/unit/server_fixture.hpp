@@ -24,7 +24,7 @@ class FakeLink final : public net::Link {
 };
 
 class ServerTest : public testing::Test {
- protected:
+ public:
   /// One key for all tests: making one takes a while.
   static const crypto::KeyPair& keys() {
     static const auto pair = *crypto::generate_key_pair(2048);
@@ -40,6 +40,7 @@ class ServerTest : public testing::Test {
     return info;
   }
 
+ protected:
   ServerTest() {
     std::string pattern = testing::TempDir() + "smaster-XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
@@ -86,6 +87,8 @@ class ServerTest : public testing::Test {
     server_->store.join();
     server_->signatures.join();
     server_->slow_work.join();
+    server_->rendering.join();
+    server_->files.join();
   }
 
   std::filesystem::path folder_;

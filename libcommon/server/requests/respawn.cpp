@@ -206,7 +206,6 @@ net::Task<> RespawnWatch::nudge(Slice& slice) {
 }
 
 net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed) {
-  const auto self = shared_from_this();
   const auto news = parts_.news.subscribe([this](const ShardName* name) {
     if (name == nullptr || !waiting_.contains(*name)) return;
     changed_.insert(*name);
@@ -223,6 +222,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
       if (slice.over()) co_await slice.next();
       if (cancelled_) co_return;
       const auto found = waiting_.find(name);
+      if (found == waiting_.end()) continue;  // news of it came while it was looked at
       const auto code = refused(name, found->second);
       if (code == 0 && !is_back(name, found->second)) continue;
       waiting_.erase(found);

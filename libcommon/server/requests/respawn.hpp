@@ -78,7 +78,7 @@ class Respawns {
 
 /// Watches respawned shards until each is back: it has reported another start time or a stop, or has
 /// reconnected, and then runs its assignment.
-class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
+class RespawnWatch {
  public:
   using OnBack = std::function<void(const ShardName&, Millis after)>;
   /// Called for a shard whose new bot Discord refused, with its close code, and at the end with 0 for each
@@ -89,7 +89,8 @@ class RespawnWatch : public std::enable_shared_from_this<RespawnWatch> {
   /// Call before `respawn`: records the state that must change. A shard that is not connected is not waited
   /// for.
   void add(const RespawnTarget& target);
-  /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled.
+  /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled. This must
+  /// live until then.
   net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed);
   void cancel();
 

@@ -293,9 +293,8 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     while (!error && !lines.gone_) {
       if (lines.lines_.empty()) {
         if (lines.finished_) break;
-        boost::system::error_code woken;
         if (!dropped_) waits(Rank::reader);
-        co_await lines.wake_.async_wait(asio::redirect_error(net::use_task, woken));
+        co_await lines.wake_.wait();
         busy();
         continue;
       }

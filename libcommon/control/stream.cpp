@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -11,9 +10,7 @@ namespace smaster::control {
 namespace http = boost::beast::http;
 
 LineStream::LineStream(const net::Executor& executor, const char* type_)
-    : type(type_),
-      wake_(executor, net::Timer::time_point::max()),
-      space_(executor, net::Timer::time_point::max()) {}
+    : type(type_), wake_(executor), space_(executor) {}
 
 bool LineStream::offer(std::string line) {
   if (gone_) return true;  // no reader: the line can be dropped
@@ -39,23 +36,20 @@ void LineStream::push(std::string line) {
 }
 
 net::Task<bool> LineStream::room() {
-  while (!gone_ && bytes_ >= kOwnRoom) {
-    boost::system::error_code ignored;
-    co_await space_.async_wait(net::asio::redirect_error(net::use_task, ignored));
-  }
+  while (!gone_ && bytes_ >= kOwnRoom) co_await space_.wait();
   co_return !gone_;
 }
 
 void LineStream::finish() {
   finished_ = true;
-  wake_.cancel();
+  wake_.notify();
 }
 
 void LineStream::add(std::string line) {
   bytes_ += line.size();
   waiting_in_all_ += line.size();
   lines_.push_back(std::move(line));
-  wake_.cancel();
+  wake_.notify();
 }
 
 std::string LineStream::take() {
@@ -73,7 +67,7 @@ std::string LineStream::take() {
     lines_.pop_front();
     taken_ = 0;
   } while (!lines_.empty() && lines.size() + lines_.front().size() < kAtOnce);
-  if (bytes_ < kOwnRoom) space_.cancel();
+  if (bytes_ < kOwnRoom) space_.notify();
   return lines;
 }
 
@@ -82,8 +76,8 @@ void LineStream::leave() {
   waiting_in_all_ -= std::exchange(bytes_, 0);
   lines_.clear();
   taken_ = 0;
-  wake_.cancel();
-  space_.cancel();
+  wake_.notify();
+  space_.notify();
 }
 
 Call to_call(const http::request_header<>& request) {

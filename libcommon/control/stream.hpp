@@ -13,6 +13,7 @@
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/event.hpp"
 #include "net/pieces.hpp"
 #include "net/stream.hpp"
 
@@ -88,8 +89,8 @@ class LineStream {
   [[nodiscard]] bool has_room(std::size_t bytes) const;
 
   inline static std::size_t waiting_in_all_ = 0;
-  net::Timer wake_;   ///< wakes the connection when there are lines
-  net::Timer space_;  ///< wakes handlers when there is room
+  net::Event wake_;   ///< for the connection: there are lines
+  net::Event space_;  ///< for handlers: there is room
   std::deque<std::string> lines_;
   std::size_t taken_ = 0;  ///< bytes of the first line that were removed already
   std::size_t bytes_ = 0;

@@ -170,7 +170,7 @@ Plan Orders::plan(Time now, std::size_t most) {
     identify_.forget(change.shard);
   }
   for (const auto& name : plan.reboots) respawn(*seats_.at(name), now);
-  restart_the_unwell(plan, now);
+  restart_the_unwell(plan, now, most);
   plan.more = !tell_all(now, most) || plan.more;
   return plan;
 }
@@ -251,7 +251,7 @@ void Orders::order_start(Seat& seat, Order::Kind kind) {
 
 void Orders::tick(Time now, std::size_t most) {
   // Before turns are given: those who are released leave the queue.
-  if (release_at_ && *release_at_ <= now) release_askers(now);
+  if (release_at_ && *release_at_ <= now) release_askers(now, most);
   for (const auto& [kind, name, ids, ask, waited] : identify_.due(now, most)) {
     auto& seat = *seats_.at(name);
     if (kind == IdentifyQueue::Turn::Kind::login) {

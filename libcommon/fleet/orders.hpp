@@ -137,12 +137,13 @@ class Orders {
   void order_start(Seat& seat, Order::Kind kind);
   [[nodiscard]] bool asks(const Seat& seat) const;
   void learn_that_it_asks(Seat& seat, Time now);
-  void release_askers(Time now);
+  [[nodiscard]] Time next_release(Time now) const;
+  void release_askers(Time now, std::size_t most);
   void drop_the_unheard(Time now, std::size_t most);
   void follow_login(Seat& seat, const ShardStatus& status, bool first, Time now);
   void tell_ready(Time now);
   void follow_gateway(Seat& seat, const ShardStatus& status, Time now);
-  void restart_the_unwell(Plan& plan, Time now);
+  void restart_the_unwell(Plan& plan, Time now, std::size_t most);
   [[nodiscard]] std::optional<Parked> count_failures(Seat& seat, const ShardStatus& status, Time now);
 
   Planner planner_;
@@ -159,6 +160,8 @@ class Orders {
   std::optional<Time> release_at_;  ///< when seats that wait for a turn and are now believed to ask are told
   Time released_ = kNever;          ///< start of the second in which they were told `releases_` times
   unsigned releases_ = 0;
+  std::optional<ShardName> released_until_;  ///< of seats_, by a tick that had to leave the rest to the next
+  bool release_again_ = false;               ///< more is known since that began
   LoginTimes login_times_;
   std::set<ShardName> unwell_;  ///< their bots live and are not on Discord, or hear nothing from there
   Patience patience_;

@@ -22,23 +22,42 @@ bool Orders::asks(const Seat& seat) const {
 }
 
 void Orders::learn_that_it_asks(Seat& seat, Time now) {
-  constexpr unsigned kMostReleases = 4;  // a second: each looks at all seats
   seat.asks = true;
   seat.mute = false;
   if (!asking_kinds_.add(seat.info.id, seat.kind)) return;
-  release_at_ = releases_ < kMostReleases ? now : std::max(now, released_ + Millis{1'000});
+  release_again_ = released_until_.has_value();
+  if (!release_again_) release_at_ = next_release(now);
 }
 
-/// Bots that ask need no turn for their starts: tells those that wait for one.
-void Orders::release_askers(Time now) {
+Time Orders::next_release(Time now) const {
+  constexpr unsigned kMostReleases = 4;  // a second: each looks at all seats
+  return releases_ < kMostReleases ? now : std::max(now, released_ + Millis{1'000});
+}
+
+/// Bots that ask need no turn for their starts: tells those that wait for one, at most `most`, and goes on in
+/// the next tick.
+void Orders::release_askers(Time now, std::size_t most) {
+  constexpr std::size_t kLooksPerOrder = 10;  // to look at a seat costs less than to tell it something
+  auto at = seats_.begin();
+  if (released_until_) {
+    at = seats_.upper_bound(*std::exchange(released_until_, std::nullopt));
+  } else {
+    if (now >= released_ + Millis{1'000}) released_ = now, releases_ = 0;
+    ++releases_;
+  }
   release_at_.reset();
-  if (now >= released_ + Millis{1'000}) released_ = now, releases_ = 0;
-  ++releases_;
-  for (auto& [name, other] : seats_) {
+  for (std::size_t looks = 0; at != seats_.end(); ++looks) {
+    if (looks / kLooksPerOrder >= most) {
+      released_until_ = std::prev(at)->first;
+      release_at_ = now;
+      return;
+    }
+    auto& [name, other] = *at++;
     if (other->asks && asking_kinds_.believes(name, other->kind)) identify_.asks(name);
     if (!identify_.wants(name)) continue;
     if (!asks(*other) && !other->mute) asking_kinds_.try_one(name, other->kind);
     if (!asks(*other)) continue;
+    looks += kLooksPerOrder;
     if (other->queued()) {
       identify_.forget(name);
       remind(*other, now);
@@ -47,6 +66,7 @@ void Orders::release_askers(Time now) {
       order_start(*other, Order::Kind::start);
     }
   }
+  if (std::exchange(release_again_, false)) release_at_ = next_release(now);
 }
 
 /// Updates `ready`. A bot that does not report it counts as ready after the time in which it must have logged
@@ -101,7 +121,7 @@ void Orders::follow_gateway(Seat& seat, const ShardStatus& status, Time now) {
 
 /// Restarts bots that have lost their gateway connection. Not if most bots have: then restarts would only
 /// cost logins.
-void Orders::restart_the_unwell(Plan& plan, Time now) {
+void Orders::restart_the_unwell(Plan& plan, Time now, std::size_t most) {
   constexpr std::size_t kFew = 3;
   if (unwell_.size() >= kFew && 2 * unwell_.size() > seats_.size()) return;
   const std::vector<ShardName> names(unwell_.begin(), unwell_.end());
@@ -113,6 +133,10 @@ void Orders::restart_the_unwell(Plan& plan, Time now) {
         standing == Gateway::disconnected ? gateway_patience_ : patience_.request_reboot_after;
     const bool asked = seat.respawn_asked > since && now < seat.respawn_asked + patience_.expect_reboot_after;
     if (seat.stage != Stage::told || asked || now < since + patience) continue;
+    if (plan.unwell.size() >= most) {
+      plan.more = true;
+      return;
+    }
     plan.unwell.push_back({name, standing, now - since});
     respawn(seat, now);
   }

@@ -75,7 +75,7 @@ void EngineSession::deliver(bool binary, std::string_view data) {
 void EngineSession::answer_poll(engineio::Payload payload) {
   if (auto* const poll = std::exchange(poll_, nullptr)) {
     poll->payload = std::move(payload);
-    poll->wake.cancel();
+    poll->wake.notify();
   }
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "net/application.hpp"
+#include "net/event.hpp"
 #include "net/websocket_link.hpp"
 #include "wire/engineio/session.hpp"
 
@@ -16,7 +17,7 @@ class EngineServer;
 /// A GET that waits for packets. Lives in the coroutine of its connection.
 struct WaitingPoll {
   explicit WaitingPoll(const Executor& executor) : wake(executor) {}
-  Timer wake;  ///< cancelled when `payload` is set or the client has disconnected
+  Event wake;  ///< `payload` is set, or the client has disconnected
   std::optional<engineio::Payload> payload;
 };
 
@@ -35,7 +36,7 @@ class EngineSession final : public engineio::SessionSink,
   /// Calls Upper::opened, once the session has a transport.
   void open(Instant now) { upper_->opened(*this, now); }
 
-  /// Handles a GET. Result: `ok` with `payload`, or `refused`, or `waiting` until `poll.wake` is cancelled.
+  /// Handles a GET. Result: `ok` with `payload`, or `refused`, or `waiting` until `poll.wake`.
   [[nodiscard]] engineio::Session::Answer poll(WaitingPoll& poll, engineio::Payload& payload);
   void poll_gone();
   [[nodiscard]] engineio::Session::Answer post(std::string_view body, Instant now);

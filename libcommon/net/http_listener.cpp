@@ -189,14 +189,13 @@ class HttpListener::Connection final : public Crowd::Member {
     stream_->socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
       if (error == asio::error::operation_aborted) return;
       gone = peer_closed();
-      if (gone) poll.wake.cancel();
+      if (gone) poll.wake.notify();
     });
-    boost::system::error_code woken;
-    poll.wake.expires_at(Timer::time_point::max());
-    co_await poll.wake.async_wait(asio::redirect_error(use_task, woken));
+    co_await poll.wake.wait();
     if (!poll.payload) co_return false;
     // The pending handler refers to local variables: cancel it, and let it run before returning.
-    stream_->socket().cancel(woken);
+    boost::system::error_code ignored;
+    stream_->socket().cancel(ignored);
     co_await asio::post(stream_->get_executor(), use_task);
     co_return true;
   }

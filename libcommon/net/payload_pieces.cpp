@@ -1,28 +1,18 @@
 #include "net/payload_pieces.hpp"
 
-#include <boost/asio/redirect_error.hpp>
-#include <memory>
 #include <optional>
 #include <utility>
+
+#include "net/event.hpp"
 
 namespace smaster::net {
 namespace {
 
 Task<std::optional<std::string>> read_source(engineio::FrameSource& source, std::size_t offset,
                                              Executor executor) {
-  struct State {
-    explicit State(const Executor& executor) : wake(executor, Timer::time_point::max()) {}
-    Timer wake;
-    std::optional<std::string> bytes;
-  };
-  const auto state = std::make_shared<State>(executor);
-  source.read(offset, [state](std::optional<std::string> bytes) {
-    state->bytes = std::move(bytes);
-    state->wake.cancel();
-  });
-  boost::system::error_code woken;
-  co_await state->wake.async_wait(asio::redirect_error(use_task, woken));
-  co_return std::move(state->bytes);
+  Supplied<std::optional<std::string>> bytes(executor);
+  source.read(offset, bytes.callback());
+  co_return (co_await bytes.get()).value_or(std::nullopt);
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 
 #include "base/fd.hpp"
 #include "base/text.hpp"
+#include "net/event.hpp"
 #include "net/task_scope.hpp"
 
 namespace smaster::net {
@@ -102,7 +103,7 @@ struct Running {
         out(context.get_executor()),
         err(context.get_executor()),
         timer(context.get_executor()),
-        drained(context.get_executor(), Timer::time_point::max()),
+        drained(context.get_executor()),
         tasks(context.get_executor(), "program " + std::to_string(pid_)) {}
 
   /// Sends SIGTERM if this process ends while the program runs.
@@ -142,7 +143,7 @@ struct Running {
   Descriptor end;
   Descriptor in, out, err;
   Timer timer;
-  Timer drained;  ///< cancelled when both outputs are at their end
+  Event drained;  ///< both outputs are at their end
   int open_outputs = 2;
   bool ended = false;
   bool timed_out = false;
@@ -175,7 +176,7 @@ Task<> read_lines(std::shared_ptr<Running> running, Descriptor& from, Output whi
     if (rest.size() > kMaxLine) on_line(which, std::exchange(rest, {}));
   }
   if (!rest.empty()) on_line(which, rest);
-  if (--running->open_outputs == 0) running->drained.cancel();
+  if (--running->open_outputs == 0) running->drained.notify();
 }
 
 /// Sends `signal` after `patience`: SIGTERM first, then SIGKILL.
@@ -246,10 +247,7 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   running->ended = true;
   running->timer.cancel();
   // Background children may keep the outputs open forever.
-  if (running->open_outputs > 0) {
-    running->drained.expires_after(kDrainFor);
-    co_await running->drained.async_wait(asio::redirect_error(use_task, ignored));
-  }
+  if (running->open_outputs > 0) co_await running->drained.wait_until(now() + kDrainFor);
   running->in.close(ignored);
   running->out.close(ignored);
   running->err.close(ignored);

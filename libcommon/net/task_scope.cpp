@@ -7,6 +7,8 @@
 #include <exception>
 #include <list>
 
+#include "net/event.hpp"
+
 namespace smaster::net {
 namespace {
 
@@ -63,13 +65,13 @@ struct TaskScope::State {
   };
 
   State(const Executor& executor_, std::string owner_)
-      : executor(executor_), owner(std::move(owner_)), all_ended(executor_, Timer::time_point::max()) {}
+      : executor(executor_), owner(std::move(owner_)), all_ended(executor_) {}
 
   Executor executor;
   std::string owner;
   std::list<Entry> running;
   bool cancelled = false;
-  Timer all_ended;  ///< cancelled when the last task has ended
+  Event all_ended;
 };
 
 TaskScope::TaskScope(Executor executor, std::string owner)
@@ -85,7 +87,7 @@ void TaskScope::spawn(std::string_view name, Task<> task, Recover recover) {
   auto ended = [state = state_, entry, recover = std::move(recover)](const std::exception_ptr& failure) {
     const auto task_name = std::move(entry->name);
     state->running.erase(entry);
-    if (state->running.empty()) state->all_ended.cancel();
+    if (state->running.empty()) state->all_ended.notify();
     if (!failure) return;
     if (!state->cancelled || !is_cancellation(failure)) log_failure(state->owner, task_name, failure);
     if (recover && !state->cancelled) recover();
@@ -111,10 +113,7 @@ void TaskScope::cancel() {
 Task<> TaskScope::join() {
   const auto state = state_;
   cancel();
-  boost::system::error_code ignored;
-  while (!state->running.empty()) {
-    co_await state->all_ended.async_wait(asio::redirect_error(use_task, ignored));
-  }
+  while (!state->running.empty()) co_await state->all_ended.wait();
 }
 
 }  // namespace smaster::net

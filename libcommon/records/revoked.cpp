@@ -8,10 +8,13 @@ void Revoked::add(const ShardName& name, const UsedTimes& used, Time now) {
   if (used != UsedTimes()) entries_.insert_or_assign(name, Entry{used, now});
 }
 
-UsedTimes Revoked::used(const ShardName& name, Time oldest) {
-  std::erase_if(entries_, [&](const auto& entry) { return entry.second.at < oldest; });
+UsedTimes Revoked::used(const ShardName& name, Time oldest) const {
   const auto found = entries_.find(name);
-  return found == entries_.end() ? UsedTimes() : found->second.used;
+  return found == entries_.end() || found->second.at < oldest ? UsedTimes() : found->second.used;
+}
+
+void Revoked::drop(Time oldest) {
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.at < oldest; });
 }
 
 std::string Revoked::text() const {

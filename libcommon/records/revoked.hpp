@@ -14,9 +14,10 @@ namespace smaster::fleet {
 class Revoked {
  public:
   void add(const ShardName& name, const UsedTimes& used, Time now);
-  /// The headers used under this name. Entries revoked before `oldest`, whose headers have expired, are
-  /// dropped.
-  [[nodiscard]] UsedTimes used(const ShardName& name, Time oldest);
+  /// The headers used under this name; none if it was revoked before `oldest`, since they have expired.
+  [[nodiscard]] UsedTimes used(const ShardName& name, Time oldest) const;
+  /// Drops entries revoked before `oldest`.
+  void drop(Time oldest);
 
   /// Text for the store: one line per name.
   [[nodiscard]] std::string text() const;

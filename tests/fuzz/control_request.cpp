@@ -75,7 +75,7 @@ struct Server {
 
   Server() {
     wiring.restart = [] {};
-    wiring.reload_keys = []() -> net::Task<> { co_return; };
+    wiring.reload_keys = []() -> net::Task<Result<void>> { co_return Result<void>(); };
     auto kept = wiring.store.read();
     if (!kept) std::abort();
     wiring.registration.take(std::move(*kept));

@@ -437,7 +437,7 @@ class World {
 
   void deliver() {
     if (!server_up_) return;
-    orders_->tick(now_);
+    orders_->tick(now_, pick(1, 8));
     for (const auto& order : orders_->take_orders()) send(order);
     const auto next = orders_->next(now_);
     if (!next || (deliver_at_ > now_ && deliver_at_ <= *next)) return;

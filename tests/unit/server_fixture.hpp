@@ -48,9 +48,9 @@ class ServerTest : public testing::Test {
     settings.state_dir = folder_;
     store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
     server_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
-    server_->reload_keys = [this]() -> net::Task<> {
+    server_->reload_keys = [this]() -> net::Task<Result<void>> {
       ++reloads_;
-      co_return;
+      co_return Result<void>();
     };
     server_->leadership.lease_until(Leadership::kForGood);
     server_->leadership.begin();

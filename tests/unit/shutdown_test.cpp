@@ -51,7 +51,7 @@ class House final : public ServerTest {
   bool run_steps(int most) {
     context_.restart();
     for (int i = 0; i < most; ++i) {
-      if (context_.run_one_for(Millis{20}) == 0) return true;
+      if (context_.run_one_for(Millis{300}) == 0) return true;
     }
     return false;
   }
@@ -94,6 +94,7 @@ void end_at_each_step(const std::function<void(House&)>& begin) {
     house.end();
     if (over) return;
   }
+  ADD_FAILURE() << "it has not ended after " << kMostSteps << " handlers";
 }
 
 TEST(Shutdown, WhileShardsConnectAndSendStatuses) {

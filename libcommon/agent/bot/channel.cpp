@@ -285,7 +285,17 @@ bool Channel::may_be_answered(const std::string& key) const {
 
 void Channel::ask(std::string key, Answer answer, std::string line) {
   wait_for(key, std::move(answer));
-  if (!sink_.to_bot(std::move(line))) answered(key, error_outcome("Error", kUnread));
+  if (sink_.to_bot(std::move(line))) return;
+  // Earlier askers of a fetch have their line in the queue.
+  const auto found = by_key_.find(key)->second;
+  const auto last = std::move(found->askers.back());
+  if (found->askers.size() == 1) {
+    remove(found);
+  } else {
+    found->askers.pop_back();
+    --waiting_;
+  }
+  last(error_outcome("Error", kUnread));
 }
 
 void Channel::eval(const std::string& script, Answer answer) {

@@ -14,6 +14,7 @@
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
 #include "net/application.hpp"
+#include "net/event.hpp"
 #include "net/http_rules.hpp"
 
 namespace smaster::agent {
@@ -120,7 +121,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
     dropped_ = true;
     address_ = nullptr;
     stream_.close();
-    wake_.cancel();
+    wake_.notify();
   }
   [[nodiscard]] bool asks_at(const Address& address) const { return address_ == &address; }
   /// True if it has not presented a secret.
@@ -147,7 +148,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
           const auto self = weak.lock();
           if (!self) return;
           self->answer_ = refusal;
-          self->wake_.cancel();
+          self->wake_.notify();
         });
     co_await wait(post);
     if (address_ == nullptr) co_return;  // the bot process has ended
@@ -176,15 +177,14 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
                                 [self = shared_from_this()](boost::system::error_code error) {
                                   if (error) return;
                                   self->gone_ = true;  // readable: a waiting client sends nothing
-                                  self->wake_.cancel();
+                                  self->wake_.notify();
                                 });
     if (post) {
-      wake_.expires_after(kLongestPost);
+      co_await wake_.wait_until(net::now() + kLongestPost);
     } else {
-      wake_.expires_at(net::Timer::time_point::max());
+      co_await wake_.wait();
     }
     boost::system::error_code ignored;
-    co_await wake_.async_wait(asio::redirect_error(net::use_task, ignored));
     if (!dropped_) stream_.socket().cancel(ignored);
   }
 
@@ -210,7 +210,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
 
   IdentifyServer& server_;
   Address* address_ = nullptr;  ///< the address that was asked; null before that, and after drop()
-  net::Timer wake_;
+  net::Event wake_;
   beast::basic_stream<net::tcp, net::Executor> stream_;
   beast::flat_buffer buffer_ = net::request_buffer();
   std::optional<std::string> answer_;  ///< the refusal; empty: permitted; unset: no answer yet

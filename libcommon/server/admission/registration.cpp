@@ -49,10 +49,12 @@ net::Task<> Registration::take_in_turns(Kept kept) {
 net::Task<Result<void>> Registration::add(std::vector<fleet::ShardInfo> infos) {
   const auto names = std::make_shared<std::set<ShardName>>();
   std::size_t added = 0;
+  const auto oldest = net::wall_clock() - parts_.settings.timestamp_precision;
+  revoked_.drop(oldest);
   for (auto& info : infos) {
     if (++added % kAddedAtOnce == 0) co_await asio::post(parts_.context, net::use_task);
     names->insert(info.id);
-    info.used = revoked_.used(info.id, net::wall_clock() - parts_.settings.timestamp_precision);
+    info.used = revoked_.used(info.id, oldest);
   }
   adding_.push_back(names);
   const auto saved = co_await parts_.store.save(infos);

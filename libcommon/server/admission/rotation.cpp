@@ -114,7 +114,8 @@ net::Task<Result<void>> Rotation::finish(bool force) {
   auto private_pem = private_pem_;
   const auto written = co_await write_key(std::move(private_pem));
   if (!written) co_return written;
-  co_await parts_.reload_keys();
+  auto loaded = co_await parts_.reload_keys();
+  if (!loaded) co_return loaded;
   active_ = false;
   private_pem_.reset();
   ahead_.clear();
@@ -131,8 +132,8 @@ net::Task<Result<void>> Rotation::replace(std::string private_pem) {
                    "the keys are being rotated; \"smaster rotate-key --finish\" ends that first");
   }
   auto pem = std::make_shared<const std::string>(std::move(private_pem));
-  const auto written = co_await write_key(std::move(pem));
-  if (written) co_await parts_.reload_keys();
+  auto written = co_await write_key(std::move(pem));
+  if (written) written = co_await parts_.reload_keys();
   co_return written;
 }
 

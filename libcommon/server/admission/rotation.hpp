@@ -35,7 +35,7 @@ class Rotation {
     net::asio::thread_pool& signatures;
     Slices& slices;
     net::TaskScope& tasks;
-    std::function<net::Task<>()> reload_keys;  ///< reloads the key pair from its files
+    std::function<net::Task<Result<void>>()> reload_keys;  ///< reloads the key pair from its files
   };
   explicit Rotation(const Parts& parts) : parts_(parts) {}
 

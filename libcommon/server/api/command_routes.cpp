@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
 
@@ -88,14 +87,10 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   std::string statement;
   if (body) json::read(*body, "statement", statement);
   if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
-  std::optional<Result<sql::Outcome>> outcome;
-  net::Timer done(context.parts.context.get_executor(), net::Timer::time_point::max());
-  context.parts.sql.run("", std::move(statement), sql::Access::write, [&](Result<sql::Outcome> ran) {
-    outcome = std::move(ran);
-    done.cancel();
-  });
-  boost::system::error_code ignored;
-  co_await done.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  net::Supplied<Result<sql::Outcome>> ran(context.parts.context.get_executor());
+  context.parts.sql.run("", std::move(statement), sql::Access::write, ran.callback());
+  const auto outcome = co_await ran.get();
+  if (!outcome) co_return control::error_reply(fail(ErrorKind::unavailable, "the server is stopping"));
   if (!*outcome) co_return control::error_reply(outcome->error());
   const auto& text = (*outcome)->json;  // operators get blobs as base64
   if ((*outcome)->columns.empty()) co_return Reply{200, text};

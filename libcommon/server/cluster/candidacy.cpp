@@ -29,7 +29,7 @@ Candidacy::Candidacy(const Parts& parts, store::Election& election)
       election_(election),
       pause_(parts.context.get_executor()),
       watchdog_(parts.context.get_executor()),
-      ended_(parts.context.get_executor(), Instant::max()) {}
+      ended_(parts.context.get_executor()) {}
 
 net::Task<> Candidacy::run(store::Member self, bool hold_back) {
   self_ = std::move(self);
@@ -43,7 +43,7 @@ net::Task<> Candidacy::run(store::Member self, bool hold_back) {
     }
   }
   running.reset();
-  ended_.cancel();
+  ended_.notify();
 }
 
 net::Task<> Candidacy::campaign() {
@@ -131,8 +131,7 @@ net::Task<> Candidacy::stop() {
   pause_.cancel();
   watchdog_.cancel();
   election_.stop();
-  boost::system::error_code ignored;
-  while (running_) co_await ended_.async_wait(asio::redirect_error(net::use_task, ignored));
+  while (running_) co_await ended_.wait();
   parts_.leadership.lose();
   if (!lost_) co_await net::run_in(thread_, [this] { election_.resign(); });
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "net/asio.hpp"
+#include "net/event.hpp"
 #include "net/task_scope.hpp"
 #include "server/cluster/leadership.hpp"
 #include "store/election.hpp"
@@ -68,7 +69,7 @@ class Candidacy {
   bool lost_ = false;  ///< the lease was lost: nothing is left to release
   bool stopping_ = false;
   net::Busy running_;
-  net::Timer ended_;
+  net::Event ended_;
 };
 
 }  // namespace smaster::server

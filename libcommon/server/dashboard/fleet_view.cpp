@@ -118,6 +118,7 @@ net::Task<> FleetView::look() {
     if (parts_.stats.directory.find(entry.first) == nullptr) gone.push_back(entry.first);
   });
   for (const auto& name : gone) {
+    if (slice.over()) co_await slice.next();
     if (parts_.stats.directory.find(name) != nullptr) continue;  // it was added again meanwhile
     tell("revoked", name.str(), "");
     gone_.emplace_back(moment_ + 1, name.str());

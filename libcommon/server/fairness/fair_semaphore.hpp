@@ -8,13 +8,14 @@
 
 #include "base/fair_queue.hpp"
 #include "net/asio.hpp"
+#include "net/event.hpp"
 
 namespace smaster::server {
 
 class FairSemaphore {
   struct Waiting {
-    explicit Waiting(const net::Executor& executor) : wake(executor, net::Timer::time_point::max()) {}
-    net::Timer wake;
+    explicit Waiting(const net::Executor& executor) : wake(executor) {}
+    net::Event wake;
     bool granted = false;
     bool left = false;  ///< no longer waits: cancelled, without a place, or it has its turn
   };
@@ -29,7 +30,7 @@ class FairSemaphore {
       while (const auto next = waiting.pop()) {
         if ((*next)->left) continue;
         (*next)->granted = true;
-        (*next)->wake.cancel();
+        (*next)->wake.notify();
         return;
       }
       ++free;
@@ -78,14 +79,11 @@ class FairSemaphore {
     const auto waiting = std::make_shared<Waiting>(context_.get_executor());
     if (const auto out = state_->waiting.push(key, waiting)) {
       (*out)->left = true;
-      (*out)->wake.cancel();
+      (*out)->wake.notify();
     }
     const Leave leave{waiting, state_};
     last.give_back();
-    boost::system::error_code ignored;
-    if (!waiting->granted && !waiting->left) {
-      co_await waiting->wake.async_wait(net::asio::redirect_error(net::use_task, ignored));
-    }
+    if (!waiting->granted && !waiting->left) co_await waiting->wake.wait();
     if (!std::exchange(waiting->granted, false)) co_return Turn();
     co_return Turn(state_);
   }

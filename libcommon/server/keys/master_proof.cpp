@@ -9,13 +9,15 @@ constexpr std::chrono::seconds kShared{1};
 
 }  // namespace
 
-void MasterProof::get(std::function<void(const Proof&)> then) {
+std::shared_ptr<const MasterProof::Then> MasterProof::get(Then then) {
   if (!proof_.text.empty() && std::chrono::steady_clock::now() < made_ + kShared) {
     then(proof_);
-    return;
+    return nullptr;
   }
-  waiting_.push_back(std::move(then));
+  auto waits = std::make_shared<const Then>(std::move(then));
+  waiting_.push_back(waits);
   if (!signing_) tasks_.spawn("sign", sign());
+  return waits;
 }
 
 net::Task<> MasterProof::sign() {
@@ -32,7 +34,9 @@ net::Task<> MasterProof::sign() {
     break;
   }
   busy.reset();
-  for (const auto& then : std::exchange(waiting_, {})) then(proof_);
+  for (const auto& waits : std::exchange(waiting_, {})) {
+    if (const auto then = waits.lock()) (*then)(proof_);
+  }
 }
 
 }  // namespace smaster::server

@@ -24,6 +24,8 @@ struct Proof {
 
 class MasterProof {
  public:
+  using Then = std::function<void(const Proof&)>;
+
   MasterProof(net::asio::io_context& context, net::asio::thread_pool& pool, crypto::Signer signer)
       : pool_(pool),
         signer_(std::make_shared<const crypto::Signer>(std::move(signer))),
@@ -36,8 +38,8 @@ class MasterProof {
   }
 
   /// Calls back with a proof signed within the last second: from within this call if there is one, else
-  /// later.
-  void get(std::function<void(const Proof&)> then);
+  /// later, unless the returned object is destroyed before.
+  [[nodiscard]] std::shared_ptr<const Then> get(Then then);
   /// The current key. A signature in a pool must hold this pointer, since the key may be replaced meanwhile.
   [[nodiscard]] std::shared_ptr<const crypto::Signer> signer() const { return signer_; }
   [[nodiscard]] const std::string& public_pem() const { return signer_->public_pem(); }
@@ -49,7 +51,7 @@ class MasterProof {
   std::shared_ptr<const crypto::Signer> signer_;  ///< shared with signatures in progress
   Proof proof_;
   Instant made_{};
-  std::vector<std::function<void(const Proof&)>> waiting_;
+  std::vector<std::weak_ptr<const Then>> waiting_;
   net::Busy signing_;
   net::TaskScope tasks_;
 };

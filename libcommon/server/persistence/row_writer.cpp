@@ -1,6 +1,5 @@
 #include "server/persistence/row_writer.hpp"
 
-#include <boost/asio/redirect_error.hpp>
 #include <utility>
 
 namespace smaster::server {
@@ -17,12 +16,13 @@ void RowWriter::save_soon(Shard& shard) {
 }
 
 net::Task<Result<void>> RowWriter::save_row(ShardName name) {
-  if (!batch_) batch_ = std::make_shared<Batch>(context_.get_executor());
-  const auto batch = batch_;
+  if (batches_.empty() || batches_.back()->names.size() >= kSavedAtOnce) {
+    batches_.push_back(std::make_shared<Batch>(context_.get_executor()));
+  }
+  const auto batch = batches_.back();
   batch->names.insert(std::move(name));
   if (!saving_batches_) tasks_.spawn("save rows", save_batches());
-  boost::system::error_code ignored;
-  if (!batch->done) co_await batch->written.async_wait(asio::redirect_error(net::use_task, ignored));
+  if (!batch->done) co_await batch->written.wait();
   co_return batch->result;
 }
 
@@ -30,8 +30,9 @@ net::Task<Result<void>> RowWriter::save_row(ShardName name) {
 /// concurrent handshakes wait for few writes.
 net::Task<> RowWriter::save_batches() {
   const auto busy = saving_batches_.begin();
-  while (batch_) {
-    const auto batch = std::exchange(batch_, nullptr);
+  while (!batches_.empty()) {
+    const auto batch = std::move(batches_.front());
+    batches_.pop_front();
     std::vector<fleet::ShardInfo> infos;
     for (const auto& name : batch->names) {
       if (const auto* const shard = directory_.find(name)) infos.push_back(shard->info);
@@ -48,7 +49,7 @@ net::Task<> RowWriter::save_batches() {
       }
     }
     batch->done = true;
-    batch->written.cancel();
+    batch->written.notify();
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/result.hpp"
 #include "net/asio.hpp"
+#include "net/event.hpp"
 #include "net/task_scope.hpp"
 #include "server/persistence/store_thread.hpp"
 #include "server/shards/directory.hpp"
@@ -29,11 +30,11 @@ class RowWriter {
  private:
   /// Rows that are written together.
   struct Batch {
-    explicit Batch(const net::Executor& executor) : written(executor, net::Timer::time_point::max()) {}
+    explicit Batch(const net::Executor& executor) : written(executor) {}
     std::set<ShardName> names;
     Result<void> result;
     bool done = false;
-    net::Timer written;  ///< cancelled when the write has ended
+    net::Event written;
   };
 
   net::Task<> save_batches();
@@ -42,8 +43,8 @@ class RowWriter {
   Directory& directory_;
   StoreThread& store_;
   net::TaskScope& tasks_;
-  std::deque<ShardName> dirty_;   ///< rows to be saved; may name shards that were revoked
-  std::shared_ptr<Batch> batch_;  ///< the next batch; null: none is requested
+  std::deque<ShardName> dirty_;                 ///< rows to be saved; may name shards that were revoked
+  std::deque<std::shared_ptr<Batch>> batches_;  ///< to be written
   net::Busy saving_batches_;
 };
 

@@ -61,7 +61,9 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
   if (!token || token->empty()) co_return std::nullopt;
   auto endpoint = *discord::parse_api_base(parts_.settings.api_base);  // the settings were checked
   if (parts_.settings.api_base.starts_with("https:")) {
-    auto tls = net::client_tls_context(parts_.settings.discord_ca_file);
+    const auto ca_file = parts_.settings.discord_ca_file;
+    auto tls =
+        co_await net::run_in(parts_.rendering, [&ca_file] { return net::client_tls_context(ca_file); });
     if (!tls) {
       spdlog::error("[discord]: {}", tls.error().message);
       co_return std::nullopt;

@@ -18,6 +18,7 @@ class DiscordWatch {
     net::asio::io_context& context;
     const Settings& settings;
     Goal& goal;
+    net::asio::thread_pool& rendering;
   };
   explicit DiscordWatch(const Parts& parts);
   /// Asks until `stop`; does nothing while no token is configured.

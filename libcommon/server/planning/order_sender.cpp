@@ -136,8 +136,10 @@ void OrderSender::deliver_later() {
 
 void OrderSender::deliver() {
   if (finished_) return;
-  orders_.tick(net::fleet_clock(), kToldAtOnce);
-  if (!budget_kept()) return;
+  // No further logins are permitted while others wait until they are counted in the store.
+  if (!waits_for_budget_) orders_.tick(net::fleet_clock(), kToldAtOnce);
+  waits_for_budget_ = !budget_kept();
+  if (waits_for_budget_) return;
   auto orders = orders_.take_orders();
   std::move(orders.begin(), orders.end(), std::back_inserter(outbox_));
   send_orders();

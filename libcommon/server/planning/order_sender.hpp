@@ -83,6 +83,7 @@ class OrderSender {
   /// The login budget as persisted: reserved in batches, so it may run ahead of real logins.
   std::optional<fleet::IdentifyLimits> budget_;
   net::Busy keeping_budget_;
+  bool waits_for_budget_ = false;
   bool delivery_due_ = false;
   std::deque<fleet::Order> outbox_;  ///< orders to be sent in later turns of the loop
   bool sending_ = false;

@@ -46,7 +46,7 @@ Server::Server(ServeOptions options, Stores stores, crypto::Signer signer)
       stores_(std::move(stores)),
       wiring_(context_, std::move(options.settings), *stores_.registry, *stores_.history, std::move(signer)),
       admission_(wiring_.admission_parts()),
-      discord_({context_, wiring_.settings, wiring_.goal}),
+      discord_({context_, wiring_.settings, wiring_.goal, wiring_.rendering}),
       engine_(context_, engine_options(wiring_.settings), *this),
       listener_(context_, engine_, *this, wiring_.descriptors),
       control_parts_(wiring_.control_parts(engine_)),

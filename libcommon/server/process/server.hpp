@@ -67,7 +67,7 @@ class Server final : public net::Application {
   void reload_all();
   void reload();
   void reload_keys_soon();
-  net::Task<> reload_keys();
+  net::Task<Result<void>> reload_keys();
   void name_kept_files();
   void watch_files();
   void file_changed(const std::filesystem::path& file);

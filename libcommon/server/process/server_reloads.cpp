@@ -116,24 +116,29 @@ void Server::reload() {
   spdlog::info("settings reloaded, the goal is {} shards", wiring_.directory.goal().value);
 }
 
-void Server::reload_keys_soon() { wiring_.tasks.spawn("reload the keys", reload_keys()); }
+void Server::reload_keys_soon() {
+  const auto reload = [](Server& server) -> net::Task<> { (void)co_await server.reload_keys(); };
+  wiring_.tasks.spawn("reload the keys", reload(*this));
+}
 
 /// In a pool of one thread, since parsing a key takes milliseconds: of two reloads the later one wins.
-net::Task<> Server::reload_keys() {
+net::Task<Result<void>> Server::reload_keys() {
   const auto folder = wiring_.settings.state_dir;
   auto signer =
       co_await net::run_in(wiring_.rendering, [&folder] { return read_keys(folder / kPrivateKeyFile); });
   if (!signer) {
     spdlog::error("{}; the old keys stay", signer.error().message);
-    co_return;
+    co_return signer.error();
   }
-  if (signer->public_pem() == wiring_.proof.public_pem()) co_return;
-  const auto written = co_await net::run_in(wiring_.rendering,
-                                            [&folder, &signer] { return write_public_key(folder, *signer); });
-  if (!written) spdlog::error("{}", written.error().message);
+  if (signer->public_pem() == wiring_.proof.public_pem()) co_return Result<void>();
   wiring_.proof.set(std::move(*signer));
   spdlog::warn(
       "the master's key pair has changed: shards whose configs have the old one will refuse this master");
+  const auto present = wiring_.proof.signer();
+  const auto written = co_await net::run_in(
+      wiring_.rendering, [&folder, &present] { return write_public_key(folder, *present); });
+  if (!written) spdlog::error("{}", written.error().message);
+  co_return Result<void>();
 }
 
 void Server::name_kept_files() {

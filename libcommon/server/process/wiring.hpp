@@ -67,10 +67,10 @@ class Wiring {
 
   net::asio::io_context& context;
   Settings settings;
-  std::filesystem::path settings_file;       ///< empty: there is none; set by the server
-  std::uint16_t port = 0;                    ///< where shards connect, once listening
-  std::function<net::Task<>()> reload_keys;  ///< reloads the key files; set by the server
-  std::function<void()> restart;             ///< restarts this server in place; set by the server
+  std::filesystem::path settings_file;                   ///< empty: there is none; set by the server
+  std::uint16_t port = 0;                                ///< where shards connect, once listening
+  std::function<net::Task<Result<void>>()> reload_keys;  ///< reloads the key files; set by the server
+  std::function<void()> restart;                         ///< restarts this server in place; set by the server
   const Instant started = std::chrono::steady_clock::now();
   const Time started_at = net::wall_clock();
   /// Random id of this run: a proof made for it is not valid for the next run.

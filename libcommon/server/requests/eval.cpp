@@ -198,11 +198,20 @@ void Eval::finish_if_done() {
 
 void Eval::cancel() {
   timer_.cancel();
-  evals_.awaited -= waiting_.size();
-  for (const auto& [id, waiting] : std::exchange(waiting_, {})) {
-    if (auto* const session = evals_.directory.session(waiting.shard)) session->forget(waiting.ack_id);
-  }
   listener_ = nullptr;
+  forget_some();
+}
+
+/// In several turns.
+void Eval::forget_some() {
+  for (std::size_t left = kAnswersInOneTurn; left > 0 && !waiting_.empty(); --left) {
+    const auto waiting = waiting_.extract(waiting_.begin());
+    --evals_.awaited;
+    const auto& shard = waiting.mapped().shard;
+    if (auto* const session = evals_.directory.session(shard)) session->forget(waiting.mapped().ack_id);
+  }
+  if (!waiting_.empty())
+    net::asio::post(evals_.context, [self = shared_from_this()] { self->forget_some(); });
 }
 
 }  // namespace smaster::server

@@ -111,6 +111,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
   void begin(Millis timeout);
   void find_some();
   void find_next();
+  void forget_some();
   void ask_some();
   void ask(const Target& target);
   void answered(ShardId id, const socketio::Arguments* arguments);

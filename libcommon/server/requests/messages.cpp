@@ -32,7 +32,9 @@ struct Sent {
 };
 
 std::string reply_line(const EvalAnswer& answer) {
-  auto text = socketio::inline_attachments(answer.json, answer.attachments);
+  const auto text = answer.attachments.empty()
+                        ? Result<std::string>(answer.json)
+                        : socketio::inline_attachments(answer.json, answer.attachments);
   return R"({"shard":)" + std::to_string(answer.shard.value) +
          (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") +
          (text ? *text : json::quote(text.error().message)) + '}';
@@ -95,28 +97,33 @@ void send_message(Evals& evals, std::string_view to, Question message, ShardId f
   }
   struct Replies {
     AnswerRooms rooms;
-    std::map<ShardId, EvalAnswer> by_shard = {};
+    std::map<ShardId, std::string> lines = {};  ///< of a message to all
+    std::optional<EvalAnswer> only = {};        ///< of a message to one
   };
   auto replies = std::make_shared<Replies>(Replies{AnswerRooms(message.room_for)});
   Eval::start(
       evals, std::move(message), *targets, *timeout,
-      [replies](EvalAnswer answer) {
+      [replies, one](EvalAnswer answer) {
         if (!replies->rooms.take(answer)) {
           answer.kind = EvalAnswer::Kind::error;
           answer.json = json::quote("the replies together are too large");
           answer.attachments.clear();
         }
-        replies->by_shard.emplace(answer.shard, std::move(answer));
+        if (one) {
+          replies->only = std::move(answer);
+        } else {
+          replies->lines.emplace(answer.shard, reply_line(answer));
+        }
       },
       [replies, one, then = std::move(then)] {
         if (one) {
-          const auto& answer = replies->by_shard.begin()->second;
+          const auto& answer = *replies->only;
           const bool good = answer.kind == EvalAnswer::Kind::result;
           return then({good ? "null" : answer.json, good ? answer.json : "null", answer.attachments});
         }
-        std::vector<std::string> lines;
-        for (const auto& [id, answer] : replies->by_shard) lines.push_back(reply_line(answer));
-        then({"null", socketio::join_array({lines.begin(), lines.end()}), {}});
+        std::vector<std::string_view> lines;
+        for (const auto& [id, line] : replies->lines) lines.push_back(line);
+        then({"null", socketio::join_array(lines), {}});
       });
 }
 

@@ -2,13 +2,13 @@
 
 #include <spdlog/spdlog.h>
 
-#include <boost/asio/redirect_error.hpp>
 #include <boost/json/array.hpp>
 #include <utility>
 
 #include "fleet/forecast.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
+#include "net/event.hpp"
 #include "server/stats/stats.hpp"
 
 namespace smaster::server {
@@ -79,18 +79,18 @@ bj::object progress_json(const ReshardParts& parts) {
 
 /// What wakes a task that reports progress; shared with those who may outlive it.
 struct Wake {
-  explicit Wake(net::asio::io_context& context) : timer(context) {}
-  net::Timer timer;
+  explicit Wake(net::asio::io_context& context) : event(context.get_executor()) {}
+  net::Event event;
   bool changed = false;
   bool abandoned = false;  ///< nobody reads the lines any more
 
   void change() {
     changed = true;
-    timer.cancel();
+    event.notify();
   }
   void abandon() {
     abandoned = true;
-    timer.cancel();
+    event.notify();
   }
 };
 
@@ -98,15 +98,13 @@ struct Wake {
 net::Task<> follow(const ReshardParts& parts, Target target, Instant until, Lines lines,
                    std::shared_ptr<Wake> wake) {
   const auto news = parts.news.subscribe([wake](const ShardName*) { wake->change(); });
-  boost::system::error_code ignored;
   net::Timer pause(parts.context);
   std::string said;
   for (bool over = false; !over && !wake->abandoned;) {
     pause.expires_after(kProgressPause);
     co_await pause.async_wait(net::use_task);
     if (!std::exchange(wake->changed, false) && !wake->abandoned && net::now() < until) {
-      wake->timer.expires_at(until);
-      co_await wake->timer.async_wait(net::asio::redirect_error(net::use_task, ignored));
+      co_await wake->event.wait_until(until);
       wake->changed = false;
     }
     auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});

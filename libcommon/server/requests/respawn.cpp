@@ -3,7 +3,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <boost/asio/redirect_error.hpp>
 #include <utility>
 
 #include "json/json.hpp"
@@ -171,7 +170,7 @@ Result<void> Respawns::roll(const ShardName& who, RollOptions options) {
 }
 
 RespawnWatch::RespawnWatch(const RespawnParts& parts)
-    : parts_(parts), timer_(parts.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
+    : parts_(parts), woken_(parts.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
 
 void RespawnWatch::add(const RespawnTarget& target) {
   const auto* const shard = target.connected ? parts_.directory.find(*target.name) : nullptr;
@@ -209,7 +208,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
   const auto news = parts_.news.subscribe([this](const ShardName* name) {
     if (name == nullptr || !waiting_.contains(*name)) return;
     changed_.insert(*name);
-    timer_.cancel();
+    woken_.notify();
   });
   for (const auto& [name, before] : waiting_) changed_.insert(changed_.end(), name);
   const auto deadline = begun_ + delay * static_cast<std::int64_t>(waiting_.size()) + timeout;
@@ -235,13 +234,11 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
     if (now >= deadline) break;
     if (now >= next_nudge) {
       co_await nudge(slice);
-      next_nudge = now + kNudgeEvery;
+      next_nudge = std::chrono::steady_clock::now() + kNudgeEvery;
     }
     slice.end();
-    if (!changed_.empty() || waiting_.empty()) continue;
-    timer_.expires_at(std::min(next_nudge, deadline));
-    boost::system::error_code ignored;
-    co_await timer_.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    if (cancelled_ || !changed_.empty() || waiting_.empty()) continue;
+    co_await woken_.wait_until(std::min(next_nudge, deadline));
   }
   for (const auto& [name, before] : waiting_) {
     if (slice.over()) co_await slice.next();
@@ -252,7 +249,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
 
 void RespawnWatch::cancel() {
   cancelled_ = true;
-  timer_.cancel();
+  woken_.notify();
 }
 
 }  // namespace smaster::server

@@ -13,6 +13,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
+#include "net/event.hpp"
 #include "net/task_scope.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/planning/order_sender.hpp"
@@ -89,8 +90,8 @@ class RespawnWatch {
   /// Call before `respawn`: records the state that must change. A shard that is not connected is not waited
   /// for.
   void add(const RespawnTarget& target);
-  /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled. This must
-  /// live until then.
+  /// Returns when all are back, after `delay` for each shard plus `timeout`, or when it is cancelled. This
+  /// must live until then.
   net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed);
   void cancel();
 
@@ -108,7 +109,7 @@ class RespawnWatch {
   [[nodiscard]] std::int64_t refused(const ShardName& name, const Before& before) const;
 
   const RespawnParts parts_;
-  net::Timer timer_;
+  net::Event woken_;
   Instant begun_;
   std::map<ShardName, Before> waiting_;
   std::set<ShardName> changed_;  ///< of those, to be looked at

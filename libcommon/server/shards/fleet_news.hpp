@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <utility>
 
 #include "base/types.hpp"
@@ -16,17 +17,17 @@ class FleetNews {
   /// connection has changed; null: the plan or the goal.
   using Listener = std::function<void(const ShardName* shard)>;
 
-  /// Calls the listener during its lifetime, which must end before that of FleetNews.
+  /// Calls the listener during its lifetime.
   class Subscription {
    public:
-    Subscription(std::list<Listener>& list, Listener listener)
-        : list_(list), at_(list.insert(list.end(), std::move(listener))) {}
+    Subscription(std::shared_ptr<std::list<Listener>> list, Listener listener)
+        : list_(std::move(list)), at_(list_->insert(list_->end(), std::move(listener))) {}
     Subscription(const Subscription&) = delete;
     Subscription& operator=(const Subscription&) = delete;
-    ~Subscription() { list_.erase(at_); }
+    ~Subscription() { list_->erase(at_); }
 
    private:
-    std::list<Listener>& list_;
+    std::shared_ptr<std::list<Listener>> list_;
     std::list<Listener>::iterator at_;
   };
 
@@ -36,10 +37,10 @@ class FleetNews {
 
  private:
   void tell(const ShardName* shard) {
-    for (const auto& listener : listeners_) listener(shard);
+    for (const auto& listener : *listeners_) listener(shard);
   }
 
-  std::list<Listener> listeners_;
+  std::shared_ptr<std::list<Listener>> listeners_ = std::make_shared<std::list<Listener>>();
 };
 
 }  // namespace smaster::server

@@ -58,8 +58,6 @@ ShardSession::ShardSession(const SessionContext& context, Reservation reservatio
       reservation_(std::move(reservation)),
       address_(std::move(address)) {}
 
-ShardSession::~ShardSession() { *alive_ = false; }
-
 void ShardSession::opened(net::Link& link, Instant now) {
   SocketIoUpper::opened(link, now);
   since_ = now;
@@ -126,22 +124,24 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
     context_.host.introduced(*this, introduction.capacity, introduction.host, introduction.kind);
   }
   auto& master = context_.host.proof_for(ref_.name);
-  master.get([this, alive = alive_, only_check, refusal = std::move(refusal), &master](const Proof& proof) {
-    if (!*alive || !open_) return;
-    shown_ = &master;
-    shown_at_ = std::chrono::steady_clock::now();
-    if (refusal) {
-      // An agent shows the reason. Another program would wait for ever; once disconnected, it tries again.
-      if (!agent_) return close();
-      return emit("masterVerification",
-                  {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
-    }
-    emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
-    say(spdlog::level::info, "connected",
-        std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
-    if (only_check) return;
-    context_.host.joined(*this);
-  });
+  waits_for_proof_ =
+      master.get([this, only_check, refusal = std::move(refusal), &master](const Proof& proof) {
+        if (!open_) return;
+        shown_ = &master;
+        shown_at_ = std::chrono::steady_clock::now();
+        if (refusal) {
+          // An agent shows the reason. Another program would wait for ever; once disconnected, it tries
+          // again.
+          if (!agent_) return close();
+          return emit("masterVerification",
+                      {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
+        }
+        emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
+        say(spdlog::level::info, "connected",
+            std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
+        if (only_check) return;
+        context_.host.joined(*this);
+      });
 }
 
 void ShardSession::disconnected(std::string_view) {

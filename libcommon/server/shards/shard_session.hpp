@@ -63,7 +63,6 @@ class ShardSession final : public net::SocketIoUpper {
   using Answer = std::function<void(const socketio::Arguments*)>;
 
   ShardSession(const SessionContext& context, Reservation reservation, std::string address);
-  ~ShardSession() override;
 
   [[nodiscard]] const ShardName& name() const { return ref_.name; }
   /// A reference that may be kept across a `co_await` (Directory::session).
@@ -138,7 +137,7 @@ class ShardSession final : public net::SocketIoUpper {
   bool agent_ = false;
   socketio::AckId next_id_ = 0;
   std::unordered_map<socketio::AckId, Answer> pending_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  ///< false once this is destroyed
+  std::shared_ptr<const MasterProof::Then> waits_for_proof_;
 };
 
 }  // namespace smaster::server

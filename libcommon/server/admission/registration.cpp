@@ -59,9 +59,10 @@ net::Task<Result<void>> Registration::add(std::vector<fleet::ShardInfo> infos) {
   adding_.push_back(names);
   const auto saved = co_await parts_.store.save(infos);
   Result<void> revoked;
-  for (auto& info : infos) {
-    if (!saved) break;
+  // From the end, so that the rows are freed little by little.
+  for (; saved && !infos.empty(); infos.pop_back()) {
     if (++added % kAddedAtOnce == 0) co_await asio::post(parts_.context, net::use_task);
+    auto& info = infos.back();
     if (names->contains(info.id)) {
       insert(std::move(info));
     } else {

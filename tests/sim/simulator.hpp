@@ -14,7 +14,7 @@ struct Report {
   std::optional<std::string> broken;
   std::uint64_t events = 0;
   std::uint64_t bots_started = 0;
-  std::uint64_t logins = 0;        ///< that were asked for
+  std::uint64_t logins = 0;  ///< that were asked for
   std::uint64_t parked = 0;  ///< times that a bot was parked since it failed again and again
 };
 

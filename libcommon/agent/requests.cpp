@@ -19,7 +19,6 @@ Outcome outcome_of(const socketio::Arguments& arguments) {
   const auto error = values.empty() ? "null" : values.front();
   if (json::truthy(error)) return error_outcome(error);
   if (values.size() < 2) return {true, "null"};
-  if (arguments.attachments.empty()) return {true, std::string(values[1])};
   auto inlined = socketio::inline_attachments(values[1], arguments.attachments);
   if (!inlined) return error_outcome("Error", inlined.error().message);
   return {true, std::move(*inlined)};

@@ -48,9 +48,9 @@ class Supplied {
       state->event.notify();
     };
   }
-  /// Waits for the value; nullopt if the wait was cancelled.
-  Task<std::optional<Value>> get() {
-    if (!state_->value) co_await state_->event.wait();
+  /// Waits for the value, until `at` at most; nullopt if there is none by then, or if the wait was cancelled.
+  Task<std::optional<Value>> get(Instant at = Instant::max()) {
+    if (!state_->value) co_await state_->event.wait_until(at);
     co_return std::move(state_->value);
   }
 

@@ -1,7 +1,7 @@
 // TLS on the shard port itself: protocol versions, renewal at run time, and the agent's trust. With SMASTER_E2E_TLS=1
 // all other tests run over TLS as well.
 import assert from 'node:assert/strict';
-import {appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
+import {appendFileSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import net from 'node:net';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
@@ -58,10 +58,12 @@ test('a renewed certificate is shown to whoever comes next, and nobody is droppe
   await server.running(1);
   const {id} = shard.socket;
   const before = await greet(server.port, trust);
-  // A renewal in progress: the certificate of another key.
-  copyFileSync(keyFile, `${folder}/old.key`);
-  const renewed = certificates(folder, names);
-  copyFileSync(`${folder}/old.key`, keyFile);
+  // A renewal in progress: the certificate of another key. It is made elsewhere: the server watches the two files.
+  const elsewhere = `${folder}/renewal`;
+  mkdirSync(elsewhere);
+  for (const of of ['ca.key', 'ca.pem', 'ca.srl']) copyFileSync(`${folder}/${of}`, `${elsewhere}/${of}`);
+  const renewed = certificates(elsewhere, names);
+  writeFileSync(certFile, renewed.cert);
   await until('the mismatch to be said', () => server.log.includes('the old certificate stays'));
   assert.equal((await greet(server.port, trust)).serialNumber, before.serialNumber);
   writeFileSync(keyFile, renewed.key);

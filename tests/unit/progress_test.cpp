@@ -30,12 +30,7 @@ class Progress : public ServerTest {
   }
 
   Shard& shard() { return *directory().find(name("abc")); }
-  void status(int started) {
-    const auto id =
-        R"("id":"abc","goalShardId":0,"currentShardId":0,"goalShardCount":1,"currentShardCount":1)";
-    session_->receive(false, std::string(R"(2["status",{)") + id + R"(,"startTime":)" +
-                                 std::to_string(started) + R"(,"stopTime":0}])");
-  }
+  void status(int started) { session_->receive(false, status_text(0, 1, started)); }
   void watch(Millis timeout) {
     auto watch = std::make_shared<RespawnWatch>(server_->respawn_parts);
     watch->add({ShardId{0}, name("abc"), true});

@@ -73,6 +73,15 @@ class ServerTest : public testing::Test {
   static net::Task<> store_result(net::Task<Result<void>> task, Result<void>& result) {
     result = co_await std::move(task);
   }
+  /// A shard's message: it runs its id since `started`.
+  static std::string status_text(int id, int count, int started) {
+    const auto both = [](const std::string& name, int value) {
+      return "\"goal" + name + "\":" + std::to_string(value) + ",\"current" + name +
+             "\":" + std::to_string(value) + ',';
+    };
+    return "2[\"status\",{" + both("ShardId", id) + both("ShardCount", count) +
+           "\"startTime\":" + std::to_string(started) + ",\"stopTime\":0}]";
+  }
   /// Up to where a shard has its place: it has said that it is there.
   static void connect(ShardSession& session, FakeLink& link) {
     session.opened(link, {});

@@ -33,11 +33,7 @@ class House final : public ServerTest {
   }
   void say(const std::string& message) { sessions_.front()->receive(false, message); }
   void status(int id, int started) {
-    const auto text = std::to_string(id);
-    sessions_.at(static_cast<std::size_t>(id))
-        ->receive(false, R"(2["status",{"goalShardId":)" + text + R"(,"currentShardId":)" + text +
-                             R"(,"goalShardCount":2,"currentShardCount":2,"startTime":)" +
-                             std::to_string(started) + R"(,"stopTime":0}])");
+    sessions_.at(static_cast<std::size_t>(id))->receive(false, status_text(id, 2, started));
   }
   static std::vector<RespawnTarget> targets() {
     return {{ShardId{0}, name("abc"), true}, {ShardId{1}, name("abd"), true}};

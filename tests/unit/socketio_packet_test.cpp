@@ -102,6 +102,8 @@ TEST(SocketIoPacket, PlaceholderOfAnAttachmentThatIsNotThereIsRefused) {
 
 TEST(SocketIoPacket, AttachmentsBecomeBase64ForReadersOfText) {
   EXPECT_EQ(*inline_attachments(R"([{"_placeholder":true,"num":0}])", {"hi"}), R"([{"base64":"aGk="}])");
+  constexpr std::string_view kPlain = R"([12345678901234567890123, {"_placeholder":true,"num":0}])";
+  EXPECT_EQ(*inline_attachments(kPlain, {}), kPlain);
 }
 
 }  // namespace

@@ -179,11 +179,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
                                   self->gone_ = true;  // readable: a waiting client sends nothing
                                   self->wake_.notify();
                                 });
-    if (post) {
-      co_await wake_.wait_until(net::now() + kLongestPost);
-    } else {
-      co_await wake_.wait();
-    }
+    co_await wake_.wait_until(post ? net::now() + kLongestPost : Instant::max());
     boost::system::error_code ignored;
     if (!dropped_) stream_.socket().cancel(ignored);
   }

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/array.hpp>
 #include <utility>
 
@@ -42,7 +43,10 @@ Result<void> Rotation::load() {
   }
   auto announcement = parts_.proof.signer()->sign(wire::next_key_text(signer->public_pem()));
   start(std::move(*signer), *text, std::move(announcement));
-  spdlog::info("the master's keys are being rotated, see \"smaster rotate-key --status\"");
+  const auto& shards = parts_.directory.shards();
+  const auto behind = std::count_if(shards.begin(), shards.end(),
+                                    [this](const auto& entry) { return is_behind(entry.first); });
+  spdlog::info("the master's keys are being rotated: {} shards trust the old ones still", behind);
   return {};
 }
 
@@ -151,8 +155,7 @@ void Rotation::start(crypto::Signer signer, std::string private_pem, std::string
 net::Task<std::vector<ShardName>> Rotation::behind(Slice& slice) const {
   std::vector<ShardName> names;
   co_await in_slices(parts_.directory.shards(), slice, [&](const auto& entry) {
-    const auto& name = entry.first;
-    if (!name.is_further() && !ahead_.contains(name)) names.push_back(name);
+    if (is_behind(entry.first)) names.push_back(entry.first);
   });
   co_return names;
 }

@@ -67,6 +67,9 @@ class Rotation {
   void announce(ShardSession& session);
 
  private:
+  [[nodiscard]] bool is_behind(const ShardName& name) const {
+    return !name.is_further() && !ahead_.contains(name);
+  }
   [[nodiscard]] std::string path() const;
   [[nodiscard]] Result<net::Busy::Guard> step();
   net::Task<Result<void>> write_key(std::shared_ptr<const std::string> private_pem);

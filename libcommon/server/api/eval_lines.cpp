@@ -12,12 +12,8 @@ namespace {
 namespace bj = boost::json;
 
 std::string eval_line(const EvalAnswer& answer) {
-  auto json = answer.json;
-  if (!answer.attachments.empty()) {
-    auto inlined = socketio::inline_attachments(json, answer.attachments);
-    json = inlined ? std::move(*inlined) : json::quote(inlined.error().message);
-  }
-  // The result is inserted unchanged: it is valid JSON, and parsing it could round numbers.
+  const auto inlined = socketio::inline_attachments(answer.json, answer.attachments);
+  const auto json = inlined ? *inlined : json::quote(inlined.error().message);
   std::string shards;
   if (answer.shards.size() > 1) {
     for (const auto id : answer.shards) shards += (shards.empty() ? "" : ",") + std::to_string(id.value);

@@ -132,12 +132,13 @@ net::Task<Result<void>> Server::reload_keys() {
   }
   if (signer->public_pem() == wiring_.proof.public_pem()) co_return Result<void>();
   wiring_.proof.set(std::move(*signer));
-  spdlog::warn(
-      "the master's key pair has changed: shards whose configs have the old one will refuse this master");
   const auto present = wiring_.proof.signer();
   const auto written = co_await net::run_in(
       wiring_.rendering, [&folder, &present] { return write_public_key(folder, *present); });
   if (!written) spdlog::error("{}", written.error().message);
+  // Last: who reads this may read the public key's file at once.
+  spdlog::warn(
+      "the master's key pair has changed: shards whose configs have the old one will refuse this master");
   co_return Result<void>();
 }
 

@@ -10,6 +10,7 @@
 #include "json/json.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
+#include "net/event.hpp"
 #include "server/shards/shard_session.hpp"
 #include "settings/containment.hpp"
 
@@ -302,22 +303,14 @@ net::Task<Result<void>> Files::ask(ShardRef to, std::string event, std::vector<s
                                    std::shared_ptr<engineio::FrameSource> source) {
   auto* const session = parts_.directory.session(to);
   if (session == nullptr) co_return not_connected(to.name);
-  // Set by the answer or the timeout, whichever comes first. Shared, since the answer may come much later.
-  struct State {
-    explicit State(const net::Executor& executor) : done(executor, kPatience) {}
-    net::Timer done;
-    Result<void> outcome = fail(ErrorKind::timed_out, "it has not said in time that it has it");
-  };
-  const auto state = std::make_shared<State>(parts_.context.get_executor());
-  session->request_with(event, {arguments.begin(), arguments.end()}, source,
-                        [state](const socketio::Arguments* answer) {
-                          state->outcome = outcome_of(answer);
-                          state->done.cancel();
-                        });
+  net::Supplied<Result<void>> outcome(parts_.context.get_executor());
+  session->request_with(
+      event, {arguments.begin(), arguments.end()}, source,
+      [then = outcome.callback()](const socketio::Arguments* answer) { then(outcome_of(answer)); });
   source.reset();  // owned by the session until it is sent
-  boost::system::error_code ignored;
-  co_await state->done.async_wait(net::asio::redirect_error(net::use_task, ignored));
-  co_return state->outcome;
+  auto said = co_await outcome.get(net::now() + kPatience);
+  if (!said) co_return fail(ErrorKind::timed_out, "it has not said in time that it has it");
+  co_return std::move(*said);
 }
 
 net::Task<> Files::copy(ShardName shard) {

@@ -32,9 +32,7 @@ struct Sent {
 };
 
 std::string reply_line(const EvalAnswer& answer) {
-  const auto text = answer.attachments.empty()
-                        ? Result<std::string>(answer.json)
-                        : socketio::inline_attachments(answer.json, answer.attachments);
+  const auto text = socketio::inline_attachments(answer.json, answer.attachments);
   return R"({"shard":)" + std::to_string(answer.shard.value) +
          (answer.kind == EvalAnswer::Kind::result ? R"(,"result":)" : R"(,"error":)") +
          (text ? *text : json::quote(text.error().message)) + '}';

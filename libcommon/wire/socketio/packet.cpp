@@ -167,6 +167,7 @@ Result<std::string> shift_placeholders(std::string_view json, std::size_t count,
 }
 
 Result<std::string> inline_attachments(std::string_view json, const std::vector<std::string>& attachments) {
+  if (attachments.empty()) return std::string(json);
   return replace_placeholders(json, [&](std::size_t num, json::bj::value& value) {
     if (num >= attachments.size()) return false;
     const auto& data = attachments[num];

@@ -63,7 +63,9 @@ void append_array(std::string& text, std::string_view first, const std::vector<s
 [[nodiscard]] Result<std::string> shift_placeholders(std::string_view json, std::size_t count,
                                                      std::size_t offset);
 
-/// Replaces each placeholder in `json` by `{"base64":"…"}`, for receivers without attachments.
+/// Replaces each placeholder in `json` by `{"base64":"…"}`, for receivers without attachments. Without
+/// attachments `json` is returned unchanged: parsing could round numbers, and what looks like a placeholder
+/// is data.
 [[nodiscard]] Result<std::string> inline_attachments(std::string_view json,
                                                      const std::vector<std::string>& attachments);
 

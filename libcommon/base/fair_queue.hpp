@@ -66,6 +66,9 @@ class FairQueue {
     return item;
   }
 
+  /// Notes a turn that was not queued for: the key comes after all others at the next pop().
+  void took(const std::string& key) { last_ = key; }
+
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
@@ -92,7 +95,7 @@ class FairQueue {
   std::size_t size_ = 0;
   ByKey by_key_;
   std::deque<std::string> turns_;  ///< the keys that have items, next one first
-  std::string last_;               ///< the key of the item that pop() returned last
+  std::string last_;               ///< the key that had the last turn
 };
 
 }  // namespace smaster

@@ -36,6 +36,14 @@ TEST(FairQueue, TheKeyThatHadTheLastTurnIsAfterThoseThatCameSince) {
   EXPECT_EQ(order, (std::vector<int>{4, 2, 5, 3}));
 }
 
+TEST(FairQueue, ATurnThatWasNotQueuedForCountsToo) {
+  FairQueue<int> queue(100, 100);
+  queue.took("a");
+  queue.push("a", 1);
+  queue.push("b", 2);
+  EXPECT_EQ(queue.pop(), 2);
+}
+
 TEST(FairQueue, PassesOverKeysThatMayNot) {
   FairQueue<int> queue(100, 100);
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(queue.push("held", i));

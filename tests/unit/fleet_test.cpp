@@ -77,12 +77,15 @@ TEST(Attempts, AreExhaustedWithinTheWindowAndFreeAfterIt) {
   EXPECT_FALSE(attempts.exhausted("a", 5, Millis{10'000}, Instant{} + Millis{10'000}));
 }
 
-TEST(Attempts, PruningForgetsOnlyWhatIsOver) {
+TEST(Attempts, WhatIsOverIsForgottenWithLaterAttempts) {
   Attempts attempts;
-  attempts.count("old", Instant{});
+  for (int i = 0; i < 100; ++i) attempts.count("old " + std::to_string(i), Instant{});
   attempts.count("new", Instant{} + Millis{9'000});
-  attempts.prune(Millis{10'000}, Instant{} + Millis{10'500});
+  for (int i = 0; i < 60; ++i) {
+    EXPECT_FALSE(attempts.exhausted("other", 5, Millis{10'000}, Instant{} + Millis{10'500}));
+  }
   EXPECT_EQ(attempts.size(), 1u);
+  EXPECT_TRUE(attempts.exhausted("new", 1, Millis{10'000}, Instant{} + Millis{10'500}));
 }
 
 }  // namespace

@@ -63,10 +63,6 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto& settings = parts_.settings;
   const auto address = proxies_.limit_key(request.peer, request.forwarded_for);
   const auto instant = std::chrono::steady_clock::now();
-  if (attempts_.size() > prune_at_) {
-    attempts_.prune(settings.conn_time, instant);
-    prune_at_ = std::max<std::size_t>(1024, 2 * attempts_.size());
-  }
   const auto exhausted = [&](const std::string& key) {
     return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
   };

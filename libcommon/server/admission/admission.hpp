@@ -44,7 +44,6 @@ class Admission {
   const Parts parts_;
   net::Proxies proxies_;
   fleet::Attempts attempts_;
-  std::size_t prune_at_ = 1024;
   FairSemaphore turns_;
 };
 

@@ -60,19 +60,21 @@ net::Task<Result<std::string>> ask_instance(net::Stream& stream, boost::beast::f
 PeerLink::PeerLink(const Parts& parts)
     : parts_(parts), turns_(parts.context, 1, kMostProofs, kMostProofsEach) {}
 
-Result<net::HttpEndpoint> PeerLink::endpoint(const store::Member& member) const {
+net::Task<Result<net::HttpEndpoint>> PeerLink::endpoint(const store::Member& member) {
   auto url = net::parse_http_url(member.url);
-  if (!url) return fail(ErrorKind::unavailable, '"' + member.url + "\" is no address of a server");
+  if (!url) co_return fail(ErrorKind::unavailable, '"' + member.url + "\" is no address of a server");
   if (url->secure) {
-    auto tls = net::client_tls_context(parts_.settings.cluster.ca_file);
-    if (!tls) return tls.error();
+    const auto ca_file = parts_.settings.cluster.ca_file;
+    auto tls =
+        co_await net::run_in(parts_.signatures, [&ca_file] { return net::client_tls_context(ca_file); });
+    if (!tls) co_return tls.error();
     url->endpoint.tls = std::move(*tls);
   }
-  return std::move(url->endpoint);
+  co_return std::move(url->endpoint);
 }
 
 net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Member& member) {
-  const auto where = endpoint(member);
+  const auto where = co_await endpoint(member);
   if (!where) co_return where.error();
   auto stream = co_await net::open_stream(parts_.context.get_executor(), *where, kTimeout);
   if (!stream) co_return stream.error();
@@ -116,7 +118,7 @@ net::Task<Result<std::unique_ptr<net::Stream>>> PeerLink::dial(const store::Memb
 }
 
 net::Task<Result<Millis>> PeerLink::lag(const store::Member& member) {
-  const auto where = endpoint(member);
+  const auto where = co_await endpoint(member);
   if (!where) co_return where.error();
   net::HttpClient client(parts_.context.get_executor(), *where);
   net::Request request(http::verb::get, "/readyz", 11);
@@ -146,10 +148,6 @@ net::Task<http::status> PeerLink::judge(const net::Request& request, const net::
                                         std::string name) {
   const auto& settings = parts_.settings;
   const auto address = net::Proxies(settings.trusted_proxies).limit_key(peer, net::forwarded_for(request));
-  if (attempts_.size() > prune_at_) {
-    attempts_.prune(settings.conn_time, net::now());
-    prune_at_ = std::max<std::size_t>(1024, 2 * attempts_.size());
-  }
   const auto exhausted = [&] {
     return attempts_.exhausted(address, settings.conn_count, settings.conn_time, net::now());
   };

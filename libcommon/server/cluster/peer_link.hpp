@@ -55,12 +55,11 @@ class PeerLink {
 
  private:
   boost::beast::http::status refuse(const std::string& address, const char* why);
-  [[nodiscard]] Result<net::HttpEndpoint> endpoint(const store::Member& member) const;
+  net::Task<Result<net::HttpEndpoint>> endpoint(const store::Member& member);
 
   const Parts parts_;
   crypto::UsedHeaders used_;
   fleet::Attempts attempts_;  ///< failed attempts, by address
-  std::size_t prune_at_ = 1024;
   FairSemaphore turns_;
   Instant said_{};  ///< when a refusal was last logged
 };

@@ -21,6 +21,7 @@ void drop_old(std::vector<Instant>& times, Millis window, Instant now) {
 }  // namespace
 
 bool Attempts::exhausted(const std::string& key, std::size_t limit, Millis window, Instant now) {
+  forget_some(window, now);
   const auto found = by_key_.find(key);
   if (found == by_key_.end()) return limit == 0;
   drop_old(found->second, window, now);
@@ -28,16 +29,29 @@ bool Attempts::exhausted(const std::string& key, std::size_t limit, Millis windo
 }
 
 void Attempts::count(const std::string& key, Instant now) {
-  if (by_key_.size() >= kMaxKeys && !by_key_.contains(key)) return;
-  auto& times = by_key_[key];
+  auto found = by_key_.find(key);
+  if (found == by_key_.end()) {
+    if (by_key_.size() >= kMaxKeys) return;
+    found = by_key_.try_emplace(key).first;
+    in_turn_.push_back(&found->first);
+  }
+  auto& times = found->second;
   times.push_back(now);
   if (times.size() > kMaxRemembered) times.erase(times.begin());
 }
 
-void Attempts::prune(Millis window, Instant now) {
-  for (auto at = by_key_.begin(); at != by_key_.end();) {
-    drop_old(at->second, window, now);
-    at = at->second.empty() ? by_key_.erase(at) : std::next(at);
+/// Two keys for each attempt, which adds one at most: so keys of the past go, and no attempt pays for many.
+void Attempts::forget_some(Millis window, Instant now) {
+  for (int looks = 0; looks < 2 && !in_turn_.empty(); ++looks) {
+    const auto* const key = in_turn_.front();
+    in_turn_.pop_front();
+    const auto found = by_key_.find(*key);
+    drop_old(found->second, window, now);
+    if (found->second.empty()) {
+      by_key_.erase(found);
+    } else {
+      in_turn_.push_back(key);
+    }
   }
 }
 

@@ -74,6 +74,7 @@ class FairSemaphore {
   net::Task<Turn> take(const std::string& key, Turn last) {
     if (!last && state_->free > 0) {
       --state_->free;
+      state_->waiting.took(key);
       co_return Turn(state_);
     }
     const auto waiting = std::make_shared<Waiting>(context_.get_executor());

@@ -58,7 +58,14 @@ net::Task<> StatusHistory::save(std::vector<fleet::SampleBlock> blocks, Result<v
   if (blocks.empty()) co_return;
   const auto oldest = this->oldest();
   if (before) before = co_await store_.save_history(blocks, oldest);
-  if (!before) recent_.put_back(std::move(blocks));
+  if (before) co_return;
+  // Some in a turn; the last ones first, since blocks are put before those that are there.
+  while (!blocks.empty()) {
+    const auto first = blocks.end() - static_cast<std::ptrdiff_t>(std::min(blocks.size(), kShardsInOneTurn));
+    recent_.put_back({std::make_move_iterator(first), std::make_move_iterator(blocks.end())});
+    blocks.erase(first, blocks.end());
+    co_await net::asio::post(co_await net::asio::this_coro::executor, net::use_task);
+  }
 }
 
 }  // namespace smaster::server

@@ -34,17 +34,16 @@ class Gathered {
 
   [[nodiscard]] std::size_t missing() const { return missing_; }
   [[nodiscard]] const std::string& error() const { return error_; }
-  [[nodiscard]] const std::vector<std::string>& places() const { return places_; }
-  [[nodiscard]] std::string array() const { return socketio::join_array({places_.begin(), places_.end()}); }
+  [[nodiscard]] std::vector<std::string> take_places() { return std::move(places_); }
   /// The answers without gaps, in order: a process with several ids has given one.
-  [[nodiscard]] std::string answers() const {
-    std::vector<std::string_view> answers;
+  [[nodiscard]] std::vector<std::string> take_answers() {
+    std::vector<std::string> answers;
     for (std::size_t place = 0; place < places_.size(); ++place) {
-      if (answered_[place]) answers.push_back(places_[place]);
+      if (answered_[place]) answers.push_back(std::move(places_[place]));
     }
-    return socketio::join_array(answers);
+    return answers;
   }
-  [[nodiscard]] const std::vector<std::string>& attachments() const { return attachments_; }
+  [[nodiscard]] std::vector<std::string> take_attachments() { return std::move(attachments_); }
 
  private:
   /// A packet carries a limited number of attachments. Attachments beyond that, and those of errors, become
@@ -79,10 +78,53 @@ BroadcastResult discord_error(const std::string& code, const std::string& messag
 
 /// Calls back in a later turn of the loop, never from within the caller.
 void answer_later(Evals& evals, OnBroadcast then, BroadcastResult result) {
-  net::asio::post(evals.context, [then = std::move(then), result = std::move(result)] { then(result); });
+  net::asio::post(evals.context, [then = std::move(then), result = std::move(result)]() mutable {
+    then(std::move(result));
+  });
 }
 
+/// An array that is being joined.
+class Joining : public std::enable_shared_from_this<Joining> {
+ public:
+  Joining(net::asio::io_context& context, std::vector<std::string> values,
+          std::function<void(std::string)> then)
+      : context_(context), values_(std::move(values)), then_(std::move(then)) {
+    std::size_t size = 3;  // the brackets, and room for one character more
+    for (const auto& value : values_) size += value.size() + 1;
+    array_.reserve(size);
+  }
+
+  void go_on() {
+    const auto end = array_.size() + kPiece;
+    for (; at_ < values_.size() && array_.size() < end; ++at_) {
+      array_ += at_ == 0 ? '[' : ',';
+      array_ += std::exchange(values_[at_], {});
+    }
+    if (at_ < values_.size())
+      return net::asio::post(context_, [self = shared_from_this()] { self->go_on(); });
+    if (values_.empty()) array_ += '[';
+    array_ += ']';
+    then_(std::move(array_));
+  }
+
+ private:
+  /// Per turn of the loop, in bytes; a single value may be more.
+  static constexpr std::size_t kPiece = 512u << 10;
+
+  net::asio::io_context& context_;
+  std::vector<std::string> values_;
+  std::function<void(std::string)> then_;
+  std::size_t at_ = 0;
+  std::string array_;
+};
+
 }  // namespace
+
+void join_later(net::asio::io_context& context, std::vector<std::string> values,
+                std::function<void(std::string)> then) {
+  const auto joining = std::make_shared<Joining>(context, std::move(values), std::move(then));
+  net::asio::post(context, [joining] { joining->go_on(); });
+}
 
 void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis timeout) {
   // As in the original server: only ids of registered shards are asked, and they determine the array's
@@ -102,14 +144,17 @@ void broadcast_eval(Evals& evals, Question question, OnBroadcast then, Millis ti
       [gathered](const EvalAnswer& answer) {
         gathered->add(static_cast<std::size_t>(answer.shard.value), answer);
       },
-      [gathered, asked = ids.size(), then = std::move(then)] {
-        BroadcastResult result{gathered->error(), gathered->array(), gathered->attachments()};
-        if (result.error == "null" && gathered->missing() > 0) {
-          result.error =
-              json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing()) + "/" +
-                          std::to_string(asked) + ")");
+      [&context = evals.context, gathered, asked = ids.size(), then = std::move(then)] {
+        auto error = gathered->error();
+        if (error == "null" && gathered->missing() > 0) {
+          error = json::quote("Not all shards answered (" + std::to_string(asked - gathered->missing()) +
+                              "/" + std::to_string(asked) + ")");
         }
-        then(result);
+        // What was gathered holds its part of the memory budget until then.
+        join_later(context, gathered->take_places(),
+                   [gathered, error = std::move(error), then](std::string array) {
+                     then({error, std::move(array), gathered->take_attachments()});
+                   });
       });
 }
 
@@ -142,8 +187,8 @@ void broadcast_as_discord(Evals& evals, Question question, std::optional<std::in
     OnBroadcast then;
   };
   auto state = std::make_shared<State>(State{Gathered(ids.size(), question.room_for), std::move(then)});
-  const auto finish = [state](const BroadcastResult& result) {
-    if (const auto answer = std::exchange(state->then, nullptr)) answer(result);
+  const auto finish = [state](BroadcastResult result) {
+    if (const auto answer = std::exchange(state->then, nullptr)) answer(std::move(result));
   };
   Eval::start(
       evals, std::move(question), ids, kEvalTimeout,
@@ -152,10 +197,13 @@ void broadcast_as_discord(Evals& evals, Question question, std::optional<std::in
         if (answer.kind == EvalAnswer::Kind::missing) finish({answer.json, "null", {}});
         if (answer.kind == EvalAnswer::Kind::error) finish({state->gathered.error(), "null", {}});
       },
-      [state, finish, one = shard.has_value()] {
-        const auto& gathered = state->gathered;
+      [&context = evals.context, state, finish, one = shard.has_value()] {
+        auto& gathered = state->gathered;
         if (gathered.error() != "null") return finish({gathered.error(), "null", {}});
-        finish({"null", one ? gathered.places().front() : gathered.answers(), gathered.attachments()});
+        if (one) return finish({"null", gathered.take_places().front(), gathered.take_attachments()});
+        join_later(context, gathered.take_answers(), [state, finish](std::string array) {
+          finish({"null", std::move(array), state->gathered.take_attachments()});
+        });
       });
 }
 

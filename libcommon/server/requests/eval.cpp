@@ -63,19 +63,23 @@ void Eval::begin(Millis timeout) {
   if (!listener_) return;
   evals_.metrics.evals += question_.wants_answer ? 1 : 0;
   begun_ = std::chrono::steady_clock::now();
-  timer_.expires_after(timeout);
-  timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
-    if (!error) self->give_up(timeout);
-  });
-  find_some();
+  find_some(timeout);
 }
 
-void Eval::find_some() {
+/// In several turns. The time counts from the beginning, but ends only when it is known who is to be asked.
+void Eval::find_some(Millis timeout) {
   if (!listener_) return;
   const auto end = std::min(found_ + kFoundAtOnce, ids_.size());
   while (found_ < end) find_next();
-  if (found_ == ids_.size()) return ask_some();
-  net::asio::post(evals_.context, [self = shared_from_this()] { self->find_some(); });
+  if (found_ < ids_.size()) {
+    return net::asio::post(evals_.context,
+                           [self = shared_from_this(), timeout] { self->find_some(timeout); });
+  }
+  timer_.expires_at(begun_ + timeout);
+  timer_.async_wait([self = shared_from_this(), timeout](boost::system::error_code error) {
+    if (!error) self->give_up(timeout);
+  });
+  ask_some();
 }
 
 void Eval::find_next() {
@@ -159,7 +163,6 @@ void Eval::tell(const EvalAnswer& answer) {
 
 /// Reports timeouts in order of ids, for readers; in several turns.
 void Eval::give_up(Millis timeout) {
-  while (found_ < ids_.size()) find_next();
   for (const auto& [id, waiting] : waiting_) late_.push_back(id);
   std::sort(late_.begin(), late_.end());
   for (auto next = next_; next < targets_.size(); ++next) late_.push_back(kNotAsked);

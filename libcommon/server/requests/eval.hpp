@@ -109,7 +109,7 @@ class Eval : public std::enable_shared_from_this<Eval> {
   };
 
   void begin(Millis timeout);
-  void find_some();
+  void find_some(Millis timeout);
   void find_next();
   void forget_some();
   void ask_some();
@@ -142,7 +142,12 @@ struct BroadcastResult {
   std::string results = "null";  ///< JSON
   std::vector<std::string> attachments;
 };
-using OnBroadcast = std::function<void(const BroadcastResult&)>;
+using OnBroadcast = std::function<void(BroadcastResult)>;
+
+/// Joins JSON values into an array and calls `then` with it, in a later turn of the loop. In several turns:
+/// together they may be megabytes.
+void join_later(net::asio::io_context& context, std::vector<std::string> values,
+                std::function<void(std::string)> then);
 
 /// Runs a shard's broadcastEval as the original server does, over the ids of registered shards: the results
 /// are an array indexed by shard id, with null for missing ones. Calls back once, never from within.

@@ -77,8 +77,10 @@ void send_message(Evals& evals, std::string_view to, Question message, ShardId f
                   std::optional<Millis> timeout, OnBroadcast then) {
   const auto targets = message_targets(evals, to, from);
   if (!targets) {
-    return net::asio::post(
-        evals.context, [then = std::move(then), result = failure(targets.error().message)] { then(result); });
+    return net::asio::post(evals.context,
+                           [then = std::move(then), result = failure(targets.error().message)]() mutable {
+                             then(std::move(result));
+                           });
   }
   const bool one = !is_all(to);
   message.wants_answer = timeout.has_value();
@@ -113,15 +115,20 @@ void send_message(Evals& evals, std::string_view to, Question message, ShardId f
           replies->lines.emplace(answer.shard, reply_line(answer));
         }
       },
-      [replies, one, then = std::move(then)] {
+      [replies, one, &context = evals.context, then = std::move(then)] {
         if (one) {
-          const auto& answer = *replies->only;
+          auto& answer = *replies->only;
           const bool good = answer.kind == EvalAnswer::Kind::result;
-          return then({good ? "null" : answer.json, good ? answer.json : "null", answer.attachments});
+          std::string null = "null";
+          if (!good) std::swap(null, answer.json);
+          return then({std::move(null), std::move(answer.json), std::move(answer.attachments)});
         }
-        std::vector<std::string_view> lines;
-        for (const auto& [id, line] : replies->lines) lines.push_back(line);
-        then({"null", socketio::join_array(lines), {}});
+        std::vector<std::string> lines;
+        for (auto& [id, line] : replies->lines) lines.push_back(std::move(line));
+        // The replies hold their part of the memory budget until then.
+        join_later(context, std::move(lines), [replies, then](std::string array) {
+          then({"null", std::move(array), {}});
+        });
       });
 }
 

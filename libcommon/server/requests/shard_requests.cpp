@@ -69,10 +69,10 @@ std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& sessi
                      "too many questions to shards are unanswered; ask again when some have been answered"));
     return std::nullopt;
   }
-  return [this, ref = session.ref(), ack_id, place = std::move(place)](const BroadcastResult& result) {
+  return [this, ref = session.ref(), ack_id, place = std::move(place)](BroadcastResult result) {
     auto* const asker = parts_.directory.session(ref);
     if (asker == nullptr || !asker->is_open() || !ack_id) return;
-    asker->answer(*ack_id, {result.error, result.results}, result.attachments);
+    asker->answer_result(*ack_id, result.error, std::move(result.results), std::move(result.attachments));
   };
 }
 
@@ -207,7 +207,7 @@ void ShardRequests::on_send_sql(ShardSession& session, AckId ack_id, const socke
                    if (asker == nullptr || !asker->is_open()) return;
                    if (!outcome) return asker->answer_with(ack_id, outcome.error());
                    if (!ack_id) return;
-                   asker->answer(*ack_id, {"null", outcome->json}, outcome->blobs);
+                   asker->answer_result(*ack_id, "null", std::move(outcome->json), std::move(outcome->blobs));
                  });
 }
 

@@ -207,6 +207,14 @@ void ShardSession::answer(socketio::AckId id, const std::vector<std::string_view
   connection().ack(socketio::kMainNamespace, id, arguments, attachments);
 }
 
+void ShardSession::answer_result(socketio::AckId id, std::string_view error, std::string result,
+                                 std::vector<std::string> attachments) {
+  if (!context_.leadership.held()) return;
+  for (const auto& frame : socketio::encode_result(id, error, std::move(result), std::move(attachments))) {
+    send_frame(frame);
+  }
+}
+
 void ShardSession::event(std::string_view, std::string_view name, std::optional<socketio::AckId> ack_id,
                          socketio::Arguments arguments) {
   auto* const shard = context_.directory.find(ref_.name);

@@ -93,6 +93,9 @@ class ShardSession final : public net::SocketIoUpper {
   void forget(socketio::AckId id) { pending_.erase(id); }
   void answer(socketio::AckId id, const std::vector<std::string_view>& arguments,
               const std::vector<std::string>& attachments = {});
+  /// Answers with an error (JSON, null if there is none) and a result, which may be megabytes.
+  void answer_result(socketio::AckId id, std::string_view error, std::string result,
+                     std::vector<std::string> attachments);
   /// Answers an ack with the error, or with null. Does nothing without an ack, or once the session is
   /// closing.
   void answer_with(std::optional<socketio::AckId> ack_id, const Result<void>& result);

@@ -97,4 +97,21 @@ std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
   return frames_of(type, nsp, ack_id, {}, arguments, attachments);
 }
 
+std::vector<engineio::Frame> encode_result(AckId ack_id, std::string_view error, std::string result,
+                                           std::vector<std::string> attachments) {
+  std::string text(1, static_cast<char>(engineio::PacketType::message));
+  append_header(text, attachments.empty() ? PacketType::ack : PacketType::binary_ack, kMainNamespace, ack_id,
+                attachments.size());
+  text += '[';
+  text += error;
+  text += ',';
+  result += ']';
+  std::vector<engineio::Frame> frames;
+  frames.reserve(1 + attachments.size());
+  frames.push_back(
+      engineio::text_frame(std::move(text), std::make_shared<const std::string>(std::move(result))));
+  for (auto& attachment : attachments) frames.push_back(engineio::binary_frame(std::move(attachment)));
+  return frames;
+}
+
 }  // namespace smaster::socketio

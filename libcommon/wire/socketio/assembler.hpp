@@ -84,4 +84,10 @@ class Assembler final : private AssemblyBudget::Holder {
                                                       const std::vector<std::string_view>& arguments,
                                                       const std::vector<std::string>& attachments = {});
 
+/// The frames of an answer in the main namespace: an error (JSON, null if there is none) and a result, which
+/// may be megabytes. Neither the result nor an attachment is copied.
+[[nodiscard]] std::vector<engineio::Frame> encode_result(AckId ack_id, std::string_view error,
+                                                         std::string result,
+                                                         std::vector<std::string> attachments);
+
 }  // namespace smaster::socketio

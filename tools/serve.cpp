@@ -43,6 +43,16 @@ Result<server::Settings> read_settings(const Flags& flags) {
   return settings;
 }
 
+/// The same for a running server. An empty file is one that is being written: its defaults would be another
+/// fleet.
+Result<server::Settings> read_settings_again(const Flags& flags) {
+  if (const auto text = flags.config.empty() ? Result<std::string>(" ") : read_file(flags.config);
+      text && text->empty()) {
+    return fail(ErrorKind::bad_config, flags.config + " is empty, as while it is being written");
+  }
+  return read_settings(flags);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -87,7 +97,7 @@ int main(int argc, char** argv) {
     if (!settings) return tool.report(settings.error());
     log::set_up(settings->log_format, *log::parse_level(settings->log_level));
     server::ServeOptions options{std::move(*settings), flags.config,
-                                 [&flags] { return read_settings(flags); }};
+                                 [&flags] { return read_settings_again(flags); }};
     auto served = server::serve(std::move(options));
     if (!served) return tool.report(served.error());
     if (!served->restart) return static_cast<int>(tools::kDone);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <boost/json/array.hpp>
+#include <boost/system/system_error.hpp>
 #include <cstdlib>
 #include <iostream>
 #include <iterator>
@@ -181,7 +182,14 @@ int Tool::run(int argc, char** argv, const std::function<int()>& work) {
   try {
     return work();
   } catch (const std::exception& e) {
-    return report(fail(ErrorKind::internal, e.what()));
+    const auto* const failed = dynamic_cast<const boost::system::system_error*>(&e);
+    if (failed == nullptr || failed->code() != boost::system::errc::too_many_files_open) {
+      return report(fail(ErrorKind::internal, e.what()));
+    }
+    return report(
+        fail(ErrorKind::unavailable,
+             std::string("no file descriptor is free (") + e.what() +
+                 "); raise the limit, which is LimitNOFILE in a unit and \"ulimit -n\" in a shell"));
   }
 }
 

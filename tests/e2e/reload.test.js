@@ -49,6 +49,8 @@ test('a file that is half written, or wrong, keeps the old settings until it is 
   closeSync(fd);
   await says(server, /shards\.count: 1 -> 6/);
   assert.doesNotMatch(server.log, /old settings stay/);
+  writeFileSync(file(server), '');
+  await says(server, /smaster\.toml is empty, as while it is being written; the old settings stay/);
   writeFileSync(file(server), text.replace('count = 6', 'count = "six"'));
   await says(server, /smaster\.toml:\d+:9: shards\.count takes a whole number .*; the old settings stay/);
   assert.equal((await server.stats()).goal, 6);

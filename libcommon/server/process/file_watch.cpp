@@ -1,20 +1,30 @@
 #include "server/process/file_watch.hpp"
 
+#include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
-#include <set>
+#include <optional>
 #include <utility>
 
 namespace smaster::server {
 namespace {
 
 constexpr Millis kSettle{100};
+constexpr Millis kUnreadable{1'000};  ///< until a file that cannot be opened is tried again
 /// Not IN_MODIFY: a file that is still being written is not looked at yet, and databases are modified all the
 /// time.
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB;
+
+std::optional<std::string> why_unreadable(const std::filesystem::path& file) {
+  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::string("it cannot be read: ") + std::strerror(errno);
+  ::close(fd);
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -59,26 +69,37 @@ void FileWatch::wait() {
   events_.async_read_some(net::asio::buffer(buffer_), [this](boost::system::error_code error, std::size_t) {
     if (error) return;
     // The event's file name is ignored: a symbolic link may point to the file from elsewhere.
-    if (!std::exchange(settling_, true)) {
-      settle_.expires_after(kSettle);
-      settle_.async_wait([this](boost::system::error_code cancelled) {
-        settling_ = false;
-        if (!cancelled) look_at_all();
-      });
-    }
+    look_after(kSettle);
     wait();
+  });
+}
+
+void FileWatch::look_after(Millis delay) {
+  if (std::exchange(settling_, true)) return;
+  settle_.expires_after(delay);
+  settle_.async_wait([this](boost::system::error_code cancelled) {
+    settling_ = false;
+    if (!cancelled) look_at_all();
   });
 }
 
 void FileWatch::look_at_all() {
   std::vector<std::filesystem::path> changed;
+  std::set<std::filesystem::path> unreadable;
   for (auto& [file, state] : files_) {
     const auto now = look(file);
     // A missing file is about to be replaced.
     if (now == state || now == State{}) continue;
+    if (const auto error = why_unreadable(file)) {  // such as no free descriptor: not an edit to be forgotten
+      if (!unreadable_.contains(file)) spdlog::warn("{} was edited, but {}", file.string(), *error);
+      unreadable.insert(file);
+      continue;
+    }
     state = now;
     changed.push_back(file);
   }
+  unreadable_ = std::move(unreadable);
+  if (!unreadable_.empty()) look_after(kUnreadable);
   for (const auto& file : changed) on_change_(file);
 }
 

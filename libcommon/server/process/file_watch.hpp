@@ -1,11 +1,13 @@
 // Reports when one of a few files was edited, replaced or created, including a save by rename and a changed
-// symbolic link. A file that is still being written is reported again when it is finished.
+// symbolic link. A file that is still being written is reported again when it is finished, one that cannot be
+// read, as soon as it can.
 #pragma once
 
 #include <boost/asio/posix/basic_stream_descriptor.hpp>
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "base/result.hpp"
@@ -34,6 +36,7 @@ class FileWatch {
   [[nodiscard]] static State look(const std::filesystem::path& file);
 
   void wait();
+  void look_after(Millis delay);
   void look_at_all();
 
   OnChange on_change_;
@@ -41,6 +44,7 @@ class FileWatch {
   net::Timer settle_;  ///< delays the check, since one edit causes several events
   bool settling_ = false;
   std::map<std::filesystem::path, State> files_;
+  std::set<std::filesystem::path> unreadable_;  ///< edited files that could not be read
   std::vector<int> folders_;
   char buffer_[4096];
 };

@@ -224,6 +224,7 @@ class Keeper {
     int why = 0;
     if (::read(report_, &why, sizeof why) > 0) {
       tell_agent("failed " + std::to_string(why) + '\n');
+      ::waitpid(bot_, nullptr, 0);  // otherwise the agent, a subreaper, has a zombie
       ::_exit(127);
     }
     ::close(std::exchange(report_, -1));

@@ -39,6 +39,11 @@ void print_plan(const bj::object& plan) {
   print_line("from " + std::to_string(number(plan, "from")) + " to " + std::to_string(number(plan, "to")) +
              " shards, " + text(plan, "strategy") + ": " + std::to_string(number(plan, "logins")) +
              " logins, " + seconds(number(plan, "takes_ms")) + " when every start takes 5 s");
+  if (const auto unsure = number(plan, "unsure"); unsure > 0) {
+    print_line(std::to_string(unsure) +
+               " of these bots do not say when they are READY: each is taken for logged in " +
+               seconds(number(plan, "unsure_ms")) + " after its start");
+  }
   const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
   if (missing > 0) print_line(std::to_string(missing) + " shard ids find no place: start more agents");
   if (rows.empty()) return print_line("nothing is to be done");
@@ -54,10 +59,12 @@ void print_plan(const bj::object& plan) {
 }
 
 std::string progress_words(const bj::object& progress) {
+  const auto refused = number(progress, "refused");
   return std::to_string(number(progress, "up")) + " of " + std::to_string(number(progress, "goal")) +
          " up, " + std::to_string(number(progress, "moving")) + " starting, " +
          std::to_string(number(progress, "waiting")) + " waiting to log in, " +
-         std::to_string(number(progress, "old")) + " with ids of another count";
+         std::to_string(number(progress, "old")) + " with ids of another count" +
+         (refused > 0 ? ", " + std::to_string(refused) + " refused by Discord" : "");
 }
 
 }  // namespace
@@ -97,11 +104,16 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
             if (const auto* const end = json::object_at(object, "end")) {
               bool good = false;
               bool replaced = false;
+              bool refused = false;
               json::read(*end, "done", good);
               json::read(*end, "replaced", replaced);
+              json::read(*end, "refused", refused);
               if (!good) {
-                code = kTimedOut;
-                failure = replaced ? "another goal was set meanwhile" : "not done in time; it goes on";
+                code = refused ? kPartly : kTimedOut;
+                failure = replaced  ? "another goal was set meanwhile"
+                          : refused ? "Discord refuses the bots that are missing; \"smaster stats\" and the "
+                                      "server's log say why, \"smaster respawn\" tries them again"
+                                    : "not done in time; it goes on";
               }
             }
             if (object.contains("error")) {

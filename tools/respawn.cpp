@@ -29,7 +29,13 @@ std::string sentence(const bj::object& line) {
   const auto who = "shard " + std::to_string(shard) + " (" + name + ") ";
   using tools::seconds;
   if (state == "sent") return who + (delay == 0 ? "respawns now" : "respawns in " + seconds(delay));
-  if (state == "back") return who + "is back after " + seconds(after);
+  if (state == "back") {
+    bool sure = true;
+    json::read(line, "sure", sure);
+    return who + (sure ? "is back after " + seconds(after)
+                       : "is taken for logged in after " + seconds(after) +
+                             ", since its bot does not say when it is READY");
+  }
   return who + "failed: " + error;
 }
 

@@ -175,6 +175,7 @@ class Agent final : public UplinkOwner,
   void take_figures(const Outcome& outcome);
   void arm_status();
   [[nodiscard]] fleet::BotReport bot_report() const;
+  [[nodiscard]] std::vector<fleet::GatewayReport> gateways() const;
   [[nodiscard]] std::string tag() const;
 
   // The bot's requests.
@@ -220,6 +221,9 @@ class Agent final : public UplinkOwner,
   /// Shared with pending answers, which may outlive the bot.
   std::shared_ptr<Asked> asked_ = std::make_shared<Asked>();
   std::optional<bool> ready_;
+  /// The bot has said on its channel that it has lost its gateway: "disconnected", or "logging in" while it
+  /// reconnects; empty: it has not.
+  std::string_view lost_gateway_;
   bool ended_ = false;    ///< the bot's own process has ended; its descendants may still run
   bool hung_up_ = false;  ///< the bot has closed its channel: requests to it fail
   Time start_time_ = fleet::kNever;

@@ -124,6 +124,7 @@ void Agent::start_bot() {
                assignment.count.value);
   ++bot_generation_;
   ready_.reset();
+  lost_gateway_ = {};
   ended_ = false;
   hung_up_ = false;
   stats_script_ = 0;
@@ -165,7 +166,7 @@ void Agent::bot_exited(const std::string& how) {
   // If this process was stopped (SIGSTOP), the keeper may have ended the bot because the lease expired. In
   // that case the bot must not be restarted.
   (void)lost_master();
-  obey(life_.exited(now(), crypto::random_number()));
+  const auto order = life_.exited(now(), crypto::random_number());
   if (asked_for) {
     spdlog::info("{}: the bot ended ({})", tag(), how);
   } else {
@@ -175,6 +176,7 @@ void Agent::bot_exited(const std::string& how) {
                  life_.goal() ? "; it is started again in " + format_duration(pause) : "",
                  life_.crash_loop() ? "; it dies again and again" : "");
   }
+  obey(order);
   send_status();
   if (leaving_ && life_.phase() == BotLife::Phase::idle) leave();
 }
@@ -283,6 +285,7 @@ void Agent::bot_hung_up() {
 
 void Agent::bot_state(BotState state) {
   ready_ = state == BotState::ready || state == BotState::resumed;
+  lost_gateway_ = *ready_ ? "" : state == BotState::disconnected ? "disconnected" : "logging in";
   if (*ready_) shared_.boots.leave(*this);
   figures_due_ = true;
   send_status_soon();

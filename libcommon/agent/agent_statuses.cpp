@@ -76,6 +76,18 @@ void Agent::arm_status() {
   });
 }
 
+/// The hooks' reports. A bot without hooks says in its channel, for all its ids, that a connection was lost.
+std::vector<fleet::GatewayReport> Agent::gateways() const {
+  auto reports = logins_.gateways(net::now());
+  if (!reports.empty() || !bot_ || lost_gateway_.empty()) return reports;
+  for (const auto id : life_.assignment()->ids) {
+    auto& report = reports.emplace_back();
+    report.id = id;
+    report.state = lost_gateway_;
+  }
+  return reports;
+}
+
 fleet::BotReport Agent::bot_report() const {
   fleet::BotReport report;
   report.agent = SMASTER_VERSION;
@@ -85,7 +97,7 @@ fleet::BotReport Agent::bot_report() const {
   report.ready = ready ? ready : ready_;
   report.asks = logins_.asks();
   report.hooks = logins_.hooks();
-  report.gateways = logins_.gateways(net::now());
+  report.gateways = gateways();
   if (bot_ && (hung_up_ || channel_->alive())) report.askable = !hung_up_;
   report.pid = bot_ ? bot_->pid() : -1;
   report.deaths = life_.deaths();

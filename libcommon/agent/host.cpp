@@ -9,6 +9,7 @@
 #include <memory>
 #include <thread>
 
+#include "agent/bot/hooks.hpp"
 #include "agent/config_lock.hpp"
 #include "base/text.hpp"
 
@@ -101,6 +102,11 @@ class Host {
 
   void run() {
     wait_for_signal();
+    if (shared_.options.hooks && hooks_folder().empty()) {
+      spdlog::warn(
+          "the hooks are not installed beside this program: bots do not ask before they log in, so their "
+          "starts wait instead; install smaster whole, or say --no-hooks");
+    }
     if (const auto listening = identify_.listen()) {
       shared_.identify = &identify_;
     } else {

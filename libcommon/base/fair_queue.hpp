@@ -28,14 +28,21 @@ class FairQueue {
     return ++size_ > most_ ? std::optional(remove_last_of_most()) : std::nullopt;
   }
 
-  /// Removes all items of a key.
-  std::deque<Item> remove(const std::string& key) {
+  /// Removes the items of a key for which `which` returns true.
+  template <class Which>
+  std::deque<Item> remove(const std::string& key, Which which) {
     const auto found = by_key_.find(key);
     if (found == by_key_.end()) return {};
-    auto items = std::move(found->second);
-    forget(found);
-    size_ -= items.size();
-    return items;
+    std::deque<Item> removed;
+    std::deque<Item> kept;
+    for (auto& item : found->second) (which(item) ? removed : kept).push_back(std::move(item));
+    found->second = std::move(kept);
+    if (found->second.empty()) forget(found);
+    size_ -= removed.size();
+    return removed;
+  }
+  std::deque<Item> remove(const std::string& key) {
+    return remove(key, [](const Item&) { return true; });
   }
 
   /// Removes the first item of the next key; that key is then the last in turn. nullopt if empty.

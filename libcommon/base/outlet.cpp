@@ -77,6 +77,7 @@ bool is_number(std::string_view text) {
 /// True if spreadsheets interpret a cell with this text as a formula. Includes the full-width characters of
 /// Japanese input.
 bool is_formula(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));  // some spreadsheets do so
   for (const std::string_view begin : {"=", "+", "-", "@", "\t", "\r", "\n", "\xef\xbc\x9d", "\xef\xbc\x8b",
                                        "\xef\xbc\x8d", "\xef\xbc\xa0"}) {
     if (text.starts_with(begin)) return !is_number(text);

@@ -63,7 +63,9 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
       http::request_parser<http::empty_body> header;
       header.body_limit(boost::none);
       wait_for_client();
-      if (const auto error = co_await net::read_request_header(socket_, buffer_, header)) {
+      const auto error = co_await net::read_request_header(socket_, buffer_, header);
+      only_head_ = header.get().method() == http::verb::head;
+      if (error) {
         co_await refuse(error);
         co_return;
       }
@@ -246,9 +248,8 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     response.keep_alive(keep);
     response.body() = std::move(reply.body);
     response.prepare_payload();
-    boost::system::error_code error;
     wait_for_client();
-    co_await http::async_write(socket_, response, asio::redirect_error(net::use_task, error));
+    const auto error = co_await net::write_response(socket_, response, only_head_);
     is_served();
     co_return !error && keep;
   }
@@ -318,6 +319,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
 
   Socket socket_;
   net::Place place_;
+  bool only_head_ = false;  ///< the present request is HEAD
   bool dropped_ = false;
   boost::beast::flat_buffer buffer_ = net::request_buffer();
   const Handler& handler_;

@@ -198,11 +198,11 @@ std::string identify_line(const bj::object& stats) {
   const auto of = [&](std::string_view key) { return number(identify->if_contains(key)); };
   const auto* const remaining = identify->if_contains("remaining");
   const bool counted = remaining != nullptr && remaining->is_number();
-  if (of("waiting") > 0 && counted && of("remaining") <= of("reserve")) {
+  if (of("waiting") > 0 && counted && of("next_needs") > of("remaining") - of("reserve")) {
     return fmt::format(
-        "{} wait to log in until Discord allows more, in {}: the {} logins that are left are "
-        "reserved (discord.identify_reserve)",
-        of("waiting"), duration(of("reset_in_ms")), of("remaining"));
+        "{} wait to log in until Discord allows more, in {}: {} logins are left, {} of them are reserved "
+        "(discord.identify_reserve), and the next process needs {}",
+        of("waiting"), duration(of("reset_in_ms")), of("remaining"), of("reserve"), of("next_needs"));
   }
   std::string line;
   if (of("waiting") > 0) {
@@ -260,11 +260,17 @@ std::string trouble_lines(const bj::object& stats) {
     json::read(shard, "duplicateAddress", address);
     json::read(shard, "duplicateRefused", refused);
     if (duplicate && refused) {
-      add(shard,
-          fmt::format("its config is used by an agent on {} ({}), too, which is refused", host, address));
+      add(shard, fmt::format("its config is used by {} ({}), too, which is refused",
+                             host.empty() ? "a program that is no agent" : "an agent on " + host, address));
     } else if (duplicate) {
       add(shard,
           fmt::format("its config seems to be used twice, also from {}: its id may run twice", address));
+    }
+    if (const auto* const holds = shard.if_contains("holds")) {
+      add(shard,
+          fmt::format("was told to stop and has not said that it has: while it is connected, ids {} are kept "
+                      "back, so that they do not run twice",
+                      json::serialize(*holds)));
     }
     const auto* const askable = bot_field(shard, "askable");
     if (askable != nullptr && askable->is_bool() && !askable->get_bool()) {

@@ -82,6 +82,13 @@ bool same_letters(std::string_view a, std::string_view b) {
                     [&](char x, char y) { return lower(x) == lower(y); });
 }
 
+/// True for a folder that git takes for a repository's, whatever its name: `.git` may be a file or a link
+/// that leads there. Source: gitrepository-layout(5).
+bool is_git_folder(int folder) {
+  const auto has = [folder](const char* name) { return identity(folder, name).has_value(); };
+  return has("HEAD") && ((has("objects") && has("refs")) || has("commondir"));
+}
+
 /// A file, or one of the folders above it up to the root.
 struct Step {
   Identity folder;
@@ -100,7 +107,8 @@ std::vector<Step> steps(int root, int folder, const std::string& last) {
     const auto here = identity(at.get());
     if (!here) break;
     const auto git = identity(at.get(), kGit.data());
-    all.push_back({*here, name, there, same_letters(name, kGit) || (git && git == there)});
+    all.push_back(
+        {*here, name, there, same_letters(name, kGit) || (git && git == there) || is_git_folder(at.get())});
     if (here == top || (all.size() > 1 && here == all[all.size() - 2].folder)) break;
     there = here;
     name.clear();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace smaster::fleet {
@@ -19,7 +21,12 @@ class Forecasting {
       // Ignore current silence and starts: assume that all seats are healthy.
       seat.info.last_heartbeat = seat.info.last_seen = now + kLongest;
       planner_.add(seat);
+      if (seat.mute && seat.ready_process == kNever) silent_kinds_.insert(seat.kind);
     }
+    for (const auto& seat : seats_) {
+      if (seat.ready_process != kNever) silent_kinds_.erase(seat.kind);
+    }
+    result_.unsure_takes = queue_.patience();
   }
 
   Forecast run() {
@@ -65,7 +72,9 @@ class Forecasting {
       seat.info.boot_time = now_;
       result_.logins += static_cast<std::int64_t>(seat.info.goal.ids.size());
       result_.moves.push_back({now_ - begin_, name, seat.info.host, seat.info.current, seat.info.goal});
-      up_at_[name] = now_ + kUsualStart;
+      const bool unsure = silent_kinds_.contains(seat.kind);
+      if (unsure) result_.unsure += static_cast<std::int64_t>(seat.info.goal.ids.size());
+      up_at_[name] = now_ + (unsure ? queue_.patience() : kUsualStart);
       planner_.changed(seat);
     }
   }
@@ -103,6 +112,7 @@ class Forecasting {
   Time now_;
   std::map<ShardName, Seat*> by_name_;
   std::map<ShardName, Time> up_at_;
+  std::set<std::string> silent_kinds_;  ///< of bots that have logged in and never said that they are READY
   Forecast result_;
 };
 

@@ -7,28 +7,48 @@
 namespace smaster::fleet {
 namespace {
 
-/// Minimum time between two IDENTIFYs without a permit that are counted in one bucket.
-constexpr Millis kUnaskedInterval{1'000};
+/// A single refusal may have another cause, such as a connection lost during the login.
+constexpr unsigned kRefusalsOfLimit = 2;
 
 }  // namespace
 
 void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
-  if (limits_ && limits && limits_->max_concurrency != limits->max_concurrency) {
-    // Apply the old buckets' latest login to all new buckets.
-    for (const auto& [number, bucket] : buckets_) since_ = std::max(since_, bucket.last);
-    before_ = 1;
-    buckets_.clear();
-    given_.clear();
-  }
-  limits_ = limits;
   assumed_ = false;
   drifted_ = false;
-  waiting_in_.clear();
-  for (const auto& [place, waiting] : queue_) count_waiting(waiting.ids, 1);
-  if (!limits_ || !limits_->remaining) return;
+  slowed_ = false;
+  refusals_ = 0;
+  if (!limits) {
+    limits_.reset();
+    return;
+  }
+  set_buckets(*limits);
+  if (!limits_->remaining) return;
   for (const auto& [key, given] : given_) {
     if (!given.sent) count(static_cast<std::int64_t>(given.ids.size()));
   }
+}
+
+void IdentifyQueue::set_buckets(IdentifyLimits limits) {
+  if (limits_ && limits_->max_concurrency != limits.max_concurrency) {
+    // The latest possible login of any old bucket counts for all new ones. Permits stay known, and reserve
+    // nothing more than that.
+    for (const auto& [number, bucket] : buckets_) since_ = std::max(since_, bucket.last);
+    before_ = 1;
+    buckets_.clear();
+  }
+  limits_ = limits;
+  waiting_in_.clear();
+  for (const auto& [place, waiting] : queue_) count_waiting(waiting.ids, 1);
+}
+
+void IdentifyQueue::refused(Time sent, Time now) {
+  if (now >= sent + kRefusalLate) return;
+  drifted_ = true;
+  if (++refusals_ < kRefusalsOfLimit || slowed_ || limits_->max_concurrency == 1) return;
+  slowed_ = true;
+  auto one_bucket = *limits_;
+  one_bucket.max_concurrency = 1;
+  set_buckets(one_bucket);
 }
 
 void IdentifyQueue::assume_limits() {
@@ -61,6 +81,10 @@ void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids
 }
 
 void IdentifyQueue::want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now) {
+  if (const auto sent = unready_.find({shard, id}); sent != unready_.end()) {
+    if (limits_) refused(sent->second, now);
+    unready_.erase(sent);
+  }
   // A permit for an earlier question may be on its way to the bot: only `forget_login` gives that back.
   enqueue({shard, id}, {{id}, ask, now, {}});
 }
@@ -98,14 +122,6 @@ void IdentifyQueue::count_waiting(const Ids& ids, std::int32_t change) {
     const auto counted = waiting_in_.try_emplace(bucket).first;
     if ((counted->second += change * logins) == 0) waiting_in_.erase(counted);
   });
-}
-
-template <class Visit>
-void IdentifyQueue::for_each_bucket(const Ids& ids, Visit visit) const {
-  if (ids.size() == 1) return visit(bucket_of(ids.front()), 1);
-  std::map<std::int32_t, std::int32_t> buckets;
-  for (const auto id : ids) ++buckets[bucket_of(id)];
-  for (const auto& [bucket, logins] : buckets) visit(bucket, logins);
 }
 
 IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
@@ -204,6 +220,12 @@ std::optional<Time> IdentifyQueue::all_started(Time now) const {
   return last;
 }
 
+std::size_t IdentifyQueue::next_needs() const {
+  if (queue_.empty()) return 0;
+  const auto& [first, waits] = *queue_.begin();
+  return logins_of(first.key, waits.ids);
+}
+
 std::vector<IdentifyQueue::Wish> IdentifyQueue::wishes_of(const ShardName& shard) const {
   std::vector<Wish> wishes;
   for (auto at = waiting_.lower_bound({shard, kStart}); at != waiting_.end() && at->first.shard == shard;
@@ -225,130 +247,6 @@ IdentifyQueue IdentifyQueue::without_waiting() const {
 
 void IdentifyQueue::want(const Wish& wish, Time now) {
   enqueue({wish.shard, wish.id}, {wish.ids, kNoAsk, now, {}});
-}
-
-// ---- what becomes of turns ----
-
-void IdentifyQueue::count(std::int64_t logins) {
-  if (limits_ && limits_->remaining) *limits_->remaining -= logins;
-}
-
-void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now) {
-  // An earlier process of this name may have sent its IDENTIFY until now.
-  if (const auto earlier = given_.find(key); earlier != given_.end()) release(earlier, now);
-  auto latest = until;
-  for_each_bucket(ids, [&](std::int32_t number, std::int32_t logins) {
-    auto& bucket = bucket_of(number);
-    // Another reservation of this bucket stays in effect: both must end.
-    bucket.before = bucket.last;
-    bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
-    bucket.holder = key;
-    bucket.unasked_last = false;
-    latest = std::max(latest, bucket.last);
-  });
-  given_.emplace(key, Given{ids, ask, latest, now, std::nullopt});
-}
-
-/// The turn was not used: returns its reservation.
-void IdentifyQueue::give_back(std::map<Key, Given>::iterator given) {
-  count(-static_cast<std::int64_t>(given->second.ids.size()));
-  for (auto& [number, bucket] : buckets_) {
-    if (bucket.holder != given->first) continue;
-    bucket.last = bucket.before;
-    bucket.holder.reset();
-  }
-  given_.erase(given);
-}
-
-/// The turn's logins happened at `last` or before: ends its reservation.
-void IdentifyQueue::release(std::map<Key, Given>::iterator given, Time last) {
-  for (auto& [number, bucket] : buckets_) {
-    if (bucket.holder != given->first) continue;
-    bucket.last = std::max(bucket.before, std::min(bucket.last, last));
-    bucket.holder.reset();
-  }
-  given_.erase(given);
-}
-
-void IdentifyQueue::expire(Time now) {
-  if (limits_ && limits_->remaining && now >= limits_->reset_at) limits_->remaining = limits_->total;
-  for (auto at = given_.begin(); at != given_.end();) {
-    const auto given = at++;
-    if (now >= given->second.until) release(given, given->second.until);
-  }
-}
-
-void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
-  if (!limits_) return;
-  const Key key{shard, id};
-  auto& bucket = bucket_of(bucket_of(id));
-  auto given = given_.find(key);
-  // There is no matching permit.
-  if (given == given_.end() || given->second.ask != ask || given->second.sent) {
-    // Limit the effect of repeated false reports.
-    if (now < bucket.unasked + kUnaskedInterval) return;
-    bucket.unasked = now;
-    drifted_ = true;
-    count(1);
-    // A bot that logs in again and again must not keep the others from their turn.
-    if (bucket.unasked_last && waiting_in_.contains(bucket_of(id))) return;
-    hold(key, {id}, ask, now, now);
-    bucket.unasked_last = true;
-    given = given_.find(key);
-  }
-  // It was sent with its permit, whatever the clock of its sender says.
-  at = std::clamp(at, given->second.from, now);
-  if (const auto asked = waiting_.find(key); asked != waiting_.end()) leave(asked);
-  given->second.sent = at;
-  given->second.until = at + kIdentifyDelay;
-  if (bucket.holder == key) bucket.last = std::max(bucket.before, at + kIdentifyDelay);
-}
-
-void IdentifyQueue::logged_in(const ShardName& shard, ShardId id, Time now) {
-  if (const auto given = given_.find({shard, id}); given != given_.end()) {
-    return release(given, std::max(now, given->second.sent.value_or(now)));
-  }
-  const auto started = given_.find({shard, kStart});
-  if (started == given_.end()) return;
-  auto& ids = started->second.ids;
-  ids.erase(std::remove(ids.begin(), ids.end(), id), ids.end());
-  if (ids.empty()) release(started, now);
-}
-
-void IdentifyQueue::all_logged_in(const ShardName& shard, Time now) {
-  for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
-    release(at++, now);
-  }
-}
-
-void IdentifyQueue::asks(const ShardName& shard) {
-  const auto started = given_.find({shard, kStart});
-  if (started == given_.end()) return;
-  give_back(started);
-  if (const auto turns = turns_.find(shard); turns != turns_.end() && turns->second > 0) --turns->second;
-}
-
-void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
-  for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
-    const auto given = at++;
-    if (given->first.id == kStart) {
-      if (died) release(given, now + kIdentifyDelay);
-    } else {
-      if (!given->second.sent) {
-        count(-static_cast<std::int64_t>(given->second.ids.size()));
-        drifted_ = true;
-      }
-      // Its death does not call back what it has sent.
-      release(given, given->second.sent.value_or(now) + kIdentifyDelay);
-    }
-  }
-  forget_logins(shard);
-}
-
-void IdentifyQueue::started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at,
-                                      Time now) {
-  if (!limits_ || ids.empty() || given_.contains({shard, kStart}) || at + patience_ <= now) return;
-  hold({shard, kStart}, ids, kNoAsk, at + patience_, now);
 }
 
 }  // namespace smaster::fleet

@@ -22,6 +22,11 @@ inline constexpr Millis kPermitValidity{5'000};
 /// How much later than reported an IDENTIFY may reach Discord: a lost packet is retransmitted after some
 /// hundred milliseconds, and machines may be busy. READY usually comes first, and ends the uncertainty.
 inline constexpr Millis kIdentifyDelay{1'000};
+/// Length of the period that `IdentifyLimits::remaining` is for. Source: Discord's documentation, "Session
+/// Start Limit Object".
+inline constexpr Millis kLoginPeriod{86'400'000};
+/// A bot that asks again within this time after its IDENTIFY, without READY, was refused by Discord (op 9).
+inline constexpr Millis kRefusalLate{10'000};
 /// Default time from the start of a process that does not ask to its IDENTIFY.
 inline constexpr Millis kLoginPatience{15'000};
 
@@ -29,7 +34,7 @@ inline constexpr Millis kLoginPatience{15'000};
 struct IdentifyLimits {
   std::int32_t max_concurrency = 1;            ///< number of buckets
   std::optional<std::int64_t> remaining = {};  ///< logins left until `reset_at`; unset: unknown
-  Time reset_at = {};                          ///< when `remaining` becomes `total` again
+  Time reset_at = {};                          ///< when `remaining` becomes `total` again, for another period
   std::int64_t total = 0;
   std::int64_t reserve = 0;  ///< part of `remaining` that is kept for the operator
   bool operator==(const IdentifyLimits&) const = default;
@@ -66,10 +71,15 @@ class IdentifyQueue {
   /// Whether there are limits, and Discord has said them.
   [[nodiscard]] bool limits_known() const { return limits_ && !assumed_; }
   [[nodiscard]] const std::optional<IdentifyLimits>& limits() const { return limits_; }
-  /// True if a login without a permit was counted since the last limits: `remaining` may be inaccurate.
+  /// True if `remaining` may be inaccurate since the last limits: a login without a permit was counted, or a
+  /// start of a bot that does not ask, which may identify several times; or a new period has begun.
   [[nodiscard]] bool drifted() const { return drifted_; }
+  /// True if Discord has refused several logins in their turn since the last limits: max_concurrency must
+  /// have fallen. Until the next limits there is one bucket.
+  [[nodiscard]] bool slowed() const { return slowed_; }
   /// Sets the time from the start of a process that does not ask to its IDENTIFY.
   void set_patience(Millis patience) { patience_ = patience; }
+  [[nodiscard]] Millis patience() const { return patience_; }
 
   // ---- waiting ----
 
@@ -99,6 +109,8 @@ class IdentifyQueue {
   /// waits for several buckets.
   [[nodiscard]] std::optional<Time> all_started(Time now) const;
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  /// The number of logins that the first entry needs at once; 0: the queue is empty.
+  [[nodiscard]] std::size_t next_needs() const;
 
   /// An entry of a shard, for copying the queue piece by piece: copying thousands of entries at once would
   /// block the event loop.
@@ -120,6 +132,9 @@ class IdentifyQueue {
   void logged_in(const ShardName& shard, ShardId id, Time now);
   /// READY was received for all ids of the process.
   void all_logged_in(const ShardName& shard, Time now);
+  /// A bot that does not ask has logged in, with a turn, late, or anew by itself: its IDENTIFYs may have been
+  /// sent until now.
+  void logged_in_unasked(const std::vector<ShardId>& ids, Time now);
   /// The process asks before each login: the turn of its start is returned.
   void asks(const ShardName& shard);
   /// The process has ended. Its unused permits expire, except that the last one may have been used without a
@@ -172,6 +187,10 @@ class IdentifyQueue {
   void leave(Queue::iterator at);
   void count_waiting(const Ids& ids, std::int32_t change);
   void hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now);
+  void set_buckets(IdentifyLimits limits);
+  void refused(Time sent, Time now);
+  [[nodiscard]] bool note_unasked(std::int32_t number, std::int64_t logins, Time now);
+  void forget_unready(const ShardName& shard);
   void give_back(std::map<Key, Given>::iterator given);
   void release(std::map<Key, Given>::iterator given, Time last);
   void expire(Time now);
@@ -191,6 +210,9 @@ class IdentifyQueue {
   std::optional<IdentifyLimits> limits_;
   bool assumed_ = false;  ///< limits_: Discord has not said them
   bool drifted_ = false;
+  bool slowed_ = false;
+  unsigned refusals_ = 0;        ///< since the last limits
+  std::map<Key, Time> unready_;  ///< IDENTIFYs in their turn whose READY is not known
   Millis patience_ = kLoginPatience;
   Queue queue_;
   std::map<Key, Place> waiting_;  ///< position of each entry in queue_
@@ -201,5 +223,13 @@ class IdentifyQueue {
   std::map<Key, Given> given_;
   std::map<std::int32_t, Bucket> buckets_;
 };
+
+template <class Visit>
+void IdentifyQueue::for_each_bucket(const Ids& ids, Visit visit) const {
+  if (ids.size() == 1) return visit(bucket_of(ids.front()), 1);
+  std::map<std::int32_t, std::int32_t> buckets;
+  for (const auto id : ids) ++buckets[bucket_of(id)];
+  for (const auto& [bucket, logins] : buckets) visit(bucket, logins);
+}
 
 }  // namespace smaster::fleet

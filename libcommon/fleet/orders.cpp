@@ -187,7 +187,13 @@ void Orders::saved(std::span<const Change> changes, Time now) {
 
 // ---- logins ----
 
-void Orders::respawn(Seat& seat, Time now) {
+void Orders::respawn(Seat& seat, Time now, std::optional<Millis> delay) {
+  if (delay) {
+    if (!seat.connected()) return;
+    seat.restarting = true;
+    orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, *delay});
+    return;
+  }
   seat.respawn_asked = now;
   if (!seat.connected() || seat.stage == Stage::unheard) {
     seat.respawn_owed = now;
@@ -203,12 +209,6 @@ void Orders::respawn(Seat& seat, Time now) {
 /// Its process waits for its turn.
 void Orders::want_start(const Seat& seat) {
   identify_.want(seat.info.id, seat.info.goal.ids, login_times_.patience(seat.kind));
-}
-
-void Orders::respawn_after(Seat& seat, Millis delay) {
-  if (!seat.connected()) return;
-  seat.restarting = true;
-  orders_.push_back({Order::Kind::respawn, seat.info.id, {}, false, delay});
 }
 
 /// Its next status ends the stage, or the time limit.

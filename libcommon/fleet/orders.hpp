@@ -95,9 +95,9 @@ class Orders {
   void tell_anew(Seat& seat, Time now);
   /// Restarts the bot when it is its turn to log in. Ends a pause. A disconnected shard is told when it
   /// returns, and an unheard one after its first status, unless its bot has started since.
-  void respawn(Seat& seat, Time now);
-  /// Restarts the bot after `delay`, without waiting for a turn. Only if logins are not limited.
-  void respawn_after(Seat& seat, Millis delay);
+  /// With a `delay`, a connected shard is told at once to restart it after that, without a turn: only if
+  /// logins are not limited.
+  void respawn(Seat& seat, Time now, std::optional<Millis> delay = {});
   /// Stops the bot, then starts it when it has stopped and it is its turn to log in.
   void reboot(Seat& seat, Time now);
   /// Ends the shard's program. After its restart the shard is told its assignment as usual.

@@ -73,6 +73,7 @@ void Orders::release_askers(Time now, std::size_t most) {
 /// in.
 void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Time now) {
   const auto& name = seat.info.id;
+  const bool was_logged_in = seat.ready && seat.ready_process == status.start_time;
   unsure_.erase(name);
   if (status.bot && status.bot->asks && !seat.asks) learn_that_it_asks(seat, now);
   const bool was = std::exchange(seat.asks, status.bot && status.bot->asks);
@@ -90,7 +91,10 @@ void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Tim
   seat.ready = said ? logged_in : !limited || !status.current.bound() || (!seat.asks && now >= sure_at);
   if (!limited || !status.current.bound()) return;
   if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
-  if (logged_in && status.start_time != seat.turn_from) identify_.all_logged_in(name, now);
+  if (logged_in && status.start_time != seat.turn_from) {
+    identify_.all_logged_in(name, now);
+    if (!seat.asks && !first && !was_logged_in) identify_.logged_in_unasked(status.current.ids, now);
+  }
   if (logged_in && std::exchange(seat.ready_process, status.start_time) != status.start_time && !first &&
       !seat.asks) {
     login_times_.add(seat.kind, now - started);

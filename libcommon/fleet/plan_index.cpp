@@ -209,6 +209,7 @@ void PlanIndex::for_each_list(Entry& e, Put put, Add add) {
   add(idle_capacity, s.idle ? e.capacity : 0);
   add(room, s.room);
   add(ids_up, s.up);
+  add(ids_refused, s.refused);
   add(moving, s.moving);
   add(old, s.old);
   add(waiting, s.waiting);
@@ -376,6 +377,7 @@ Standing PlanIndex::standing_of(const Entry& e) const {
   s.dead = seat.dead(patience, now_);
   s.gone = s.dead && seat.gone(patience, now_);
   s.up = seat.up() ? s.ids : 0;
+  s.refused = seat.refused != 0 ? s.ids : 0;
   s.moving = seat.connected() && !seat.up() && now_ < seat.start_until(patience);
   s.room = seat.connected() && !s.dead ? info.capacity - s.ids : 0;
   return s;

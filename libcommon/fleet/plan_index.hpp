@@ -32,9 +32,10 @@ struct Part {
 struct Standing {
   bool idle = false, dead = false, gone = false, moving = false, old = false, waiting = false;
   bool convertible = false, surplus = false, due = false, reboot = false;
-  std::size_t ids = 0;   ///< assigned ids of the current generation
-  std::size_t up = 0;    ///< those of them that run
-  std::size_t room = 0;  ///< number of further ids that it could take
+  std::size_t ids = 0;      ///< assigned ids of the current generation
+  std::size_t up = 0;       ///< those of them that run
+  std::size_t refused = 0;  ///< those of them whose bot Discord refuses
+  std::size_t room = 0;     ///< number of further ids that it could take
 };
 
 /// A seat on the index, as of when it was last judged.
@@ -131,6 +132,7 @@ struct Lists {
   std::size_t moving = 0;
   std::size_t old = 0;
   std::size_t ids_up = 0;
+  std::size_t ids_refused = 0;
   std::size_t waiting = 0;         ///< seats told to stop that have not confirmed it
   std::uint64_t all_capacity = 0;  ///< of all known seats except masters
   std::size_t listed = 0;          ///< seats judged since the last change of settings

@@ -213,6 +213,7 @@ Progress Planner::progress() const {
   progress.moving = static_cast<std::int64_t>(index.moving);
   progress.old = static_cast<std::int64_t>(index.old + index.unlisted());
   progress.spares = static_cast<std::int64_t>(index.idle_capacity);
+  progress.refused = static_cast<std::int64_t>(index.ids_refused);
   return progress;
 }
 

@@ -74,6 +74,8 @@ struct Progress {
   std::int64_t moving = 0;  ///< shards that are starting
   std::int64_t old = 0;     ///< shards with ids of another generation, and shards not judged yet
   std::int64_t spares = 0;  ///< number of ids that idle shards could take at once
+  /// Ids of the goal whose bots Discord refuses, so that they are not tried again by themselves.
+  std::int64_t refused = 0;
 };
 
 /// The id that the master shard is told. It has no shard on Discord, but −1 would stop its bot. 1000 as in

@@ -8,7 +8,6 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
-#include <ctime>
 #include <utility>
 
 #include "net/accept.hpp"
@@ -35,15 +34,6 @@ constexpr std::size_t kMaxStrayBody = 4096;         ///< bytes of a body that is
 constexpr std::size_t kMaxDrained = 256 * 1024;  ///< bytes of a rejected request that are read and discarded
 constexpr std::chrono::seconds kSweep{1};        ///< period of the check for timeouts
 constexpr std::size_t kWhole = 64 * 1024;        ///< larger answers are sent in pieces, bytes
-
-/// The current time as an HTTP date (RFC 9110, 5.6.7). Clients use it to detect that their clock is wrong.
-std::string http_date() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
-}
 
 }  // namespace
 
@@ -85,6 +75,7 @@ class HttpListener::Connection final : public Crowd::Member {
     http::request_parser<http::string_body> parser;
     parser.body_limit(engine_.options().engine.max_payload);
     auto error = co_await read_request_header(*stream_, buffer_, parser);
+    only_head_ = parser.get().method() == http::verb::head;
     std::optional<EngineSession::Posting> posting;
     if (!error) {
       const auto session = engine_.session_of(parser.get());
@@ -106,13 +97,14 @@ class HttpListener::Connection final : public Crowd::Member {
       co_await refuse(error);
       co_return false;
     }
-    const Request request = parser.release();
+    Request request = parser.release();
     is_served();
     if (!engine_.owns({request.target().data(), request.target().size()})) {
       if (application_.is_upgrade(request)) {
         co_await hand_over(request);
         co_return false;
       }
+      if (only_head_) request.method(http::verb::get);
       auto answer = co_await application_.answer(request, peer_);
       if (answer.pieces) {
         co_return co_await write(std::move(answer.response), answer.pieces, net::now() + kPiecesTimeout);
@@ -151,11 +143,10 @@ class HttpListener::Connection final : public Crowd::Member {
   }
 
   Task<bool> write(Response response) {
-    boost::system::error_code error;
     waits_for_peer(kRequestTimeout);
     const bool keep = response.keep_alive();
     response.set(http::field::date, http_date());
-    co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
+    const auto error = co_await write_response(*stream_, response, only_head_);
     co_return keep && !error;
   }
 
@@ -208,9 +199,9 @@ class HttpListener::Connection final : public Crowd::Member {
     head.keep_alive(keep);
     head.chunked(chunked);
     head.set(http::field::date, http_date());
-    http::response_serializer<http::string_body> serializer(head);
     waits_for_peer(kRequestTimeout);
-    co_await http::async_write_header(*stream_, serializer, asio::redirect_error(use_task, error));
+    error = co_await write_response(*stream_, head, true);
+    if (only_head_) co_return keep && !error;
     while (!error) {
       is_served();
       const auto piece = co_await pieces();
@@ -290,7 +281,8 @@ class HttpListener::Connection final : public Crowd::Member {
   const asio::ip::address peer_;
   Instant deadline_ = Instant::max();
   bool dropped_ = false;
-  bool known_ = false;  ///< it has sent a request of an existing session
+  bool known_ = false;      ///< it has sent a request of an existing session
+  bool only_head_ = false;  ///< the present request is HEAD
   beast::flat_buffer buffer_ = request_buffer();
   EngineServer& engine_;
   Application& application_;

@@ -5,6 +5,7 @@
 #include <boost/beast/http/message.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
+#include <ctime>
 
 namespace smaster::net {
 namespace {
@@ -61,6 +62,14 @@ boost::system::error_code check_length(const http::request_header<>& request) {
 }
 
 }  // namespace
+
+std::string http_date() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  char text[32];
+  return {text, std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts)};
+}
 
 boost::system::error_code check_request(http::request_header<>& request) {
   const auto hosts = request.count(http::field::host);

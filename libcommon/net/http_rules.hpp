@@ -9,6 +9,7 @@
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/read.hpp>
+#include <boost/beast/http/serializer.hpp>
 #include <boost/beast/http/write.hpp>
 #include <iterator>
 #include <optional>
@@ -32,6 +33,9 @@ inline constexpr std::uint32_t kMaxHeader = 16 * 1024;
 
 /// The status for a request that could not be read; nullopt: the peer is gone, do not answer.
 [[nodiscard]] std::optional<boost::beast::http::status> refusal_status(boost::system::error_code error);
+
+/// The current time as an HTTP date (RFC 9110, 5.6.7). Clients use it to detect that their clock is wrong.
+[[nodiscard]] std::string http_date();
 
 /// Skips empty lines before a request (RFC 9112, 2.2); false if more input is needed.
 [[nodiscard]] bool skip_empty_lines(boost::beast::flat_buffer& buffer);
@@ -63,6 +67,20 @@ Task<boost::system::error_code> invite_body(Stream& stream, const Parser& parser
   if (!boost::beast::iequals(parser.get()[http::field::expect], "100-continue")) co_return error;
   http::response<http::empty_body> go_on(http::status::continue_, parser.get().version());
   co_await http::async_write(stream, go_on, asio::redirect_error(use_task, error));
+  co_return error;
+}
+
+/// Writes a response; to HEAD only its headers, whatever the body is (RFC 9110, 9.3.2).
+template <class Stream, class Response>
+Task<boost::system::error_code> write_response(Stream& stream, Response& response, bool only_head) {
+  namespace http = boost::beast::http;
+  boost::system::error_code error;
+  http::response_serializer<typename Response::body_type> serializer(response);
+  if (only_head) {
+    co_await http::async_write_header(stream, serializer, asio::redirect_error(use_task, error));
+  } else {
+    co_await http::async_write(stream, serializer, asio::redirect_error(use_task, error));
+  }
   co_return error;
 }
 

@@ -143,8 +143,8 @@ function draw_head() {
   $('progress').value = up;
   const words = [];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
-  const reserved = identify?.waiting && identify.remaining != null && identify.remaining <= identify.reserve;
-  if (reserved) words.push(`${identify.waiting} wait to log in until Discord allows more: the ${identify.remaining} logins that are left are reserved`);
+  const reserved = identify?.waiting && identify.remaining != null && identify.next_needs > identify.remaining - identify.reserve;
+  if (reserved) words.push(`${identify.waiting} wait to log in until Discord allows more: ${identify.reserve} logins are reserved, and the next process needs ${identify.next_needs}`);
   else if (identify?.waiting) words.push(`${identify.waiting} wait to log in, the next in ${span(identify.next_in_ms)}, all have in ${span(identify.all_started_in_ms)}`);
   if (identify?.remaining != null) words.push(`${identify.remaining} logins are left, more in ${span(identify.reset_in_ms)}`);
   $('queue').textContent = words.join('; ');

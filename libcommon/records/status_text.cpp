@@ -1,6 +1,7 @@
 #include "records/status_text.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <variant>
 
@@ -17,6 +18,10 @@ constexpr std::size_t kMaxMember = 65'536;
 /// with history.
 constexpr std::size_t kMaxCores = 1024;
 
+/// Figures beyond these are nobody's: a sum or a table with one of them would show nothing else.
+constexpr double kMostAmount = 1e15;
+constexpr double kMostLoad = 1e3;
+
 /// The parts of a status read so far.
 struct Reading {
   ShardStatus& status;
@@ -32,7 +37,14 @@ void read(Value value, std::string& out) {
 void read(Value value, bool& out) {
   if (value == "true" || value == "false") out = value == "true";
 }
-void read(Value value, double& out) { out = json::real(value).value_or(out); }
+void read(Value value, double& out) {
+  if (const auto number = json::real(value); number && std::abs(*number) <= kMostAmount) out = *number;
+}
+void read_amount(Value value, double& out) {
+  double amount = out;
+  read(value, amount);
+  if (amount >= 0) out = amount;
+}
 void read(Value value, Time& out) {
   if (const auto ms = json::whole(value)) out = from_unix_ms(*ms);
 }
@@ -56,7 +68,7 @@ void read_ids(Value value, AssignmentParts& parts) {
 /// Reads a size; some shards send it as a string.
 void read_size(Value value, double& out) {
   const auto text = value.starts_with('"') ? json::unquote(value) : std::nullopt;
-  read(text ? trim(*text) : value, out);
+  read_amount(text ? trim(*text) : value, out);
 }
 
 void read_loads(Value value, std::vector<double>& out) {
@@ -64,7 +76,7 @@ void read_loads(Value value, std::vector<double>& out) {
   out.clear();
   for (const auto element : elements(value)) {
     if (out.size() == kMaxCores) break;
-    if (const auto load = json::real(element)) out.push_back(*load);
+    if (const auto load = json::real(element)) out.push_back(*load >= 0 && *load <= kMostLoad ? *load : 0);
   }
 }
 
@@ -99,10 +111,10 @@ constexpr Field kFields[] = {
     {"timeDelta", [](Value v, Reading& r) { read(v, r.status.time_delta); }},
     {"messageCountDelta", [](Value v, Reading& r) { read(v, r.status.message_count_delta); }},
     {"messageCountTotal", [](Value v, Reading& r) { read(v, r.status.message_count_total); }},
-    {"memHeapUsed", [](Value v, Reading& r) { read(v, r.status.mem_heap_used); }},
-    {"memHeapTotal", [](Value v, Reading& r) { read(v, r.status.mem_heap_total); }},
-    {"memRSS", [](Value v, Reading& r) { read(v, r.status.mem_rss); }},
-    {"memExternal", [](Value v, Reading& r) { read(v, r.status.mem_external); }},
+    {"memHeapUsed", [](Value v, Reading& r) { read_amount(v, r.status.mem_heap_used); }},
+    {"memHeapTotal", [](Value v, Reading& r) { read_amount(v, r.status.mem_heap_total); }},
+    {"memRSS", [](Value v, Reading& r) { read_amount(v, r.status.mem_rss); }},
+    {"memExternal", [](Value v, Reading& r) { read_amount(v, r.status.mem_external); }},
     {"cpuLoad", [](Value v, Reading& r) { read_loads(v, r.status.cpu_load); }},
     {"cpus", [](Value v, Reading& r) { read_cpus(v, r.status.cpus); }},
     {"ping", [](Value v, Reading& r) { read(v, r.status.ping); }},

@@ -1,7 +1,10 @@
 #include "settings/containment.hpp"
 
+#include <algorithm>
+#include <cctype>
 #include <cstdlib>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
 
 namespace smaster::server {
@@ -47,6 +50,37 @@ void add_program(const std::vector<std::string>& command, const fs::path& folder
   }
 }
 
+/// The value of a line of git's settings, such as `hooksPath = .githooks`, and whether it names a folder of
+/// hooks.
+void add_git_setting(const std::string& line, const fs::path& project, std::vector<files::Kept>& kept) {
+  const auto equals = line.find('=');
+  if (equals == std::string::npos) return;
+  auto key = std::string(trim(std::string_view(line).substr(0, equals)));
+  std::transform(key.begin(), key.end(), key.begin(), [](unsigned char c) { return std::tolower(c); });
+  auto value = std::string(trim(std::string_view(line).substr(equals + 1)));
+  if (key == "hookspath") {
+    std::erase(value, '"');
+    kept.push_back({project / value, "git's core.hooksPath", true});
+  } else {
+    add_program({value}, project, "what git's settings name", kept);
+  }
+}
+
+/// The programs that git's settings name (hooks, filters, a file system monitor): an update runs git.
+void add_git_settings(const fs::path& project, std::vector<files::Kept>& kept) {
+  constexpr std::size_t kMost = 65'536;
+  auto folder = project / ".git";
+  // `.git` may be a file: "gitdir: PATH".
+  constexpr std::string_view kPointer = "gitdir:";
+  if (const auto pointer = read_file(folder); pointer && pointer->starts_with(kPointer)) {
+    folder = project / std::string(trim(std::string_view(*pointer).substr(kPointer.size())));
+  }
+  if (const auto common = read_file(folder / "commondir")) folder /= std::string(trim(*common));
+  const auto settings = read_file(folder / "config");
+  if (!settings || settings->size() > kMost) return;
+  for (const auto line : split(*settings, '\n')) add_git_setting(std::string(line), project, kept);
+}
+
 bool below_or_same(fs::path path, const fs::path& folder) {
   std::error_code error;
   path = fs::weakly_canonical(path, error);
@@ -87,6 +121,7 @@ files::Guard guard_for_shards(const Settings& s, const fs::path& settings_file) 
   std::error_code error;
   const auto project = fs::absolute(s.project_dir, error);
   add_program(s.update_command, project, "update.command", kept);
+  if (!s.update_command.empty() && !s.project_dir.empty()) add_git_settings(project, kept);
   if (s.mail_enabled) {
     auto mail = s.mail_args;
     mail.insert(mail.begin(), s.mail_command);

@@ -122,8 +122,12 @@ class Run {
   }
 
   Result<Outcome> execute(const std::string& statement) {
+    const auto until = std::chrono::steady_clock::now() + limits_.timeout;
     if (!command(statement)) return failed();
+    const bool reads = mysql_field_count(connection_) != 0;
     auto outcome = first_result();
+    // Some functions, such as BENCHMARK, end early without an error.
+    if (outcome && reads && std::chrono::steady_clock::now() >= until) outcome = timed_out(limits_);
     // A procedure may return several results; only the first one is used.
     while (!broken_ && mysql_more_results(connection_) != 0) {
       if (mysql_next_result(connection_) > 0) return outcome ? failed() : outcome.error();

@@ -136,6 +136,27 @@ test('what RFC 9112 has a server take is taken', async (t) => {
   page.close();
 });
 
+test('the answer to HEAD has GET\'s headers and no body', async (t) => {
+  const {server, dashboard} = await places(t);
+  for (const port of [server.port, dashboard]) {
+    for (const target of ['/healthz', '/metrics', '/nothing', '/socket.io/?EIO=4&transport=polling', '/']) {
+      const raw = await Raw.open(port);
+      await raw.send(get(target).replace('GET', 'HEAD')).gets(/^HTTP\/1\.1 \d+ [^]*?\r\n\r\n/);
+      const end = raw.text.indexOf('\r\n\r\n') + 4;
+      if (/^connection: close/im.test(raw.text)) {
+        assert.equal((await raw.end()).length, end, target);
+      } else {
+        raw.send(get('/healthz')); // which is answered right behind it
+        await raw.gets(new RegExp(`^[^]{${end}}HTTP/1\\.1 `));
+      }
+      raw.close();
+    }
+  }
+  const healthy = await Raw.open(server.port);
+  await healthy.send(get('/healthz').replace('GET', 'HEAD')).gets(/^HTTP\/1\.1 200 [^]*content-length: [1-9]/i);
+  healthy.close();
+});
+
 test('a request without end is cut off at its bound, wherever it does not end', async (t) => {
   const {everywhere} = await places(t);
   const chunked = `POST /healthz HTTP/1.1\r\n${host}Transfer-Encoding: chunked\r\n\r\n`;

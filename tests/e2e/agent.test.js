@@ -59,7 +59,7 @@ test('what discord.js says of its login is shown, and respawnAll rolls through t
   const before = await ready();
   await server.evaluate('this.emit("shardDisconnect", {}, 2)', ['--shard', '2']);
   await until('shard 2 to be offline at Discord', async () =>
-    (await server.stats()).shards.find((shard) => shard.goalShardId === 2).stats.bot.ready === false);
+    (await server.stats()).shards.find((shard) => shard.goalShardId === 2).state === 'disconnected');
   await server.evaluate('this.emit("shardResume", 2, 0)', ['--shard', '2']);
   await ready();
 

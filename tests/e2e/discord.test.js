@@ -93,7 +93,7 @@ test('starts wait where only the reserve is left', async (t) => {
     return stats.identify?.waiting === 1 && stats;
   });
   assert.ok(identify.next_in_ms > 3_500_000);
-  assert.match((await server.tool(['stats'])).stdout, /1 wait to log in until Discord allows more, in 5\d min.*: the 20 logins that are left are reserved \(discord\.identify_reserve\)/);
+  assert.match((await server.tool(['stats'])).stdout, /1 wait to log in until Discord allows more, in 5\d min.*: 20 logins are left, 20 of them are reserved \(discord\.identify_reserve\), and the next process needs 1/);
 });
 
 test('a wrong token is said to be so, and not tried again before a reload', async (t) => {

@@ -383,6 +383,21 @@ test('eight stuck statements of a shard hold up neither others\' SQL nor the end
   assert.ok(Date.now() - begun < 20_000, 'it took as long as the statements may');
 });
 
+test('SQLite: what a shard has read and not waited for ends with its connection; what it writes is done', async (t) => {
+  const server = await serve(t, settings('statement_timeout = "10m"'));
+  const [config] = await server.register(1);
+  const first = server.shard(config);
+  await server.running(1);
+  const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
+  for (let i = 0; i < 50; ++i) first.socket.emit('sendSQL', `SELECT (${endless}) AS n`, () => {});
+  first.socket.emit('sendSQL', 'CREATE TABLE left_behind(n)', () => {});
+  await until('its statements to run', () => workers(server).length >= 3);
+  first.close();
+  const again = server.shard(config);
+  const sql = sendFrom(again);
+  await until('its table', async () => (await sql("SELECT name FROM sqlite_schema WHERE name = 'left_behind'"))[1]?.length === 1);
+});
+
 test('SQLite: writers take turns, and readers wait for none', async (t) => {
   // Each statement lasts until its timeout, which is longer than SQLite's own wait for a lock.
   const server = await serve(t, settings('statement_timeout = "7s"').replace('count = 1', 'count = 2'));

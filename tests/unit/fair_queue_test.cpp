@@ -44,6 +44,19 @@ TEST(FairQueue, ATurnThatWasNotQueuedForCountsToo) {
   EXPECT_EQ(queue.pop(), 2);
 }
 
+TEST(FairQueue, SomeOfAKeysItemsAreRemoved) {
+  FairQueue<int> queue(100, 100);
+  for (int i = 0; i < 4; ++i) queue.push("a", i);
+  queue.push("b", 9);
+  const auto odd = [](int item) { return item % 2 == 1; };
+  EXPECT_EQ(queue.remove("a", odd), (std::deque<int>{1, 3}));
+  EXPECT_EQ(queue.remove("b", odd), (std::deque<int>{9}));
+  EXPECT_EQ(queue.size(), 2U);
+  EXPECT_EQ(queue.pop(), 0);
+  EXPECT_EQ(queue.pop(), 2);
+  EXPECT_EQ(queue.pop(), std::nullopt);
+}
+
 TEST(FairQueue, PassesOverKeysThatMayNot) {
   FairQueue<int> queue(100, 100);
   for (int i = 0; i < 3; ++i) EXPECT_FALSE(queue.push("held", i));

@@ -52,6 +52,13 @@ TEST(ShardStatus, NumbersOutOfRangeDoNoHarm) {
       status);
   EXPECT_EQ(status.goal.first(), kNoShard);
   EXPECT_EQ(status.current.first(), kNoShard);
+  EXPECT_EQ(status.ping, 0);
+  read_text(R"({"memRSS":1024,"cpuLoad":[1e308,-5,0.5],"messageCountDelta":-1})", status);
+  EXPECT_EQ(status.cpu_load, (std::vector<double>{0, 0, 0.5}));
+  EXPECT_EQ(status.message_count_delta, -1) << "a bot that does not count";
+  read_text(R"({"memRSS":1e308,"memHeapUsed":-3})", status);
+  EXPECT_EQ(status.mem_rss, 1024);
+  EXPECT_EQ(status.mem_heap_used, 0);
 }
 
 TEST(ShardInfo, RoundTripsThroughJson) {

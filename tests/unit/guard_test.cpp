@@ -97,6 +97,41 @@ TEST_F(GuardTest, GitsFoldersAreKeptEverywhere) {
   EXPECT_TRUE(writes("sub/.gitignore", guard));
 }
 
+TEST_F(GuardTest, AGitFolderIsKeptWhateverItsName) {
+  // As `git init --separate-git-dir`, submodules and worktrees make them.
+  for (const char* const part : {"gitdata/objects", "gitdata/refs", "gitdata/worktrees/w"}) {
+    fs::create_directories(project / part);
+  }
+  std::ofstream(project / "gitdata" / "HEAD") << "ref: refs/heads/main\n";
+  std::ofstream(project / "gitdata" / "worktrees" / "w" / "HEAD") << "ref: refs/heads/w\n";
+  std::ofstream(project / "gitdata" / "worktrees" / "w" / "commondir") << "../..\n";
+  fs::create_directory(project / "other");
+  fs::create_directory_symlink("../gitdata", project / "other" / ".git");
+  const Guard guard({});
+  for (const std::string name : {"gitdata/config", "gitdata/hooks/post-merge", "gitdata/HEAD",
+                                 "gitdata/worktrees/w/config.worktree", "other/.git/config"}) {
+    EXPECT_FALSE(writes(name, guard)) << name;
+  }
+  EXPECT_TRUE(writes("gitdata2/config", guard));
+}
+
+TEST_F(GuardTest, WhatGitsSettingsNameIsKept) {
+  fs::create_directories(project / "gitdata");
+  std::ofstream(project / ".git") << "gitdir: gitdata\n";
+  std::ofstream(project / "gitdata" / "config")
+      << "[core]\n\thooksPath = .githooks\n\tfsmonitor = \"./watch.sh --all\"\n[filter \"x\"]\n\tsmudge = "
+         "tools/x %f\n";
+  server::Settings settings;
+  settings.project_dir = project;
+  settings.state_dir = base / "state";
+  settings.update_command = {"git", "pull"};
+  const auto guard = server::guard_for_shards(settings, base / "smaster.toml");
+  for (const std::string name : {".githooks/post-merge", "watch.sh", "tools/x"}) {
+    EXPECT_FALSE(writes(name, guard)) << name;
+  }
+  EXPECT_TRUE(writes("tools/y", guard));
+}
+
 TEST_F(GuardTest, WhatIsExecutedMayBeRead) {
   const Guard guard({{project / "update.sh", "update.command", true}});
   EXPECT_FALSE(writes("update.sh", guard));

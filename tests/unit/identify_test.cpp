@@ -149,6 +149,70 @@ TEST_F(IdentifyTest, OneThatStartsAgainAndAgainHoldsNobodyUp) {
   EXPECT_EQ(ids(due(at(35))), "aab ");
 }
 
+TEST_F(IdentifyTest, EachPeriodsLoginsAreCounted) {
+  queue.limit(IdentifyLimits{.max_concurrency = 8, .remaining = 1, .reset_at = at(10), .total = 4});
+  want(8);
+  EXPECT_EQ(due(at(5)).size(), 1u);
+  EXPECT_EQ(due(at(10)).size(), 4u) << "a new period, which has no more";
+  EXPECT_EQ(queue.limits()->remaining, 0);
+  EXPECT_TRUE(queue.drifted()) << "Discord is to be asked when it began";
+  EXPECT_EQ(queue.next(at(20)), at(10) + fleet::kLoginPeriod);
+  EXPECT_EQ(due(at(10) + fleet::kLoginPeriod).size(), 3u);
+}
+
+TEST_F(IdentifyTest, AResetOfNowIsThatOfAPeriodThatHasNotBegun) {
+  queue.limit(IdentifyLimits{.max_concurrency = 8, .remaining = 4, .reset_at = at(0), .total = 4});
+  want(8);
+  EXPECT_EQ(due(at(5)).size(), 4u);
+  EXPECT_TRUE(due(at(50)).empty());
+}
+
+TEST_F(IdentifyTest, LoginsThatAreRefusedInTheirTurnSlowAllDown) {
+  queue.limit(IdentifyLimits{.max_concurrency = 16});
+  const auto all_log_in = [&](Time now) {
+    int count = 0;
+    for (const auto& turn : queue.due(now)) {
+      queue.identified(turn.shard, turn.ids.front(), turn.ask, now, now);
+      ++count;
+    }
+    return count;
+  };
+  for (int i = 0; i < 16; ++i) queue.want_login(name(i), ShardId{i}, 1, at(5));
+  EXPECT_EQ(all_log_in(at(5)), 16);
+  queue.logged_in(name(0), ShardId{0}, at(6));
+  queue.want_login(name(0), ShardId{0}, 2, at(6));  // its session was lost
+  queue.want_login(name(1), ShardId{1}, 2, at(7));
+  EXPECT_FALSE(queue.slowed()) << "one may have had another reason";
+  EXPECT_TRUE(queue.drifted());
+  for (int i = 2; i < 16; ++i) queue.want_login(name(i), ShardId{i}, 2, at(7));
+  EXPECT_TRUE(queue.slowed());
+  int logins = 0;
+  for (int s = 7; s < 120; ++s) {
+    const auto now = all_log_in(at(s));
+    EXPECT_LE(now, 1);
+    logins += now;
+  }
+  EXPECT_EQ(logins, 16);
+  queue.limit(IdentifyLimits{.max_concurrency = 16});
+  EXPECT_FALSE(queue.slowed());
+}
+
+TEST_F(IdentifyTest, ALateLoginOfABotThatDoesNotAskMovesItsBucket) {
+  queue.limit(IdentifyLimits{});
+  queue.set_patience(seconds(3));
+  want(2);
+  EXPECT_EQ(ids(queue.due(at(5))), "aaa ");
+  queue.all_logged_in(name(0), at(9));
+  queue.logged_in_unasked({ShardId{0}}, at(9));
+  EXPECT_TRUE(queue.drifted());
+  EXPECT_TRUE(queue.due(at(13)).empty());
+  EXPECT_EQ(ids(queue.due(at(14))), "aab ");
+  // While others wait, one that logs in again and again does not move it each time.
+  want(1);
+  for (int s = 15; s < 19; ++s) queue.logged_in_unasked({ShardId{0}}, at(s));
+  EXPECT_EQ(ids(queue.due(at(22))), "aaa ");
+}
+
 TEST(GatewayBot, IsReadAsDiscordWritesIt) {
   const auto answer = discord::parse_gateway_bot(
       R"({"url":"wss://gateway.discord.gg","shards":9,"session_start_limit":{"total":1000,"remaining":999,"reset_after":14400000,"max_concurrency":1}})",

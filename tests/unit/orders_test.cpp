@@ -59,7 +59,7 @@ TEST_F(OrdersTest, AShardThatStartsAnewByItselfAgainAndAgainIsParked) {
 TEST_F(OrdersTest, AShardThatWasToldToRespawnHasNotFailed) {
   (void)reports(1);
   for (int i = 2; i <= 20; ++i) {
-    orders.respawn_after(seat, Millis{500});
+    orders.respawn(seat, kStart, Millis{500});
     const auto sent = orders.take_orders();
     ASSERT_EQ(sent.size(), 1u);
     EXPECT_EQ(sent.front().kind, Order::Kind::respawn);

@@ -64,6 +64,8 @@ TEST(Outlet, ACellIsNoFormula) {
             "1")
       << "full width";
   EXPECT_EQ(csv_cell("=\"a\",b"), "\"'=\"\"a\"\",b\"");
+  EXPECT_EQ(csv_cell("  =1"), "'  =1");
+  EXPECT_EQ(csv_cell("  1"), "  1");
   EXPECT_EQ(csv_cell("-1"), "-1");
   EXPECT_EQ(csv_cell("-1.5e3"), "-1.5e3");
   EXPECT_EQ(csv_cell("a,b;c"), "\"a,b;c\"");

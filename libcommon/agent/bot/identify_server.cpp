@@ -102,6 +102,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
     parser.body_limit(kMaxBody);
     stream_.expires_after(kRequestTimeout);
     auto error = co_await net::read_request_header(stream_, buffer_, parser);
+    only_head_ = parser.get().method() == http::verb::head;
     if (!error) error = co_await net::invite_body(stream_, parser);
     if (!error) error = co_await net::read_request_body(stream_, buffer_, parser);
     if (dropped_) co_return;
@@ -190,10 +191,8 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
   }
 
   net::Task<bool> write(net::Response response) {
-    boost::system::error_code error;
     stream_.expires_after(kRequestTimeout);
-    co_await http::async_write(stream_, response, asio::redirect_error(net::use_task, error));
-    if (error) co_return false;
+    if (co_await net::write_response(stream_, response, only_head_)) co_return false;
     boost::system::error_code ignored;
     stream_.socket().shutdown(net::Socket::shutdown_send, ignored);
     co_return true;
@@ -212,6 +211,7 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
   std::optional<std::string> answer_;  ///< the refusal; empty: permitted; unset: no answer yet
   bool gone_ = false;
   bool dropped_ = false;
+  bool only_head_ = false;  ///< the request is HEAD
 };
 
 IdentifyServer::IdentifyServer(asio::io_context& context)

@@ -197,7 +197,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   news_.shard_changed(info.id);
   sender_.deliver_later();
   if (expected || believed != std::pair(info.current, shard.ready)) plans_.replan();
-  if (expected || parked) return;
+  if (expected || parked || shard.refused != refused) return;  // its order is on its way
 
   const bool agrees = status.goal == (shard.parked() ? fleet::Assignment{} : info.goal);
   if (agrees) {

@@ -65,7 +65,10 @@ void Reception::joined(ShardSession& session) {
   if (is_there) is_there(session);
 }
 
-void Reception::detach(ShardSession& session) { parts_.attendance.detach(session); }
+void Reception::detach(ShardSession& session) {
+  parts_.attendance.detach(session);
+  if (has_left) has_left(session);
+}
 
 void Reception::event(ShardSession& session, Shard& shard, std::string_view name,
                       std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) {

@@ -44,9 +44,11 @@ class Reception final : public SessionHost {
   void event(ShardSession& session, Shard& shard, std::string_view name,
              std::optional<socketio::AckId> ack_id, socketio::Arguments arguments) override;
 
-  /// Set by the wiring: the handler of requests, and a function called when a shard has joined.
+  /// Set by the wiring: the handler of requests, and functions called when a shard has joined, and when its
+  /// connection has ended.
   Requested requested;
   std::function<void(ShardSession&)> is_there;
+  std::function<void(const ShardSession&)> has_left;
 
  private:
   void on_identify(ShardSession& session, Shard& shard, std::optional<socketio::AckId> ack_id,

@@ -88,7 +88,7 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   if (body) json::read(*body, "statement", statement);
   if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
   net::Supplied<Result<sql::Outcome>> ran(context.parts.context.get_executor());
-  context.parts.sql.run("", std::move(statement), sql::Access::write, ran.callback());
+  context.parts.sql.run("", 0, std::move(statement), sql::Access::write, ran.callback());
   const auto outcome = co_await ran.get();
   if (!outcome) co_return control::error_reply(fail(ErrorKind::unavailable, "the server is stopping"));
   if (!*outcome) co_return control::error_reply(outcome->error());

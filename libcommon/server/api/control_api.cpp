@@ -108,10 +108,11 @@ net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Mil
         lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},
                                                {"name", name.str()},
                                                {"state", "back"},
-                                               {"after_ms", after.count()}}));
+                                               {"after_ms", after.count()},
+                                               {"sure", watch->is_sure(name)}}));
       },
       [&](const ShardName& name, std::int64_t refused) {
-        auto why = refused == 0 ? std::string("not back in time")
+        auto why = refused == 0 ? "not back in time" + watch->what_it_waits_for(name)
                                 : "Discord refuses its bot with close code " + std::to_string(refused) +
                                       ": " + std::string(fleet::refusal_words(refused));
         lines->push(json::serialize(bj::object{{"shard", by_name.at(name).value},

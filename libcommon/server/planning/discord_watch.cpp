@@ -17,6 +17,7 @@ namespace {
 constexpr Millis kFirstRetry{5'000};  ///< as in the original server
 constexpr Millis kLongestRetry{600'000};
 constexpr Millis kAskSoon{60'000};
+constexpr Millis kAfterReset{1'000};  ///< clocks differ
 
 /// The bot's token: from its file, else from its environment variable; empty when neither is configured.
 Result<std::string> read_token(const Settings& settings) {
@@ -77,8 +78,11 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
     spdlog::info("Discord recommends {} shards; {} of {} logins are left, {} at a time",
                  gateway->recommended.value, *gateway->limits.remaining, gateway->limits.total,
                  gateway->limits.max_concurrency);
+    const auto fresh_in = std::chrono::duration_cast<Millis>(gateway->limits.reset_at - net::fleet_clock());
     parts_.goal.discord_says(gateway->recommended, gateway->limits);
-    co_return parts_.settings.auto_detect_interval;
+    // At the end of the period, too. Discord says 0 while none has begun.
+    const auto interval = parts_.settings.auto_detect_interval;
+    co_return fresh_in > Millis{0} ? std::min(interval, fresh_in + kAfterReset) : interval;
   }
   const auto& failure = std::get<discord::GatewayFailure>(answer);
   if (failure.token_refused) {

@@ -53,7 +53,7 @@ void OrderSender::respawn(Shard& shard) {
 }
 
 void OrderSender::respawn_after(Shard& shard, Millis delay) {
-  orders_.respawn_after(shard, delay);
+  orders_.respawn(shard, net::fleet_clock(), delay);
   deliver_later();
 }
 
@@ -83,7 +83,6 @@ void OrderSender::login(Shard& shard, fleet::LoginNews news, Millis ago) {
   const auto now = net::fleet_clock();
   news.at = now - ago;
   orders_.login(shard, news, now);
-  if (identify().drifted() && logins_drifted) logins_drifted();
   deliver_later();
 }
 
@@ -138,6 +137,12 @@ void OrderSender::deliver() {
   if (finished_) return;
   // No further logins are permitted while others wait until they are counted in the store.
   if (!waits_for_budget_) orders_.tick(net::fleet_clock(), kToldAtOnce);
+  if (identify().drifted() && logins_drifted) logins_drifted();
+  if (!std::exchange(said_slowed_, identify().slowed()) && said_slowed_) {
+    spdlog::warn(
+        "Discord refuses logins in their turn, so its max_concurrency may have fallen; until it is asked "
+        "for that, within a minute, one bot logs in every 5 s");
+  }
   waits_for_budget_ = !budget_kept();
   if (waits_for_budget_) return;
   auto orders = orders_.take_orders();

@@ -57,8 +57,8 @@ class OrderSender {
   /// Sends the orders that are ready, and nothing after that.
   void finish();
 
-  /// Set by the wiring: called when a bot has logged in without a permit, so that Discord must be asked for
-  /// the remaining logins.
+  /// Set by the wiring: called while Discord's limits may have changed or `remaining` may be inaccurate
+  /// (IdentifyQueue::drifted), so that Discord must be asked.
   std::function<void()> logins_drifted;
 
  private:
@@ -85,6 +85,7 @@ class OrderSender {
   net::Busy keeping_budget_;
   bool waits_for_budget_ = false;
   bool delivery_due_ = false;
+  bool said_slowed_ = false;
   std::deque<fleet::Order> outbox_;  ///< orders to be sent in later turns of the loop
   bool sending_ = false;
   bool finished_ = false;

@@ -178,6 +178,16 @@ void Plans::say(std::span<const fleet::Change> changes) {
     const auto* const shard = directory_.find(change.shard);
     if (shard == nullptr) continue;
     const auto& runs = shard->info.current;
+    const bool silent = shard->silent(plan_settings_.patience, net::fleet_clock()) >=
+                        plan_settings_.patience.expect_reboot_after;
+    if (!change.assignment.bound() && shard->connected() && silent) {
+      log::shard(
+          spdlog::level::warn, {"held", change.shard.str(), {}, {}},
+          "shard " + change.shard.str() + " is connected and has given no sign of life for " +
+              format_duration(plan_settings_.patience.expect_reboot_after) +
+              ": it is told to stop its bot; until it says that it has, or its connection has ended for a "
+              "while, its id goes to nobody, so that it does not run twice; end that program if it hangs");
+    }
     log::shard(spdlog::level::info, {"assigned", change.shard.str(), change.assignment.first(), {}},
                "shard " + change.shard.str() + " gets id " + fleet::ids_text(change.assignment) + " of " +
                    std::to_string(change.assignment.count.value) + ", runs " + fleet::ids_text(runs) +

@@ -35,6 +35,7 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
     return shard_requests.handle(session, shard, name, ack_id, arguments);
   };
   reception.is_there = [this](ShardSession& session) { shard_requests.is_there(session); };
+  reception.has_left = [this](const ShardSession& session) { shard_requests.left(session); };
 }
 
 void Wiring::start() {

@@ -30,9 +30,11 @@ bool AnswerRooms::take(const EvalAnswer& answer) {
 
 Eval::Eval(Evals& evals) : evals_(evals), timer_(evals.context.get_executor()) {}
 
-Question Question::eval(std::string_view script) {
-  auto quoted = json::quote(script);
-  return {"evalRequest", {quoted}, quoted};
+Question Question::eval(std::string_view script) { return eval_json(json::quote(script)); }
+
+Question Question::eval_json(std::string script) {
+  std::vector<std::string> arguments{script};
+  return {"evalRequest", std::move(arguments), std::move(script)};
 }
 
 Question Question::fetch_prop(std::string_view path) {

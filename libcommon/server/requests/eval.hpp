@@ -71,6 +71,8 @@ struct Question {
 
   /// Runs a script.
   [[nodiscard]] static Question eval(std::string_view script);
+  /// The same with the script as a JSON string.
+  [[nodiscard]] static Question eval_json(std::string script);
   /// The value at a path of the bot's client, such as "guilds.cache.size".
   [[nodiscard]] static Question fetch_prop(std::string_view path);
   /// Another bot's request. `data`: JSON.

@@ -40,6 +40,8 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
                                       {"strategy", fleet::to_string(to.strategy)},
                                       {"logins", forecast.logins},
                                       {"takes_ms", forecast.takes.count()},
+                                      {"unsure", forecast.unsure},
+                                      {"unsure_ms", forecast.unsure_takes.count()},
                                       {"up_in_the_end", forecast.end.up},
                                       {"moves", std::move(moves)}}}});
 }
@@ -63,6 +65,12 @@ net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings f
     for (const auto& wish : std::exchange(wishes, {})) queue.want(wish, now);
     return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
   });
+}
+
+/// True if all that is left is what Discord refuses.
+bool is_stuck(const ReshardParts& parts) {
+  const auto progress = parts.plans.progress();
+  return progress.refused > 0 && progress.up + progress.refused >= parts.directory.goal().value;
 }
 
 bool is_done(const ReshardParts& parts) {
@@ -112,8 +120,12 @@ net::Task<> follow(const ReshardParts& parts, Target target, Instant until, Line
     if (line != said && lines->offer(line)) said = std::move(line);
     const bool replaced = parts.goal.target() != target;
     const bool done = !replaced && is_done(parts);
-    over = done || replaced || net::now() >= until;
-    if (over) lines->push(json::serialize(bj::object{{"end", {{"done", done}, {"replaced", replaced}}}}));
+    const bool stuck = !replaced && !done && is_stuck(parts);
+    over = done || replaced || stuck || net::now() >= until;
+    if (over) {
+      lines->push(
+          json::serialize(bj::object{{"end", {{"done", done}, {"replaced", replaced}, {"refused", stuck}}}}));
+    }
   }
 }
 

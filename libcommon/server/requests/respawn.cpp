@@ -247,6 +247,24 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
   }
 }
 
+bool RespawnWatch::is_sure(const ShardName& name) const {
+  const auto* const shard = parts_.directory.find(name);
+  const bool silent = shard != nullptr && shard->status && shard->status->bot && !shard->status->bot->ready;
+  return !silent || !parts_.sender.identify().limits();
+}
+
+std::string RespawnWatch::what_it_waits_for(const ShardName& name) const {
+  const auto& queue = parts_.sender.identify();
+  const auto* const shard = parts_.directory.find(name);
+  if (shard == nullptr || !queue.limits() || queue.wishes_of(name).empty()) return {};
+  const auto next = queue.next(net::fleet_clock());
+  if (!queue.limits()->remaining || !next) return {};
+  return ": it waits for its turn to log in; " + std::to_string(*queue.limits()->remaining) +
+         " logins are left, of which " + std::to_string(queue.limits()->reserve) +
+         " are reserved, and the next turn is in " +
+         format_duration(std::max(std::chrono::duration_cast<Millis>(*next - net::fleet_clock()), Millis{0}));
+}
+
 void RespawnWatch::cancel() {
   cancelled_ = true;
   woken_.notify();

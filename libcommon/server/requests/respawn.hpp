@@ -94,6 +94,10 @@ class RespawnWatch {
   /// must live until then.
   net::Task<> run(Millis delay, Millis timeout, OnBack on_back, OnFailed on_failed);
   void cancel();
+  /// False if its bot does not say when it is READY, so that it was taken for logged in by time.
+  [[nodiscard]] bool is_sure(const ShardName& name) const;
+  /// What a late one waits for, after ": "; empty: not known.
+  [[nodiscard]] std::string what_it_waits_for(const ShardName& name) const;
 
  private:
   struct Before {

@@ -30,14 +30,28 @@ net::Task<> update_all(const ShardRequests::Parts& parts, std::string script, On
   broadcast_eval(parts.evals, Question::eval(script), std::move(then), parts.settings.update_timeout);
 }
 
+/// The script stays as it came: to quote a megabyte anew takes milliseconds.
+std::optional<Question> eval_question(const socketio::Arguments& arguments) {
+  if (arguments.json.empty() || !arguments.json.front().starts_with('"')) return std::nullopt;
+  return Question::eval_json(std::string(arguments.json.front()));
+}
+
+constexpr std::size_t kLongestPath = 1024;
+
+std::optional<Question> fetch_question(const socketio::Arguments& arguments) {
+  if (arguments.json.empty() || arguments.json.front().size() > kLongestPath) return std::nullopt;
+  const auto path = json::unquote(arguments.json.front());
+  return path ? std::optional(Question::fetch_prop(*path)) : std::nullopt;
+}
+
 }  // namespace
 
 bool ShardRequests::handle(ShardSession& session, const Shard& shard, std::string_view name, AckId ack_id,
                            socketio::Arguments& arguments) {
   if (name == "broadcastEval") {
-    on_broadcast(session, ack_id, arguments, &Question::eval);
+    on_broadcast(session, ack_id, arguments, eval_question(arguments));
   } else if (name == "fetchClientValues") {
-    on_broadcast(session, ack_id, arguments, &Question::fetch_prop);
+    on_broadcast(session, ack_id, arguments, fetch_question(arguments));
   } else if (name == "respawnAll") {
     on_respawn_all(session, ack_id, arguments);
   } else if (name == "sendSQL") {
@@ -60,6 +74,10 @@ void ShardRequests::is_there(const ShardSession& session) {
   parts_.tasks.spawn("copy files to a shard", parts_.files.copy(session.name()));
 }
 
+void ShardRequests::left(const ShardSession& session) {
+  parts_.sql.left(session.name().process(0).str(), session.ref().connection);
+}
+
 std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& session, AckId ack_id) {
   auto place =
       parts_.evals.awaited < Evals::kMostAwaited ? questions_.take(session.name().process(0).str()) : nullptr;
@@ -79,36 +97,38 @@ std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& sessi
 /// broadcastEval and fetchClientValues. Agents send a second argument, `{"shard":3}` or `{"all":true}`: they
 /// get the answers of discord.js.
 void ShardRequests::on_broadcast(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments,
-                                 Question (*question)(std::string_view)) {
-  const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
-  if (!text) {
-    if (ack_id)
-      session.answer(*ack_id, {R"("broadcastEval takes a script as text, fetchClientValues a path")"});
+                                 std::optional<Question> asked) {
+  if (!asked) {
+    if (ack_id) {
+      session.answer(*ack_id,
+                     {R"("broadcastEval takes a script as text, fetchClientValues a path of at most )"
+                      R"(1,024 bytes")"});
+    }
     return;
   }
+  const auto text = arguments.json.front();
   const auto place = answer_with_result(session, ack_id);
   if (!place) return;
   const auto& then = *place;
-  if (is_update(*text)) {
-    parts_.tasks.spawn("update all", update_all(parts_, *text, then), [then] {
+  if (is_update(text.substr(1))) {
+    parts_.tasks.spawn("update all", update_all(parts_, json::unquote(text).value_or(""), then), [then] {
       then({json::error("the update failed in a way that should not happen; the master's log says more"),
             "null",
             {}});
     });
     return;
   }
-  auto room = room_for(session, text->size(), ack_id);
+  auto room = room_for(session, text.size(), ack_id);
   if (!room) return;
-  auto asked = question(*text);
-  asked.place = std::move(room);
-  asked.room_for = room_for_answers(session);
-  if (arguments.json.size() < 2) return broadcast_eval(parts_.evals, std::move(asked), then);
+  asked->place = std::move(room);
+  asked->room_for = room_for_answers(session);
+  if (arguments.json.size() < 2) return broadcast_eval(parts_.evals, std::move(*asked), then);
   std::optional<std::int64_t> shard;
   const auto options = json::parse(arguments.json[1]);
   if (options && options->is_object() && options->get_object().contains("shard")) {
     json::read(options->get_object(), "shard", shard.emplace(-1));
   }
-  broadcast_as_discord(parts_.evals, std::move(asked), shard, then);
+  broadcast_as_discord(parts_.evals, std::move(*asked), shard, then);
 }
 
 std::shared_ptr<void> ShardRequests::room_for(ShardSession& session, std::size_t bytes, AckId ack_id) {
@@ -201,7 +221,8 @@ void ShardRequests::on_send_sql(ShardSession& session, AckId ack_id, const socke
   if (!statement) {
     return session.answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
-  parts_.sql.run(session.name().process(0).str(), std::move(*statement), parts_.settings.shard_access,
+  parts_.sql.run(session.name().process(0).str(), session.ref().connection, std::move(*statement),
+                 parts_.settings.shard_access,
                  [this, ref = session.ref(), ack_id](Result<sql::Outcome> outcome) {
                    auto* const asker = parts_.directory.session(ref);
                    if (asker == nullptr || !asker->is_open()) return;

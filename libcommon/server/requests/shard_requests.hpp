@@ -41,6 +41,8 @@ class ShardRequests {
               std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments);
   /// A shard has joined: sends it the files of [shards] copy_files.
   void is_there(const ShardSession& session);
+  /// The connection has ended.
+  void left(const ShardSession& session);
 
  private:
   using AckId = std::optional<socketio::AckId>;
@@ -54,7 +56,7 @@ class ShardRequests {
   /// and returns nullopt.
   [[nodiscard]] std::optional<OnBroadcast> answer_with_result(ShardSession& session, AckId ack_id);
   void on_broadcast(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments,
-                    Question (*question)(std::string_view));
+                    std::optional<Question> asked);
   void on_respawn_all(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);
   void on_write_file(ShardSession& session, AckId ack_id, socketio::Arguments arguments);
   void on_get_file(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/beast/core/string.hpp>
 #include <optional>
 #include <utility>
 
@@ -82,7 +83,8 @@ void Sql::refuse(Then then, Error error) {
   net::asio::post(parts_.context, [then = std::move(then), error = std::move(error)] { then(error); });
 }
 
-void Sql::run(const std::string& who, std::string statement, sql::Access access, Then then) {
+void Sql::run(const std::string& who, std::uint64_t connection, std::string statement, sql::Access access,
+              Then then) {
   if (access == sql::Access::none) {
     return refuse(std::move(then), fail(ErrorKind::not_permitted,
                                         "shards may not use the database ([database] shard_access)"));
@@ -92,8 +94,8 @@ void Sql::run(const std::string& who, std::string statement, sql::Access access,
   auto room = operators ? nullptr : texts_.take(who, statement.size());
   if (!operators && !room) return refuse(std::move(then), too_many_wait());
   enqueue(operators ? operators_ : shards_,
-          {who, std::move(statement), access, std::chrono::steady_clock::now(), std::move(then),
-           std::move(room)});
+          {who, connection, only_reads(statement, access), std::move(statement), access,
+           std::chrono::steady_clock::now(), std::move(then), std::move(room)});
 }
 
 void Sql::enqueue(Line& line, Job job) {
@@ -104,15 +106,31 @@ void Sql::enqueue(Line& line, Job job) {
 }
 
 void Sql::forget(const std::string& who) {
-  const auto revoked = fail(ErrorKind::unavailable, "shard " + who + " was revoked");
+  drop(who, fail(ErrorKind::unavailable, "shard " + who + " was revoked"), [](const Job&) { return true; });
+}
+
+void Sql::left(const std::string& who, std::uint64_t connection) {
+  drop(who, fail(ErrorKind::not_found, "shard " + who + " has left"),
+       [connection](const Job& job) { return job.connection == connection && job.only_reads; });
+}
+
+void Sql::drop(const std::string& who, const Error& why, const std::function<bool(const Job&)>& which) {
   for (auto* const line : {&shards_, &writers_}) {
-    for (auto& job : line->shards.remove(who)) refuse(std::move(job.then), revoked);
+    for (auto& job : line->shards.remove(who, which)) refuse(std::move(job.then), why);
     for (const auto& worker : line->workers) {
-      if (worker->holder != who) continue;
-      if (worker->job) finish(*worker, revoked);
+      if (worker->holder != who || !worker->job || !which(*worker->job)) continue;
+      finish(*worker, why);
       worker->process->kill();
     }
   }
+}
+
+/// In SQLite nothing that begins with SELECT can write. In a server's database a function can.
+bool Sql::only_reads(std::string_view statement, sql::Access access) const {
+  if (access == sql::Access::read) return true;
+  const auto& url = parts_.settings.database_url;
+  const auto word = trim(statement).substr(0, 6);
+  return (url.empty() || sql::sqlite_file(url)) && boost::beast::iequals(word, "select");
 }
 
 void Sql::dispatch(Line& line) {

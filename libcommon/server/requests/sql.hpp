@@ -32,12 +32,17 @@ class Sql {
   explicit Sql(const Parts& parts) : parts_(parts) {}
 
   /// Runs a statement and calls back from the context, never from within. `who`: the name of the shard's
-  /// config; empty: an operator. Operators have workers of their own, and the next turn where there is one
-  /// writer. Shards take turns. Errors: unavailable if too many wait, the shard was revoked or the database
-  /// cannot be reached, not_permitted without access, timed_out; those of the statement.
-  void run(const std::string& who, std::string statement, sql::Access access, Then then);
+  /// config; empty: an operator. `connection`: of that shard (ShardRef); 0: an operator. Operators have
+  /// workers of their own, and the next turn where there is one writer. Shards take turns. Errors:
+  /// unavailable if too many wait, the shard was revoked or the database cannot be reached, not_permitted
+  /// without access, timed_out; those of the statement.
+  void run(const std::string& who, std::uint64_t connection, std::string statement, sql::Access access,
+           Then then);
   /// The shard was revoked: its waiting statements are not run, its running ones are killed.
   void forget(const std::string& who);
+  /// The connection has ended. Nobody waits for what it has read: such statements are not run, or killed.
+  /// Those that may write are done.
+  void left(const std::string& who, std::uint64_t connection);
   /// Number of statements that wait for a worker.
   [[nodiscard]] std::size_t waiting() const {
     std::size_t sum = 0;
@@ -55,6 +60,8 @@ class Sql {
  private:
   struct Job {
     std::string who;
+    std::uint64_t connection;  ///< that of the shard which asked
+    bool only_reads;           ///< known without looking at the database
     std::string statement;
     sql::Access access;
     std::chrono::steady_clock::time_point begun;
@@ -78,6 +85,8 @@ class Sql {
     std::vector<WorkerPtr> workers;
   };
 
+  void drop(const std::string& who, const Error& why, const std::function<bool(const Job&)>& which);
+  [[nodiscard]] bool only_reads(std::string_view statement, sql::Access access) const;
   [[nodiscard]] sql::Order order(const Line& line, sql::Access access) const;
   void refuse(Then then, Error error);
   void enqueue(Line& line, Job job);

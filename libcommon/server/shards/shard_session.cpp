@@ -74,7 +74,8 @@ void ShardSession::closed(engineio::CloseReason reason) {
                        reason == engineio::CloseReason::transport_close ||
                        reason == engineio::CloseReason::transport_error;
   if (by_peer) left();
-  say(spdlog::level::info, "disconnected",
+  // Of a connection that was refused, that was said: the shard itself may be connected all the time.
+  say(said_connected_ ? spdlog::level::info : spdlog::level::debug, "disconnected",
       "disconnected: " + std::string(engineio::to_string(reason)) + " (address " + address_ + ")");
   context_.host.detach(*this);
   fail_pending();
@@ -137,6 +138,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
                       {json::quote(proof.signature), json::quote(proof.text), json::quote(*refusal)});
         }
         emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
+        said_connected_ = true;
         say(spdlog::level::info, "connected",
             std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
         if (only_check) return;

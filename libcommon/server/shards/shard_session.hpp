@@ -135,6 +135,7 @@ class ShardSession final : public net::SocketIoUpper {
   std::string address_;
   Instant since_{};
   bool open_ = false;
+  bool said_connected_ = false;
   MasterProof* shown_ = nullptr;  ///< the proof it was sent, until it shows whether it accepts it
   Instant shown_at_{};
   bool agent_ = false;

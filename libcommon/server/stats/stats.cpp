@@ -28,6 +28,7 @@ boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet
   };
   return {
       {"waiting", queue.waiting()},
+      {"next_needs", queue.next_needs()},
       {"next_in_ms", in(queue.next(now))},
       {"all_started_in_ms", in(queue.all_started(now))},
       {"max_concurrency", limits.max_concurrency},
@@ -39,8 +40,11 @@ boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet
 }  // namespace
 
 boost::json::object to_json(const fleet::Progress& progress) {
-  return {
-      {"up", progress.up}, {"placed", progress.placed}, {"moving", progress.moving}, {"old", progress.old}};
+  return {{"up", progress.up},
+          {"placed", progress.placed},
+          {"moving", progress.moving},
+          {"old", progress.old},
+          {"refused", progress.refused}};
 }
 
 boost::json::object reshard_json(const StatsParts& parts) {
@@ -98,6 +102,15 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
 
 namespace {
 
+/// Ids that it was told to stop, and may still run.
+boost::json::array held_ids(const fleet::ShardInfo& info) {
+  std::set<ShardId> ids(info.current.ids.begin(), info.current.ids.end());
+  for (const auto& earlier : info.may_run) ids.insert(earlier.ids.begin(), earlier.ids.end());
+  boost::json::array array;
+  for (const auto id : ids) array.push_back(id.value);
+  return array;
+}
+
 /// True if another shard with the same config was seen recently.
 bool is_duplicate(const Shard& shard) {
   return shard.duplicate && net::fleet_clock() - shard.duplicate->seen <= fleet::kDuplicateShown;
@@ -112,6 +125,10 @@ boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool s
   row["address"] = shard.session != nullptr ? boost::json::value(shard.session->address()) : nullptr;
   if (const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
+  }
+  const auto patience = parts.plans.plan_settings().patience;
+  if (!shard.info.goal.bound() && shard.connected() && shard.must_stop_first(patience, net::fleet_clock())) {
+    row["holds"] = held_ids(shard.info);
   }
   row["duplicate"] = is_duplicate(shard);
   if (is_duplicate(shard)) {

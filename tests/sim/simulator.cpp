@@ -130,6 +130,13 @@ class World {
       limits_->total = large ? 100'000 : 1'000;
       limits_->remaining = large ? limits_->total : static_cast<std::int64_t>(pick(10, 200));
       limits_->reset_at = now_ + between(600'000, kFaults.count());
+      // In some runs, periods are short and have few logins.
+      if (!large && pick(0, 3) == 0) {
+        limits_->total = static_cast<std::int64_t>(pick(40, 200)) + limits_->reserve;
+        limits_->remaining = std::min(*limits_->remaining, limits_->total);
+        limits_->reset_at = now_ + between(60'000, 300'000);
+      }
+      discord_ = *limits_;
     }
     if (!large && pick(0, 3) == 0) {
       // An imported registry may hold anything, also one id twice.
@@ -300,7 +307,10 @@ class World {
     server_up_ = true;
     since_ = now_;
     orders_.emplace(settings(), now_);
-    if (limits_) orders_->limit(*limits_);
+    if (limits_) {
+      orders_->limit(*limits_);
+      ask_discord(between(50, 5'000));
+    }
     for (auto& [name, r] : rows_) {
       Row fresh(r.kept.value_or(r.info));
       fresh.kept = fresh.info;
@@ -318,7 +328,7 @@ class World {
     say("the server dies");
     for (std::size_t i = 0; i < hosts_.size(); ++i) break_connection(i, false);
     for (auto& [name, r] : rows_) r.connection.reset();
-    if (limits_) limits_ = orders_->identify().limits();  // Discord knows
+    if (limits_) limits_ = orders_->identify().limits();  // they are in the store
     ++server_life_;
     after(pick(0, 3) == 0 ? between(240'000, 330'000) : between(100, 90'000), [this] { server_starts(); });
   }
@@ -438,6 +448,7 @@ class World {
   void deliver() {
     if (!server_up_) return;
     orders_->tick(now_, pick(1, 8));
+    follow_discord();
     for (const auto& order : orders_->take_orders()) send(order);
     const auto next = orders_->next(now_);
     if (!next || (deliver_at_ > now_ && deliver_at_ <= *next)) return;
@@ -548,10 +559,55 @@ class World {
     });
   }
 
+  // ---- Discord's budget ----
+
+  void begin_period(Millis length) {
+    discord_.remaining = discord_.total;
+    discord_.reset_at = now_ + length;
+    say("Discord's next period begins, with %lld logins", static_cast<long long>(discord_.total));
+  }
+
+  /// Discord counts for itself. It may be asked while IDENTIFYs are on their way, and a leader dies with
+  /// permits that nobody knows: so much may be missing from the reserve.
+  void count_identify() {
+    if (now_ >= discord_.reset_at) begin_period(Millis{between(300'000, 1'200'000)});
+    --*discord_.remaining;
+    const std::int64_t unknown = 2 * discord_.max_concurrency;
+    if (all_ask_ && *discord_.remaining < discord_.reserve - unknown) {
+      broken("Discord's logins are overspent: " + std::to_string(*discord_.remaining) +
+             " are left of a reserve of " + std::to_string(discord_.reserve));
+    }
+  }
+
+  /// The server asks for the limits.
+  void ask_discord(Millis in) {
+    asks_at_ = now_ + in;
+    after(in, [this, life = server_life_] {
+      if (!server_up_ || life != server_life_) return;
+      if (now_ >= discord_.reset_at) begin_period(Millis{between(300'000, 1'200'000)});
+      orders_->limit(discord_);
+      asked_at_ = now_;
+      asks_at_.reset();
+      deliver();
+    });
+  }
+
+  /// As DiscordWatch does: at the end of the period, and soon after the number may have drifted, but not more
+  /// often than once a minute.
+  void follow_discord() {
+    if (!limits_ || asks_at_) return;
+    const auto& queue = orders_->identify();
+    if (queue.drifted() || now_ >= queue.limits()->reset_at) {
+      ask_discord(
+          std::max(Millis{50}, std::chrono::duration_cast<Millis>(asked_at_ + Millis{60'000} - now_)));
+    }
+  }
+
   /// Discord's side: a bucket takes one IDENTIFY every five seconds, and the day has so many.
   void take_identify(std::size_t i, ShardId id) {
     ++report_.logins;
     if (!limits_) return;
+    count_identify();
     auto& last = logins_[id.value % limits_->max_concurrency];
     if (all_ask_ && now_ < last + fleet::kIdentifyInterval) {
       broken("IDENTIFY of " + std::to_string(id.value) + " by " + hosts_[i].name.str() + " came " +
@@ -723,6 +779,9 @@ class World {
     auto& host = hosts_[i];
     if (host.generation != generation || host.life.phase() != BotLife::Phase::running) return;
     if (host.broken) return bot_ends(i, generation);
+    if (limits_ && !host.asks) {
+      for (std::size_t logins = host.life.assignment()->ids.size(); logins > 0; --logins) count_identify();
+    }
     host.ready = true;
     send_status(i);
   }
@@ -942,6 +1001,11 @@ class World {
   /// No more faults: everybody comes back.
   void settle() {
     say("no more faults");
+    if (limits_) {
+      discord_.total = std::max<std::int64_t>(discord_.total, 1'000);
+      begin_period(kQuietTime);
+      if (server_up_) ask_discord(Millis{50});
+    }
     // Once one bot has asked, also without Discord's limits one bot at a time logs in.
     const bool asked = std::any_of(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.asks; });
     if (asked && !limits_) end_ += goal_ * (fleet::kLoginPatience + fleet::kIdentifyInterval);
@@ -1046,7 +1110,10 @@ class World {
   std::map<ShardName, Row> rows_;
   std::map<ShardName, std::size_t> index_;
   std::optional<fleet::Orders> orders_;
-  std::optional<fleet::IdentifyLimits> limits_;
+  std::optional<fleet::IdentifyLimits> limits_;  ///< as the store has them; unset: the server has no token
+  fleet::IdentifyLimits discord_;                ///< the truth
+  std::optional<Time> asks_at_;                  ///< when Discord is asked next, if that is planned
+  Time asked_at_{};
   std::map<std::int32_t, Time> logins_;  ///< each bucket's last
   std::map<std::int32_t, Time> uncovered_;
   std::uint64_t room_ = 0;

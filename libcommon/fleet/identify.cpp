@@ -8,7 +8,7 @@ namespace smaster::fleet {
 namespace {
 
 /// A single refusal may have another cause, such as a connection lost during the login.
-constexpr unsigned kRefusalsOfLimit = 2;
+constexpr std::size_t kRefusals = 2;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
   assumed_ = false;
   drifted_ = false;
   slowed_ = false;
-  refusals_ = 0;
+  refusals_.clear();
   if (!limits) {
     limits_.reset();
     return;
@@ -41,10 +41,16 @@ void IdentifyQueue::set_buckets(IdentifyLimits limits) {
   for (const auto& [place, waiting] : queue_) count_waiting(waiting.ids, 1);
 }
 
-void IdentifyQueue::refused(Time sent, Time now) {
+/// What one shard says slows others only if another one says the same.
+void IdentifyQueue::refused(const ShardName& shard, Time sent, Time now) {
   if (now >= sent + kRefusalLate) return;
   drifted_ = true;
-  if (++refusals_ < kRefusalsOfLimit || slowed_ || limits_->max_concurrency == 1) return;
+  const auto own = ++refusals_[shard.process(0)];
+  const auto is_its = [&shard](const Key& key) { return key.shard.process(0) == shard.process(0); };
+  const bool alone =
+      waiting_.empty() || (is_its(waiting_.begin()->first) && is_its(waiting_.rbegin()->first));
+  const bool sure = refusals_.size() >= kRefusals || (alone && own >= kRefusals);
+  if (!sure || slowed_ || limits_->max_concurrency == 1) return;
   slowed_ = true;
   auto one_bucket = *limits_;
   one_bucket.max_concurrency = 1;
@@ -82,7 +88,7 @@ void IdentifyQueue::want(const ShardName& shard, const std::vector<ShardId>& ids
 
 void IdentifyQueue::want_login(const ShardName& shard, ShardId id, std::uint64_t ask, Time now) {
   if (const auto sent = unready_.find({shard, id}); sent != unready_.end()) {
-    if (limits_) refused(sent->second, now);
+    if (limits_) refused(shard, sent->second, now);
     unready_.erase(sent);
   }
   // A permit for an earlier question may be on its way to the bot: only `forget_login` gives that back.

@@ -188,7 +188,7 @@ class IdentifyQueue {
   void count_waiting(const Ids& ids, std::int32_t change);
   void hold(const Key& key, const Ids& ids, std::uint64_t ask, Time until, Time now);
   void set_buckets(IdentifyLimits limits);
-  void refused(Time sent, Time now);
+  void refused(const ShardName& shard, Time sent, Time now);
   [[nodiscard]] bool note_unasked(std::int32_t number, std::int64_t logins, Time now);
   void forget_unready(const ShardName& shard);
   void give_back(std::map<Key, Given>::iterator given);
@@ -211,8 +211,8 @@ class IdentifyQueue {
   bool assumed_ = false;  ///< limits_: Discord has not said them
   bool drifted_ = false;
   bool slowed_ = false;
-  unsigned refusals_ = 0;        ///< since the last limits
-  std::map<Key, Time> unready_;  ///< IDENTIFYs in their turn whose READY is not known
+  std::map<ShardName, unsigned> refusals_;  ///< by shard, since the last limits
+  std::map<Key, Time> unready_;             ///< IDENTIFYs in their turn whose READY is not known
   Millis patience_ = kLoginPatience;
   Queue queue_;
   std::map<Key, Place> waiting_;  ///< position of each entry in queue_

@@ -197,6 +197,19 @@ TEST_F(IdentifyTest, LoginsThatAreRefusedInTheirTurnSlowAllDown) {
   EXPECT_FALSE(queue.slowed());
 }
 
+TEST_F(IdentifyTest, OneShardThatSaysItIsRefusedSlowsNobodyElse) {
+  queue.limit(IdentifyLimits{.max_concurrency = 16});
+  queue.want_login(name(1), ShardId{17}, 1, at(5));  // it waits for the bucket of 1
+  for (int s = 6; s < 40; ++s) {
+    queue.want_login(name(0), ShardId{1}, static_cast<std::uint64_t>(s), at(s));
+    for (const auto& turn : queue.due(at(s))) {
+      if (turn.shard == name(0)) queue.identified(turn.shard, ShardId{1}, turn.ask, at(s), at(s));
+    }
+    if (queue.wishes_of(name(1)).empty()) queue.want_login(name(1), ShardId{17}, 1, at(s));
+  }
+  EXPECT_FALSE(queue.slowed());
+}
+
 TEST_F(IdentifyTest, ALateLoginOfABotThatDoesNotAskMovesItsBucket) {
   queue.limit(IdentifyLimits{});
   queue.set_patience(seconds(3));

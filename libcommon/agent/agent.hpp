@@ -117,6 +117,7 @@ class Agent final : public UplinkOwner,
   void ask_master(ShardId id, std::uint64_t ask) override;
   void tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) override;
   void logins_changed() override;
+  void login_foreign(ShardId id) override;
 
   // IdentifyOwner
   Logins::Ticket identify_asked(const IdentifyRequest& request, Logins::Answer answer) override;
@@ -197,6 +198,7 @@ class Agent final : public UplinkOwner,
   net::Busy sending_file_;
   std::size_t files_ = 0;   ///< that are to be sent
   Instant said_refusal_{};  ///< of a bot that asks by HTTP: when it was logged last
+  Instant said_foreign_{};
   Uplink uplink_;
   Requests requests_;
   BotLife life_;

@@ -107,7 +107,8 @@ BotCommand Agent::bot_command(const Assignment& assignment) const {
         std::string("SHARDING_MASTER=") + (is_master_ ? "true" : "false")}) {
     command.environment.push_back(variable);
   }
-  if (const auto folder = options.hooks ? hooks_folder() : std::filesystem::path(); !folder.empty()) {
+  const bool hooks = options.hooks && !forbids_hooks(command.words, command.environment);
+  if (const auto folder = hooks ? hooks_folder() : std::filesystem::path(); !folder.empty()) {
     add_hooks(command.environment, folder);
   }
   if (identify_address_) command.environment.push_back("SMASTER_IDENTIFY_URL=" + identify_address_->url());
@@ -256,6 +257,16 @@ void Agent::tell_master(std::string_view event, ShardId id, std::uint64_t ask, M
 void Agent::logins_changed() {
   if (logins_.asks()) shared_.boots.close();
   if (bot_) send_status_soon();
+}
+
+void Agent::login_foreign(ShardId id) {
+  if (now() < said_foreign_ + kSayAgain) return;
+  said_foreign_ = now();
+  spdlog::warn(
+      "{}: the bot wants to log in as shard {}, which is not its, and does not get the permit; its own are "
+      "in SHARDS "
+      "and SHARD_COUNT of its environment; with --no-hooks a bot logs in as it likes",
+      tag(), id.value);
 }
 
 void Agent::on_permit(const socketio::Arguments& arguments) {

@@ -103,6 +103,9 @@ Finding check_hooks(const AgentOptions& options) {
   const auto skipped = [](std::string why) { return Finding{Verdict::skipped, "hooks", std::move(why), {}}; };
   if (!options.hooks) return skipped("--no-hooks: bots are left alone");
   if (options.command.empty()) return skipped("no COMMAND: put the bot's behind --");
+  if (forbids_hooks(options.command, options.environment)) {
+    return skipped("Node.js' permission model keeps the bot from reading them: its starts wait instead");
+  }
   const auto folder = hooks_folder();
   if (folder.empty())
     return {Verdict::bad, "hooks", "they are not installed beside this program", ErrorKind::unavailable};

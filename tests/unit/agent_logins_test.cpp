@@ -23,6 +23,7 @@ struct Heard final : LoginSink {
                    std::to_string(ago.count()));
   }
   void logins_changed() override {}
+  void login_foreign(ShardId) override {}
 };
 
 struct AskedByHttp : testing::Test {

@@ -70,6 +70,18 @@ std::filesystem::path hooks_folder() {
   return std::filesystem::exists(folder / "node.js", error) ? folder : std::filesystem::path();
 }
 
+bool forbids_hooks(const std::vector<std::string>& command, const std::vector<std::string>& environment) {
+  const auto has_flag = [](std::string_view text) {
+    return text.find("--permission") != text.npos || text.find("--experimental-permission") != text.npos;
+  };
+  const auto flag = [&](const std::string& word) { return word.starts_with("--") && has_flag(word); };
+  const auto variable = [&](const std::string& each) {
+    return each.starts_with("NODE_OPTIONS=") && has_flag(each);
+  };
+  return std::any_of(command.begin(), command.end(), flag) ||
+         std::any_of(environment.begin(), environment.end(), variable);
+}
+
 void add_hooks(std::vector<std::string>& environment, const std::filesystem::path& folder) {
   const auto node = take(environment, "NODE_OPTIONS");
   const auto python = take(environment, "PYTHONPATH");

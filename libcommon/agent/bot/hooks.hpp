@@ -16,6 +16,10 @@ namespace smaster::agent {
 /// Adds to `environment`, each NAME=VALUE, the variables that preload the hooks. Existing values are kept.
 void add_hooks(std::vector<std::string>& environment, const std::filesystem::path& folder);
 
+/// True if Node.js' permission model is on: it could not read the hooks, and the bot would not start.
+[[nodiscard]] bool forbids_hooks(const std::vector<std::string>& command,
+                                 const std::vector<std::string>& environment);
+
 /// A library that the bot has loaded, as reported by the hooks.
 struct Library {
   std::string name;  ///< with its version: "discord.js 14.28.1"

@@ -105,11 +105,12 @@ void Logins::on_hello(std::string_view text, bool marked) {
   if (!library) return;
   const auto name = library->name.substr(0, library->name.find(' '));
   if (!libraries_.contains(name) && libraries_.size() >= kMaxLibraries) return;
-  libraries_[name] = library->asks;
-  if (!hooks_.empty()) hooks_ += ", ";
-  hooks_ += library->words();
+  libraries_[name] = {library->asks, library->words()};
+  hooks_.clear();
+  for (const auto& [each, found] : libraries_) hooks_ += (hooks_.empty() ? "" : ", ") + found.words;
   if (hooks_.size() > kMaxHooks) hooks_.resize(kMaxHooks);
-  set_asks(std::all_of(libraries_.begin(), libraries_.end(), [](const auto& found) { return found.second; }));
+  set_asks(
+      std::all_of(libraries_.begin(), libraries_.end(), [](const auto& found) { return found.second.asks; }));
 }
 
 void Logins::set_asks(bool asks) {
@@ -161,6 +162,7 @@ void Logins::drop_untold(ShardId id) {
 
 void Logins::on_ask(ShardId id, Question question, Instant now) {
   if (!ids_.contains(id)) {
+    if (!question.answer) sink_.login_foreign(id);
     return refuse(id, question, "shard " + std::to_string(id.value) + " is not this process's");
   }
   if (libraries_.empty() && !asks_) set_asks(true);  // a bot that uses the protocol without hooks

@@ -36,6 +36,8 @@ class LoginSink {
   virtual void tell_master(std::string_view event, ShardId id, std::uint64_t ask, Millis ago) = 0;
   /// Something that belongs into a status has changed.
   virtual void logins_changed() = 0;
+  /// The bot asks on its channel for an id that its process does not have, and is refused.
+  virtual void login_foreign(ShardId id) = 0;
 };
 
 class Logins {
@@ -121,7 +123,11 @@ class Logins {
   std::map<ShardId, Assumed> assumed_;  ///< IDENTIFYs of HTTP clients, and when each is counted as sent
   std::set<ShardId> untold_;            ///< ids that logged in by HTTP and report no events
   std::map<ShardId, Gateway> gateways_;
-  std::map<std::string, bool> libraries_;  ///< libraries found, and whether each asks
+  struct Found {
+    bool asks;
+    std::string words;
+  };
+  std::map<std::string, Found> libraries_;  ///< by name without version
   std::string hooks_;
   std::uint64_t next_ask_ = 1;
   std::uint64_t next_ticket_ = 1;

@@ -8,6 +8,7 @@ gets one end of a socket pair instead, and all lines that are not for the hooks 
 import asyncio
 import atexit
 import concurrent.futures
+import functools
 import importlib
 import json
 import os
@@ -85,6 +86,11 @@ class Relay:
 
     _bot_gone = False
 
+    def forked(self):
+        self._lock = threading.Lock()
+        self._agent.close()  # this end; the parent keeps its own
+        self._bot_gone = True
+
     @staticmethod
     def _pass(source, buffer, take):
         """Passes on whole lines; false at the end of the stream."""
@@ -154,7 +160,25 @@ class Agent:
         self._said = set()
         self._gone = False
         self._relay = Relay(number, self._take, self._end)
+        self._unsaid = []
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._forked)
         self.send({"_sHooks": {"version": VERSION, "runtime": self._runtime}})
+
+    def _forked(self):
+        """In a child: the thread that reads the channel is in the parent only, so nothing is asked here."""
+        self._lock = threading.Lock()  # the parent's may be held
+        self._relay.forked()
+        self._hello = concurrent.futures.Future()
+        self._hello.set_result(False)
+        self.active, self._gone = False, True
+        self._answers = {}
+
+    def client_made(self):
+        """The bot has a client: this process is the one that logs in, not only the parent of others."""
+        unsaid, self._unsaid = self._unsaid, []
+        for hello in unsaid:
+            self.send({"_sHooks": hello})
 
     def send(self, message):
         self._relay.send(json.dumps({"cmd": CMD, **message}, separators=(",", ":")).encode() + b"\n")
@@ -167,7 +191,10 @@ class Agent:
         line = json.dumps(hello)
         if line not in self._said:
             self._said.add(line)
-            self.send({"_sHooks": hello})
+            if identify:
+                self._unsaid.append(hello)  # said when it makes a client
+            else:
+                self.send({"_sHooks": hello})
 
     async def answered(self):
         """Whether there is an agent that supports these messages: true, or false after the timeout."""
@@ -365,11 +392,13 @@ class Shards:
         self._agent = agent
         self._shards = {}
         self._longest = 0.0
+        self._loop = None
 
     def get(self, number):
         number = 0 if number is None else number  # a bot without sharding
-        if not self._shards:
-            loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:  # the first one, or that of another asyncio.run()
+            self._loop = loop
             loop.call_later(MEASURE, self._measure, loop, loop.time(), loop.time() + FIGURES)
         if number not in self._shards:
             self._shards[number] = Shard(self._agent, number)
@@ -498,7 +527,7 @@ class Hooks:
             self.asks = False
             return
         shards, hooks = self._shards, self
-        before, connect = client.before_identify_hook, client.connect
+        before, connect, init = client.before_identify_hook, client.connect, client.__init__
 
         async def before_identify_hook(self, shard_id, *, initial=False):
             if not await shards.get(shard_id).allowed():
@@ -510,8 +539,12 @@ class Hooks:
                 await shards.get(self.shard_id).allowed()
             return await connect(self, *args, **options)
 
+        def our_init(self, *args, **options):
+            hooks.client_made()
+            init(self, *args, **options)
+
         self._ours = client.before_identify_hook = before_identify_hook
-        client.connect = our_connect
+        client.connect, client.__init__ = our_connect, functools.wraps(init)(our_init)
         self._agent.found(self._library, True, True)
 
     def shard_loaded(self, module):
@@ -527,6 +560,10 @@ class Hooks:
             return await launch_shard(self, gateway, shard_id, *args, **options)
 
         client.launch_shard = our_launch_shard
+
+    def client_made(self):
+        if surveyor is None:
+            self._agent.client_made()
 
     def check_client(self, client):
         if self.asks and type(client).before_identify_hook is not self._ours:

@@ -148,6 +148,10 @@ Result<void> Guard::check_name(std::string_view name) const {
 Result<void> Guard::check(int root, int folder, const std::string& last, std::string_view name,
                           Access access) const {
   if (auto good = check_name(name); !good) return good;
+  // Otherwise a shard could make a folder look like git's, which nobody may write from then on.
+  const bool makes_git = same_letters(last, "HEAD") || same_letters(last, "commondir");
+  if (access == Access::write && makes_git)
+    return kept_back(name, "with this name a folder is taken for git's");
   const auto up = steps(root, folder, last);
   if (std::any_of(up.begin(), up.end(), [](const Step& step) { return step.is_git; })) return git_keeps(name);
   for (const auto& kept : kept_) {

@@ -341,6 +341,76 @@ asyncio.run(Bot(intents=discord.Intents(guilds=True)).start("token"))
     });
   });
 
+  test('A process that has loaded a library and starts others is not one that asks, until it does', async (t) => {
+    const fork = program(t, 'fork.cjs', `
+      require('discord.js');
+      require('node:child_process').fork(process.argv[1].replace('fork.cjs', 'child.cjs')).on('exit', () => process.exit());`);
+    writeFileSync(path.join(path.dirname(fork), 'child.cjs'), 'setTimeout(() => {}, 1000)');
+    const thread = program(t, 'thread.mjs', `
+      import 'discord.js';
+      import {Worker} from 'node:worker_threads';
+      new Worker('setTimeout(() => {}, 1000)', {eval: true});`);
+    for (const file of [fork, thread]) {
+      const {agent, bots: [bot]} = await fleet(t, 'discord.js', [0], {command: ['node', file]});
+      await explained([bot], () => bot.ended);
+      assert.ok(agent.hellos.length > 0 && agent.hellos.every(({identify}) => !identify), JSON.stringify(agent.hellos));
+    }
+    const both = program(t, 'both.mjs', `
+      import {Worker} from 'node:worker_threads';
+      import {Client} from 'discord.js';
+      new Worker('setTimeout(() => {}, 100_000)', {eval: true});
+      new Client({intents: [1], rest: {api: process.env.DISCORD_API.replace('/v10', '')}}).login();`);
+    const {agent, bots} = await fleet(t, 'discord.js', [0], {command: ['node', both]});
+    await explained(bots, () => agent.discord.until(() => agent.of(0, 'ready').length === 1, PATIENCE, 'a ready that is told'));
+    assert.equal(agent.hellos.at(-1).identify, true);
+  });
+
+  test('A discord.py bot in a forked child logs in, without the hooks; the parent is not one that asks', async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
+    t.after(() => rmSync(folder, {recursive: true, force: true}));
+    const file = path.join(folder, 'bot.py');
+    writeFileSync(file, `
+import multiprocessing, os, discord, yarl
+discord.http.Route.BASE = os.environ["DISCORD_API"]
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])
+class Once(discord.Client):
+    async def on_ready(self):
+        await self.close()
+def run():
+    Once(intents=discord.Intents(guilds=True)).run("token", log_handler=None)
+child = multiprocessing.get_context("fork").Process(target=run)
+child.start()
+child.join()
+`);
+    const {discord, agent, bots} = await fleet(t, 'discord.py', [0], {command: ['/usr/bin/python3', file]});
+    await explained(bots, () => discord.until(({counts}) => counts.ready === 1, PATIENCE, 'a login'));
+    await explained(bots, () => bots[0].ended);
+    assert.deepEqual(agent.asks, []);
+    assert.ok(agent.hellos.every(({identify}) => !identify), JSON.stringify(agent.hellos));
+  });
+
+  test('A second event loop in one process tells its figures as well', async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
+    t.after(() => rmSync(folder, {recursive: true, force: true}));
+    const file = path.join(folder, 'bot.py');
+    writeFileSync(file, `
+import os, discord, yarl
+discord.http.Route.BASE = os.environ["DISCORD_API"]
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])
+class Once(discord.Client):
+    async def on_ready(self):
+        await self.close()
+Once(intents=discord.Intents(guilds=True)).run("token", log_handler=None)
+discord.Client(intents=discord.Intents(guilds=True)).run("token", log_handler=None)
+`);
+    const {agent, bots} = await fleet(t, 'discord.py', [0], {command: ['/usr/bin/python3', file]});
+    await explained(bots, async () => {
+      await agent.discord.until(() => agent.of(0, 'ready').length === 2, PATIENCE, 'two logins');
+      const before = agent.of(0, 'figures').length;
+      await agent.discord.until(() => agent.of(0, 'figures').length >= before + 2, PATIENCE, 'figures of the second loop');
+    });
+  });
+
   test('Light bots ask by themselves, whatever the gateway does', async (t) => {
     const {discord, agent, bots, ids} = await fleet(t, 'light', [[0, 1, 2, 3, 4, 5, 6, 7], [8, 9, 10, 11, 12, 13, 14, 15]], {
       hooks: false, discord: {maxConcurrency: 4, identifyInterval: 200, heartbeatInterval: 2000}, agent: {margin: 100},

@@ -4,7 +4,7 @@ import {existsSync, readFileSync, readdirSync, readlinkSync, statSync, writeFile
 import path from 'node:path';
 import {test} from 'node:test';
 import {mariadb, postgres} from './databases.js';
-import {serve, until} from './harness.js';
+import {request, serve, until} from './harness.js';
 
 const settings = (database) => `[shards]\ncount = 1\n[limits]\nconn_count = 1000\n[database]\n${database}\n`;
 
@@ -391,7 +391,7 @@ test('SQLite: what a shard has read and not waited for ends with its connection;
   const endless = 'WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n';
   for (let i = 0; i < 50; ++i) first.socket.emit('sendSQL', `SELECT (${endless}) AS n`, () => {});
   first.socket.emit('sendSQL', 'CREATE TABLE left_behind(n)', () => {});
-  await until('its statements to run', () => workers(server).length >= 3);
+  await until('all of them to be there', async () => / (?:4[5-9]|50)$/m.test((await request(server.port, '/metrics')).body.match(/^smaster_\w*\{queue="sql"\} \d+$/m)[0]));
   first.close();
   const again = server.shard(config);
   const sql = sendFrom(again);

@@ -34,8 +34,11 @@ test('the command of the manual in a project that shards may write runs nothing 
   // The folder itself is made into a bare repository; there is no .git that would be found first.
   rmSync(`${project}/.git`, {recursive: true});
   for (const [name, text] of [['HEAD', 'ref: refs/heads/master\n'], ['config', `${evil}[core]\n\tworktree = .\n\trepositoryformatversion = 0\n`], ['objects/x', ''], ['refs/x', '']]) {
-    assert.equal(await write(name, text), null);
+    const refused = await write(name, text);
+    if (name === 'HEAD') assert.match(refused.message, /is not for shards: with this name a folder is taken for git's/);
+    else assert.equal(refused, null, name);
   }
+  writeFileSync(`${project}/HEAD`, 'ref: refs/heads/master\n'); // and if it were there
   const {code} = await server.tool(['update']);
   assert.equal(code, 1);
   await shards[0].socket.timeout(60_000).emitWithAck('broadcastEval', 'this.runBotUpdate()');

@@ -113,6 +113,8 @@ TEST_F(GuardTest, AGitFolderIsKeptWhateverItsName) {
     EXPECT_FALSE(writes(name, guard)) << name;
   }
   EXPECT_TRUE(writes("gitdata2/config", guard));
+  for (const std::string name : {"save/HEAD", "save/commondir", "HEAD"})
+    EXPECT_FALSE(writes(name, guard)) << name;
 }
 
 TEST_F(GuardTest, WhatGitsSettingsNameIsKept) {

@@ -285,6 +285,7 @@ import asyncio, os, sys
 import discord
 from smaster_channel import Channel
 print([os.environ.get(name) for name in ("SMASTER_HOOKS", "NODE_OPTIONS", "SMASTER_CHANNEL_FD", "NODE_CHANNEL_FD", "PYTHONPATH")], flush=True)
+discord.Client(intents=discord.Intents.none())
 channel = Channel()
 channel.on_eval = eval
 channel.start()

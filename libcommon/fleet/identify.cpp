@@ -1,6 +1,7 @@
 #include "fleet/identify.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <set>
 #include <utility>
 
@@ -9,6 +10,7 @@ namespace {
 
 /// A single refusal may have another cause, such as a connection lost during the login.
 constexpr std::size_t kRefusals = 2;
+constexpr int kMostly = 4;  ///< of the last eight logins
 
 }  // namespace
 
@@ -45,12 +47,14 @@ void IdentifyQueue::set_buckets(IdentifyLimits limits) {
 void IdentifyQueue::refused(const ShardName& shard, Time sent, Time now) {
   if (now >= sent + kRefusalLate) return;
   drifted_ = true;
+  outcomes_ = static_cast<std::uint8_t>(outcomes_ << 1 | 1);
   const auto own = ++refusals_[shard.process(0)];
   const auto is_its = [&shard](const Key& key) { return key.shard.process(0) == shard.process(0); };
   const bool alone =
       waiting_.empty() || (is_its(waiting_.begin()->first) && is_its(waiting_.rbegin()->first));
   const bool sure = refusals_.size() >= kRefusals || (alone && own >= kRefusals);
-  if (!sure || slowed_ || limits_->max_concurrency == 1) return;
+  const bool mostly = std::popcount(outcomes_) >= kMostly;  // others are lost to other causes
+  if (!sure || !mostly || slowed_ || limits_->max_concurrency == 1) return;
   slowed_ = true;
   auto one_bucket = *limits_;
   one_bucket.max_concurrency = 1;

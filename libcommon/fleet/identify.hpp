@@ -212,6 +212,7 @@ class IdentifyQueue {
   bool drifted_ = false;
   bool slowed_ = false;
   std::map<ShardName, unsigned> refusals_;  ///< by shard, since the last limits
+  std::uint8_t outcomes_ = 0;               ///< of the last eight logins in their turn, one bit each: refused
   std::map<Key, Time> unready_;             ///< IDENTIFYs in their turn whose READY is not known
   Millis patience_ = kLoginPatience;
   Queue queue_;

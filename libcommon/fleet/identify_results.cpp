@@ -118,7 +118,7 @@ void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t
 }
 
 void IdentifyQueue::logged_in(const ShardName& shard, ShardId id, Time now) {
-  unready_.erase({shard, id});
+  if (unready_.erase({shard, id}) > 0) outcomes_ = static_cast<std::uint8_t>(outcomes_ << 1);
   if (const auto given = given_.find({shard, id}); given != given_.end()) {
     return release(given, std::max(now, given->second.sent.value_or(now)));
   }

@@ -22,7 +22,9 @@ struct Flags {
   std::optional<std::string> log_format;
 };
 
-Result<server::Settings> read_settings(const Flags& flags) {
+/// `again`: for a running server. An empty file is then one that is being written: its defaults would be
+/// another fleet.
+Result<server::Settings> read_settings(const Flags& flags, bool again) {
   server::Settings defaults;
   defaults.state_dir = server::default_state_dir();
   defaults.control_socket = control::default_socket();
@@ -30,6 +32,9 @@ Result<server::Settings> read_settings(const Flags& flags) {
   if (!flags.config.empty()) {
     const auto text = read_file(flags.config);
     if (!text) return fail(ErrorKind::bad_config, text.error().message);
+    if (again && text->empty()) {
+      return fail(ErrorKind::bad_config, flags.config + " is empty, as while it is being written");
+    }
     settings = server::parse_settings(*text, flags.config, std::move(*settings));
   }
   if (!settings) return settings;
@@ -41,16 +46,6 @@ Result<server::Settings> read_settings(const Flags& flags) {
   if (flags.log_format) settings->log_format = *log::parse_format(*flags.log_format);
   if (auto good = server::check_project_dir(*settings); !good) return good.error();
   return settings;
-}
-
-/// The same for a running server. An empty file is one that is being written: its defaults would be another
-/// fleet.
-Result<server::Settings> read_settings_again(const Flags& flags) {
-  if (const auto text = flags.config.empty() ? Result<std::string>(" ") : read_file(flags.config);
-      text && text->empty()) {
-    return fail(ErrorKind::bad_config, flags.config + " is empty, as while it is being written");
-  }
-  return read_settings(flags);
 }
 
 }  // namespace
@@ -93,11 +88,11 @@ int main(int argc, char** argv) {
   const auto program = std::filesystem::read_symlink("/proc/self/exe", unknown).string();
 
   return tool.run(argc, argv, [&] {
-    auto settings = read_settings(flags);
+    auto settings = read_settings(flags, false);
     if (!settings) return tool.report(settings.error());
     log::set_up(settings->log_format, *log::parse_level(settings->log_level));
     server::ServeOptions options{std::move(*settings), flags.config,
-                                 [&flags] { return read_settings_again(flags); }};
+                                 [&flags] { return read_settings(flags, true); }};
     auto served = server::serve(std::move(options));
     if (!served) return tool.report(served.error());
     if (!served->restart) return static_cast<int>(tools::kDone);

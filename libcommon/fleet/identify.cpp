@@ -8,9 +8,9 @@
 namespace smaster::fleet {
 namespace {
 
-/// A single refusal may have another cause, such as a connection lost during the login.
-constexpr std::size_t kRefusals = 2;
-constexpr int kMostly = 4;  ///< of the last eight logins
+/// Number of refusals among the last eight logins from which on they have the same cause. Single ones may
+/// have others, such as a connection lost during the login.
+constexpr int kRefusals = 4;
 
 }  // namespace
 
@@ -18,7 +18,8 @@ void IdentifyQueue::limit(std::optional<IdentifyLimits> limits) {
   assumed_ = false;
   drifted_ = false;
   slowed_ = false;
-  refusals_.clear();
+  refused_.clear();
+  outcomes_ = 0;
   if (!limits) {
     limits_.reset();
     return;
@@ -47,14 +48,13 @@ void IdentifyQueue::set_buckets(IdentifyLimits limits) {
 void IdentifyQueue::refused(const ShardName& shard, Time sent, Time now) {
   if (now >= sent + kRefusalLate) return;
   drifted_ = true;
-  outcomes_ = static_cast<std::uint8_t>(outcomes_ << 1 | 1);
-  const auto own = ++refusals_[shard.process(0)];
+  note_outcome(true);
+  refused_.insert(shard.process(0));
   const auto is_its = [&shard](const Key& key) { return key.shard.process(0) == shard.process(0); };
   const bool alone =
       waiting_.empty() || (is_its(waiting_.begin()->first) && is_its(waiting_.rbegin()->first));
-  const bool sure = refusals_.size() >= kRefusals || (alone && own >= kRefusals);
-  const bool mostly = std::popcount(outcomes_) >= kMostly;  // others are lost to other causes
-  if (!sure || !mostly || slowed_ || limits_->max_concurrency == 1) return;
+  const bool sure = std::popcount(outcomes_) >= kRefusals && (refused_.size() > 1 || alone);
+  if (!sure || slowed_ || limits_->max_concurrency == 1) return;
   slowed_ = true;
   auto one_bucket = *limits_;
   one_bucket.max_concurrency = 1;

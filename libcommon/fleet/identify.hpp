@@ -8,6 +8,7 @@
 #include <limits>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "base/types.hpp"
@@ -190,7 +191,8 @@ class IdentifyQueue {
   void set_buckets(IdentifyLimits limits);
   void refused(const ShardName& shard, Time sent, Time now);
   [[nodiscard]] bool note_unasked(std::int32_t number, std::int64_t logins, Time now);
-  void forget_unready(const ShardName& shard);
+  std::size_t forget_unready(const ShardName& shard);
+  void note_outcome(bool refused) { outcomes_ = static_cast<std::uint8_t>(outcomes_ << 1 | int{refused}); }
   void give_back(std::map<Key, Given>::iterator given);
   void release(std::map<Key, Given>::iterator given, Time last);
   void expire(Time now);
@@ -211,9 +213,10 @@ class IdentifyQueue {
   bool assumed_ = false;  ///< limits_: Discord has not said them
   bool drifted_ = false;
   bool slowed_ = false;
-  std::map<ShardName, unsigned> refusals_;  ///< by shard, since the last limits
-  std::uint8_t outcomes_ = 0;               ///< of the last eight logins in their turn, one bit each: refused
-  std::map<Key, Time> unready_;             ///< IDENTIFYs in their turn whose READY is not known
+  // Since the last limits:
+  std::set<ShardName> refused_;  ///< shards that Discord has refused in their turn
+  std::uint8_t outcomes_ = 0;    ///< of the last eight logins in their turn, one bit each: refused
+  std::map<Key, Time> unready_;  ///< IDENTIFYs in their turn whose READY is not known
   Millis patience_ = kLoginPatience;
   Queue queue_;
   std::map<Key, Place> waiting_;  ///< position of each entry in queue_

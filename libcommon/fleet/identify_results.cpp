@@ -88,11 +88,11 @@ void IdentifyQueue::logged_in_unasked(const Ids& ids, Time now) {
   });
 }
 
-void IdentifyQueue::forget_unready(const ShardName& shard) {
-  const auto first = unready_.lower_bound({shard, kStart});
-  auto last = first;
-  while (last != unready_.end() && last->first.shard == shard) ++last;
-  unready_.erase(first, last);
+std::size_t IdentifyQueue::forget_unready(const ShardName& shard) {
+  std::size_t count = 0;
+  auto at = unready_.lower_bound({shard, kStart});
+  for (; at != unready_.end() && at->first.shard == shard; ++count) at = unready_.erase(at);
+  return count;
 }
 
 void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
@@ -118,7 +118,7 @@ void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t
 }
 
 void IdentifyQueue::logged_in(const ShardName& shard, ShardId id, Time now) {
-  if (unready_.erase({shard, id}) > 0) outcomes_ = static_cast<std::uint8_t>(outcomes_ << 1);
+  if (unready_.erase({shard, id}) > 0) note_outcome(false);
   if (const auto given = given_.find({shard, id}); given != given_.end()) {
     return release(given, std::max(now, given->second.sent.value_or(now)));
   }
@@ -130,7 +130,7 @@ void IdentifyQueue::logged_in(const ShardName& shard, ShardId id, Time now) {
 }
 
 void IdentifyQueue::all_logged_in(const ShardName& shard, Time now) {
-  forget_unready(shard);
+  for (auto left = forget_unready(shard); left > 0; --left) note_outcome(false);
   for (auto at = given_.lower_bound({shard, kStart}); at != given_.end() && at->first.shard == shard;) {
     release(at++, now);
   }
@@ -158,7 +158,7 @@ void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
     }
   }
   forget_logins(shard);
-  forget_unready(shard);
+  (void)forget_unready(shard);
 }
 
 void IdentifyQueue::started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at,

@@ -84,8 +84,8 @@ std::optional<Outcome> read_outcome(FrameReader& in) {
   Outcome outcome;
   for (auto left = in.count(); left > 0; --left) outcome.columns.emplace_back(in.text());
   const auto text = in.text();
-  outcome.json.reserve(text.size() +
-                       1);  // socketio::encode_result appends a bracket to what may be megabytes
+  // socketio::encode_result appends a bracket to what may be megabytes.
+  outcome.json.reserve(text.size() + 1);
   outcome.json = text;
   std::size_t from = 0;
   for (auto left = in.count(); left > 0; --left) {

@@ -53,6 +53,11 @@ function program(t, name, source) {
   return file;
 }
 
+/** The beginning of a discord.py bot's program. */
+const AT_STAND_IN = `import os, discord, yarl
+discord.http.Route.BASE = os.environ["DISCORD_API"]
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])`;
+
 // These tests mostly wait: run several at once.
 describe('hooks', {concurrency: 3}, () => {
   for (const [kind, processes] of Object.entries(FLEETS)) {
@@ -321,13 +326,8 @@ sys.exit(0)
   });
 
   test('A discord.py bot with a before_identify_hook of its own keeps it', async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
-    t.after(() => rmSync(folder, {recursive: true, force: true}));
-    const file = path.join(folder, 'bot.py');
-    writeFileSync(file, `
-import asyncio, os, discord, yarl
-discord.http.Route.BASE = os.environ["DISCORD_API"]
-discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])
+    const file = program(t, 'bot.py', `${AT_STAND_IN}
+import asyncio
 class Bot(discord.Client):
     async def before_identify_hook(self, shard_id, *, initial=False):
         print("its own", flush=True)
@@ -367,13 +367,8 @@ asyncio.run(Bot(intents=discord.Intents(guilds=True)).start("token"))
   });
 
   test('A discord.py bot in a forked child logs in, without the hooks; the parent is not one that asks', async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
-    t.after(() => rmSync(folder, {recursive: true, force: true}));
-    const file = path.join(folder, 'bot.py');
-    writeFileSync(file, `
-import multiprocessing, os, discord, yarl
-discord.http.Route.BASE = os.environ["DISCORD_API"]
-discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])
+    const file = program(t, 'bot.py', `${AT_STAND_IN}
+import multiprocessing
 class Once(discord.Client):
     async def on_ready(self):
         await self.close()
@@ -391,13 +386,7 @@ child.join()
   });
 
   test('A second event loop in one process tells its figures as well', async (t) => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'hooks-'));
-    t.after(() => rmSync(folder, {recursive: true, force: true}));
-    const file = path.join(folder, 'bot.py');
-    writeFileSync(file, `
-import os, discord, yarl
-discord.http.Route.BASE = os.environ["DISCORD_API"]
-discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(os.environ["DISCORD_GATEWAY"])
+    const file = program(t, 'bot.py', `${AT_STAND_IN}
 class Once(discord.Client):
     async def on_ready(self):
         await self.close()

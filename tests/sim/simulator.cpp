@@ -567,10 +567,14 @@ class World {
     say("Discord's next period begins, with %lld logins", static_cast<long long>(discord_.total));
   }
 
+  void renew_budget() {
+    if (now_ >= discord_.reset_at) begin_period(Millis{between(300'000, 1'200'000)});
+  }
+
   /// Discord counts for itself. It may be asked while IDENTIFYs are on their way, and a leader dies with
   /// permits that nobody knows: so much may be missing from the reserve.
   void count_identify() {
-    if (now_ >= discord_.reset_at) begin_period(Millis{between(300'000, 1'200'000)});
+    renew_budget();
     --*discord_.remaining;
     const std::int64_t unknown = 2 * discord_.max_concurrency;
     if (all_ask_ && *discord_.remaining < discord_.reserve - unknown) {
@@ -584,7 +588,7 @@ class World {
     asks_at_ = now_ + in;
     after(in, [this, life = server_life_] {
       if (!server_up_ || life != server_life_) return;
-      if (now_ >= discord_.reset_at) begin_period(Millis{between(300'000, 1'200'000)});
+      renew_budget();
       orders_->limit(discord_);
       asked_at_ = now_;
       asks_at_.reset();

@@ -116,7 +116,7 @@ class SocketRecorder final : public socketio::ClientSink {
     log.push_back(line);
   }
   void acked(socketio::AckId id, socketio::Arguments arguments) override {
-    log.push_back("ack #" + std::to_string(id) + ' ' + socketio::join_array(arguments.json));
+    socketio::append_array(log.emplace_back("ack #" + std::to_string(id) + ' '), {}, arguments.json);
   }
   std::vector<std::string> log;
 };

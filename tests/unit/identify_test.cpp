@@ -197,6 +197,27 @@ TEST_F(IdentifyTest, LoginsThatAreRefusedInTheirTurnSlowAllDown) {
   EXPECT_FALSE(queue.slowed());
 }
 
+TEST_F(IdentifyTest, SomeLoginsThatAreLostToOtherCausesSlowNobody) {
+  queue.limit(IdentifyLimits{.max_concurrency = 16});
+  for (int round = 0; round < 20; ++round) {
+    const auto now = at(5 + 10 * round);
+    for (int i = 0; i < 16; ++i) queue.want_login(name(i), ShardId{i}, 1, now);
+    const auto turns = queue.due(now);
+    EXPECT_EQ(turns.size(), 16u);
+    for (const auto& turn : turns) queue.identified(turn.shard, turn.ids.front(), turn.ask, now, now);
+    // Of each four, one loses its session before READY.
+    for (int i = 0; i < 16; ++i) {
+      if (i % 4 == 0) {
+        queue.want_login(name(i), ShardId{i}, 2, now + seconds(1));
+        queue.forget_login(name(i), ShardId{i}, 2);
+      } else {
+        queue.logged_in(name(i), ShardId{i}, now + seconds(1));
+      }
+    }
+    EXPECT_FALSE(queue.slowed()) << round;
+  }
+}
+
 TEST_F(IdentifyTest, OneShardThatSaysItIsRefusedSlowsNobodyElse) {
   queue.limit(IdentifyLimits{.max_concurrency = 16});
   queue.want_login(name(1), ShardId{17}, 1, at(5));  // it waits for the bucket of 1

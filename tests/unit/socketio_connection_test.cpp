@@ -17,13 +17,14 @@ class Recorder final : public ConnectionSink {
   void disconnected(std::string_view nsp) override { log.push_back("disconnected " + std::string(nsp)); }
   void event(std::string_view nsp, std::string_view name, std::optional<AckId> ack_id,
              Arguments arguments) override {
-    log.push_back("event " + std::string(nsp) + ' ' + std::string(name) + ' ' +
-                  (ack_id ? std::to_string(*ack_id) : "-") + ' ' + join_array(arguments.json));
+    append_array(log.emplace_back("event " + std::string(nsp) + ' ' + std::string(name) + ' ' +
+                                  (ack_id ? std::to_string(*ack_id) : "-") + ' '),
+                 {}, arguments.json);
     attachments = arguments.attachments;
   }
   void acked(std::string_view nsp, AckId ack_id, Arguments arguments) override {
-    log.push_back("ack " + std::string(nsp) + ' ' + std::to_string(ack_id) + ' ' +
-                  join_array(arguments.json));
+    append_array(log.emplace_back("ack " + std::string(nsp) + ' ' + std::to_string(ack_id) + ' '), {},
+                 arguments.json);
     attachments = arguments.attachments;
   }
 

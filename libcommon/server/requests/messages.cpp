@@ -118,10 +118,10 @@ void send_message(Evals& evals, std::string_view to, Question message, ShardId f
       [replies, one, &context = evals.context, then = std::move(then)] {
         if (one) {
           auto& answer = *replies->only;
-          const bool good = answer.kind == EvalAnswer::Kind::result;
-          std::string null = "null";
-          if (!good) std::swap(null, answer.json);
-          return then({std::move(null), std::move(answer.json), std::move(answer.attachments)});
+          if (answer.kind != EvalAnswer::Kind::result) {
+            return then({std::move(answer.json), "null", std::move(answer.attachments)});
+          }
+          return then({"null", std::move(answer.json), std::move(answer.attachments)});
         }
         std::vector<std::string> lines;
         for (auto& [id, line] : replies->lines) lines.push_back(std::move(line));

@@ -126,8 +126,8 @@ boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool s
   if (const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt) {
     row["parkedUntil"] = to_unix_ms(*until);
   }
-  const auto patience = parts.plans.plan_settings().patience;
-  if (!shard.info.goal.bound() && shard.connected() && shard.must_stop_first(patience, net::fleet_clock())) {
+  if (!shard.info.goal.bound() && shard.connected() &&
+      shard.must_stop_first(parts.plans.plan_settings().patience, net::fleet_clock())) {
     row["holds"] = held_ids(shard.info);
   }
   row["duplicate"] = is_duplicate(shard);

@@ -15,15 +15,20 @@ std::size_t array_size(std::string_view name, const std::vector<std::string_view
   return size;
 }
 
+/// A packet up to its JSON, as the text of a message.
+std::string head_of(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
+                    std::size_t attachments) {
+  std::string text(1, static_cast<char>(engineio::PacketType::message));
+  append_header(text, type, nsp, ack_id, attachments);
+  return text;
+}
+
 /// The frames of a packet. `name` is the quoted event name; empty for an ack.
 std::vector<engineio::Frame> frames_of(PacketType type, std::string_view nsp, std::optional<AckId> ack_id,
                                        std::string_view name, const std::vector<std::string_view>& arguments,
                                        const std::vector<std::string>& attachments) {
-  constexpr std::size_t kHeader = 32;
-  std::string text;
-  text.reserve(kHeader + nsp.size() + array_size(name, arguments));
-  text += static_cast<char>(engineio::PacketType::message);
-  append_header(text, type, nsp, ack_id, attachments.size());
+  auto text = head_of(type, nsp, ack_id, attachments.size());
+  text.reserve(text.size() + array_size(name, arguments));
   append_array(text, name, arguments);
   std::vector<engineio::Frame> frames;
   frames.reserve(1 + attachments.size());
@@ -84,10 +89,8 @@ std::shared_ptr<const std::string> event_payload(std::string_view name,
 
 engineio::Frame event_frame(std::optional<AckId> ack_id, std::shared_ptr<const std::string> payload,
                             std::size_t attachments) {
-  std::string text(1, static_cast<char>(engineio::PacketType::message));
   const auto type = attachments == 0 ? PacketType::event : PacketType::binary_event;
-  append_header(text, type, kMainNamespace, ack_id, attachments);
-  return engineio::text_frame(std::move(text), std::move(payload));
+  return engineio::text_frame(head_of(type, kMainNamespace, ack_id, attachments), std::move(payload));
 }
 
 std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
@@ -99,9 +102,8 @@ std::vector<engineio::Frame> encode_ack(std::string_view nsp, AckId ack_id,
 
 std::vector<engineio::Frame> encode_result(AckId ack_id, std::string_view error, std::string result,
                                            std::vector<std::string> attachments) {
-  std::string text(1, static_cast<char>(engineio::PacketType::message));
-  append_header(text, attachments.empty() ? PacketType::ack : PacketType::binary_ack, kMainNamespace, ack_id,
-                attachments.size());
+  const auto type = attachments.empty() ? PacketType::ack : PacketType::binary_ack;
+  auto text = head_of(type, kMainNamespace, ack_id, attachments.size());
   text += '[';
   text += error;
   text += ',';

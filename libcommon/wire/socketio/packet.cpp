@@ -152,12 +152,6 @@ void append_array(std::string& text, std::string_view first, const std::vector<s
   text += ']';
 }
 
-std::string join_array(const std::vector<std::string_view>& elements) {
-  std::string text;
-  append_array(text, {}, elements);
-  return text;
-}
-
 Result<std::string> shift_placeholders(std::string_view json, std::size_t count, std::size_t offset) {
   return replace_placeholders(json, [&](std::size_t num, json::bj::value& value) {
     if (num >= count) return false;

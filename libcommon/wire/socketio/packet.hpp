@@ -55,8 +55,6 @@ void append_header(std::string& text, PacketType type, std::string_view nsp, std
 
 /// Appends `[first,rest…]`; the elements are JSON. An empty `first` is left out.
 void append_array(std::string& text, std::string_view first, const std::vector<std::string_view>& rest);
-/// `[a,b,…]`; the elements are JSON.
-[[nodiscard]] std::string join_array(const std::vector<std::string_view>& elements);
 
 /// Adds `offset` to the number of each placeholder in `json`, to merge packets. Errors: bad_data if a number
 /// is not in 0 … `count` − 1.

@@ -540,7 +540,7 @@ class Hooks:
             return await connect(self, *args, **options)
 
         def our_init(self, *args, **options):
-            hooks.client_made()
+            hooks._agent.client_made()
             init(self, *args, **options)
 
         self._ours = client.before_identify_hook = before_identify_hook
@@ -560,10 +560,6 @@ class Hooks:
             return await launch_shard(self, gateway, shard_id, *args, **options)
 
         client.launch_shard = our_launch_shard
-
-    def client_made(self):
-        if surveyor is None:
-            self._agent.client_made()
 
     def check_client(self, client):
         if self.asks and type(client).before_identify_hook is not self._ours:

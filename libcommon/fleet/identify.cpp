@@ -35,8 +35,11 @@ void IdentifyQueue::set_buckets(IdentifyLimits limits) {
   if (limits_ && limits_->max_concurrency != limits.max_concurrency) {
     // The latest possible login of any old bucket counts for all new ones. Permits stay known, and reserve
     // nothing more than that.
+    since_ = unknown_until();
     for (const auto& [number, bucket] : buckets_) since_ = std::max(since_, bucket.last);
-    before_ = 1;
+    permits_before_ = false;
+    unheard_.clear();
+    unheard_with_.clear();
     buckets_.clear();
   }
   limits_ = limits;
@@ -134,20 +137,39 @@ void IdentifyQueue::count_waiting(const Ids& ids, std::int32_t change) {
   });
 }
 
-IdentifyQueue::Bucket& IdentifyQueue::bucket_of(std::int32_t bucket) {
-  const auto unknown = since_ + static_cast<std::int64_t>(before_ - 1) * kIdentifyInterval;
-  return buckets_.try_emplace(bucket, Bucket{unknown, std::nullopt, unknown, {}}).first->second;
+void IdentifyQueue::assume_started(const ShardName& shard, std::size_t ids) {
+  if (const auto found = unheard_.find(shard); found != unheard_.end()) {
+    ids = std::max(ids, found->second);
+    heard(shard);
+  }
+  unheard_.emplace(shard, ids);
+  ++unheard_with_[ids];
+}
+
+void IdentifyQueue::heard(const ShardName& shard) {
+  const auto found = unheard_.find(shard);
+  if (found == unheard_.end()) return;
+  const auto counted = unheard_with_.find(found->second);
+  if (--counted->second == 0) unheard_with_.erase(counted);
+  unheard_.erase(found);
+}
+
+Time IdentifyQueue::unknown_until() const {
+  std::size_t ids = 1;
+  if (!unheard_with_.empty()) ids = std::max(ids, unheard_with_.rbegin()->first);
+  const auto starts = since_ + static_cast<std::int64_t>(ids - 1) * kIdentifyInterval;
+  return permits_before_ ? std::max(starts, since_ + kPermitValidity) : starts;
 }
 
 /// For a bot that was started in its turn, and now asks to log in, the reservation for its start is ignored.
 Time IdentifyQueue::free_at(std::int32_t bucket, const Key* key) const {
   const auto found = buckets_.find(bucket);
-  if (found == buckets_.end()) return since_ + static_cast<std::int64_t>(before_) * kIdentifyInterval;
+  if (found == buckets_.end()) return unknown_until() + kIdentifyInterval;
   const auto& bucket_now = found->second;
   const auto& holder = bucket_now.holder;
   const bool own =
       key != nullptr && holder && holder->shard == key->shard && holder->id == kStart && key->id != kStart;
-  return (own ? bucket_now.before : bucket_now.last) + kIdentifyInterval;
+  return std::max(own ? bucket_now.before : bucket_now.last, unknown_until()) + kIdentifyInterval;
 }
 
 /// True if the daily limit has no room for this many logins. A process with more ids than a full day's limit
@@ -246,8 +268,7 @@ std::vector<IdentifyQueue::Wish> IdentifyQueue::wishes_of(const ShardName& shard
 }
 
 IdentifyQueue IdentifyQueue::without_waiting() const {
-  IdentifyQueue copy(since_);
-  copy.before_ = before_;
+  IdentifyQueue copy(unknown_until());
   copy.limits_ = limits_;
   copy.patience_ = patience_;
   copy.given_ = given_;

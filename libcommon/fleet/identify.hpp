@@ -59,10 +59,13 @@ class IdentifyQueue {
   explicit IdentifyQueue(Time now) : since_(now) {}
   /// Another server has given turns until `now`: the same uncertainty from then on.
   void take_over(Time now) { since_ = now; }
-  /// A process may have started to log in with this many ids before that, one after the other.
-  void assume_started(std::size_t ids) { before_ = std::max(before_, ids); }
+  /// Until `heard` is called: the shard's process may have started to log in with this many ids before that,
+  /// one after the other.
+  void assume_started(const ShardName& shard, std::size_t ids);
+  /// The shard has told what its process does, or was removed.
+  void heard(const ShardName& shard);
   /// Permits given by another server may be used until they become void.
-  void assume_permits() { assume_started(1 + kPermitValidity / kIdentifyInterval); }
+  void assume_permits() { permits_before_ = true; }
 
   /// Sets Discord's current limits. Turns that are granted but not used yet are unknown to Discord,
   /// and subtracted from `remaining` here. Without limits, all turns are granted at once.
@@ -175,9 +178,9 @@ class IdentifyQueue {
     std::optional<Time> sent;  ///< for logins: time of the IDENTIFY
   };
   struct Bucket {
-    Time last;                  ///< latest possible time of the last IDENTIFY
+    Time last{};                ///< latest possible time of the last IDENTIFY; see also unknown_until
     std::optional<Key> holder;  ///< the turn that reserves the bucket
-    Time before;                ///< `last` without that reservation
+    Time before{};              ///< `last` without that reservation
     Time unasked{};             ///< the last IDENTIFY without a permit
     bool unasked_last = false;  ///< no turn was given since then
   };
@@ -197,7 +200,8 @@ class IdentifyQueue {
   void release(std::map<Key, Given>::iterator given, Time last);
   void expire(Time now);
   void count(std::int64_t logins);
-  Bucket& bucket_of(std::int32_t bucket);
+  /// Latest possible time of a login that this queue knows nothing of.
+  [[nodiscard]] Time unknown_until() const;
   /// Calls visit(bucket, number of ids in it) for each bucket of these ids.
   template <class Visit>
   void for_each_bucket(const Ids& ids, Visit visit) const;
@@ -207,8 +211,10 @@ class IdentifyQueue {
   [[nodiscard]] std::size_t logins_of(const Key& key, const Ids& ids) const;
 
   Time since_;
-  /// Maximum number of ids that one process may have been logging in with at `since_`.
-  std::size_t before_ = 1;
+  // Of processes that may have been logging in at `since_`, until they are heard:
+  std::map<ShardName, std::size_t> unheard_;         ///< number of ids
+  std::map<std::size_t, std::size_t> unheard_with_;  ///< processes by number of ids
+  bool permits_before_ = false;
   std::optional<IdentifyLimits> limits_;
   bool assumed_ = false;  ///< limits_: Discord has not said them
   bool drifted_ = false;

@@ -21,7 +21,7 @@ void IdentifyQueue::hold(const Key& key, const Ids& ids, std::uint64_t ask, Time
   if (const auto earlier = given_.find(key); earlier != given_.end()) release(earlier, now);
   auto latest = until;
   for_each_bucket(ids, [&](std::int32_t number, std::int32_t logins) {
-    auto& bucket = bucket_of(number);
+    auto& bucket = buckets_[number];
     // Another reservation of this bucket stays in effect: both must end.
     bucket.before = bucket.last;
     bucket.last = std::max(bucket.last, until + (logins - 1) * kIdentifyInterval);
@@ -70,7 +70,7 @@ void IdentifyQueue::expire(Time now) {
 /// A login without a permit. False if it must not delay the bucket's next turn: reports that follow each
 /// other fast may be false, and a bot that logs in again and again must not keep the others from their turn.
 bool IdentifyQueue::note_unasked(std::int32_t number, std::int64_t logins, Time now) {
-  auto& bucket = bucket_of(number);
+  auto& bucket = buckets_[number];
   if (now < bucket.unasked + kUnaskedInterval) return false;
   bucket.unasked = now;
   drifted_ = true;
@@ -82,7 +82,7 @@ void IdentifyQueue::logged_in_unasked(const Ids& ids, Time now) {
   if (!limits_) return;
   for_each_bucket(ids, [&](std::int32_t number, std::int32_t) {
     if (!note_unasked(number, 0, now)) return;
-    auto& bucket = bucket_of(number);
+    auto& bucket = buckets_[number];
     bucket.last = std::max(bucket.last, now);
     bucket.before = std::max(bucket.before, now);
   });
@@ -98,7 +98,7 @@ std::size_t IdentifyQueue::forget_unready(const ShardName& shard) {
 void IdentifyQueue::identified(const ShardName& shard, ShardId id, std::uint64_t ask, Time at, Time now) {
   if (!limits_) return;
   const Key key{shard, id};
-  auto& bucket = bucket_of(bucket_of(id));
+  auto& bucket = buckets_[bucket_of(id)];
   auto given = given_.find(key);
   // There is no matching permit.
   if (given == given_.end() || given->second.ask != ask || given->second.sent) {
@@ -163,8 +163,9 @@ void IdentifyQueue::ended(const ShardName& shard, bool died, Time now) {
 
 void IdentifyQueue::started_elsewhere(const ShardName& shard, const std::vector<ShardId>& ids, Time at,
                                       Time now) {
-  if (!limits_ || ids.empty() || given_.contains({shard, kStart}) || at + patience_ <= now) return;
-  hold({shard, kStart}, ids, kNoAsk, at + patience_, now);
+  if (!limits_ || ids.empty() || given_.contains({shard, kStart})) return;
+  const auto last = at + patience_ + static_cast<std::int64_t>(ids.size() - 1) * kIdentifyInterval;
+  if (last > now) hold({shard, kStart}, ids, kNoAsk, at + patience_, now);
 }
 
 }  // namespace smaster::fleet

@@ -15,11 +15,12 @@ constexpr Millis kStopPatience{10'000};
 void Orders::add(Seat& seat) {
   seats_.emplace(seat.info.id, &seat);
   planner_.add(seat);
-  identify_.assume_started(seat.info.goal.ids.size());
-  for (const auto& assignment : seat.info.may_run) identify_.assume_started(assignment.ids.size());
+  identify_.assume_started(seat.info.id, seat.info.goal.ids.size());
+  for (const auto& runs : seat.info.may_run) identify_.assume_started(seat.info.id, runs.ids.size());
 }
 
 void Orders::remove(Seat& seat) {
+  identify_.heard(seat.info.id);
   identify_.forget(seat.info.id);
   untold_.erase(seat.info.id);
   unsure_.erase(seat.info.id);

@@ -89,6 +89,7 @@ void Orders::follow_login(Seat& seat, const ShardStatus& status, bool first, Tim
     asking_kinds_.remove(name);
   }
   seat.ready = said ? logged_in : !limited || !status.current.bound() || (!seat.asks && now >= sure_at);
+  if (first && identify_.limits()) identify_.heard(name);
   if (!limited || !status.current.bound()) return;
   if (!said && !seat.ready && !seat.asks) unsure_.insert_or_assign(name, sure_at);
   if (logged_in && status.start_time != seat.turn_from) {

@@ -230,6 +230,29 @@ TEST_F(LoginsTest, PermitsOfAnotherServerMayStillBeUsed) {
   EXPECT_EQ(due(110'000), "login aaa");
 }
 
+TEST_F(LoginsTest, ProcessesThatAnotherServerStartedDelayLoginsUntilTheyAreHeard) {
+  queue.take_over(at(100'000));
+  queue.assume_started(name(1), 8);
+  queue.assume_started(name(2), 3);
+  queue.assume_started(name(2), 2);
+  ask(0);
+  EXPECT_EQ(queue.next(at(100'000)), at(140'000));
+  queue.heard(name(1));
+  EXPECT_EQ(queue.next(at(100'000)), at(115'000));
+  queue.heard(name(2));
+  EXPECT_EQ(queue.next(at(100'000)), at(105'000));
+  queue.heard(name(2));
+  EXPECT_EQ(due(105'000), "login aaa");
+}
+
+TEST_F(LoginsTest, AProcessOfAnotherServerLogsInWithOneIdAfterTheOther) {
+  queue.take_over(at(100'000));
+  queue.started_elsewhere(name(0), {ShardId{0}, ShardId{1}, ShardId{2}}, at(81'000), at(101'000));
+  ask(1);
+  EXPECT_EQ(due(110'999), "") << "the third login is due 10 s after a patience of 15 s";
+  EXPECT_EQ(due(111'000), "login aab");
+}
+
 TEST_F(LoginsTest, WhatAnotherServerStartedIsAboutToLogIn) {
   queue.take_over(at(100'000));
   queue.started_elsewhere(name(0), {ShardId{0}}, at(98'000), at(101'000));

@@ -12,6 +12,7 @@
 #include "agent/bot/hooks.hpp"
 #include "agent/config_lock.hpp"
 #include "base/text.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -27,12 +28,12 @@ constexpr Millis kFarewell{500};
 /// Takes the config lock, waiting for the bot of a killed agent to end. Blocks: call it before the event loop
 /// runs.
 Result<ConfigLock> wait_for_lock(const std::filesystem::path& config, Millis patience) {
-  const auto until = std::chrono::steady_clock::now() + patience;
+  const auto until = net::now() + patience;
   bool said = false;
   while (true) {
     auto lock = ConfigLock::take(config);
     if (lock || lock.error().kind != ErrorKind::timed_out) return lock;
-    if (std::chrono::steady_clock::now() >= until) {
+    if (net::now() >= until) {
       return fail(ErrorKind::timed_out, lock.error().message + "; stop that one first");
     }
     if (!std::exchange(said, true)) spdlog::info("{}; waiting for it to end", lock.error().message);

@@ -23,6 +23,8 @@
 #include <utility>
 #include <variant>
 
+#include "net/clock.hpp"
+
 namespace smaster::net {
 
 namespace asio = boost::asio;
@@ -33,8 +35,7 @@ using Socket = asio::basic_stream_socket<tcp, Executor>;
 using Acceptor = asio::basic_socket_acceptor<tcp, Executor>;
 using LocalSocket = asio::basic_stream_socket<asio::local::stream_protocol, Executor>;
 using LocalAcceptor = asio::basic_socket_acceptor<asio::local::stream_protocol, Executor>;
-using Timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                         asio::wait_traits<std::chrono::steady_clock>, Executor>;
+using Timer = asio::basic_waitable_timer<Clock, asio::wait_traits<Clock>, Executor>;
 
 template <class T = void>
 using Task = asio::awaitable<T, Executor>;

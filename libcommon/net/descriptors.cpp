@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "net/clock.hpp"
+
 namespace smaster::net {
 namespace {
 
@@ -180,7 +182,7 @@ std::string Descriptors::text(std::size_t which) const {
 void Descriptors::begin(std::size_t which) {
   auto& state = states_[which];
   ++state.refused;
-  state.last = std::chrono::steady_clock::now();
+  state.last = Clock::now();
   if (std::exchange(state.full, true)) return;
   spdlog::error("{}", text(which));
   arm();
@@ -190,7 +192,7 @@ void Descriptors::arm() {
   timer_.expires_after(std::chrono::seconds(1));
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = Clock::now();
     bool any = false;
     for (std::size_t i = 0; i < states_.size(); ++i) {
       auto& state = states_[i];

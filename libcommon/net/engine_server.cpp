@@ -8,6 +8,7 @@
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
 #include "net/address.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::net {
 namespace {
@@ -128,7 +129,7 @@ EngineServer::Outcome EngineServer::in_session(const Request& request, std::shar
   if (session->state().transport() == engineio::Transport::polling) {
     if (request.method() == http::verb::get) return Poll{std::move(session)};
     if (request.method() == http::verb::post &&
-        session->post(request.body(), std::chrono::steady_clock::now()) == engineio::Session::Answer::ok) {
+        session->post(request.body(), Clock::now()) == engineio::Session::Answer::ok) {
       return respond(request, 200, "text/html", "ok");
     }
   }
@@ -137,7 +138,7 @@ EngineServer::Outcome EngineServer::in_session(const Request& request, std::shar
 
 std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transport,
                                                     std::unique_ptr<Upper> upper) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   auto session = std::make_shared<EngineSession>(*this, crypto::random_token(kSidBytes), transport,
                                                  std::move(upper), now);
   sessions_.emplace(session->sid(), session);
@@ -145,7 +146,7 @@ std::shared_ptr<EngineSession> EngineServer::create(engineio::Transport transpor
 }
 
 void EngineServer::open(EngineSession& session) {
-  session.open(std::chrono::steady_clock::now());
+  session.open(Clock::now());
   schedule(session);
 }
 
@@ -215,10 +216,10 @@ void EngineServer::arm() {
 }
 
 void EngineServer::run_due() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = Clock::now();
   // Thousands may be due at once; the others' turn comes in between.
   const auto until = now + kTicking;
-  while (!due_.empty() && due_.top().when <= now && std::chrono::steady_clock::now() < until) {
+  while (!due_.empty() && due_.top().when <= now && Clock::now() < until) {
     const auto session = due_.top().session.lock();
     due_.pop();
     if (!session || session->state().ended()) continue;

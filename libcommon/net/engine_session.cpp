@@ -6,6 +6,7 @@
 #include <exception>
 #include <utility>
 
+#include "net/clock.hpp"
 #include "net/engine_server.hpp"
 
 namespace smaster::net {
@@ -24,7 +25,7 @@ void EngineSession::attach_main(std::shared_ptr<WebSocketLink> link) {
 }
 
 void EngineSession::attach_probe(std::shared_ptr<WebSocketLink> link) {
-  if (!session_.probe_opened(std::chrono::steady_clock::now())) {
+  if (!session_.probe_opened(Clock::now())) {
     link->start({});
     link->close();
     return;
@@ -109,7 +110,7 @@ void EngineSession::ended(engineio::CloseReason reason) {
 
 void EngineSession::websocket_frame(WebSocketLink& link, bool binary, std::string_view data) {
   if (&link == main_.get()) {
-    session_.frame(binary, data, std::chrono::steady_clock::now());
+    session_.frame(binary, data, Clock::now());
   } else if (&link == probe_.get()) {
     session_.probe_frame(binary, data);
   }

@@ -241,7 +241,7 @@ class HttpListener::Connection final : public Crowd::Member {
 
   void waits_for_peer(std::chrono::seconds time) {
     if (dropped_) return;
-    deadline_ = std::chrono::steady_clock::now() + time;
+    deadline_ = Clock::now() + time;
     waits(known_ || crowd_.vouched(address()) ? Crowd::Rank::known : Crowd::Rank::silent);
   }
   void is_served() {
@@ -366,7 +366,7 @@ void HttpListener::arm_sweep() {
   sweep_.expires_after(kSweep);
   sweep_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = Clock::now();
     for (const auto& connection : connections_) {
       if (connection->deadline() <= now) connection->drop();
     }

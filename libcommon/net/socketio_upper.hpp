@@ -10,6 +10,7 @@
 
 #include "crypto/keys.hpp"
 #include "net/application.hpp"
+#include "net/clock.hpp"
 #include "wire/socketio/connection.hpp"
 
 namespace smaster::net {
@@ -32,7 +33,7 @@ class SocketIoUpper : public Upper, public socketio::ConnectionSink {
   void receive(bool binary, std::string_view data) override {
     connection_->receive(binary, data);
     if (connection_->needs_deadline()) {
-      connection_->complete_by(std::chrono::steady_clock::now() + socketio::kAssemblyTimeout);
+      connection_->complete_by(Clock::now() + socketio::kAssemblyTimeout);
     }
   }
   [[nodiscard]] std::optional<Instant> deadline() const override { return connection_->deadline(); }

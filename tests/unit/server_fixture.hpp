@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "crypto/keys.hpp"
+#include "net/clock.hpp"
 #include "server/process/wiring.hpp"
 #include "server/shards/shard_session.hpp"
 #include "store/store.hpp"
@@ -90,6 +91,15 @@ class ServerTest : public testing::Test {
   void run() {
     context_.restart();
     while (tasks_.running() > 0) context_.run_one();
+    context_.poll();
+  }
+  /// Time passes, and what is due then happens.
+  void pass(net::Clock::duration time) {
+    net::Clock::advance(time);
+    // The event loop looks at its timers when the first of them is due, or another becomes the first.
+    net::Timer first(context_.get_executor(), Instant::min());
+    first.async_wait([](boost::system::error_code) {});
+    context_.restart();
     context_.poll();
   }
   void join() {

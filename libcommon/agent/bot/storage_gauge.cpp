@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <boost/asio/redirect_error.hpp>
 
+#include "net/clock.hpp"
+
 namespace smaster::agent {
 namespace {
 
@@ -15,9 +17,9 @@ constexpr int kPausePerWork = 2'000;
 
 net::Task<> StorageGauge::run() {
   while (!stopped_ && !folder_.empty()) {
-    const auto begun = std::chrono::steady_clock::now();
+    const auto begun = net::now();
     latest_ = co_await net::run_in(pool_, [this] { return measure_storage(folder_); });
-    const auto took = std::chrono::steady_clock::now() - begun;
+    const auto took = net::now() - begun;
     boost::system::error_code ignored;
     pause_.expires_after(std::max<std::chrono::nanoseconds>(kLeastPause, took * kPausePerWork));
     if (!stopped_) co_await pause_.async_wait(net::asio::redirect_error(net::use_task, ignored));

@@ -44,7 +44,7 @@ void Admission::settings_changed() { proxies_ = net::Proxies(parts_.settings.tru
 
 net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
   ++parts_.metrics.handshakes[outcome];
-  attempts_.count(address, std::chrono::steady_clock::now());
+  attempts_.count(address, net::now());
   log::shard(spdlog::level::warn, {"handshake_refused", {}, {}, address},
              "handshake refused: " + std::string(why) + " (address " + address + ")");
   return {};
@@ -62,7 +62,7 @@ std::string Admission::key_for(const ShardName& name) const {
 net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto& settings = parts_.settings;
   const auto address = proxies_.limit_key(request.peer, request.forwarded_for);
-  const auto instant = std::chrono::steady_clock::now();
+  const auto instant = net::now();
   const auto exhausted = [&](const std::string& key) {
     return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
   };
@@ -163,7 +163,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   }
   if (!reservation) co_return refuse(address, "revoked", reservation.error().message);
   ++parts_.metrics.handshakes["accepted"];
-  parts_.metrics.handshake_time.add(std::chrono::steady_clock::now() - instant);
+  parts_.metrics.handshake_time.add(net::now() - instant);
   co_return std::make_unique<ShardSession>(parts_.sessions, std::move(*reservation), address);
 }
 

@@ -175,7 +175,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   if (fresh) shard.status = std::move(fresh);
   if (status.timestamp == fleet::kNever) status.timestamp = now;
 
-  const auto instant = std::chrono::steady_clock::now();
+  const auto instant = net::now();
   shard.status_at = instant;
   auto& info = shard.info;
   seen(shard);

@@ -47,7 +47,7 @@ net::Task<> Candidacy::run(store::Member self, bool hold_back) {
 }
 
 net::Task<> Candidacy::campaign() {
-  const auto begun = since_boot();
+  const auto begun = net::since_boot();
   const auto standing = co_await net::run_in(thread_, [this] { return election_.campaign(self_); });
   note(standing ? Result<void>() : standing.error());
   if (stopping_) co_return;
@@ -79,7 +79,7 @@ net::Task<> Candidacy::keep() {
   const auto lease = election_.lease();
   co_await pause(trouble_.empty() ? lease / 3 : kRetry);
   if (stopping_ || !leads_) co_return;
-  const auto begun = since_boot();
+  const auto begun = net::since_boot();
   const auto renewed = co_await net::run_in(thread_, [this] { return election_.renew(); });
   note(renewed);
   if (stopping_ || !leads_) co_return;
@@ -93,7 +93,7 @@ net::Task<> Candidacy::keep() {
 
 /// Deposes this server when its lease expires, even while a renewal is still running.
 void Candidacy::arm_watchdog() {
-  const auto left = parts_.leadership.until() - since_boot();
+  const auto left = parts_.leadership.until() - net::since_boot();
   watchdog_.expires_after(std::max<std::chrono::nanoseconds>(left, std::chrono::nanoseconds{0}));
   watchdog_.async_wait([this](boost::system::error_code error) {
     if (error || stopping_ || !leads_ || parts_.leadership.leased()) return;

@@ -2,18 +2,10 @@
 // lease is measured with a clock that continues while the machine is suspended.
 #pragma once
 
-#include <ctime>
-
 #include "base/types.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::server {
-
-/// Time since the machine's boot, including suspension.
-[[nodiscard]] inline std::chrono::nanoseconds since_boot() {
-  timespec time{};
-  ::clock_gettime(CLOCK_BOOTTIME, &time);
-  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
 
 class Leadership {
  public:
@@ -21,7 +13,7 @@ class Leadership {
 
   /// True if this server may command shards. Checked before each message to a shard.
   [[nodiscard]] bool held() const { return begun_ && leased(); }
-  [[nodiscard]] bool leased() const { return until_ == kForGood || since_boot() < until_; }
+  [[nodiscard]] bool leased() const { return until_ == kForGood || net::since_boot() < until_; }
   void lease_until(std::chrono::nanoseconds until) { until_ = until; }
   /// The fleet's data is loaded: with a lease, this server may command.
   void begin() { begun_ = true; }

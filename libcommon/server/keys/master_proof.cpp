@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "net/clock.hpp"
+
 namespace smaster::server {
 namespace {
 
@@ -10,7 +12,7 @@ constexpr std::chrono::seconds kShared{1};
 }  // namespace
 
 std::shared_ptr<const MasterProof::Then> MasterProof::get(Then then) {
-  if (!proof_.text.empty() && std::chrono::steady_clock::now() < made_ + kShared) {
+  if (!proof_.text.empty() && net::now() < made_ + kShared) {
     then(proof_);
     return nullptr;
   }
@@ -24,7 +26,7 @@ net::Task<> MasterProof::sign() {
   auto busy = std::optional(signing_.begin());
   while (true) {
     const auto now = std::chrono::time_point_cast<Millis>(std::chrono::system_clock::now());
-    const auto begun = std::chrono::steady_clock::now();
+    const auto begun = net::now();
     auto text = "Look at me, I'm the captain now. " + std::to_string(to_unix_ms(now));
     const auto signer = signer_;
     auto signature = co_await net::run_in(pool_, [&] { return signer->sign(text); });

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "log/log.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::server {
 namespace {
@@ -32,7 +33,7 @@ net::Task<> WriteBehind::flush_and_go_on() {
 }
 
 net::Task<> WriteBehind::flush() {
-  log::say_held_back(std::chrono::steady_clock::now());
+  log::say_held_back(net::now());
   auto blocks = co_await history_.take_unsaved();
   auto written = co_await rows_.flush();
   co_await history_.save(std::move(blocks), std::move(written));

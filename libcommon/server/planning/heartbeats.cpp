@@ -1,5 +1,7 @@
 #include "server/planning/heartbeats.hpp"
 
+#include "net/clock.hpp"
+
 namespace smaster::server {
 namespace {
 
@@ -20,7 +22,7 @@ void Heartbeats::stop() {
 void Heartbeats::arm() {
   timer_.cancel();
   if (stopped_ || settings_.update_style != UpdateStyle::pull) return;
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = net::now();
   const auto next = ring_.next(now, settings_.interval, settings_.disperse);
   if (!next) return;
   timer_.expires_at(*next);
@@ -30,7 +32,7 @@ void Heartbeats::arm() {
 }
 
 void Heartbeats::send() {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = net::now();
   for (const auto& name : ring_.due(now, settings_.interval, settings_.disperse, kAskedAtOnce)) {
     if (auto* const shard = directory_.find(name)) sender_.send_update(*shard);
   }

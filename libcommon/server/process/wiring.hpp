@@ -71,7 +71,7 @@ class Wiring {
   std::uint16_t port = 0;                                ///< where shards connect, once listening
   std::function<net::Task<Result<void>>()> reload_keys;  ///< reloads the key files; set by the server
   std::function<void()> restart;                         ///< restarts this server in place; set by the server
-  const Instant started = std::chrono::steady_clock::now();
+  const Instant started = net::now();
   const Time started_at = net::wall_clock();
   /// Random id of this run: a proof made for it is not valid for the next run.
   const std::string instance = crypto::random_token(16);

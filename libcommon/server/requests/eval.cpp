@@ -64,7 +64,7 @@ std::shared_ptr<Eval> Eval::start(Evals& evals, Question question, const std::ve
 void Eval::begin(Millis timeout) {
   if (!listener_) return;
   evals_.metrics.evals += question_.wants_answer ? 1 : 0;
-  begun_ = std::chrono::steady_clock::now();
+  begun_ = net::now();
   find_some(timeout);
 }
 
@@ -146,7 +146,7 @@ void Eval::answered(ShardId id, const socketio::Arguments* arguments) {
     const auto& values = arguments->json;
     const bool ok = values.empty() || !json::truthy(values.front());
     ++evals_.metrics.eval_answers[ok ? "result" : "error"];
-    evals_.metrics.eval_time.add(std::chrono::steady_clock::now() - begun_);
+    evals_.metrics.eval_time.add(net::now() - begun_);
     const std::string_view text = !ok ? values.front() : values.size() > 1 ? values[1] : "null";
     tell({ok ? EvalAnswer::Kind::result : EvalAnswer::Kind::error, id, node.mapped().shards, name,
           std::string(text), arguments->attachments});

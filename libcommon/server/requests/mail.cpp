@@ -10,6 +10,7 @@
 #include "base/file.hpp"
 #include "base/outlet.hpp"
 #include "base/text.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::server {
 namespace {
@@ -111,7 +112,7 @@ void Mail::alert(const std::string& text) {
 
 /// At most one mail per hour and text: what fails is tried again every few seconds.
 void Mail::send_once_an_hour(const std::string& what, const std::string& text, net::Program program) {
-  const auto now = std::chrono::steady_clock::now();
+  const auto now = net::now();
   std::erase_if(said_, [now](const auto& said) { return now - said.second > kAlertAgain; });
   if (!said_.emplace(text, now).second) return;
   send({what, std::move(program), {}});

@@ -7,6 +7,7 @@
 
 #include "json/json.hpp"
 #include "log/log.hpp"
+#include "net/clock.hpp"
 #include "server/requests/eval.hpp"
 #include "server/shards/shard_session.hpp"
 
@@ -46,7 +47,7 @@ net::Task<> respawn_in_turn(const RespawnParts& parts, std::vector<RespawnTarget
     }
   }
   slice.end();
-  const auto begun = std::chrono::steady_clock::now();
+  const auto begun = net::now();
   net::Timer pause(parts.context.get_executor());
   for (const auto& [name, wait] : later) {
     pause.expires_at(begun + wait);
@@ -79,13 +80,13 @@ net::Task<> respawn_all(const RespawnParts& parts, Millis delay) {
 net::Task<> roll(const RespawnParts& parts, RollOptions options) {
   const auto targets = co_await all_targets(parts);
   net::Timer pause(parts.context.get_executor());
-  auto next_at = std::chrono::steady_clock::now();
+  auto next_at = net::now();
   for (const auto& target : targets) {
     pause.expires_at(next_at);
     co_await pause.async_wait(net::use_task);
     const auto* const shard = target.name ? parts.directory.find(*target.name) : nullptr;
     if (shard == nullptr || !shard->connected()) continue;
-    next_at = std::chrono::steady_clock::now() + options.shard_delay;
+    next_at = net::now() + options.shard_delay;
     std::vector<RespawnTarget> one{{target.id, target.name, true}};
     auto watch = std::make_shared<RespawnWatch>(parts);
     watch->add(one.front());
@@ -170,7 +171,7 @@ Result<void> Respawns::roll(const ShardName& who, RollOptions options) {
 }
 
 RespawnWatch::RespawnWatch(const RespawnParts& parts)
-    : parts_(parts), woken_(parts.context.get_executor()), begun_(std::chrono::steady_clock::now()) {}
+    : parts_(parts), woken_(parts.context.get_executor()), begun_(net::now()) {}
 
 void RespawnWatch::add(const RespawnTarget& target) {
   const auto* const shard = target.connected ? parts_.directory.find(*target.name) : nullptr;
@@ -216,7 +217,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
   Slice slice(parts_.slices, kForOperators);
   while (!cancelled_ && !waiting_.empty()) {
     co_await slice.next();
-    const auto now = std::chrono::steady_clock::now();
+    const auto now = net::now();
     for (const auto& name : std::exchange(changed_, {})) {
       if (slice.over()) co_await slice.next();
       if (cancelled_) co_return;
@@ -234,7 +235,7 @@ net::Task<> RespawnWatch::run(Millis delay, Millis timeout, OnBack on_back, OnFa
     if (now >= deadline) break;
     if (now >= next_nudge) {
       co_await nudge(slice);
-      next_nudge = std::chrono::steady_clock::now() + kNudgeEvery;
+      next_nudge = net::now() + kNudgeEvery;
     }
     slice.end();
     if (cancelled_ || !changed_.empty() || waiting_.empty()) continue;

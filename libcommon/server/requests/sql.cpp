@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/text.hpp"
+#include "net/clock.hpp"
 #include "sql/engine.hpp"
 
 namespace smaster::server {
@@ -94,8 +95,8 @@ void Sql::run(const std::string& who, std::uint64_t connection, std::string stat
   auto room = operators ? nullptr : texts_.take(who, statement.size());
   if (!operators && !room) return refuse(std::move(then), too_many_wait());
   enqueue(operators ? operators_ : shards_,
-          {who, connection, only_reads(statement, access), std::move(statement), access,
-           std::chrono::steady_clock::now(), std::move(then), std::move(room)});
+          {who, connection, only_reads(statement, access), std::move(statement), access, net::now(),
+           std::move(then), std::move(room)});
 }
 
 void Sql::enqueue(Line& line, Job job) {
@@ -341,7 +342,7 @@ void Sql::finish(Worker& worker, Result<sql::Outcome> outcome) {
   const auto job = *std::exchange(worker.job, std::nullopt);
   worker.timer.cancel();
   ++parts_.metrics.statements[outcome ? "ok" : "error"];
-  parts_.metrics.statement_time.add(std::chrono::steady_clock::now() - job.begun);
+  parts_.metrics.statement_time.add(net::now() - job.begun);
   if (!outcome && outcome.error().kind == ErrorKind::unavailable) {
     spdlog::error("SQL: {}", outcome.error().message);
   }

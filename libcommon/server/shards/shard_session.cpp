@@ -11,6 +11,7 @@
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "log/log.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::server {
 namespace {
@@ -129,7 +130,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
       master.get([this, only_check, refusal = std::move(refusal), &master](const Proof& proof) {
         if (!open_) return;
         shown_ = &master;
-        shown_at_ = std::chrono::steady_clock::now();
+        shown_at_ = net::now();
         if (refusal) {
           // An agent shows the reason. Another program would wait for ever; once disconnected, it tries
           // again.
@@ -153,7 +154,7 @@ void ShardSession::disconnected(std::string_view) {
 
 /// A shard that leaves right after the proof has refused it: it may trust the master's other key.
 void ShardSession::left() {
-  const bool at_once = std::chrono::steady_clock::now() <= shown_at_ + kProofTaken;
+  const bool at_once = net::now() <= shown_at_ + kProofTaken;
   if (shown_ != nullptr && at_once) context_.host.refused_proof(ref_.name, *shown_);
   shown_ = nullptr;
 }
@@ -221,7 +222,7 @@ void ShardSession::event(std::string_view, std::string_view name, std::optional<
                          socketio::Arguments arguments) {
   auto* const shard = context_.directory.find(ref_.name);
   if (shard == nullptr || shard->session != this) return;
-  if (shown_ != nullptr && std::chrono::steady_clock::now() > shown_at_ + kProofTaken) {
+  if (shown_ != nullptr && net::now() > shown_at_ + kProofTaken) {
     context_.host.took_proof(ref_.name, *std::exchange(shown_, nullptr));
   }
   context_.host.event(*this, *shard, name, ack_id, std::move(arguments));

@@ -78,7 +78,7 @@ net::Task<ShardCounts> count_shards(const StatsParts& parts, Slice& slice) {
 
 boost::json::object counts_json(const StatsParts& parts, const ShardCounts& counts,
                                 std::optional<std::size_t> clients) {
-  const auto uptime = std::chrono::duration_cast<Millis>(std::chrono::steady_clock::now() - parts.started);
+  const auto uptime = std::chrono::duration_cast<Millis>(net::now() - parts.started);
   boost::json::object object{{"goal", parts.directory.goal().value},
                              {"current", counts.current},
                              {"known", counts.known},

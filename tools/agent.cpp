@@ -34,7 +34,7 @@ Result<std::vector<std::string>> bot_environment(const std::string& token_file) 
   }
   std::string token;
   if (!token_file.empty()) {
-    auto text = read_file(token_file);
+    auto text = read_any_file(token_file);
     if (!text) return fail(ErrorKind::bad_config, text.error().message);
     if (agent::open_to_others(token_file)) {
       return fail(ErrorKind::bad_config, token_file + " can be read by others; chmod 600 it");

@@ -263,7 +263,7 @@ Result<boost::json::object> fetch(const control::Client& client, const std::stri
 
 Result<std::string> read_input(const std::string& path) {
   if (path != "-") {
-    auto content = read_file(path);
+    auto content = read_any_file(path);
     return content ? content : fail(ErrorKind::bad_data, content.error().message);
   }
   return std::string(std::istreambuf_iterator<char>(std::cin), {});

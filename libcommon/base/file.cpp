@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <optional>
 
 #include "base/text.hpp"
 
@@ -25,23 +26,45 @@ Error cut_short(const std::filesystem::path& path) {
                                        "… has a NUL character in it: no file can be named so");
 }
 
-}  // namespace
-
-Result<std::string> read_file(const std::filesystem::path& path) {
-  if (has_nul(path.native())) return cut_short(path);
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return system_error("read", path, errno);
+/// Reads an open file to its end. nullopt: it has more than `most` bytes. Errors: the system's.
+std::optional<std::string> read_all(int file, std::size_t most) {
   std::string data;
   char piece[16 * 1024];
-  while (true) {
-    const auto size = ::read(file.get(), piece, sizeof piece);
+  while (data.size() <= most) {
+    const auto size = ::read(file, piece, sizeof piece);
     if (size == 0) return data;
     if (size > 0) {
       data.append(piece, static_cast<std::size_t>(size));
     } else if (errno != EINTR) {
-      return system_error("read", path, errno);
+      return std::nullopt;
     }
   }
+  errno = EFBIG;
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::string> read_file(const std::filesystem::path& path, std::size_t most) {
+  if (has_nul(path.native())) return cut_short(path);
+  // Opening a pipe waits for its other end otherwise.
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!file || ::fstat(file.get(), &info) != 0) return system_error("read", path, errno);
+  if (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode)) {
+    return fail(ErrorKind::bad_data, "cannot read " + path.string() + ": it is a pipe, not a file");
+  }
+  auto data = read_all(file.get(), most);
+  if (!data) return system_error("read", path, errno);
+  return *std::move(data);
+}
+
+Result<std::string> read_any_file(const std::filesystem::path& path) {
+  if (has_nul(path.native())) return cut_short(path);
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  auto data = file ? read_all(file.get(), std::string().max_size() / 2) : std::nullopt;
+  if (!data) return system_error("read", path, errno);
+  return *std::move(data);
 }
 
 Result<void> write_file(const std::filesystem::path& path, std::string_view data, mode_t mode,

@@ -13,8 +13,14 @@
 
 namespace smaster {
 
-/// The file's content. Errors: not_found, not_permitted, bad_data for a NUL in the path, else cannot_create.
-[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path);
+/// Larger files are not read, in bytes.
+inline constexpr std::size_t kMaxFile = 16u << 20;
+
+/// The content of a file of at most `most` bytes. Never waits for another program. Errors: not_found,
+/// not_permitted, bad_data for a NUL in the path or a pipe, else cannot_create.
+[[nodiscard]] Result<std::string> read_file(const std::filesystem::path& path, std::size_t most = kMaxFile);
+/// The same of any file, also a pipe from another program, of any size. Not for servers.
+[[nodiscard]] Result<std::string> read_any_file(const std::filesystem::path& path);
 
 /// Writes a new file with `mode` atomically: without a name first, synced, then moved to `path`. Durable when
 /// it returns. Errors as for read_file; their texts name the step that failed.

@@ -6,7 +6,31 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 
+#include "base/file.hpp"
+
 namespace smaster::net {
+
+namespace {
+
+constexpr std::size_t kMaxPem = 1u << 20;  ///< of a file with certificates or a key, bytes
+
+Result<void> use_pair(asio::ssl::context& context, const std::string& certificate, const std::string& key) {
+  const auto wrong = [&](bool pair, const std::string& why) {
+    return fail(ErrorKind::bad_config, (pair ? "cannot use the key " + key + " with" : "cannot use") +
+                                           std::string(" the certificate ") + certificate + ": " + why);
+  };
+  const auto chain = read_file(certificate, kMaxPem);
+  if (!chain) return wrong(false, chain.error().message);
+  const auto secret = read_file(key, kMaxPem);
+  if (!secret) return wrong(true, secret.error().message);
+  boost::system::error_code error;
+  if (context.use_certificate_chain(asio::buffer(*chain), error); error) return wrong(false, error.message());
+  if (context.use_private_key(asio::buffer(*secret), asio::ssl::context::pem, error); error)
+    return wrong(true, error.message());
+  return {};
+}
+
+}  // namespace
 
 Task<boost::system::error_code> Stream::start_tls(asio::ssl::context& context, const std::string& host) {
   tls_ = std::make_unique<asio::ssl::stream<Socket&>>(*socket_, context);
@@ -41,17 +65,17 @@ Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string
   SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
   boost::system::error_code error;
   context->set_default_verify_paths(error);
-  if (!error && !ca_file.empty()) context->load_verify_file(ca_file, error);
-  if (error) {
-    return fail(
-        ErrorKind::bad_config,
-        "cannot read certificates" + (ca_file.empty() ? "" : " from " + ca_file) + ": " + error.message());
+  if (error) return fail(ErrorKind::bad_config, "cannot read certificates: " + error.message());
+  if (!ca_file.empty()) {
+    const auto text = read_file(ca_file, kMaxPem);
+    if (!text) return fail(ErrorKind::bad_config, text.error().message);
+    context->add_certificate_authority(asio::buffer(*text), error);
+    if (error) {
+      return fail(ErrorKind::bad_config, "cannot read certificates from " + ca_file + ": " + error.message());
+    }
   }
-  if (!certificate.empty()) context->use_certificate_chain_file(certificate, error);
-  if (!error && !certificate.empty()) context->use_private_key_file(key, asio::ssl::context::pem, error);
-  if (error) {
-    return fail(ErrorKind::bad_config, "cannot use the certificate " + certificate + " with the key " + key +
-                                           ": " + error.message());
+  if (!certificate.empty()) {
+    if (auto used = use_pair(*context, certificate, key); !used) return used.error();
   }
   return context;
 }
@@ -67,14 +91,7 @@ Result<std::shared_ptr<asio::ssl::context>> server_tls_context(const std::string
                       SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   // Saves memory: idle connections keep no buffers.
   SSL_CTX_set_mode(native, SSL_MODE_RELEASE_BUFFERS);
-  const auto wrong = [](const std::string& what, const boost::system::error_code& error) {
-    return fail(ErrorKind::bad_config, what + ": " + error.message());
-  };
-  boost::system::error_code error;
-  if (context->use_certificate_chain_file(certificate, error); error)
-    return wrong("cannot use the certificate " + certificate, error);
-  if (context->use_private_key_file(key, asio::ssl::context::pem, error); error)
-    return wrong("cannot use the key " + key + " with the certificate " + certificate, error);
+  if (auto used = use_pair(*context, certificate, key); !used) return used.error();
   return context;
 }
 

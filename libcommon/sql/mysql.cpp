@@ -73,9 +73,7 @@ class Run {
 
   Ran run(const std::string& statement, Access access) {
     const bool reads = access == Access::read;
-    if (reads) {
-      if (auto query = check_reads(statement); !query) return {query.error()};
-    }
+    if (auto fit = reads ? check_reads(statement) : check_no_xa(statement); !fit) return {fit.error()};
     if (!command(settings()) || (reads && (!command("SET SESSION TRANSACTION READ ONLY") ||
                                            !command("START TRANSACTION READ ONLY")))) {
       return {failed(), true};
@@ -83,9 +81,15 @@ class Run {
     auto outcome = execute(statement);
     const bool in_transaction = (connection_->server_status & SERVER_STATUS_IN_TRANS) != 0;
     if (broken_) return {std::move(outcome), true};
-    if (!reads && in_transaction && outcome) outcome = open_transaction();
-    if (reads && !command("ROLLBACK")) broken_ = true;
-    // Undoes settings and open transactions of the statement.
+    // An XA transaction is not rolled back by that, and spoils the connection for the next statement.
+    const bool rolled_back = (!reads && !in_transaction) || command("ROLLBACK");
+    if (!rolled_back) {
+      broken_ = true;
+      if (!reads) outcome = left_xa();
+    } else if (!reads && in_transaction && outcome) {
+      outcome = open_transaction();
+    }
+    // Undoes the settings of the statement.
     return {std::move(outcome), broken_ || mysql_reset_connection(connection_) != 0};
   }
 
@@ -110,6 +114,8 @@ class Run {
       if (number == timed) return timed_out(limits_);
     }
     const auto text = "MariaDB: " + std::string(mysql_error(connection_));
+    constexpr unsigned kXa[] = {1397, 1402};  // ER_XAER_NOTA to ER_XA_RBROLLBACK: its state is unknown
+    if (number >= kXa[0] && number <= kXa[1]) broken_ = true;
     constexpr unsigned kKilled = 1927;                  // ER_CONNECTION_KILLED
     constexpr unsigned kClientErrors[] = {2000, 3000};  // from CR_MIN_ERROR
     if (number == kKilled || (number >= kClientErrors[0] && number < kClientErrors[1])) {
@@ -121,13 +127,19 @@ class Run {
     return fail(ErrorKind::bad_data, text);
   }
 
+  static Error left_xa() {
+    return fail(
+        ErrorKind::bad_data,
+        "the statement left an XA transaction, so its connection was closed; if it was prepared, it keeps "
+        "its locks until it is ended in the database (XA RECOVER)");
+  }
+
   Result<Outcome> execute(const std::string& statement) {
     const auto until = std::chrono::steady_clock::now() + limits_.timeout;
     if (!command(statement)) return failed();
-    const bool reads = mysql_field_count(connection_) != 0;
     auto outcome = first_result();
-    // Some functions, such as BENCHMARK, end early without an error.
-    if (outcome && reads && std::chrono::steady_clock::now() >= until) outcome = timed_out(limits_);
+    // Some functions, such as BENCHMARK and SLEEP, end early without an error.
+    if (outcome && std::chrono::steady_clock::now() >= until) outcome = timed_out(limits_);
     // A procedure may return several results; only the first one is used.
     while (!broken_ && mysql_more_results(connection_) != 0) {
       if (mysql_next_result(connection_) > 0) return outcome ? failed() : outcome.error();

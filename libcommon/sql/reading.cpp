@@ -4,6 +4,7 @@
 #include <array>
 #include <cctype>
 #include <string>
+#include <utility>
 
 namespace smaster::sql {
 namespace {
@@ -67,6 +68,41 @@ Result<void> check_reads(std::string_view statement) {
       return fail(
           ErrorKind::not_permitted,
           "with read access ([database] shard_access) a statement may not contain " + std::string(write));
+    }
+  }
+  return {};
+}
+
+Result<void> check_no_xa(std::string_view statement) {
+  constexpr std::array<std::string_view, 6> kCommands{"START",   "BEGIN",  "END",
+                                                      "PREPARE", "COMMIT", "ROLLBACK"};
+  std::string before;
+  std::string word;
+  const auto text = upper(statement);
+  for (std::size_t at = 0; at <= text.size(); ++at) {
+    const char c = at < text.size() ? text[at] : ' ';
+    if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_') {
+      word += c;
+      continue;
+    }
+    if (before == "XA" && std::find(kCommands.begin(), kCommands.end(), word) != kCommands.end()) {
+      return fail(ErrorKind::not_permitted,
+                  "XA transactions are not possible here: each request is a transaction of its own");
+    }
+    if (!word.empty()) before = std::exchange(word, {});
+    const std::string_view rest = std::string_view(text).substr(std::min(at, text.size()));
+    if (rest.starts_with("/*!") || rest.starts_with("/*M!")) {  // code, after a version
+      at = std::min(text.find_first_not_of("0123456789", text.find('!', at) + 1), text.size()) - 1;
+      before.clear();
+    } else if (rest.starts_with("/*")) {
+      at = std::min(text.find("*/", at + 2), text.size() - 1) + 1;
+    } else if (rest.starts_with("-- ") || c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+    } else if (c == '\'' || c == '"' || c == '`') {
+      before.clear();
+      for (++at; at < text.size() && text[at] != c; ++at) at += text[at] == '\\' && c != '`' ? 1 : 0;
+    } else if (std::isspace(static_cast<unsigned char>(c)) == 0) {
+      before.clear();
     }
   }
   return {};

@@ -171,15 +171,17 @@ void silence() {
 
 }  // namespace
 
+void limit_memory(std::uint64_t bytes) {
+  constexpr std::uint64_t kLibraries = 768u << 20;  // address space beyond the data limit
+  if (kSanitized) return;
+  limit_to(RLIMIT_DATA, bytes);
+  limit_to(RLIMIT_AS, bytes + kLibraries);
+}
+
 std::string contain(const Containment& containment) {
   constexpr std::uint64_t kDescriptors = 32;
-  constexpr std::uint64_t kLibraries = 768u << 20;  // address space beyond the data limit
-  ::tzset();                                        // reads the time zone file, which cannot be opened later
-  if (!kSanitized) {
-    silence();
-    limit_to(RLIMIT_DATA, containment.memory);
-    limit_to(RLIMIT_AS, containment.memory + kLibraries);
-  }
+  ::tzset();  // reads the time zone file, which cannot be opened later
+  if (!kSanitized) silence();
   limit_to(RLIMIT_NOFILE, kDescriptors);
   limit_to(RLIMIT_NPROC, 0);
   limit_to(RLIMIT_CORE, 0);

@@ -9,9 +9,11 @@ namespace smaster::sql {
 
 struct Containment {
   bool remote = false;          ///< it uses an open socket to a database
-  std::uint64_t memory = 0;     ///< bytes that it may allocate
   std::uint64_t file_size = 0;  ///< maximum size of the files it writes, in bytes; 0: unlimited
 };
+
+/// Limits the memory that this process may allocate, in bytes.
+void limit_memory(std::uint64_t bytes);
 
 /// Irreversible. Returns a sentence for the log about features that the kernel lacks; empty: none.
 [[nodiscard]] std::string contain(const Containment& containment);

@@ -115,8 +115,7 @@ int serve(const Order& order) {
     send(Answer{fail(ErrorKind::unavailable, "the database cannot be reached: " + why), true});
     return 1;
   }
-  ready.missing =
-      contain({(*engine)->remote(), kWorkerMemory, order.access == Access::read ? kReaderFile : 0});
+  ready.missing = contain({(*engine)->remote(), order.access == Access::read ? kReaderFile : 0});
   if (!send(ready)) return 0;
   while (auto statement = read_frame()) {
     if (!(*engine)->alive(session)) {
@@ -139,6 +138,7 @@ int run_worker() {
     return 1;
   }
   follow_server(*order);
+  limit_memory(kWorkerMemory);  // a database's first answers may be as large as any
   // Skips the exit handlers of libraries, which need rights that the sandbox has dropped.
   ::_exit(serve(*order));
 }

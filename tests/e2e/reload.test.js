@@ -1,5 +1,6 @@
 // Changes of settings, token and keys while the server runs: all ways of saving the file, and a file saved half.
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {closeSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync, writeSync} from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
@@ -37,6 +38,23 @@ test('a save by rename, and a link that is led elsewhere, are edits', async (t) 
   rmSync(file(server));
   writeFileSync(file(server), text.replace('count = 1', 'count = 5'));
   await says(server, /shards\.count: 4 -> 5/);
+});
+
+test('a pipe or an endless file in place of the settings holds nothing up', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const text = readFileSync(file(server), 'utf8');
+  const instead = `${file(server)}.instead`;
+  execFileSync('mkfifo', [instead]);
+  renameSync(instead, file(server));
+  await says(server, /smaster\.toml was edited, but it is a pipe now, not a file/);
+  assert.equal((await server.stats()).goal, 1);
+  symlinkSync('/dev/zero', instead);
+  renameSync(instead, file(server));
+  await says(server, /cannot read .*smaster\.toml: File too large; the old settings stay/);
+  assert.equal((await server.stats()).goal, 1);
+  rmSync(file(server));
+  writeFileSync(file(server), text.replace('count = 1', 'count = 2'));
+  await says(server, /shards\.count: 1 -> 2/);
 });
 
 test('a file that is half written, or wrong, keeps the old settings until it is right', async (t) => {

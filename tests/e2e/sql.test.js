@@ -107,6 +107,7 @@ const kinds = [
   {
     name: 'MariaDB',
     begin: mariadb,
+    xa: true,
     empty: [], // it takes a comment for done
     table: 'CREATE TABLE t (id BIGINT UNSIGNED AUTO_INCREMENT PRIMARY KEY, n INTEGER, s TEXT)',
     types: `SELECT 1 AS small, 9007199254740993 AS big, -9223372036854775808 AS least, 1.5e0 AS \`real\`, NULL AS missing, 'it\\'s "ü" :x' AS text, x'00ff10' AS bytes, '' AS empty,
@@ -186,6 +187,21 @@ for (const kind of kinds) {
       assert.equal((await rows('SELECT count(*) AS n FROM t'))[0].n, 4);
       await rows('DELETE FROM t WHERE n = 6');
     });
+
+    if (kind.xa) {
+      await t.test('an XA transaction is refused, and one that is hidden spoils no other statement', async () => {
+        const [refused] = await sql('XA START \'plain\'');
+        assert.match(refused.message, /XA transactions are not possible/);
+        await rows('CREATE TABLE x (n INTEGER) ENGINE=InnoDB');
+        const hidden = (i) => ['START', 'END', 'PREPARE'].map((word) => `EXECUTE IMMEDIATE CONCAT('X', "A ${word} 'q${i}'")`);
+        for (let i = 0; i < 6; ++i) {
+          const [start, end, prepare] = hidden(i);
+          const [error] = await sql(`BEGIN NOT ATOMIC ${start}; INSERT INTO x VALUES (${i}); ${end}; ${prepare}; END`);
+          assert.match(error.message, /left an XA transaction/);
+        }
+        for (let i = 0; i < 12; ++i) assert.deepEqual(await rows('SELECT count(*) AS n FROM t'), [{n: 3}]);
+      });
+    }
 
     await t.test('many at once, from several callers', async () => {
       const counts = await Promise.all(Array.from({length: 40}, (_, i) => rows(`SELECT ${i} AS i`)));

@@ -41,6 +41,22 @@ TEST(SqlReading, LetsNothingElseThrough) {
   }
 }
 
+TEST(SqlReading, XaTransactionsAreRefused) {
+  for (const char* const text :
+       {"XA START 'x'", "xa begin 'x'", " XA\n PREPARE 'x'", "XA/* why */END 'x'", "XA -- why\nCOMMIT 'x'",
+        "BEGIN NOT ATOMIC DO SLEEP(1); XA START 'q'; END", "/*!50000XA START 'x'*/",
+        "/*M!100000 XA START 'x' */", "SELECT 'XA' ; XA START 'x'", "SELECT 'it\\'s' ; XA START 'x'",
+        "# why\nXA ROLLBACK 'x'"}) {
+    EXPECT_FALSE(check_no_xa(text)) << text;
+  }
+  for (const char* const text :
+       {"", "/*", "/*!", "'", "#", "INSERT INTO t VALUES('XA START')", "INSERT INTO t VALUES(\"XA START\")",
+        "SELECT xa FROM t", "SELECT 1 AS xa -- XA START", "SELECT `xa` START", "SELECT xa.start FROM xa",
+        "/* XA START */ SELECT 1", "SELECT 'it\\' XA START '", "SELECT exa start"}) {
+    EXPECT_TRUE(check_no_xa(text)) << text;
+  }
+}
+
 TEST(SqlFrames, OrdersAndMessagesComeBack) {
   const auto order = decode_order(encode(Order{"sqlite:/x", Access::read, {Millis{7}, 8}, 9, "10"}));
   ASSERT_TRUE(order);
@@ -105,7 +121,8 @@ TEST(SqlRows, KeepNothingOfWhatIsTooLarge) {
 bool succeeds_contained(bool remote, const std::function<bool()>& attempt) {
   const auto pid = ::fork();
   if (pid == 0) {
-    const auto missing = contain({remote, kWorkerMemory, 0});
+    limit_memory(kWorkerMemory);
+    const auto missing = contain({remote, 0});
     ::_exit(attempt() ? 0 : 1);
   }
   int status = 0;

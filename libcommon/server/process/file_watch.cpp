@@ -10,6 +10,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/fd.hpp"
+
 namespace smaster::server {
 namespace {
 
@@ -20,9 +22,10 @@ constexpr Millis kUnreadable{1'000};  ///< until a file that cannot be opened is
 constexpr std::uint32_t kEvents = IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB;
 
 std::optional<std::string> why_unreadable(const std::filesystem::path& file) {
-  const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return std::string("it cannot be read: ") + std::strerror(errno);
-  ::close(fd);
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  struct stat info {};
+  if (!fd || ::fstat(fd.get(), &info) != 0) return std::string("it cannot be read: ") + std::strerror(errno);
+  if (S_ISFIFO(info.st_mode)) return "it is a pipe now, not a file";
   return std::nullopt;
 }
 

@@ -44,6 +44,7 @@ Result<void> Attendance::attach(ShardSession& session, Reservation reservation, 
     old->close();
   }
   seen(*shard);
+  rows_.save_soon(*shard);
   return {};
 }
 
@@ -153,13 +154,14 @@ void Attendance::detach(ShardSession& session) {
   orders_.left(*shard);
   heartbeats_.leave(session.name());
   seen(*shard);  // its agent may have received messages until now
+  rows_.save_soon(*shard);
   news_.shard_changed(session.name());
   plans_.replan();
 }
 
 void Attendance::seen(Shard& shard) {
   directory_.heard(shard, net::fleet_clock());
-  rows_.save_soon(shard);
+  rows_.saw(shard);
   orders_.changed(shard);
 }
 
@@ -178,7 +180,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   const auto instant = net::now();
   shard.status_at = instant;
   auto& info = shard.info;
-  seen(shard);
+  directory_.heard(shard, now);
   // With use_message_stats, the second status in a row without a message is no sign of life. Exempt are
   // shards without an id, and bots that cannot count messages (−1).
   const bool quiet = status.message_count_delta == 0 && status.current.bound();
@@ -187,9 +189,15 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
   const bool by_messages = settings_.use_message_stats && (!status.bot || status.bot->gateways.empty());
   if (!by_messages || shard.quiet < kQuietHeartbeats) info.last_heartbeat = now;
   const auto believed = std::pair(info.current, shard.ready);
+  const auto may_run = info.may_run.size();
   const auto refused = shard.refused;
   const bool expected = shard.stage == fleet::Stage::unheard;
   const auto parked = orders_.status(shard, status, now);
+  if (expected || believed.first != info.current || may_run != info.may_run.size()) {
+    rows_.save_soon(shard);
+  } else {
+    rows_.saw(shard);
+  }
   history_.add(shard, status);
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);

@@ -15,6 +15,16 @@ void RowWriter::save_soon(Shard& shard) {
   if (!std::exchange(shard.dirty, true)) dirty_.push_back(shard.info.id);
 }
 
+void RowWriter::saw(Shard& shard) {
+  if (shard.info.last_seen >= shard.seen_saved + kSeen) save_soon(shard);
+}
+
+/// The row as it is saved.
+fleet::ShardInfo RowWriter::taken(Shard& shard) {
+  shard.seen_saved = shard.info.last_seen;
+  return shard.info;
+}
+
 net::Task<Result<void>> RowWriter::save_row(ShardName name) {
   if (batches_.empty() || batches_.back()->names.size() >= kSavedAtOnce) {
     batches_.push_back(std::make_shared<Batch>(context_.get_executor()));
@@ -35,7 +45,7 @@ net::Task<> RowWriter::save_batches() {
     batches_.pop_front();
     std::vector<fleet::ShardInfo> infos;
     for (const auto& name : batch->names) {
-      if (const auto* const shard = directory_.find(name)) infos.push_back(shard->info);
+      if (auto* const shard = directory_.find(name)) infos.push_back(taken(*shard));
     }
     try {
       batch->result = co_await store_.save(infos);
@@ -64,7 +74,7 @@ net::Task<Result<void>> RowWriter::flush() {
     for (; left > 0 && !dirty_.empty() && infos.size() < kSavedAtOnce; --left) {
       auto* const shard = directory_.find(dirty_.front());
       dirty_.pop_front();
-      if (shard != nullptr && std::exchange(shard->dirty, false)) infos.push_back(shard->info);
+      if (shard != nullptr && std::exchange(shard->dirty, false)) infos.push_back(taken(*shard));
     }
     if (infos.empty()) break;
     written = co_await store_.save(infos);

@@ -21,6 +21,11 @@ class RowWriter {
 
   /// Saves the shard's row with the next flush.
   void save_soon(Shard& shard);
+  /// The same for a row in which only `last_seen` and `last_heartbeat` have changed: saves it if the saved
+  /// times are older than kSeen. After a crash they are that much too old; silence counts from the start
+  /// then.
+  void saw(Shard& shard);
+  static constexpr Millis kSeen{60'000};
   /// Saves the shard's row, in one write with other rows requested meanwhile; persisted when it returns ok.
   /// On an error the next flush tries again.
   net::Task<Result<void>> save_row(ShardName name);
@@ -38,6 +43,7 @@ class RowWriter {
   };
 
   net::Task<> save_batches();
+  static fleet::ShardInfo taken(Shard& shard);
 
   net::asio::io_context& context_;
   Directory& directory_;

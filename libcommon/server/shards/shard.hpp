@@ -17,6 +17,7 @@ struct Shard : fleet::Seat {
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
   ShardSession* session = nullptr;             ///< its live connection; `connected` once it has our proof
   bool dirty = false;                          ///< to be saved with the next flush
+  Time seen_saved = fleet::kNever;             ///< `last_seen` of the saved row
   fleet::Assignment listed = {};               ///< its ids in the index (Directory::list)
   fleet::History::Tail* past = nullptr;        ///< its open block of statuses; null before the first one
   Instant status_at{};                         ///< when `status` was received

@@ -97,6 +97,14 @@ const flood = (name, count) => under(name, count, ['quiet', 'once'], async (serv
   note(`µs of CPU per status back to back at ${count}`, name, cpu / (each * count));
 });
 
+/** Statuses spread over time, as in use; without answers (`quiet`) or with them. */
+const paced = (name, count, rate, how) => under(name, count, [...how, 'once'], async (server, load) => {
+  await load.tell(`connect ${count}`);
+  await load.tell(how.includes('quiet') ? 'flood 1' : 'status 1');
+  const {cpu, count: statuses} = await measured(server, () => load.tell(`paced ${rate}`));
+  note(`µs of CPU per status of ${rate} a second over ${count}${how.includes('quiet') ? '' : ', answered'}`, name, cpu / statuses);
+});
+
 /** Many shards connect at once while some are connected. */
 const storm = (name, count) => under(name, count + 200, ['once'], async (server, load) => {
   await load.tell('connect 200');
@@ -152,6 +160,12 @@ for (let i = 1; i <= rounds; ++i) {
     for (const count of [200, 2000]) {
       say(`statuses back to back: ${name}`);
       await flood(name, count);
+    }
+    for (const rate of [500, 2000]) {
+      for (const how of [['quiet'], []]) {
+        say(`statuses at ${rate} a second: ${name}`);
+        await paced(name, 2000, rate, how);
+      }
     }
     say(`storm: ${name}`);
     await storm(name, Number(options.storm));

@@ -8,6 +8,7 @@
 //   raw N          N more plain websockets, for the floor
 //   status R       each shard sends R statuses, one after the other's update; {count, ms, p50_us, p99_us}
 //   flood R        each shard sends R statuses without waiting for anything; {count, ms}
+//   paced R        R statuses a second for 5 s, one shard after the other, as in use; {count, ms}
 //   echo R         each plain websocket sends R messages of a status' size and waits for each
 //   eval R         the first shard broadcasts R evals, one after the other; {replies, p50_us, p99_us}
 //   drop           all connections are closed
@@ -134,6 +135,7 @@ class Shard : public std::enable_shared_from_this<Shard> {
   void probe() {
     if (!waiting_) next_status();
   }
+  void report() { send(status_text()); }
   void flood(std::size_t rounds) {
     for (std::size_t i = 0; i < rounds; ++i) send(status_text());
     send("420[\"sync\"]");  // whatever it is taken for, its answer comes after the statuses
@@ -345,6 +347,20 @@ net::Task<Clock::time_point> storm(Load& load, Shards& shards, std::size_t count
   co_return begun;
 }
 
+net::Task<std::size_t> paced(Load& load, Shards& shards, std::size_t rate) {
+  constexpr std::size_t kSeconds = 5;
+  net::Timer next(load.context.get_executor());
+  const auto begun = Clock::now();
+  const auto count = rate * kSeconds;
+  for (std::size_t i = 0; i < count; ++i) {
+    next.expires_at(begun + i * std::chrono::nanoseconds(std::chrono::seconds(1)) / rate);
+    boost::system::error_code ignored;
+    co_await next.async_wait(asio::redirect_error(net::use_task, ignored));
+    shards[i % shards.size()]->report();
+  }
+  co_return count;
+}
+
 net::Task<> obey(Load& load) {
   asio::posix::basic_stream_descriptor<net::Executor> input(load.context.get_executor(), ::dup(STDIN_FILENO));
   asio::streambuf buffer;
@@ -366,6 +382,8 @@ net::Task<> obey(Load& load) {
     } else if (command == "storm") {
       begun = co_await storm(load, shards, number);
       count = number;
+    } else if (command == "paced") {
+      count = co_await paced(load, shards, number);
     } else if (command == "drop") {
       for (const auto& shard : shards) shard->drop();
       shards.clear();

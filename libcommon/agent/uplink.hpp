@@ -13,7 +13,7 @@
 #include "agent/shard_config.hpp"
 #include "base/backoff.hpp"
 #include "base/boot_clock.hpp"
-#include "net/engine_client.hpp"
+#include "net/engineio/client.hpp"
 #include "net/task_scope.hpp"
 #include "wire/socketio/client.hpp"
 

@@ -11,8 +11,8 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "net/application.hpp"
 #include "net/asio.hpp"
+#include "net/http.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {

@@ -3,8 +3,6 @@
 
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
-#include <boost/beast/core/role.hpp>
-#include <boost/beast/websocket/teardown.hpp>
 #include <memory>
 #include <string>
 #include <utility>
@@ -33,6 +31,7 @@ class Stream {
   /// Why the peer's certificate was rejected; empty: accepted, or none was received.
   [[nodiscard]] std::string certificate_error() const;
 
+  [[nodiscard]] bool is_tls() const { return tls_ != nullptr; }
   [[nodiscard]] Place& place() { return place_; }
   [[nodiscard]] Executor get_executor() { return socket_->get_executor(); }
   [[nodiscard]] Socket& socket() { return *socket_; }
@@ -42,6 +41,7 @@ class Stream {
   // Same names as a socket's. `async_wait` does not see data that TLS has already read.
   static constexpr auto wait_read = Socket::wait_read;
   static constexpr auto shutdown_send = Socket::shutdown_send;
+  static constexpr auto shutdown_both = Socket::shutdown_both;
   template <class Token>
   auto async_wait(Socket::wait_type what, Token&& token) {
     return socket_->async_wait(what, std::forward<Token>(token));
@@ -77,16 +77,6 @@ class Stream {
   std::unique_ptr<asio::ssl::stream<Socket&>> tls_;
   Place place_;
 };
-
-/// Beast's customisation points for the end of a websocket. The close frame has been exchanged by then, so
-/// TLS needs no close_notify against truncation and ends with the connection.
-inline void teardown(boost::beast::role_type role, Stream& stream, boost::system::error_code& error) {
-  boost::beast::websocket::teardown(role, stream.socket(), error);
-}
-template <class Handler>
-void async_teardown(boost::beast::role_type role, Stream& stream, Handler&& handler) {
-  boost::beast::websocket::async_teardown(role, stream.socket(), std::forward<Handler>(handler));
-}
 
 /// The TLS context of a client. Trusts the system's certificate authorities, and those in `ca_file` unless
 /// empty. Presents `certificate` with `key` (PEM files) unless empty. Errors: bad_config if a file cannot be

@@ -4,7 +4,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <iostream>
 
-#include "net/http_listener.hpp"
+#include "net/engineio/http_listener.hpp"
 
 namespace smaster::conformance {
 namespace {

@@ -4,7 +4,7 @@
 #include <memory>
 #include <string>
 
-#include "net/application.hpp"
+#include "net/engineio/application.hpp"
 
 namespace smaster::conformance {
 

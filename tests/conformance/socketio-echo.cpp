@@ -1,7 +1,7 @@
 // Answers as the Socket.IO protocol's public suite expects: `auth` on connection to `/` and `/custom`, and in
 // `/` `message-back` to `message` and an ack to `message-with-ack`.
 #include "conformance/echo_main.hpp"
-#include "net/socketio_upper.hpp"
+#include "net/engineio/socketio_upper.hpp"
 
 namespace {
 

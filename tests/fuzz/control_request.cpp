@@ -8,7 +8,7 @@
 #include <boost/asio/detached.hpp>
 #include <boost/beast/http.hpp>
 
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 #include "server/api/control_api.hpp"
 #include "server/process/wiring.hpp"
 

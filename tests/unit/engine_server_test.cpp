@@ -1,10 +1,10 @@
 // A session between its transports and the layer above: what is sent arrives, and nothing ends inside a call.
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 
 #include <gtest/gtest.h>
 
-#include "net/engine_client.hpp"
-#include "net/http_listener.hpp"
+#include "net/engineio/client.hpp"
+#include "net/engineio/http_listener.hpp"
 
 namespace smaster::net {
 namespace {

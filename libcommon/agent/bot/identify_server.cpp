@@ -13,8 +13,8 @@
 #include "base/text.hpp"
 #include "crypto/keys.hpp"
 #include "json/json.hpp"
-#include "net/application.hpp"
 #include "net/event.hpp"
+#include "net/http.hpp"
 #include "net/http_rules.hpp"
 
 namespace smaster::agent {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "net/address.hpp"
-#include "net/application.hpp"
+#include "net/engineio/application.hpp"
 #include "server/admission/registration.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/fairness/attempts.hpp"

@@ -11,7 +11,7 @@
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 #include "records/gateway_watch.hpp"
 #include "server/api/addressed.hpp"
 #include "server/api/eval_lines.hpp"

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "net/address.hpp"
-#include "net/application.hpp"
+#include "net/engineio/application.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"

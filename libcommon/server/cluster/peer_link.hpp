@@ -8,7 +8,7 @@
 
 #include "crypto/authorization.hpp"
 #include "net/address.hpp"
-#include "net/application.hpp"
+#include "net/http.hpp"
 #include "net/http_client.hpp"
 #include "net/stream.hpp"
 #include "server/fairness/attempts.hpp"

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "control/server.hpp"
-#include "net/http_listener.hpp"
+#include "net/engineio/http_listener.hpp"
 #include "server/admission/admission.hpp"
 #include "server/api/control_api.hpp"
 #include "server/cluster/candidacy.hpp"

@@ -11,7 +11,7 @@
 #include "net/asio.hpp"
 #include "net/clock.hpp"
 #include "net/descriptors.hpp"
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 #include "net/loop_watch.hpp"
 #include "net/task_scope.hpp"
 #include "server/admission/admission.hpp"

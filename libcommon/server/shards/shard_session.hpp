@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "net/socketio_upper.hpp"
+#include "net/engineio/socketio_upper.hpp"
 #include "records/holder.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/keys/master_proof.hpp"

@@ -9,10 +9,10 @@
 
 #include "base/fd.hpp"
 #include "base/result.hpp"
-#include "net/application.hpp"
 #include "net/crowd.hpp"
 #include "net/descriptors.hpp"
-#include "net/engine_server.hpp"
+#include "net/engineio/application.hpp"
+#include "net/engineio/server.hpp"
 #include "net/task_scope.hpp"
 
 namespace smaster::net {

@@ -5,9 +5,9 @@
 #include <optional>
 #include <string>
 
-#include "net/application.hpp"
+#include "net/engineio/application.hpp"
+#include "net/engineio/websocket_link.hpp"
 #include "net/event.hpp"
-#include "net/websocket_link.hpp"
 #include "wire/engineio/session.hpp"
 
 namespace smaster::net {

@@ -1,4 +1,4 @@
-#include "net/payload_pieces.hpp"
+#include "net/engineio/payload_pieces.hpp"
 
 #include <optional>
 #include <utility>

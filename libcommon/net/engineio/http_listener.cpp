@@ -1,4 +1,4 @@
-#include "net/http_listener.hpp"
+#include "net/engineio/http_listener.hpp"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -13,8 +13,8 @@
 #include "net/accept.hpp"
 #include "net/address.hpp"
 #include "net/clock.hpp"
+#include "net/engineio/payload_pieces.hpp"
 #include "net/http_rules.hpp"
-#include "net/payload_pieces.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -250,10 +250,16 @@ class HttpListener::Connection final : public Crowd::Member {
   }
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
+    auto response = websocket_response(request);
+    const bool accepted = response.result() == http::status::switching_protocols;
+    waits_for_peer(kRequestTimeout);
+    const auto error = co_await write_response(*stream_, response, false);
+    if (error || !accepted) co_return;
+    is_served();
     const auto& limits = engine_.options().engine;
-    auto link = std::make_shared<WebSocketLink>(std::move(*stream_), limits.max_payload, limits.max_queued);
-    stream_.reset();
-    if (co_await link->accept(request)) engine_.adopt(std::move(upgrade), std::move(link));
+    engine_.adopt(std::move(upgrade), std::make_shared<WebSocketLink>(*std::exchange(stream_, std::nullopt),
+                                                                      websocket::Role::server,
+                                                                      limits.max_payload, limits.max_queued));
   }
 
   /// Passes the connection to the handler of the requested protocol.

@@ -9,10 +9,10 @@
 #include <string>
 
 #include "base/result.hpp"
-#include "net/application.hpp"
+#include "net/engineio/application.hpp"
+#include "net/engineio/websocket_link.hpp"
 #include "net/http_client.hpp"
 #include "net/task_scope.hpp"
-#include "net/websocket_link.hpp"
 #include "wire/engineio/client.hpp"
 
 namespace smaster::net {

@@ -1,8 +1,6 @@
 // The interface between the network layer and the program above it. No policy and no transport here.
 #pragma once
 
-#include <boost/beast/http/message.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -14,24 +12,11 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
-#include "net/pieces.hpp"
+#include "net/http.hpp"
 #include "net/stream.hpp"
 #include "wire/engineio/session.hpp"
 
 namespace smaster::net {
-
-using Request = boost::beast::http::request<boost::beast::http::string_body>;
-using Response = boost::beast::http::response<boost::beast::http::string_body>;
-
-/// The answer to a request. If `pieces` is set, it supplies the body, at the peer's pace. An error among the
-/// pieces closes the connection, so that the peer can detect the truncation.
-struct Answer {
-  Answer(Response response_) : response(std::move(response_)) {}  // NOLINT(google-explicit-constructor)
-  Answer(Response response_, Pieces pieces_) : response(std::move(response_)), pieces(std::move(pieces_)) {}
-
-  Response response;
-  Pieces pieces;
-};
 
 /// A session as the layer above sees it. All calls on the context's thread.
 class Link {

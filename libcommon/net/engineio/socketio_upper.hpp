@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "crypto/keys.hpp"
-#include "net/application.hpp"
 #include "net/clock.hpp"
+#include "net/engineio/application.hpp"
 #include "wire/socketio/connection.hpp"
 
 namespace smaster::net {

@@ -1,4 +1,4 @@
-#include "net/engine_client.hpp"
+#include "net/engineio/client.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -81,24 +81,21 @@ Task<std::optional<ConnectFailure>> EngineClient::connect(Authorize authorize) {
 Task<std::optional<ConnectFailure>> EngineClient::connect_websocket(const std::string& authorization) {
   auto stream = co_await open_stream(context_.get_executor(), endpoint_, kConnectTimeout);
   if (!stream) co_return ConnectFailure{stream.error().message};
-  const auto link = std::make_shared<WebSocketLink>(std::move(**stream), kMaxReceived, kMaxQueued);
-  WebSocketAnswer answer;
-  const auto error =
-      co_await link->connect(endpoint_.authority(), target("websocket"), authorization, answer);
+  Response answer;
+  std::string early;
+  const auto error = co_await request_websocket(**stream, endpoint_.authority(), target("websocket"),
+                                                authorization, answer, early);
   if (error) {
-    link->abort();
     if (answer.result_int() >= 300) co_return refusal(answer);
     ConnectFailure failure{error.message()};
     failure.reached = true;
     co_return failure;
   }
-  if (upper_ == nullptr) {
-    link->abort();
-    co_return ConnectFailure{"given up"};
-  }
+  if (upper_ == nullptr) co_return ConnectFailure{"given up"};
   session_.emplace(*this, now());
-  link_ = link;
-  link_->start(weak_from_this());
+  link_ =
+      std::make_shared<WebSocketLink>(std::move(**stream), websocket::Role::client, kMaxReceived, kMaxQueued);
+  link_->start(weak_from_this(), std::move(early));
   arm();
   co_return std::nullopt;
 }

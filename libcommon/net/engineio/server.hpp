@@ -8,8 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "net/application.hpp"
-#include "net/engine_session.hpp"
+#include "net/engineio/application.hpp"
+#include "net/engineio/session.hpp"
 
 namespace smaster::net {
 

@@ -1,4 +1,4 @@
-#include "net/engine_session.hpp"
+#include "net/engineio/session.hpp"
 
 #include <spdlog/spdlog.h>
 
@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "net/clock.hpp"
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 
 namespace smaster::net {
 

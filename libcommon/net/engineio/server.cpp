@@ -1,4 +1,4 @@
-#include "net/engine_server.hpp"
+#include "net/engineio/server.hpp"
 
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <boost/url/parse.hpp>

@@ -1,0 +1,158 @@
+#include "net/poller.hpp"
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+
+#include "net/clock.hpp"
+
+namespace smaster::net {
+namespace {
+
+/// What becomes ready within this time is handled together if many sockets are: each wake-up costs more than
+/// reading a status.
+constexpr Millis kTogether{10};
+/// Number of sockets that must have been readable in the last window of kTogether for that. A single client
+/// that sends its next message after an answer never waits.
+constexpr std::uint32_t kMany = 3;
+/// Maximum time that sockets are handled in one turn of the loop.
+constexpr Millis kTurn{2};
+/// A read is limited to this, in bytes: the buffer stays in the CPU's cache.
+constexpr std::size_t kBuffer = 64 * 1024;
+
+}  // namespace
+
+asio::execution_context::id Poller::id;
+
+Poller::Poller(asio::execution_context& context)
+    : service(context),
+      context_(static_cast<asio::io_context&>(context)),
+      epoll_(context_.get_executor()),
+      pause_(context_.get_executor()),
+      buffer_(kBuffer) {}
+
+void Poller::shutdown() {
+  boost::system::error_code ignored;
+  epoll_.close(ignored);
+  // Destroys what they keep alive, which may remove other entries.
+  const auto watched = std::exchange(watched_, {});
+  const auto to_flush = std::exchange(to_flush_, {});
+}
+
+boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, Key& key) {
+  const auto failed = [] { return boost::system::error_code(errno, boost::system::system_category()); };
+  if (!epoll_.is_open()) {
+    const int set = ::epoll_create1(EPOLL_CLOEXEC);
+    if (set < 0) return failed();
+    epoll_.assign(set);
+  }
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(watched_.size()));
+    watched_.emplace_back();
+  }
+  const auto slot = free_.back();
+  key = {slot, watched_[slot].turn};
+  epoll_event event{EPOLLIN, {.u64 = std::uint64_t{key.turn} << 32 | slot}};
+  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0) return failed();
+  free_.pop_back();
+  watched_[slot].ready = std::move(ready);
+  if (!std::exchange(runs_, true)) wait();
+  return {};
+}
+
+void Poller::want_writable(int socket, Key key, bool wanted) {
+  epoll_event event{EPOLLIN | (wanted ? EPOLLOUT : 0u), {.u64 = std::uint64_t{key.turn} << 32 | key.slot}};
+  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, socket, &event);
+}
+
+void Poller::remove(int socket, Key key) {
+  if (key.slot >= watched_.size() || watched_[key.slot].turn != key.turn) return;
+  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
+  ++watched_[key.slot].turn;
+  free_.push_back(key.slot);
+  // It may be destroyed at the end of this function.
+  const auto last = std::exchange(watched_[key.slot].ready, nullptr);
+  if (watches()) return;
+  // A loop without sockets may end.
+  boost::system::error_code ignored;
+  epoll_.cancel(ignored);
+  pause_.cancel();
+}
+
+void Poller::wait() {
+  epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](boost::system::error_code) { run(); });
+}
+
+void Poller::run() {
+  runs_ = watches();
+  if (!runs_) return;
+  const auto begun = Clock::now();
+  begin_window(begun);
+  flush_is_due_ = true;
+  const bool more = handle_ready(begun);
+  flush_some();
+  runs_ = watches();
+  if (!runs_) return;
+  if (more) return asio::post(context_, [this] { run(); });
+  if (!busy_) return wait();
+  pause_.expires_at(begun + kTogether);
+  pause_.async_wait([this](boost::system::error_code) { run(); });
+}
+
+void Poller::begin_window(Instant now) {
+  if (now < window_end_) return;
+  busy_ = readable_ >= kMany && now < window_end_ + kTogether;
+  window_end_ = now + kTogether;
+  readable_ = 0;
+  ++window_;
+}
+
+bool Poller::handle_ready(Instant begun) {
+  constexpr int kAtOnce = 16;
+  std::array<epoll_event, kAtOnce> events{};
+  while (watches()) {
+    const int count = ::epoll_wait(epoll_.native_handle(), events.data(), kAtOnce, 0);
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      handle(event.data.u64, event.events);
+    }
+    if (count < kAtOnce) return false;
+    if (Clock::now() >= begun + kTurn) return true;
+  }
+  return false;
+}
+
+void Poller::handle(std::uint64_t key, std::uint32_t events) {
+  const auto slot = static_cast<std::uint32_t>(key);
+  const auto turn = static_cast<std::uint32_t>(key >> 32);
+  // An earlier one of this turn may have removed it.
+  const auto is_there = [&] { return slot < watched_.size() && watched_[slot].turn == turn; };
+  if (!is_there()) return;
+  const auto ready = watched_[slot].ready;
+  if (std::exchange(watched_[slot].window, window_) != window_) ++readable_;
+  if ((events & ~std::uint32_t{EPOLLOUT}) != 0) guarded(*ready, [&] { ready->readable(); });
+  if ((events & EPOLLOUT) != 0 && is_there()) guarded(*ready, [&] { ready->writable(); });
+}
+
+void Poller::flush_soon(std::shared_ptr<Ready> ready) {
+  to_flush_.push_back(std::move(ready));
+  if (!std::exchange(flush_is_due_, true)) asio::post(context_, [this] { flush_some(); });
+}
+
+void Poller::flush_some() {
+  const auto until = Clock::now() + kTurn;
+  auto some = std::exchange(to_flush_, {});
+  std::size_t at = 0;
+  // Looks at the clock now and then only.
+  for (; at < some.size() && (at % 16 != 15 || Clock::now() < until); ++at) {
+    guarded(*some[at], [&] { some[at]->flush(); });
+  }
+  some.erase(some.begin(), some.begin() + static_cast<std::ptrdiff_t>(at));
+  to_flush_.insert(to_flush_.begin(), some.begin(), some.end());
+  flush_is_due_ = !to_flush_.empty();
+  if (flush_is_due_) asio::post(context_, [this] { flush_some(); });
+}
+
+}  // namespace smaster::net

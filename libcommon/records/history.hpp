@@ -34,6 +34,8 @@ class History {
   /// The shard's blocks that may not be persisted in their current state, in order.
   [[nodiscard]] std::vector<SampleBlock> held(const ShardName& shard) const;
   void forget(const ShardName& shard);
+  /// False for a shard that was forgotten, and has sent no status since.
+  [[nodiscard]] bool knows(const ShardName& shard) const { return tails_.contains(shard); }
 
  private:
   std::unordered_map<ShardName, Tail> tails_;

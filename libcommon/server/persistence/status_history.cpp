@@ -55,6 +55,8 @@ net::Task<std::vector<fleet::SampleBlock>> StatusHistory::take_unsaved() {
 }
 
 net::Task<> StatusHistory::save(std::vector<fleet::SampleBlock> blocks, Result<void> before) {
+  // A shard may have been revoked since its blocks were taken: the store has removed its history by now.
+  std::erase_if(blocks, [this](const auto& block) { return !recent_.knows(block.shard); });
   if (blocks.empty()) co_return;
   const auto oldest = this->oldest();
   if (before) before = co_await store_.save_history(blocks, oldest);

@@ -42,12 +42,14 @@ class ServerTest : public testing::Test {
   }
 
  protected:
-  ServerTest() {
+  ServerTest() : ServerTest(nullptr) {}
+  /// With this store; null: an embedded one.
+  explicit ServerTest(std::unique_ptr<store::FileStore> store) {
     std::string pattern = testing::TempDir() + "smaster-XXXXXX";
     folder_ = ::mkdtemp(pattern.data());
     Settings settings;
     settings.state_dir = folder_;
-    store_ = std::move(*store::open_sqlite(folder_ / "s.db"));
+    store_ = store ? std::move(store) : std::move(*store::open_sqlite(folder_ / "s.db"));
     server_.emplace(context_, settings, *store_, *store_, *crypto::Signer::load(keys().private_pem));
     server_->reload_keys = [this]() -> net::Task<Result<void>> {
       ++reloads_;

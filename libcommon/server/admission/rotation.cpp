@@ -183,10 +183,11 @@ void Rotation::left(const ShardName& name, const MasterProof& proof) {
 
 void Rotation::announce(ShardSession& session) {
   if (!active() || !session.is_agent() || ahead_.contains(session.name().process(0))) return;
-  const auto& pem = next_->public_pem();
+  const auto pem = next_->public_pem();
   session.request("masterKey", {json::quote(pem), json::quote(announcement_)},
-                  [this, name = session.name()](const socketio::Arguments* answer) {
-                    if (answer == nullptr || !active()) return;
+                  [this, name = session.name(), pem](const socketio::Arguments* answer) {
+                    // An answer may also come late, during the next rotation: it is not about that one's key.
+                    if (answer == nullptr || !active() || pem != next_->public_pem()) return;
                     const bool refused = !answer->json.empty() && json::truthy(answer->json.front());
                     if (!refused) return trusts_next(name, true);
                     spdlog::warn("the agent of shard {} does not take the master's new key: {}", name.str(),

@@ -33,11 +33,13 @@ net::Task<std::optional<std::size_t>> LeaderLookup::find() {
   if (masters_.size() == 1) co_return 0;
   const auto self = shared_from_this();
   const bool fresh = leader_ && net::now() < found_at_ + kLeaderGoodFor;
-  if (!fresh && waiting_ == 0) {
+  // A leader of a while ago is not returned only because another master has not answered since.
+  if (!fresh && (waiting_ == 0 || leader_)) {
     leader_.reset();
     waiting_ = masters_.size();
+    const auto round = ++round_;
     for (std::size_t i = 0; i < masters_.size(); ++i) {
-      tasks_.spawn("ask for the leader", ask_and_count(i), [self] { self->answered(); });
+      tasks_.spawn("ask for the leader", ask_and_count(i, round), [self, round] { self->answered(round); });
     }
   }
   // Continue at the first leader found: a master that does not answer must not delay this.
@@ -48,24 +50,25 @@ net::Task<std::optional<std::size_t>> LeaderLookup::find() {
   co_return leader_;
 }
 
-void LeaderLookup::answered() {
+void LeaderLookup::answered(std::uint64_t round) {
+  if (round != round_) return;
   --waiting_;
   one_answered_.cancel();
 }
 
-net::Task<> LeaderLookup::ask_and_count(std::size_t master) {
+net::Task<> LeaderLookup::ask_and_count(std::size_t master, std::uint64_t round) {
   const auto self = shared_from_this();
-  co_await ask(master);
-  answered();
+  co_await ask(master, round);
+  answered(round);
 }
 
-net::Task<> LeaderLookup::ask(std::size_t master) {
+net::Task<> LeaderLookup::ask(std::size_t master, std::uint64_t round) {
   const auto where = endpoint(master);
   net::HttpClient client(executor_, where);
   net::Request request(http::verb::get, "/readyz", 11);
   request.keep_alive(false);
   const auto answer = co_await client.exchange(std::move(request), kTimeout, kMaxAnswer);
-  if (leads(answer) && !leader_) {
+  if (leads(answer) && round == round_ && !leader_) {
     leader_ = master;
     found_at_ = net::now();
   }

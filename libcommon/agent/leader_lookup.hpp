@@ -1,6 +1,7 @@
 // Finds the leader of several masters: asks all of them at once, on behalf of all agents of a process.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -25,16 +26,17 @@ class LeaderLookup : public std::enable_shared_from_this<LeaderLookup> {
   net::Task<std::optional<std::size_t>> find();
 
  private:
-  net::Task<> ask(std::size_t master);
-  net::Task<> ask_and_count(std::size_t master);
-  void answered();
+  net::Task<> ask(std::size_t master, std::uint64_t round);
+  net::Task<> ask_and_count(std::size_t master, std::uint64_t round);
+  void answered(std::uint64_t round);
   [[nodiscard]] static bool leads(const Result<net::Response>& answer);
 
   net::Executor executor_;
   const std::vector<MasterAddress> masters_;
   const std::shared_ptr<net::asio::ssl::context> tls_;
   net::Timer one_answered_;
-  std::size_t waiting_ = 0;  ///< number of outstanding answers
+  std::uint64_t round_ = 0;  ///< number of the latest questions to all; answers to earlier ones are ignored
+  std::size_t waiting_ = 0;  ///< number of outstanding answers to those
   net::TaskScope tasks_;
   std::optional<std::size_t> leader_;
   Instant found_at_{};

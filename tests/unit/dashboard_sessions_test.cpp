@@ -15,9 +15,9 @@ using std::chrono::seconds;
 /// Longer than all that passes here.
 constexpr Millis kPatience = hours(1'000);
 
-class Logins : public ServerTest {
+class DashboardLogins : public ServerTest {
  protected:
-  Logins() {
+  DashboardLogins() {
     auto& settings = server_->settings.dashboard;
     settings.port = 0;
     settings.password_file = folder_ / "password";
@@ -27,7 +27,7 @@ class Logins : public ServerTest {
     });
     EXPECT_TRUE(dashboard_->listen());
   }
-  ~Logins() override {
+  ~DashboardLogins() override {
     dashboard_->stop();
     context_.restart();
     context_.poll();
@@ -95,7 +95,7 @@ class Logins : public ServerTest {
   std::optional<Dashboard> dashboard_;
 };
 
-TEST_F(Logins, AfterFiveWrongGuessesAnAddressWaits) {
+TEST_F(DashboardLogins, AfterFiveWrongGuessesAnAddressWaits) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ask(guess("wrong")).status, 401U);
   EXPECT_EQ(ask(with_bearer("wrong")).status, 401U) << "counted together";
   EXPECT_EQ(ask(guess("right")).status, 429U);
@@ -104,7 +104,7 @@ TEST_F(Logins, AfterFiveWrongGuessesAnAddressWaits) {
   EXPECT_EQ(ask(guess("right")).status, 200U);
 }
 
-TEST_F(Logins, OfManyGuessesAtOnceFiveAreChecked) {
+TEST_F(DashboardLogins, OfManyGuessesAtOnceFiveAreChecked) {
   std::vector<Answer> answers(20);
   for (auto& answer : answers) begin(guess("wrong"), answer);
   run();
@@ -113,14 +113,14 @@ TEST_F(Logins, OfManyGuessesAtOnceFiveAreChecked) {
   EXPECT_EQ(counts, (std::map<unsigned, int>{{401, 5}, {429, 15}}));
 }
 
-TEST_F(Logins, RightOnesAreNotCountedAndDoNotForgiveWrongOnes) {
+TEST_F(DashboardLogins, RightOnesAreNotCountedAndDoNotForgiveWrongOnes) {
   for (int i = 0; i < 4; ++i) EXPECT_EQ(ask(guess("wrong")).status, 401U);
   for (int i = 0; i < 10; ++i) log_in();
   EXPECT_EQ(ask(guess("wrong")).status, 401U);
   EXPECT_EQ(ask(guess("wrong")).status, 429U);
 }
 
-TEST_F(Logins, ASessionEndsAfterTwelveHours) {
+TEST_F(DashboardLogins, ASessionEndsAfterTwelveHours) {
   const auto cookie = log_in();
   pass(hours(11));
   EXPECT_EQ(ask(get(cookie)).status, 200U);
@@ -130,7 +130,7 @@ TEST_F(Logins, ASessionEndsAfterTwelveHours) {
   EXPECT_EQ(ask(get(second)).status, 200U);
 }
 
-TEST_F(Logins, ANewPasswordEndsAllSessions) {
+TEST_F(DashboardLogins, ANewPasswordEndsAllSessions) {
   const auto cookie = log_in();
   set_password("another");
   EXPECT_EQ(ask(get(cookie)).status, 401U);
@@ -140,7 +140,7 @@ TEST_F(Logins, ANewPasswordEndsAllSessions) {
   EXPECT_EQ(ask(get(cookie)).status, 401U);
 }
 
-TEST_F(Logins, WithoutItsFileNoPasswordIsRight) {
+TEST_F(DashboardLogins, WithoutItsFileNoPasswordIsRight) {
   const auto cookie = log_in();
   std::filesystem::remove(folder_ / "password");
   EXPECT_EQ(ask(get(cookie)).status, 401U);
@@ -151,7 +151,7 @@ TEST_F(Logins, WithoutItsFileNoPasswordIsRight) {
   log_in();
 }
 
-TEST_F(Logins, ChangedPermissionsEndAllSessionsAndOtherSettingsNone) {
+TEST_F(DashboardLogins, ChangedPermissionsEndAllSessionsAndOtherSettingsNone) {
   const auto cookie = log_in();
   dashboard_->settings_changed();
   EXPECT_EQ(ask(get(cookie)).status, 200U);
@@ -160,7 +160,7 @@ TEST_F(Logins, ChangedPermissionsEndAllSessionsAndOtherSettingsNone) {
   EXPECT_EQ(ask(get(cookie)).status, 401U);
 }
 
-TEST_F(Logins, LoggingOutEndsOneSession) {
+TEST_F(DashboardLogins, LoggingOutEndsOneSession) {
   const auto one = log_in();
   const auto two = log_in();
   net::Request request(http::verb::post, "/api/logout", 11);
@@ -171,7 +171,7 @@ TEST_F(Logins, LoggingOutEndsOneSession) {
   EXPECT_EQ(ask(get(two)).status, 200U);
 }
 
-TEST_F(Logins, WhoFollowsTheFleetSeesItUntilTheSessionEnds) {
+TEST_F(DashboardLogins, WhoFollowsTheFleetSeesItUntilTheSessionEnds) {
   const auto cookie = log_in();
   Answer events;
   begin(get(cookie, "/api/events"), events);

@@ -10,7 +10,7 @@ using std::chrono::seconds;
 
 constexpr const char* kAgent = R"({"agent":"1","instance":"one","boot":"b","machine":"host","term":20000})";
 
-class Keys : public FleetTest {
+class NewKeys : public FleetTest {
  protected:
   /// The keys of the nth rotation.
   static const crypto::KeyPair& next(std::size_t n) {
@@ -38,7 +38,7 @@ class Keys : public FleetTest {
   }
 };
 
-TEST_F(Keys, AnAgentThatTakesTheNewKeyGetsItsProofAndOneThatRefusesTheOldOnes) {
+TEST_F(NewKeys, AnAgentThatTakesTheNewKeyGetsItsProofAndOneThatRefusesTheOldOnes) {
   know({info("abc"), info("abd"), info("abe")});
   begin();
   for (const auto who : {"abc", "abd"}) connect(who, kAgent);
@@ -56,7 +56,7 @@ TEST_F(Keys, AnAgentThatTakesTheNewKeyGetsItsProofAndOneThatRefusesTheOldOnes) {
   EXPECT_EQ(*fake().load_note("rotation"), R"(["abc"])");
 }
 
-TEST_F(Keys, AnAnswerAboutTheKeyOfAnEarlierRotationSaysNothingAboutThisOne) {
+TEST_F(NewKeys, AnAnswerAboutTheKeyOfAnEarlierRotationSaysNothingAboutThisOne) {
   know({info("abc")});
   begin(0);
   auto& agent = connect("abc", kAgent);
@@ -69,7 +69,7 @@ TEST_F(Keys, AnAnswerAboutTheKeyOfAnEarlierRotationSaysNothingAboutThisOne) {
   EXPECT_FALSE(finish(false));
 }
 
-TEST_F(Keys, AnAnswerAfterTheRotationIsIgnored) {
+TEST_F(NewKeys, AnAnswerAfterTheRotationIsIgnored) {
   know({info("abc")});
   begin();
   auto& agent = connect("abc", kAgent);
@@ -79,7 +79,7 @@ TEST_F(Keys, AnAnswerAfterTheRotationIsIgnored) {
   EXPECT_EQ(key_of("abc"), keys().public_pem);
 }
 
-TEST_F(Keys, AShardThatLeavesRightAfterAProofGetsTheOtherOne) {
+TEST_F(NewKeys, AShardThatLeavesRightAfterAProofGetsTheOtherOne) {
   know({info("abc")});
   begin();
   leave(connect("abc"));
@@ -88,7 +88,7 @@ TEST_F(Keys, AShardThatLeavesRightAfterAProofGetsTheOtherOne) {
   EXPECT_EQ(key_of("abc"), keys().public_pem);
 }
 
-TEST_F(Keys, AShardThatStaysWithAProofKeepsIt) {
+TEST_F(NewKeys, AShardThatStaysWithAProofKeepsIt) {
   know({info("abc")});
   begin();
   leave(connect("abc"));
@@ -101,7 +101,7 @@ TEST_F(Keys, AShardThatStaysWithAProofKeepsIt) {
   EXPECT_TRUE(finish(false));
 }
 
-TEST_F(Keys, AShardThatConnectsWhileTheRotationEndsGetsAProof) {
+TEST_F(NewKeys, AShardThatConnectsWhileTheRotationEndsGetsAProof) {
   know({info("abc")});
   begin();
   server_->rotation.made(name("abc"), next(0).public_pem);
@@ -114,7 +114,7 @@ TEST_F(Keys, AShardThatConnectsWhileTheRotationEndsGetsAProof) {
   EXPECT_FALSE(server_->rotation.active());
 }
 
-TEST_F(Keys, TheEndOfARotationThatFailsLeavesItAsItWas) {
+TEST_F(NewKeys, TheEndOfARotationThatFailsLeavesItAsItWas) {
   know({info("abc")});
   begin();
   server_->rotation.made(name("abc"), next(0).public_pem);
@@ -126,7 +126,7 @@ TEST_F(Keys, TheEndOfARotationThatFailsLeavesItAsItWas) {
   EXPECT_TRUE(finish(false)) << "nothing is in progress any more";
 }
 
-TEST_F(Keys, WhoTrustsTheNewKeyIsPersistedThoughTheyBecomeMoreDuringTheWrite) {
+TEST_F(NewKeys, WhoTrustsTheNewKeyIsPersistedThoughTheyBecomeMoreDuringTheWrite) {
   know({info("abc"), info("abd")});
   begin();
   fake().hold();
@@ -138,7 +138,7 @@ TEST_F(Keys, WhoTrustsTheNewKeyIsPersistedThoughTheyBecomeMoreDuringTheWrite) {
   EXPECT_EQ(*fake().load_note("rotation"), R"(["abc","abd"])");
 }
 
-TEST_F(Keys, AProofThatIsAskedForWhileTheKeyIsReplacedIsMadeWithTheNewOne) {
+TEST_F(NewKeys, AProofThatIsAskedForWhileTheKeyIsReplacedIsMadeWithTheNewOne) {
   std::string signature;
   std::string text;
   const auto waits = server_->proof.get([&](const Proof& proof) {
@@ -151,7 +151,7 @@ TEST_F(Keys, AProofThatIsAskedForWhileTheKeyIsReplacedIsMadeWithTheNewOne) {
   EXPECT_TRUE(crypto::verify(next(0).public_pem, text, signature));
 }
 
-TEST_F(Keys, AProofIsSharedForASecondAndNotMadeForThoseWhoHaveLeft) {
+TEST_F(NewKeys, AProofIsSharedForASecondAndNotMadeForThoseWhoHaveLeft) {
   int proofs = 0;
   const auto count = [&](const Proof&) { ++proofs; };
   auto gone = server_->proof.get(count);

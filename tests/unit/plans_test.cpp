@@ -12,7 +12,7 @@ using std::chrono::seconds;
 
 constexpr const char* kFirst = R"(["update",{"id":0,)";
 
-class Assignments : public FleetTest {
+class PersistedAssignments : public FleetTest {
  protected:
   /// A server for one id, whose store writes when the test lets it.
   void command_one(std::initializer_list<std::string_view> shards) {
@@ -33,7 +33,7 @@ class Assignments : public FleetTest {
   void status(std::string_view who, int id) { peer(who).says(status_text(id, id < 0 ? -1 : 1, 1)); }
 };
 
-TEST_F(Assignments, AShardIsToldItsIdWhenThatIsPersisted) {
+TEST_F(PersistedAssignments, AShardIsToldItsIdWhenThatIsPersisted) {
   command_one({"abc"});
   EXPECT_EQ(shard("abc").info.goal.first(), ShardId{0});
   EXPECT_FALSE(peer("abc").link.has(kFirst));
@@ -44,7 +44,7 @@ TEST_F(Assignments, AShardIsToldItsIdWhenThatIsPersisted) {
   EXPECT_EQ(fake().row(name("abc"))->goal.first(), ShardId{0});
 }
 
-TEST_F(Assignments, AnIdThatCannotBePersistedIsToldOnceTheStoreWorks) {
+TEST_F(PersistedAssignments, AnIdThatCannotBePersistedIsToldOnceTheStoreWorks) {
   command_one({"abc"});
   std::deque<Does> failures;
   for (int i = 0; i < 50; ++i) failures.push_back(i % 2 == 0 ? Does::fails : Does::throws);
@@ -61,7 +61,7 @@ TEST_F(Assignments, AnIdThatCannotBePersistedIsToldOnceTheStoreWorks) {
   EXPECT_EQ(peer("abc").link.count(kFirst), 1U);
 }
 
-TEST_F(Assignments, AShardThatIsRevokedWhileItsIdIsPersistedIsNotTold) {
+TEST_F(PersistedAssignments, AShardThatIsRevokedWhileItsIdIsPersistedIsNotTold) {
   command_one({"abc"});
   Result<void> removed;
   spawn(registration().remove({name("abc")}), removed);
@@ -74,7 +74,7 @@ TEST_F(Assignments, AShardThatIsRevokedWhileItsIdIsPersistedIsNotTold) {
   EXPECT_FALSE(fake().row(name("abc"))) << "it would be back after a restart";
 }
 
-TEST_F(Assignments, AnIdOfARevokedShardGoesToAnotherOneWhoseRowIsPersistedFirst) {
+TEST_F(PersistedAssignments, AnIdOfARevokedShardGoesToAnotherOneWhoseRowIsPersistedFirst) {
   command_one({"abc", "abd"});
   const bool first = shard("abc").info.goal.bound();
   const std::string who = first ? "abc" : "abd";
@@ -92,7 +92,7 @@ TEST_F(Assignments, AnIdOfARevokedShardGoesToAnotherOneWhoseRowIsPersistedFirst)
   EXPECT_FALSE(fake().row(name(who)));
 }
 
-TEST_F(Assignments, AShardThatReturnsWhileItsIdIsPersistedIsToldOnItsNewConnection) {
+TEST_F(PersistedAssignments, AShardThatReturnsWhileItsIdIsPersistedIsToldOnItsNewConnection) {
   command_one({"abc"});
   leave(peer("abc"));
   connect("abc");
@@ -102,7 +102,7 @@ TEST_F(Assignments, AShardThatReturnsWhileItsIdIsPersistedIsToldOnItsNewConnecti
   EXPECT_TRUE(peer("abc").link.has(kFirst));
 }
 
-TEST_F(Assignments, AShardThatHasLeftWhenItsIdIsPersistedIsToldWhenItReturns) {
+TEST_F(PersistedAssignments, AShardThatHasLeftWhenItsIdIsPersistedIsToldWhenItReturns) {
   command_one({"abc"});
   leave(peer("abc"));
   go_on();
@@ -114,7 +114,7 @@ TEST_F(Assignments, AShardThatHasLeftWhenItsIdIsPersistedIsToldWhenItReturns) {
   EXPECT_TRUE(back.link.has(kFirst));
 }
 
-TEST_F(Assignments, NothingIsToldAfterTheServersEnd) {
+TEST_F(PersistedAssignments, NothingIsToldAfterTheServersEnd) {
   command_one({"abc"});
   server_->sender.finish();
   server_->plans.stop();
@@ -123,7 +123,7 @@ TEST_F(Assignments, NothingIsToldAfterTheServersEnd) {
   EXPECT_FALSE(peer("abc").link.has(kFirst));
 }
 
-TEST_F(Assignments, WhoHoldsAShardIsPersistedBeforeItIsToldAnything) {
+TEST_F(PersistedAssignments, WhoHoldsAShardIsPersistedBeforeItIsToldAnything) {
   server_->settings.count = ShardCount{1};
   know({with_id("abc", 0, 1)});
   server_->start();
@@ -140,7 +140,7 @@ TEST_F(Assignments, WhoHoldsAShardIsPersistedBeforeItIsToldAnything) {
   EXPECT_EQ(fake().row(name("abc"))->holder.instance, "one");
 }
 
-TEST_F(Assignments, ASecondAgentIsRefusedWhileTheFirstIsConnectedAndUntilItsBotMustHaveEnded) {
+TEST_F(PersistedAssignments, ASecondAgentIsRefusedWhileTheFirstIsConnectedAndUntilItsBotMustHaveEnded) {
   know({with_id("abc", 0, 1)});
   server_->settings.count = ShardCount{1};
   server_->start();

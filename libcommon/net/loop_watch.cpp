@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/waiting.hpp"
+#include "net/clock.hpp"
 
 namespace smaster::net {
 namespace {
@@ -21,7 +22,7 @@ void LoopWatch::run(asio::io_context& context) {
   Duration unread{};
   while (context.run_one() > 0) {
     const auto end = now();
-    const auto took = end - std::max(begun, woken_at());
+    const auto took = end - std::max(begun, woken_at() + Clock::added());
     add(end, took, took > kBound ? worked() : took);
     begun = end;
     unread += took;

@@ -29,13 +29,12 @@ asio::execution_context::id Poller::id;
 Poller::Poller(asio::execution_context& context)
     : service(context),
       context_(static_cast<asio::io_context&>(context)),
-      epoll_(context_.get_executor()),
+      waiting_(context_.get_executor()),
       pause_(context_.get_executor()),
       buffer_(kBuffer) {}
 
 void Poller::shutdown() {
-  boost::system::error_code ignored;
-  epoll_.close(ignored);
+  stop_waiting();
   // Destroys what they keep alive, which may remove other entries.
   const auto watched = std::exchange(watched_, {});
   const auto to_flush = std::exchange(to_flush_, {});
@@ -43,11 +42,8 @@ void Poller::shutdown() {
 
 boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, Key& key) {
   const auto failed = [] { return boost::system::error_code(errno, boost::system::system_category()); };
-  if (!epoll_.is_open()) {
-    const int set = ::epoll_create1(EPOLL_CLOEXEC);
-    if (set < 0) return failed();
-    epoll_.assign(set);
-  }
+  if (!set_) set_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  if (!set_) return failed();
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(watched_.size()));
     watched_.emplace_back();
@@ -55,7 +51,7 @@ boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, 
   const auto slot = free_.back();
   key = {slot, watched_[slot].turn};
   epoll_event event{EPOLLIN, {.u64 = std::uint64_t{key.turn} << 32 | slot}};
-  if (::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_ADD, socket, &event) != 0) return failed();
+  if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, socket, &event) != 0) return failed();
   free_.pop_back();
   watched_[slot].ready = std::move(ready);
   if (!std::exchange(runs_, true)) wait();
@@ -64,25 +60,29 @@ boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, 
 
 void Poller::want_writable(int socket, Key key, bool wanted) {
   epoll_event event{EPOLLIN | (wanted ? EPOLLOUT : 0u), {.u64 = std::uint64_t{key.turn} << 32 | key.slot}};
-  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_MOD, socket, &event);
+  ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, socket, &event);
 }
 
 void Poller::remove(int socket, Key key) {
   if (key.slot >= watched_.size() || watched_[key.slot].turn != key.turn) return;
-  ::epoll_ctl(epoll_.native_handle(), EPOLL_CTL_DEL, socket, nullptr);
+  ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, socket, nullptr);
   ++watched_[key.slot].turn;
   free_.push_back(key.slot);
   // It may be destroyed at the end of this function.
   const auto last = std::exchange(watched_[key.slot].ready, nullptr);
   if (watches()) return;
   // A loop without sockets may end.
-  boost::system::error_code ignored;
-  epoll_.cancel(ignored);
+  stop_waiting();
   pause_.cancel();
 }
 
+void Poller::stop_waiting() {
+  if (waiting_.is_open()) (void)waiting_.release();
+}
+
 void Poller::wait() {
-  epoll_.async_wait(asio::posix::descriptor_base::wait_read, [this](boost::system::error_code) { run(); });
+  if (!waiting_.is_open()) waiting_.assign(set_.get());
+  waiting_.async_wait(asio::posix::descriptor_base::wait_read, [this](boost::system::error_code) { run(); });
 }
 
 void Poller::run() {
@@ -97,6 +97,7 @@ void Poller::run() {
   if (!runs_) return;
   if (more) return asio::post(context_, [this] { run(); });
   if (!busy_) return wait();
+  stop_waiting();
   pause_.expires_at(begun + kTogether);
   pause_.async_wait([this](boost::system::error_code) { run(); });
 }
@@ -113,7 +114,7 @@ bool Poller::handle_ready(Instant begun) {
   constexpr int kAtOnce = 16;
   std::array<epoll_event, kAtOnce> events{};
   while (watches()) {
-    const int count = ::epoll_wait(epoll_.native_handle(), events.data(), kAtOnce, 0);
+    const int count = ::epoll_wait(set_.get(), events.data(), kAtOnce, 0);
     for (int i = 0; i < count; ++i) {
       const auto& event = events[static_cast<std::size_t>(i)];
       handle(event.data.u64, event.events);

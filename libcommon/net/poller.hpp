@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "base/fd.hpp"
 #include "net/asio.hpp"
 
 namespace smaster::net {
@@ -70,6 +71,7 @@ class Poller final : public asio::execution_context::service {
   void shutdown() override;
   [[nodiscard]] bool watches() const { return free_.size() < watched_.size(); }
   void wait();
+  void stop_waiting();
   void run();
   /// Handles what is ready now. True if there is more.
   [[nodiscard]] bool handle_ready(Instant begun);
@@ -78,7 +80,9 @@ class Poller final : public asio::execution_context::service {
   void flush_some();
 
   asio::io_context& context_;
-  asio::posix::basic_stream_descriptor<Executor> epoll_;
+  Fd set_;  ///< of epoll
+  /// The set, while Asio waits for it: otherwise each socket that becomes ready would wake the loop.
+  asio::posix::basic_stream_descriptor<Executor> waiting_;
   Timer pause_;
   std::vector<char> buffer_;
   std::vector<Watched> watched_;

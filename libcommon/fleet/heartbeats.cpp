@@ -5,8 +5,9 @@
 namespace smaster::fleet {
 namespace {
 
-/// Minimum time between two batches of status requests: a timer per shard would cost more than it saves.
-constexpr Millis kShortestTick{20};
+/// Minimum time between two batches of status requests. Their answers come together, too: a wake-up for each
+/// costs more than the answer.
+constexpr Millis kShortestTick{100};
 
 double intervals(Instant from, Instant to, Millis interval) {
   return std::chrono::duration<double>(to - from) / std::chrono::duration<double>(interval);

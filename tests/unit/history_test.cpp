@@ -12,7 +12,7 @@
 namespace smaster::fleet {
 namespace {
 
-ShardName name(std::string_view text) { return *ShardName::parse(text); }
+ShardName named(std::string_view text) { return *ShardName::parse(text); }
 
 Time second(int n) { return from_unix_ms(1'700'000'000'000 + n * 1000); }
 
@@ -42,7 +42,7 @@ std::string text(const ShardStatus& status) {
 
 std::vector<SampleBlock> blocks_of(int statuses) {
   std::vector<SampleBlock> blocks;
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   for (int n = 0; n < statuses; ++n) {
     if (auto full = open.add(second(30 * n), status_of(n))) blocks.push_back(std::move(*full));
   }
@@ -58,7 +58,7 @@ TEST(Samples, KeepTheirFigures) {
           "messageCountTotal":9007199254740991,"memHeapUsed":1,"memHeapTotal":2,"memRSS":3,"memExternal":4,
           "cpuLoad":[0.25,1],"ping":42.5,"storageUsedTotal":5,"storageUsedUsers":6})",
       status));
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   open.add(second(7), status);
   open.add(second(8), {});
   const auto samples = unpack(open.block(false).packed);
@@ -69,7 +69,7 @@ TEST(Samples, KeepTheirFigures) {
 }
 
 TEST(Samples, KeepHowTheGatewayStoodBesideThoseOfWhichNobodyTells) {
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   const GatewaySample refused{Gateway::refused, 4014, 2, 1'200, 3, 40, 7};
   open.add(second(1), status_of(1));
   open.add(second(2), status_of(2), refused);
@@ -104,7 +104,7 @@ TEST(Samples, ADayComesBackFromItsBlocks) {
 }
 
 TEST(Samples, OfNumbersOutOfRangeDoNoHarm) {
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   ShardStatus status;
   status.timestamp = from_unix_ms(std::numeric_limits<std::int64_t>::min());
   status.ping = std::numeric_limits<double>::infinity();
@@ -121,7 +121,7 @@ TEST(Samples, OfNumbersOutOfRangeDoNoHarm) {
 }
 
 TEST(Samples, LargerThanABlockGetOneOfTheirOwn) {
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   auto status = status_of(0);
   EXPECT_FALSE(open.add(second(1), status));
   status.cpu_load.assign(1024, 0.5);
@@ -142,7 +142,7 @@ TEST(Samples, TruncatedBytesGiveThoseBefore) {
 }
 
 TEST(Samples, TwoInOneMillisecondStayTwo) {
-  OpenBlock open(name("abc"));
+  OpenBlock open(named("abc"));
   open.add(second(5), {});
   open.add(second(5), {});
   open.add(second(4), {});
@@ -164,14 +164,14 @@ TEST(Samples, MergedBlocksAreInOrderAndEachMomentOnce) {
 
 TEST(History, HandsOutWhatHasGrown) {
   History history;
-  history.add(history.of(name("abc")), status_of(0), second(1));
+  history.add(history.of(named("abc")), status_of(0), second(1));
   auto blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 1u);
   EXPECT_FALSE(blocks.front().full);
   EXPECT_TRUE(history.take_unsaved().empty());
   history.put_back(std::move(blocks));
   EXPECT_EQ(history.take_unsaved().size(), 1u);
-  history.add(history.of(name("abc")), status_of(1), second(31));
+  history.add(history.of(named("abc")), status_of(1), second(31));
   blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 1u);
   EXPECT_EQ(unpack(blocks.front().packed).size(), 2u) << "an open block has all of it";
@@ -179,7 +179,7 @@ TEST(History, HandsOutWhatHasGrown) {
 
 TEST(History, AFullBlockComesBeforeTheOneAfterIt) {
   History history;
-  for (int n = 0; n < 60; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
+  for (int n = 0; n < 60; ++n) history.add(history.of(named("abc")), status_of(n), second(30 * n));
   const auto blocks = history.take_unsaved();
   ASSERT_EQ(blocks.size(), 3u);
   EXPECT_TRUE(blocks[0].full && blocks[1].full && !blocks[2].full);
@@ -189,26 +189,26 @@ TEST(History, AFullBlockComesBeforeTheOneAfterIt) {
 
 TEST(History, WhatCannotBeWrittenStaysWithItsShard) {
   History history;
-  for (int n = 0; n < 60; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
-  history.add(history.of(name("abd")), status_of(0), second(0));
+  for (int n = 0; n < 60; ++n) history.add(history.of(named("abc")), status_of(n), second(30 * n));
+  history.add(history.of(named("abd")), status_of(0), second(0));
   auto blocks = history.take_unsaved();
-  for (int n = 60; n < 90; ++n) history.add(history.of(name("abc")), status_of(n), second(30 * n));
+  for (int n = 60; n < 90; ++n) history.add(history.of(named("abc")), status_of(n), second(30 * n));
   history.put_back(std::move(blocks));
-  EXPECT_EQ(merge(history.held(name("abc")), kNever).size(), 90u);
+  EXPECT_EQ(merge(history.held(named("abc")), kNever).size(), 90u);
   blocks = history.take_unsaved();
-  std::erase_if(blocks, [](const SampleBlock& block) { return block.shard == name("abd"); });
+  std::erase_if(blocks, [](const SampleBlock& block) { return block.shard == named("abd"); });
   EXPECT_EQ(merge(blocks, kNever).size(), 90u);
   history.put_back(std::move(blocks));
-  history.forget(name("abc"));
-  EXPECT_TRUE(history.held(name("abc")).empty());
+  history.forget(named("abc"));
+  EXPECT_TRUE(history.held(named("abc")).empty());
   EXPECT_TRUE(history.take_unsaved().empty());
 }
 
 TEST(History, ADiskThatTakesNothingForLongLosesTheOldest) {
   History history;
-  std::vector<SampleBlock> blocks(History::kMaxUnsaved + 10, {name("abc"), second(1), second(2), "x", true});
+  std::vector<SampleBlock> blocks(History::kMaxUnsaved + 10, {named("abc"), second(1), second(2), "x", true});
   blocks.front().packed = "old";
-  history.add(history.of(name("abc")), {}, second(3));
+  history.add(history.of(named("abc")), {}, second(3));
   history.put_back(std::move(blocks));
   const auto kept = history.take_unsaved();
   EXPECT_EQ(kept.size(), History::kMaxUnsaved + 1);
@@ -217,13 +217,13 @@ TEST(History, ADiskThatTakesNothingForLongLosesTheOldest) {
 
 TEST(History, HandsOutSomeShardsBlocksAtATime) {
   History history;
-  for (const auto* const shard : {"abc", "abd", "abe"}) history.add(history.of(name(shard)), {}, second(1));
+  for (const auto* const shard : {"abc", "abd", "abe"}) history.add(history.of(named(shard)), {}, second(1));
   EXPECT_EQ(history.take_unsaved(2).size(), 2u);
   EXPECT_EQ(history.grown(), 1u);
-  history.add(history.of(name("abc")), {}, second(2));
+  history.add(history.of(named("abc")), {}, second(2));
   const auto rest = history.take_unsaved(2);
   ASSERT_EQ(rest.size(), 2u);
-  EXPECT_EQ(rest.front().shard, name("abe"));
+  EXPECT_EQ(rest.front().shard, named("abe"));
   EXPECT_EQ(unpack(rest.back().packed).size(), 2u) << "of one that has grown again all of it";
   EXPECT_TRUE(history.take_unsaved().empty());
 }

@@ -9,18 +9,18 @@ using fleet::IdentifyLimits;
 using fleet::IdentifyQueue;
 using Kind = IdentifyQueue::Turn::Kind;
 
-constexpr Time kStart = from_unix_ms(1'000'000);
+constexpr Time kBegun = from_unix_ms(1'000'000);
 
-ShardName name(int i) { return *ShardName::parse(std::string{'a', 'a', static_cast<char>('a' + i)}); }
+ShardName asker(int i) { return *ShardName::parse(std::string{'a', 'a', static_cast<char>('a' + i)}); }
 
 struct LoginsTest : testing::Test {
-  IdentifyQueue queue{kStart};
+  IdentifyQueue queue{kBegun};
   LoginsTest() { limit(1); }
   void limit(int concurrency, std::int64_t remaining = 100) {
     queue.limit(IdentifyLimits{
         .max_concurrency = concurrency, .remaining = remaining, .reset_at = at(3'600'000), .total = 1000});
   }
-  static Time at(int ms) { return kStart + Millis{ms}; }
+  static Time at(int ms) { return kBegun + Millis{ms}; }
   /// "login aaa, start aab": whose turn it is.
   std::string due(int ms) {
     std::string text;
@@ -30,11 +30,11 @@ struct LoginsTest : testing::Test {
     }
     return text;
   }
-  void ask(int i, std::uint64_t number = 1) { queue.want_login(name(i), ShardId{i}, number, kStart); }
+  void ask(int i, std::uint64_t number = 1) { queue.want_login(asker(i), ShardId{i}, number, kBegun); }
   void sent(int i, int ms, std::uint64_t number = 1) {
-    queue.identified(name(i), ShardId{i}, number, at(ms), at(ms));
+    queue.identified(asker(i), ShardId{i}, number, at(ms), at(ms));
   }
-  void ready(int i, int ms) { queue.logged_in(name(i), ShardId{i}, at(ms)); }
+  void ready(int i, int ms) { queue.logged_in(asker(i), ShardId{i}, at(ms)); }
   [[nodiscard]] std::int64_t remaining() const { return *queue.limits()->remaining; }
 };
 
@@ -70,10 +70,10 @@ TEST_F(LoginsTest, APermitThatNobodyUsesHoldsItsBucketUntilItIsVoid) {
 TEST_F(LoginsTest, WhatIsGivenBackIsNoLogin) {
   ask(0), ask(1);
   due(5'000);
-  queue.forget_login(name(0), ShardId{0}, 1);  // it resumed
+  queue.forget_login(asker(0), ShardId{0}, 1);  // it resumed
   EXPECT_EQ(due(5'001), "login aab");
   EXPECT_EQ(remaining(), 99);
-  queue.ended(name(1), true, at(5'002));  // before it said that it sent anything
+  queue.ended(asker(1), true, at(5'002));  // before it said that it sent anything
   EXPECT_EQ(remaining(), 100);
   EXPECT_TRUE(queue.drifted()) << "it may have sent it";
   ask(0);
@@ -86,7 +86,7 @@ TEST_F(LoginsTest, ABotThatDiesAfterItsIdentifyHasLoggedIn) {
   ask(0), ask(1);
   due(5'000);
   sent(0, 5'010);
-  queue.ended(name(0), true, at(5'100));
+  queue.ended(asker(0), true, at(5'100));
   EXPECT_EQ(due(11'009), "");
   EXPECT_EQ(due(11'010), "login aab");
   EXPECT_EQ(remaining(), 98);
@@ -105,10 +105,10 @@ TEST_F(LoginsTest, AQuestionThatCrossesItsAnswerIsOneLogin) {
 TEST_F(LoginsTest, WhatIsGivenBackLateIsNotThePermitOfNow) {
   ask(0);
   due(5'000);
-  queue.forget_login(name(0), ShardId{0}, 1);
+  queue.forget_login(asker(0), ShardId{0}, 1);
   ask(0, 2);
   EXPECT_EQ(due(5'001), "login aaa");
-  queue.forget_login(name(0), ShardId{0}, 1);
+  queue.forget_login(asker(0), ShardId{0}, 1);
   EXPECT_EQ(due(5'002), "");
 }
 
@@ -132,11 +132,11 @@ TEST_F(LoginsTest, ARefusedIdentifyIsFollowedByAnotherAsk) {
 }
 
 TEST_F(LoginsTest, AStartHoldsItsBucketUntilTheBotHasLoggedIn) {
-  queue.want(name(0), {ShardId{0}});
-  queue.want(name(1), {ShardId{1}});
+  queue.want(asker(0), {ShardId{0}});
+  queue.want(asker(1), {ShardId{1}});
   EXPECT_EQ(due(5'000), "start aaa");
   EXPECT_EQ(due(12'000), "");
-  queue.all_logged_in(name(0), at(13'000));
+  queue.all_logged_in(asker(0), at(13'000));
   EXPECT_EQ(due(17'999), "");
   EXPECT_EQ(due(18'000), "start aab");
   EXPECT_EQ(due(37'999), "") << "it never says: the patience, and an interval";
@@ -145,21 +145,21 @@ TEST_F(LoginsTest, AStartHoldsItsBucketUntilTheBotHasLoggedIn) {
 }
 
 TEST_F(LoginsTest, AProcessWithSeveralIdsHasLoggedInWithTheLastOfThem) {
-  queue.want(name(0), {ShardId{0}, ShardId{1}});
-  queue.want(name(2), {ShardId{2}});
+  queue.want(asker(0), {ShardId{0}, ShardId{1}});
+  queue.want(asker(2), {ShardId{2}});
   EXPECT_EQ(due(5'000), "start aaa");
-  queue.logged_in(name(0), ShardId{0}, at(6'000));
+  queue.logged_in(asker(0), ShardId{0}, at(6'000));
   EXPECT_EQ(due(20'000), "");
-  queue.logged_in(name(0), ShardId{1}, at(21'000));
+  queue.logged_in(asker(0), ShardId{1}, at(21'000));
   EXPECT_EQ(due(26'000), "start aac");
 }
 
 TEST_F(LoginsTest, ABotThatAsksAfterAllLeavesItsStartToTheNextOne) {
-  for (int i = 0; i < 3; ++i) queue.want(name(i), {ShardId{i}});
+  for (int i = 0; i < 3; ++i) queue.want(asker(i), {ShardId{i}});
   EXPECT_EQ(due(5'000), "start aaa");
-  queue.asks(name(0));
+  queue.asks(asker(0));
   EXPECT_EQ(due(5'500), "start aab");
-  queue.asks(name(1));
+  queue.asks(asker(1));
   EXPECT_EQ(remaining(), 100);
   ask(0), ask(1);
   EXPECT_EQ(due(6'000), "login aaa");
@@ -168,9 +168,9 @@ TEST_F(LoginsTest, ABotThatAsksAfterAllLeavesItsStartToTheNextOne) {
 }
 
 TEST_F(LoginsTest, WhoWasRestartedInItsTurnLogsInInIt) {
-  queue.want(name(0), {ShardId{0}});
+  queue.want(asker(0), {ShardId{0}});
   EXPECT_EQ(due(5'000), "start aaa");
-  queue.ended(name(0), false, at(6'000));  // the old process
+  queue.ended(asker(0), false, at(6'000));  // the old process
   ask(1);
   EXPECT_EQ(due(8'000), "");
   ask(0);
@@ -182,7 +182,7 @@ TEST_F(LoginsTest, OneThatLogsInAgainAndAgainUnaskedKeepsNobodyFromItsTurn) {
   std::string given;
   ask(1);
   for (int ms = 5'000; ms < 20'000 && given.empty(); ms += 1'050) {
-    queue.identified(name(0), ShardId{0}, IdentifyQueue::kNoAsk, at(ms), at(ms));
+    queue.identified(asker(0), ShardId{0}, IdentifyQueue::kNoAsk, at(ms), at(ms));
     given = due(ms);
   }
   EXPECT_EQ(given, "login aab");
@@ -191,7 +191,7 @@ TEST_F(LoginsTest, OneThatLogsInAgainAndAgainUnaskedKeepsNobodyFromItsTurn) {
 TEST_F(LoginsTest, AnIdentifyIsNotOlderThanItsPermit) {
   ask(0), ask(1);
   due(5'000);
-  queue.identified(name(0), ShardId{0}, 1, at(-50'000), at(5'100));  // by a wrong clock
+  queue.identified(asker(0), ShardId{0}, 1, at(-50'000), at(5'100));  // by a wrong clock
   EXPECT_EQ(due(9'999), "");
 }
 
@@ -232,22 +232,22 @@ TEST_F(LoginsTest, PermitsOfAnotherServerMayStillBeUsed) {
 
 TEST_F(LoginsTest, ProcessesThatAnotherServerStartedDelayLoginsUntilTheyAreHeard) {
   queue.take_over(at(100'000));
-  queue.assume_started(name(1), 8);
-  queue.assume_started(name(2), 3);
-  queue.assume_started(name(2), 2);
+  queue.assume_started(asker(1), 8);
+  queue.assume_started(asker(2), 3);
+  queue.assume_started(asker(2), 2);
   ask(0);
   EXPECT_EQ(queue.next(at(100'000)), at(140'000));
-  queue.heard(name(1));
+  queue.heard(asker(1));
   EXPECT_EQ(queue.next(at(100'000)), at(115'000));
-  queue.heard(name(2));
+  queue.heard(asker(2));
   EXPECT_EQ(queue.next(at(100'000)), at(105'000));
-  queue.heard(name(2));
+  queue.heard(asker(2));
   EXPECT_EQ(due(105'000), "login aaa");
 }
 
 TEST_F(LoginsTest, AProcessOfAnotherServerLogsInWithOneIdAfterTheOther) {
   queue.take_over(at(100'000));
-  queue.started_elsewhere(name(0), {ShardId{0}, ShardId{1}, ShardId{2}}, at(81'000), at(101'000));
+  queue.started_elsewhere(asker(0), {ShardId{0}, ShardId{1}, ShardId{2}}, at(81'000), at(101'000));
   ask(1);
   EXPECT_EQ(due(110'999), "") << "the third login is due 10 s after a patience of 15 s";
   EXPECT_EQ(due(111'000), "login aab");
@@ -255,7 +255,7 @@ TEST_F(LoginsTest, AProcessOfAnotherServerLogsInWithOneIdAfterTheOther) {
 
 TEST_F(LoginsTest, WhatAnotherServerStartedIsAboutToLogIn) {
   queue.take_over(at(100'000));
-  queue.started_elsewhere(name(0), {ShardId{0}}, at(98'000), at(101'000));
+  queue.started_elsewhere(asker(0), {ShardId{0}}, at(98'000), at(101'000));
   EXPECT_EQ(remaining(), 100) << "that server counted it";
   ask(1);
   EXPECT_EQ(due(117'999), "");
@@ -265,7 +265,7 @@ TEST_F(LoginsTest, WhatAnotherServerStartedIsAboutToLogIn) {
 TEST_F(LoginsTest, WithoutLimitsEverybodyLogsInAtOnce) {
   queue.limit(std::nullopt);
   ask(0), ask(1);
-  queue.want(name(2), {ShardId{2}});
+  queue.want(asker(2), {ShardId{2}});
   EXPECT_EQ(due(0), "login aaa, login aab, start aac");
 }
 

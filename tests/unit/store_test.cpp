@@ -13,7 +13,7 @@
 namespace smaster::store {
 namespace {
 
-ShardName name(std::string_view text) { return *ShardName::parse(text); }
+ShardName named(std::string_view text) { return *ShardName::parse(text); }
 
 class SqliteStore : public testing::Test {
  protected:
@@ -42,7 +42,7 @@ void unpack_history(soci::session& sql) {
 }
 
 TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
-  fleet::ShardInfo info(name("abc"));
+  fleet::ShardInfo info(named("abc"));
   info.goal = {ShardId{7}, ShardCount{9}};
   ASSERT_TRUE(open()->save({info}));
   {
@@ -61,7 +61,7 @@ TEST_F(SqliteStore, AStoreOfTheFirstVersionIsTakenOver) {
 }
 
 TEST_F(SqliteStore, RegistrySurvivesReopening) {
-  fleet::ShardInfo info(name("abc"));
+  fleet::ShardInfo info(named("abc"));
   info.key = "-----BEGIN PUBLIC KEY-----\n'\"é\n";
   info.is_master = true;
   info.last_seen = from_unix_ms(1'700'000'000'123);
@@ -70,7 +70,7 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
   info.capacity = 4;
   info.host = "fra1";
   EXPECT_TRUE(info.used.insert(from_unix_ms(1'700'000'000'000), {}));
-  ASSERT_TRUE(open()->save({info, fleet::ShardInfo(name("abd"))}));
+  ASSERT_TRUE(open()->save({info, fleet::ShardInfo(named("abd"))}));
   info.goal = {ShardId{6}, ShardCount{8}};
   ASSERT_TRUE(open()->save({info}));
   auto shards = open()->load_registry();
@@ -81,12 +81,12 @@ TEST_F(SqliteStore, RegistrySurvivesReopening) {
 }
 
 fleet::SampleBlock block(std::string_view shard, int first, int last, std::string packed, bool full) {
-  return {name(shard), from_unix_ms(first), from_unix_ms(last), std::move(packed), full};
+  return {named(shard), from_unix_ms(first), from_unix_ms(last), std::move(packed), full};
 }
 
 /// "first:bytes" of each of the shard's blocks, in their order.
 std::vector<std::string> blocks(HistoryStore& store, std::string_view shard, int since = 0) {
-  auto found = store.load_history(name(shard), from_unix_ms(since));
+  auto found = store.load_history(named(shard), from_unix_ms(since));
   EXPECT_TRUE(found);
   std::sort(found->begin(), found->end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> texts;
@@ -110,7 +110,7 @@ TEST_F(SqliteStore, HistoryComesBackByTimeAndWhatIsOldGoes) {
   ASSERT_TRUE(store->save_history({}, from_unix_ms(15)));
   EXPECT_EQ(blocks(*store, "abc"), (Texts{"20:" + bytes}));
   EXPECT_EQ(blocks(*store, "abd"), (Texts{"30:"}));
-  ASSERT_TRUE(store->forget({name("abc")}));
+  ASSERT_TRUE(store->forget({named("abc")}));
   EXPECT_EQ(blocks(*store, "abc"), Texts{});
 }
 
@@ -142,7 +142,7 @@ TEST_F(SqliteStore, HistoryOfAnOlderVersionIsPacked) {
     sql << "INSERT INTO history VALUES ('abd', 150, x'02" + rest + "')";
     sql << "PRAGMA user_version = 3";
   }
-  const auto found = open()->load_history(name("abc"), fleet::kNever);
+  const auto found = open()->load_history(named("abc"), fleet::kNever);
   ASSERT_TRUE(found);
   const auto samples = fleet::merge(*found, fleet::kNever);
   ASSERT_EQ(samples.size(), 2u);
@@ -151,12 +151,12 @@ TEST_F(SqliteStore, HistoryOfAnOlderVersionIsPacked) {
   EXPECT_EQ(samples[1].status.start_time, from_unix_ms(-3));
   EXPECT_EQ(samples[1].status.ping, 1.5);
   EXPECT_EQ(samples[1].status.cpu_load, std::vector<double>{0.5});
-  EXPECT_EQ(fleet::merge(*open()->load_history(name("abd"), fleet::kNever), fleet::kNever).size(), 1u);
+  EXPECT_EQ(fleet::merge(*open()->load_history(named("abd"), fleet::kNever), fleet::kNever).size(), 1u);
 }
 
 TEST_F(SqliteStore, FilesAreForTheirOwnerAlone) {
   const auto store = open();
-  ASSERT_TRUE(store->save({fleet::ShardInfo(name("abc"))}));
+  ASSERT_TRUE(store->save({fleet::ShardInfo(named("abc"))}));
   for (const auto& entry : std::filesystem::directory_iterator(folder_)) {
     struct stat info {};
     ASSERT_EQ(::stat(entry.path().c_str(), &info), 0);

@@ -16,7 +16,7 @@ namespace {
 constexpr Millis kTogether{10};
 /// Number of sockets that must have been readable in the last window of kTogether for that. A single client
 /// that sends its next message after an answer never waits.
-constexpr std::uint32_t kMany = 3;
+constexpr std::uint32_t kMany = 8;
 /// Maximum time that sockets are handled in one turn of the loop.
 constexpr Millis kTurn{2};
 /// A read is limited to this, in bytes: the buffer stays in the CPU's cache.
@@ -54,12 +54,14 @@ boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, 
   if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, socket, &event) != 0) return failed();
   free_.pop_back();
   watched_[slot].ready = std::move(ready);
+  watched_[slot].socket = socket;
   if (!std::exchange(runs_, true)) wait();
   return {};
 }
 
-void Poller::want_writable(int socket, Key key, bool wanted) {
-  epoll_event event{EPOLLIN | (wanted ? EPOLLOUT : 0u), {.u64 = std::uint64_t{key.turn} << 32 | key.slot}};
+void Poller::watch_for_data(int socket, Key key, bool and_writable) {
+  epoll_event event{EPOLLIN | (and_writable ? EPOLLOUT : 0u),
+                    {.u64 = std::uint64_t{key.turn} << 32 | key.slot}};
   ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, socket, &event);
 }
 
@@ -96,9 +98,13 @@ void Poller::run() {
   runs_ = watches();
   if (!runs_) return;
   if (more) return asio::post(context_, [this] { run(); });
-  if (!busy_) return wait();
+  if (!std::exchange(hurries_, false) && busy_) return pause_until(begun + kTogether);
+  wait();
+}
+
+void Poller::pause_until(Instant when) {
   stop_waiting();
-  pause_.expires_at(begun + kTogether);
+  pause_.expires_at(when);
   pause_.async_wait([this](boost::system::error_code) { run(); });
 }
 
@@ -134,7 +140,9 @@ void Poller::handle(std::uint64_t key, std::uint32_t events) {
   const auto ready = watched_[slot].ready;
   if (std::exchange(watched_[slot].window, window_) != window_) ++readable_;
   if ((events & ~std::uint32_t{EPOLLOUT}) != 0) guarded(*ready, [&] { ready->readable(); });
-  if ((events & EPOLLOUT) != 0 && is_there()) guarded(*ready, [&] { ready->writable(); });
+  if ((events & EPOLLOUT) == 0 || !is_there()) return;
+  watch_for_data(watched_[slot].socket, {slot, turn}, false);
+  guarded(*ready, [&] { ready->writable(); });
 }
 
 void Poller::flush_soon(std::shared_ptr<Ready> ready) {

@@ -54,17 +54,20 @@ class Poller final : public asio::execution_context::service {
   };
   /// Watches a socket until `remove`, and keeps `ready` alive. Errors: the system's.
   [[nodiscard]] boost::system::error_code add(int socket, std::shared_ptr<Ready> ready, Key& key);
-  /// Whether `writable` is wanted.
-  void want_writable(int socket, Key key, bool wanted);
+  /// Calls `writable` once, when the socket takes data.
+  void want_writable(int socket, Key key) { watch_for_data(socket, key, true); }
   void remove(int socket, Key key);
   /// Calls `flush` at the end of this turn of the loop.
   void flush_soon(std::shared_ptr<Ready> ready);
+  /// More is about to come on a socket that was readable: the next turn is not delayed.
+  void do_not_pause() { hurries_ = true; }
   /// For one read; shared by all sockets.
   [[nodiscard]] std::span<char> buffer() { return buffer_; }
 
  private:
   struct Watched {
     std::shared_ptr<Ready> ready;
+    int socket = -1;
     std::uint32_t turn = 0;
     std::uint32_t window = 0;  ///< in which it was last readable
   };
@@ -72,10 +75,12 @@ class Poller final : public asio::execution_context::service {
   [[nodiscard]] bool watches() const { return free_.size() < watched_.size(); }
   void wait();
   void stop_waiting();
+  void pause_until(Instant when);
   void run();
   /// Handles what is ready now. True if there is more.
   [[nodiscard]] bool handle_ready(Instant begun);
   void handle(std::uint64_t key, std::uint32_t events);
+  void watch_for_data(int socket, Key key, bool and_writable);
   void begin_window(Instant now);
   void flush_some();
 
@@ -89,6 +94,7 @@ class Poller final : public asio::execution_context::service {
   std::vector<std::uint32_t> free_;
   std::vector<std::shared_ptr<Ready>> to_flush_;
   bool runs_ = false;          ///< `run` will be called
+  bool hurries_ = false;       ///< do_not_pause was called in this turn
   bool flush_is_due_ = false;  ///< `flush_some` will run
   // How many sockets were readable in each window of kTogether:
   Instant window_end_{};

@@ -26,13 +26,21 @@ class PlainTransport final : public Transport {
   }
 
   void read() override {
-    auto buffer = poller_.buffer();
-    const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (count > 0) return owner_->received(buffer.first(static_cast<std::size_t>(count)));
-    if (count < 0 && would_block()) return;
-    boost::system::error_code error = asio::error::eof;
-    if (count < 0) error.assign(errno, boost::system::system_category());
-    owner_->lost(error);
+    // Large messages are not read in one buffer per turn, nor without end while others wait.
+    constexpr int kMostReads = 4;
+    const auto buffer = poller_.buffer();
+    for (int reads = 0; reads < kMostReads && socket_; ++reads) {
+      const auto count = ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+      if (count < 0 && would_block()) return;
+      if (count <= 0) {
+        boost::system::error_code error = asio::error::eof;
+        if (count < 0) error.assign(errno, boost::system::system_category());
+        return owner_->lost(error);
+      }
+      owner_->received(buffer.first(static_cast<std::size_t>(count)));
+      if (static_cast<std::size_t>(count) < buffer.size()) return;
+    }
+    poller_.do_not_pause();
   }
 
   std::optional<std::size_t> send(std::span<const iovec> parts) override {
@@ -44,8 +52,7 @@ class PlainTransport final : public Transport {
     const auto count = sent < 0 ? 0 : static_cast<std::size_t>(sent);
     std::size_t all = 0;
     for (const auto& part : parts) all += part.iov_len;
-    if (std::exchange(is_full_, count < all) != is_full_)
-      poller_.want_writable(socket_.get(), key_, is_full_);
+    if (count < all) poller_.want_writable(socket_.get(), key_);
     return count;
   }
 
@@ -67,7 +74,6 @@ class PlainTransport final : public Transport {
   Place place_;
   Poller::Key key_{};
   TransportOwner* owner_ = nullptr;  ///< kept by the poller
-  bool is_full_ = false;
 };
 
 /// TLS, by Asio. Bytes are copied: encryption costs more.
@@ -134,7 +140,7 @@ class TlsTransport final : public Transport {
           if (closed_) return;
           if (error) return stop_writing();
           if (sent + count < out_.size()) return write_on(owner, sent + count);
-          out_ = {};
+          std::string().swap(out_);  // not `= {}`, which keeps the memory
           if (finishes_) return stop_writing();
           if (wants_to_send_) guarded(*owner, [&] { owner->writable(); });
         });

@@ -138,6 +138,15 @@ TEST(Frames, OfCloseHaveACodeThatMayBeSent) {
   EXPECT_EQ(read(frame(Opcode::close, true, "\x03\xe8\xff")), "broken 1002\n") << "a reason is UTF-8";
 }
 
+TEST(Frames, OfAMessageInPartsKeepNoMemoryAfterIt) {
+  FrameReader reader(Role::server, 1'000'000);
+  read(reader, frame(Opcode::binary, true, std::string(900'000, 'x')), 60'000);
+  EXPECT_LT(reader.kept(), 100U);
+  read(reader, frame(Opcode::binary, false, std::string(900'000, 'x')), 60'000);
+  EXPECT_GE(reader.kept(), 900'000U);
+  EXPECT_TRUE(reader.in_message());
+}
+
 TEST(Frames, MasksGoOnWhereTheLastPartEnded) {
   std::string whole(100, 'x');
   std::string parts = whole;

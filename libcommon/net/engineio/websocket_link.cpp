@@ -24,6 +24,8 @@ using websocket::Opcode;
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr std::size_t kMaxAnswer = 64 * 1024;  ///< body of a refused handshake, in bytes
 constexpr const char* kVersion = "13";
+/// If no more than this is queued when the peer closes, it is sent before the answer, in bytes.
+constexpr std::size_t kParting = 64 * 1024;
 /// Number of buffers that are sent with one system call.
 constexpr std::size_t kParts = 32;
 
@@ -41,6 +43,13 @@ std::string accept_key(std::string key) {
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
   SHA1(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
   return base64(digest);
+}
+
+/// Memory of a queued frame, with that of its entry: a flood of small messages must not hold many times what
+/// is counted.
+std::size_t held(const engineio::Frame& frame) {
+  constexpr std::size_t kEntry = 256;
+  return kEntry + frame.held();
 }
 
 Opcode opcode_of(const engineio::Frame& frame) { return frame.binary ? Opcode::binary : Opcode::text; }
@@ -136,9 +145,10 @@ void WebSocketLink::start(std::weak_ptr<WebSocketOwner> owner, std::string early
 void WebSocketLink::received(std::span<char> bytes) {
   while (!closed_) {
     const auto event = reader_.next(bytes);
-    if (!event) return;
+    if (!event) break;
     handle(*event);
   }
+  if (reader_.in_message()) Poller::of(context_).do_not_pause();
 }
 
 void WebSocketLink::handle(const websocket::FrameReader::Event& event) {
@@ -158,10 +168,10 @@ void WebSocketLink::handle(const websocket::FrameReader::Event& event) {
     case Kind::close:
       peer_closed_ = true;
       if (close_sent_) return flush_soon();
-      return end(event.code, engineio::CloseReason::transport_close);
+      return end(event.code, engineio::CloseReason::transport_close, queued_bytes_ > kParting);
     case Kind::broken:
       peer_closed_ = true;  // what it sends from here on is not looked at
-      return end(event.code, engineio::CloseReason::transport_error);
+      return end(event.code, engineio::CloseReason::transport_error, true);
   }
 }
 
@@ -187,7 +197,7 @@ void WebSocketLink::report(engineio::CloseReason reason) {
 
 void WebSocketLink::send(const engineio::Frame& frame) {
   if (closing_ || overfull_) return;
-  queued_bytes_ += frame.held();
+  queued_bytes_ += held(frame);
   if (queued_bytes_ > max_queued_) {
     overfull_ = true;
     // Posted, because the caller may be inside a method of the session.
@@ -295,7 +305,7 @@ std::size_t WebSocketLink::gather(std::span<iovec> parts, std::size_t& bytes) {
 void WebSocketLink::sent(std::size_t count) {
   const auto control = std::min(count, control_.size());
   control_.erase(0, control);
-  if (control_.empty()) control_ = {};
+  if (control_.empty()) std::string().swap(control_);  // not `= {}`, which keeps the memory
   count -= control;
   while (count > 0) {
     auto& front = queue_.front();
@@ -308,10 +318,10 @@ void WebSocketLink::sent(std::size_t count) {
     front_sent_ = 0;
     if (front.frame.source && !front.last && !drops_queue_) {
       front.ready = false;
-      front.piece = {};
+      std::string().swap(front.piece);
       continue;
     }
-    queued_bytes_ -= front.frame.held();
+    queued_bytes_ -= held(front.frame);
     queue_.pop_front();
   }
 }
@@ -340,11 +350,11 @@ void WebSocketLink::close() {
   flush_soon();
 }
 
-void WebSocketLink::end(std::uint16_t code, engineio::CloseReason reason) {
-  drops_queue_ = true;
+void WebSocketLink::end(std::uint16_t code, engineio::CloseReason reason, bool drops_queue) {
+  drops_queue_ = drops_queue;
   // A frame that is partly sent must be completed.
-  while (queue_.size() > (front_sent_ > 0 ? 1u : 0u)) {
-    queued_bytes_ -= queue_.back().frame.held();
+  while (drops_queue_ && queue_.size() > (front_sent_ > 0 ? 1u : 0u)) {
+    queued_bytes_ -= held(queue_.back().frame);
     queue_.pop_back();
   }
   close_ = websocket::close_data(code);

@@ -78,8 +78,8 @@ class WebSocketLink final : public TransportOwner, public std::enable_shared_fro
   };
 
   void handle(const websocket::FrameReader::Event& event);
-  /// Sends a close frame as soon as possible, drops what is queued, and reports the end.
-  void end(std::uint16_t code, engineio::CloseReason reason);
+  /// Answers the peer's close, or closes because of what it sent, and reports the end.
+  void end(std::uint16_t code, engineio::CloseReason reason, bool drops_queue);
   void report(engineio::CloseReason reason);
   void flush_soon();
   void fail(engineio::CloseReason reason);

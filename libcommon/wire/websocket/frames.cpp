@@ -16,6 +16,9 @@ constexpr std::uint8_t kLength64 = 127;
 /// A message that is not complete keeps at most this much more memory than it has bytes.
 constexpr std::size_t kReserve = 64 * 1024;
 
+/// Assigning an empty text would keep the memory.
+void release(std::string& text) { std::string().swap(text); }
+
 bool is_control(Opcode opcode) { return opcode >= Opcode::close; }
 
 std::uint64_t big_endian(std::string_view bytes) {
@@ -110,7 +113,7 @@ bool is_utf8(std::string_view text) {
 
 FrameReader::Event FrameReader::broken(CloseCode code) {
   ended_ = true;
-  message_ = {};
+  release(message_);
   return {Kind::broken, false, {}, static_cast<std::uint16_t>(code)};
 }
 
@@ -192,8 +195,8 @@ FrameReader::Event FrameReader::finish_frame(std::string_view data) {
 
 std::optional<FrameReader::Event> FrameReader::next(std::span<char>& bytes) {
   // What the last event referred to.
-  if (!in_message_ && !message_.empty()) message_ = {};
-  if (!in_data_ && !control_.empty()) control_ = {};
+  if (!in_message_ && !message_.empty()) release(message_);
+  if (!in_data_ && !control_.empty()) release(control_);
   while (!ended_) {
     if (!in_data_) {
       if (!read_head(bytes)) return std::nullopt;

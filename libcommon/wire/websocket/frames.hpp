@@ -75,6 +75,10 @@ class FrameReader {
   /// Decodes from the front of `bytes`, unmasking them in place, up to the next event, and removes them
   /// there. nullopt: all bytes were taken, and more are needed.
   [[nodiscard]] std::optional<Event> next(std::span<char>& bytes);
+  /// True if a message has begun, and more of it is to come.
+  [[nodiscard]] bool in_message() const { return in_message_; }
+  /// Memory that is kept for the present message, in bytes.
+  [[nodiscard]] std::size_t kept() const { return message_.capacity(); }
 
  private:
   [[nodiscard]] bool read_head(std::span<char>& bytes);

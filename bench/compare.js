@@ -1,5 +1,5 @@
-// Measures this server, the Node.js peer and the bare echo in turn, and prints a table; see bench/run.
-import {execFileSync} from 'node:child_process';
+// Measures this server, its peers and the bare echoes in turn, and prints a table; see bench/run.
+import {execFileSync, spawnSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, writeFileSync} from 'node:fs';
 import {cpus} from 'node:os';
 import path from 'node:path';
@@ -7,11 +7,21 @@ import {parseArgs} from 'node:util';
 import {Program, bin, folder, importShards, smaster} from './load/program.js';
 
 const {values: options} = parseArgs({options: {
-  rounds: {type: 'string', default: '5'}, shards: {type: 'string', default: '100,200,1000,5000,15000'},
+  rounds: {type: 'string', default: '3'}, shards: {type: 'string', default: '200,2000,15000'}, only: {type: 'string', default: ''},
   storm: {type: 'string', default: '10000'}, known: {type: 'string', default: '20000'}, out: {type: 'string', default: 'build/bench'},
 }});
 const rounds = Number(options.rounds);
 const sizes = options.shards.split(',').map(Number);
+
+/** Starts a program that prints its port. */
+async function listening(...command) {
+  const server = new Program(command);
+  server.port = Number(await server.line());
+  return server;
+}
+
+const BUN = 'bench/peer/node_modules/.bin/bun';
+const peer = (runtime, engine) => (count, how) => listening(runtime, 'bench/peer/server.js', `${folder}/public.pem`, String(count), engine, ...how);
 
 /** The compared programs. `how`: `quiet` if statuses get no answer. */
 const servers = {
@@ -20,17 +30,22 @@ const servers = {
     await importShards(server, count);
     return server;
   },
-  async peer(count, how) {
-    const server = new Program([process.execPath, 'bench/peer/server.js', `${folder}/public.pem`, String(count), ...how]);
-    server.port = Number(await server.line());
-    return server;
-  },
-  async floor() {
-    const server = new Program([`${bin}/load-floor`]);
-    server.port = Number(await server.line());
-    return server;
-  },
+  'socket.io': peer(process.execPath, 'ws'),
+  'on µWebSockets': peer(process.execPath, 'uws'),
+  'on Bun': peer(BUN, 'bun'),
+  'echo on Beast': () => listening(`${bin}/load-floor`),
+  'echo on epoll': () => listening(`${bin}/load-epoll_floor`),
 };
+const isFloor = (name) => name.startsWith('echo');
+
+/** Those that do not run on this machine, such as a library for another libc. */
+const absent = [];
+for (const [name, runtime, module] of [['on µWebSockets', process.execPath, '@btc-vision/uwebsockets.js'], ['on Bun', BUN, '@socket.io/bun-engine']]) {
+  const {status, error, stderr} = spawnSync(runtime, ['-e', `await import('${module}')`, '--input-type=module'], {cwd: 'bench/peer', encoding: 'utf8'});
+  if (status === 0) continue;
+  delete servers[name];
+  absent.push(`${name}: left out, it does not run here (${error?.message ?? stderr.match(/^.*(?:Error|error).*$/m)?.[0] ?? `exit status ${status}`})`);
+}
 
 const found = {}; // metric → server → values
 function note(metric, server, value) {
@@ -62,10 +77,10 @@ async function steady(name, count) {
   const at = ` at ${count}`;
   await under(name, count, count > FEW ? ['once'] : [], async (server, load) => {
     const empty = server.memory;
-    const connected = await measured(server, () => load.tell(`${name === 'floor' ? 'raw' : 'connect'} ${count}`));
+    const connected = await measured(server, () => load.tell(`${isFloor(name) ? 'raw' : 'connect'} ${count}`));
     note(`bytes of memory per idle shard${at}`, name, (server.memory - empty) / count);
     const statuses = Math.max(3, Math.round(30_000 / count));
-    if (name === 'floor') {
+    if (isFloor(name)) {
       await load.tell('echo 1');
       const echoed = await measured(server, () => load.tell(`echo ${statuses}`));
       note(`µs of CPU per status with its answer${at}`, name, echoed.cpu / echoed.count);
@@ -147,7 +162,7 @@ async function tools() {
   await server.end();
 }
 
-const names = Object.keys(servers);
+const names = Object.keys(servers).filter((name) => !options.only || options.only.split(',').some((part) => name.includes(part)));
 for (let i = 1; i <= rounds; ++i) {
   const say = (what) => process.stderr.write(`round ${i} of ${rounds}: ${what}                    \r`);
   for (const count of sizes) {
@@ -156,8 +171,8 @@ for (let i = 1; i <= rounds; ++i) {
       await steady(name, count);
     }
   }
-  for (const name of ['smaster', 'peer']) {
-    for (const count of [200, 2000]) {
+  for (const name of names.filter((name) => !isFloor(name))) {
+    for (const count of sizes.filter((size) => size <= 2000)) {
       say(`statuses back to back: ${name}`);
       await flood(name, count);
     }
@@ -177,10 +192,15 @@ process.stderr.write('\n');
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
 const figure = (value) => value >= 1000 ? String(Math.round(value)) : value >= 10 ? value.toFixed(1) : value.toFixed(2);
-const cell = (values) => values ? `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})` : '';
-const ratio = (values, others) => values && others && median(others) > 0 ? (median(values) / median(others)).toFixed(2) : '';
-const rows = Object.entries(found).map(([metric, by]) => `| ${metric} | ${cell(by.smaster)} | ${cell(by.peer)} | ${ratio(by.smaster, by.peer)} | ${cell(by.floor)} | ${ratio(by.smaster, by.floor)} |`);
-const table = ['| | smaster | Node.js peer | of the peer | bare echo | of the echo |', '|---|---|---|---|---|---|', ...rows].join('\n');
+const spread = (values) => `${figure(median(values))} (${figure(Math.min(...values))}–${figure(Math.max(...values))})`;
+/** A server's values; of the others also the median as a multiple of ours. */
+function cell(by, name) {
+  if (!by[name]) return '';
+  const ratio = name !== 'smaster' && by.smaster && median(by.smaster) > 0 ? `, ×${(median(by[name]) / median(by.smaster)).toFixed(2)}` : '';
+  return spread(by[name]) + ratio;
+}
+const rows = Object.entries(found).map(([metric, by]) => `| ${metric} | ${names.map((name) => cell(by, name)).join(' | ')} |`);
+const table = [`| | ${names.join(' | ')} |`, `|---|${names.map(() => '---|').join('')}`, ...rows, ...absent.map((text) => `\n${text}`)].join('\n');
 const machine = `${cpus().length} × ${cpus()[0].model}, Node.js ${process.version}, ${rounds} rounds, medians (least–most)`;
 mkdirSync(options.out, {recursive: true});
 writeFileSync(path.join(options.out, 'bench.md'), `${machine}\n\n${table}\n`);

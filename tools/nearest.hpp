@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <string>
 #include <string_view>
@@ -25,10 +26,32 @@ namespace smaster::tools {
   return row.back();
 }
 
+/// What other programs of the field call our commands.
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kSynonyms{{
+    {"restart", "respawn"},
+    {"reload", "respawn"},
+    {"top", "stats"},
+    {"ps", "stats"},
+    {"ls", "stats"},
+    {"list", "stats"},
+    {"status", "stats"},
+    {"monit", "stats"},
+    {"exec", "eval"},
+    {"run", "serve"},
+    {"start", "serve"},
+    {"describe", "shard"},
+    {"scale", "reshard"},
+}};
+
 /// `, did you mean X?` with the most similar word; empty if no word is similar enough.
 template <class Words>
 [[nodiscard]] std::string did_you_mean(std::string_view typed, const Words& words) {
   std::string best;
+  for (const auto& [other, ours] : kSynonyms) {
+    if (typed == other && std::find(words.begin(), words.end(), ours) != words.end()) {
+      return ", did you mean \"" + std::string(ours) + "\"?";
+    }
+  }
   // Short words allow only few differences; otherwise any word would match.
   auto least = typed.size() <= 3 ? 2 : std::max<std::size_t>(2, typed.size() / 3) + 1;
   for (const std::string& word : words) {

@@ -1,9 +1,11 @@
 #include "terminal.hpp"
 
+#include <langinfo.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <clocale>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -33,6 +35,11 @@ std::string pager() {
 }
 
 }  // namespace
+
+bool utf8() {
+  std::setlocale(LC_ALL, "");
+  return std::string_view(::nl_langinfo(CODESET)) == "UTF-8";
+}
 
 control::Look look() {
   if (::isatty(STDOUT_FILENO) != 1) return {};

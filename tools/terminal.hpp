@@ -16,6 +16,9 @@ namespace smaster::tools {
 /// The width of stdout and its support for colours; neither if it is no terminal.
 [[nodiscard]] control::Look look();
 
+/// Whether the locale's characters are UTF-8; sets the process' locale to the environment's.
+[[nodiscard]] bool utf8();
+
 /// Shows a long text in a pager, like git: $SMASTER_PAGER, $PAGER or less, which exits at once if the text
 /// fits on the screen. The text is printed directly without a terminal, or if the pager is "cat" or empty.
 void page(std::string_view text);

@@ -1,6 +1,5 @@
 #include "watch.hpp"
 
-#include <langinfo.h>
 #define NCURSES_NOMACROS  // its macros would replace the functions move and timeout
 #include <ncurses.h>
 #include <termios.h>
@@ -70,8 +69,6 @@ class Screen {
   Screen(const Screen&) = delete;
   Screen& operator=(const Screen&) = delete;
 
-  [[nodiscard]] bool utf8() const { return std::string_view(::nl_langinfo(CODESET)) == "UTF-8"; }
-
   /// Writes one line, cut at the edge of the screen.
   void line(int row, std::string_view text, attr_t attributes = A_NORMAL) const {
     ::move(row, 0);
@@ -94,19 +91,6 @@ class Screen {
  private:
   bool colours_ = false;
 };
-
-/// One point of a shard's sparklines.
-struct Sample {
-  double time, cpu, memory, messages, ping;
-};
-
-Sample sample_of(const bj::object& status) {
-  const auto of = [&](std::string_view key) { return status.if_contains(key); };
-  const auto delta = number(of("timeDelta"));
-  return {number(of("timestamp")), control::mean(of("cpuLoad")), number(of("memRSS")),
-          delta > 0 ? std::max(0.0, number(of("messageCountDelta"))) * 1000 / delta : 0,
-          std::max(0.0, number(of("ping")))};
-}
 
 class View {
  public:
@@ -236,14 +220,14 @@ class View {
     const auto* const status = json::object_at(shard, "stats");
     if (known == past_.end() || status == nullptr) return;
     auto& samples = known->second;
-    const auto sample = sample_of(*status);
+    const auto sample = control::sample_of(*status);
     if (samples.empty() || sample.time > samples.back().time) samples.push_back(sample);
     const auto old = static_cast<double>(now_ - kWindow.count());
-    std::erase_if(samples, [old](const Sample& each) { return each.time < old; });
+    std::erase_if(samples, [old](const control::Sample& each) { return each.time < old; });
   }
 
   /// The history of a shard, requested when the shard is first shown.
-  const std::vector<Sample>& past(const std::string& name) {
+  const std::vector<control::Sample>& past(const std::string& name) {
     const auto [found, fresh] = past_.try_emplace(name);
     if (!fresh) return found->second;
     const auto text =
@@ -251,7 +235,8 @@ class View {
     const auto value = text ? json::parse(*text) : Result<bj::value>(text.error());
     if (!value || !value->is_object()) return found->second;
     if (const auto* const list = value->get_object().if_contains(name); list && list->is_array()) {
-      for (const auto& status : list->get_array()) found->second.push_back(sample_of(status.as_object()));
+      for (const auto& status : list->get_array())
+        found->second.push_back(control::sample_of(status.as_object()));
       if (!found->second.empty()) oldest_ = std::min(oldest_, found->second.front().time);
     }
     return found->second;
@@ -266,19 +251,19 @@ class View {
       screen.part(line, column, cell, header ? A_BOLD : kColumns[i] == 2 ? screen.state(cell) : A_NORMAL);
       column += static_cast<int>(widths[i]) + 2;
       if (i < kFirstSpark || spark < kShortestLine) continue;
-      if (!header) screen.part(line, column - 1, sparkline(row[1], i - kFirstSpark, spark, screen.utf8()));
+      if (!header) screen.part(line, column - 1, sparkline(row[1], i - kFirstSpark, spark));
       column += spark + 1;
     }
   }
 
-  std::string sparkline(const std::string& name, std::size_t which, int width, bool utf8) {
+  std::string sparkline(const std::string& name, std::size_t which, int width) {
     std::vector<control::Point> points;
     for (const auto& sample : past(name)) {
       const double values[] = {sample.cpu, sample.memory, sample.messages, sample.ping};
       points.push_back({sample.time, values[which]});
     }
     const control::Range range{oldest_, static_cast<double>(now_)};
-    return control::sparkline(points, range, static_cast<std::size_t>(width), utf8);
+    return control::sparkline(points, range, static_cast<std::size_t>(width), utf8());
   }
 
   const control::Client& client_;
@@ -286,7 +271,7 @@ class View {
   WatchOptions options_;
   bj::object stats_;
   bj::object chosen_;
-  std::map<std::string, std::vector<Sample>> past_;
+  std::map<std::string, std::vector<control::Sample>> past_;
   std::string state_;  ///< show only shards in this state; empty: all
   std::string trouble_;
   std::int64_t now_ = 0;

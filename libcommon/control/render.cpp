@@ -87,15 +87,6 @@ std::string csv_cell(const bj::value* value) {
   return outlet::csv_cell(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
 }
 
-std::string ago(double ms, std::int64_t now_ms) {
-  if (ms <= 0) return "never";
-  const auto seconds = std::max<std::int64_t>(0, (now_ms - static_cast<std::int64_t>(ms)) / 1000);
-  if (seconds < 120) return fmt::format("{} s ago", seconds);
-  if (seconds < 7200) return fmt::format("{} min ago", seconds / 60);
-  if (seconds < 172'800) return fmt::format("{} h ago", seconds / 3600);
-  return fmt::format("{} d ago", seconds / 86'400);
-}
-
 std::string duration(double ms) {
   const auto seconds = static_cast<std::int64_t>(ms / 1000);
   if (seconds < 60) return fmt::format("{} s", seconds);
@@ -174,6 +165,15 @@ std::string csv(const std::vector<std::vector<std::string>>& rows) {
   return out;
 }
 
+std::string ago(double ms, std::int64_t now_ms) {
+  if (ms <= 0) return "never";
+  const auto seconds = std::max<std::int64_t>(0, (now_ms - static_cast<std::int64_t>(ms)) / 1000);
+  if (seconds < 120) return fmt::format("{} s ago", seconds);
+  if (seconds < 7200) return fmt::format("{} min ago", seconds / 60);
+  if (seconds < 172'800) return fmt::format("{} h ago", seconds / 3600);
+  return fmt::format("{} d ago", seconds / 86'400);
+}
+
 std::string bytes(double value) {
   const char* const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
   std::size_t unit = 0;
@@ -239,7 +239,6 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   return table;
 }
 
-/// Problems that have no column in the table: one line per shard, up to a limit.
 std::string trouble_lines(const bj::object& stats) {
   constexpr std::size_t kMost = 10;
   std::string lines;

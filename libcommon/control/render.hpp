@@ -19,6 +19,10 @@ namespace smaster::control {
 [[nodiscard]] std::string totals_line(const boost::json::object& stats);
 [[nodiscard]] std::string identify_line(const boost::json::object& stats);
 [[nodiscard]] Table shard_table(const boost::json::object& stats, std::int64_t now_ms);
+/// Problems that have no column in the table: one line per shard, up to a limit.
+[[nodiscard]] std::string trouble_lines(const boost::json::object& stats);
+/// Formats a time in unix milliseconds: "5 min ago"; "never" for none.
+[[nodiscard]] std::string ago(double ms, std::int64_t now_ms);
 /// Formats a size: "1.5 MiB".
 [[nodiscard]] std::string bytes(double value);
 /// One JSON line per shard.

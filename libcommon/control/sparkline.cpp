@@ -4,6 +4,8 @@
 #include <cmath>
 #include <vector>
 
+#include "control/select.hpp"
+
 namespace smaster::control {
 namespace {
 
@@ -11,6 +13,14 @@ constexpr const char* kBlocks[] = {"▁", "▂", "▃", "▄", "▅", "▆", "�
 constexpr const char* kCharacters[] = {"_", ".", ":", "-", "=", "+", "*", "#"};
 
 }  // namespace
+
+Sample sample_of(const boost::json::object& status) {
+  const auto of = [&](std::string_view key) { return status.if_contains(key); };
+  const auto delta = number(of("timeDelta"));
+  return {number(of("timestamp")), mean(of("cpuLoad")), number(of("memRSS")),
+          delta > 0 ? std::max(0.0, number(of("messageCountDelta"))) * 1000 / delta : 0,
+          std::max(0.0, number(of("ping")))};
+}
 
 std::string sparkline(std::span<const Point> points, const Range& range, std::size_t width, bool utf8) {
   struct Part {

@@ -1,6 +1,7 @@
 // Draws a value over time as a row of characters.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <span>
 #include <string>
 
@@ -10,6 +11,12 @@ struct Point {
   double time;
   double value;  ///< not negative
 };
+
+/// What is drawn of one status; `time` in unix milliseconds, `messages` per second.
+struct Sample {
+  double time, cpu, memory, messages, ping;
+};
+[[nodiscard]] Sample sample_of(const boost::json::object& status);
 
 struct Range {
   double from;

@@ -47,6 +47,31 @@ Answer get_stats(ControlContext& context, const Call&) {
   return control::Bytes{std::move(pieces), "application/json"};
 }
 
+/// One shard, by its name or by an id that it has.
+Answer get_shard(ControlContext& context, const Call& call) {
+  const auto& directory = context.parts.directory;
+  const Shard* shard = nullptr;
+  if (const auto given = call.query.find("id"); given != call.query.end()) {
+    const auto id = parse_int<std::int32_t>(given->second);
+    if (!id || *id < 0) return usage("\"id\" is not a shard id");
+    shard = directory.holder(ShardId{*id});
+    if (shard == nullptr) {
+      return control::error_reply(
+          fail(ErrorKind::not_found, "no shard has the id " + given->second + "; the goal is " +
+                                         std::to_string(directory.goal().value) + " shards"));
+    }
+  } else if (const auto named = call.query.find("name"); named != call.query.end()) {
+    const auto name = ShardName::parse_seat(named->second);
+    shard = name ? directory.find(*name) : nullptr;
+    if (shard == nullptr) {
+      return control::error_reply(fail(ErrorKind::not_found, "no shard is named \"" + named->second + '"'));
+    }
+  } else {
+    return usage("\"id\" or \"name\" is missing");
+  }
+  return json_reply(row_json(context.parts.stats, *shard, true));
+}
+
 Answer get_server(ControlContext& context, const Call&) {
   const auto& settings = context.parts.settings;
   return json_reply(bj::object{{"version", SMASTER_VERSION},
@@ -271,6 +296,7 @@ struct Route {
 
 const Route kRoutes[] = {
     {"GET", "/v1/stats", get_stats},
+    {"GET", "/v1/shard", get_shard},
     {"GET", "/v1/server", get_server},
     {"GET", "/v1/history", get_history},
     {"POST", "/v1/eval", post_eval},

@@ -1,0 +1,156 @@
+#include "control/shard_page.hpp"
+
+#include <spdlog/fmt/fmt.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "control/render.hpp"
+#include "control/select.hpp"
+#include "control/sparkline.hpp"
+#include "json/json.hpp"
+
+namespace smaster::control {
+namespace {
+
+namespace bj = boost::json;
+
+std::string said(const bj::object& object, std::string_view key) {
+  std::string value;
+  json::read(object, key, value);
+  return value;
+}
+
+/// "5,6 of 16"; "none" without a goal.
+std::string goal(const bj::object& row) {
+  if (number(row.if_contains("goalShardId")) < 0) return "none";
+  return fmt::format("{} of {}", fmt::join(ids_of(row), ","), number(row.if_contains("goalShardCount")));
+}
+
+std::string running(const bj::object& row) {
+  const auto id = number(row.if_contains("currentShardId"));
+  return id < 0 ? "nothing" : fmt::format("{} of {}", id, number(row.if_contains("currentShardCount")));
+}
+
+std::string place(const bj::object& row) {
+  const auto host = said(row, "host");
+  const auto address = said(row, "address");
+  const auto agent = bot_field(row, "agent");
+  std::string words = host.empty() ? "" : host + ", ";
+  words += address.empty() ? "not connected" : address;
+  if (agent != nullptr && agent->is_string())
+    words += fmt::format(", agent {}", std::string_view(agent->get_string()));
+  return words;
+}
+
+std::string bot(const bj::object& row, std::int64_t now_ms) {
+  const auto of = [&row](std::string_view key) { return bot_field(row, key); };
+  const auto* const state = of("state");
+  if (state == nullptr || !state->is_string()) return "no agent reports about it";
+  std::string words(state->get_string());
+  if (number(of("pid")) > 0) words += fmt::format(", process {}", number(of("pid")));
+  if (const auto started = number(status_field(row, "startTime"));
+      words.starts_with("running") && started > 0) {
+    words += ", started " + ago(started, now_ms);
+  }
+  if (words.starts_with("waiting"))
+    words += fmt::format(", starts in {:.0f} s", number(of("nextStartIn")) / 1000);
+  if (const auto deaths = number(of("deaths")); deaths > 0) words += fmt::format("; died {} times", deaths);
+  const auto* const exit = of("lastExit");
+  if (exit != nullptr && exit->is_string() && !exit->get_string().empty()) {
+    words += fmt::format(", last exit: {}", std::string_view(exit->get_string()));
+  }
+  return words;
+}
+
+std::string gateway(const bj::object& report) {
+  const auto of = [&report](std::string_view key) { return number(report.if_contains(key)); };
+  auto words = fmt::format("shard id {}: {}", of("id"), said(report, "state"));
+  if (of("code") > 0) words += fmt::format(", closed with code {}", of("code"));
+  if (of("ping") >= 0) words += fmt::format(", heartbeat {} ms", of("ping"));
+  if (of("acksMissed") > 0) words += fmt::format(" ({} not acknowledged)", of("acksMissed"));
+  if (of("guilds") >= 0) words += fmt::format(", {} guilds", of("guilds"));
+  if (of("lastEvent") >= 0) words += fmt::format(", last event {:.0f} s ago", of("lastEvent") / 1000);
+  return words + fmt::format(", {} logins, {} resumes", of("logins"), of("resumes"));
+}
+
+/// A figure now and over the last hour.
+std::string drawn(const std::vector<Sample>& samples, double Sample::*which, const PastView& view,
+                  std::int64_t now_ms, const std::string& now) {
+  std::vector<Point> points;
+  for (const auto& sample : samples) points.push_back({sample.time, sample.*which});
+  const Range range{static_cast<double>(view.from_ms), static_cast<double>(now_ms)};
+  return fmt::format("{:<12} {}", now, sparkline(points, range, view.width, view.utf8));
+}
+
+/// The commands that help a shard in this state; `which` selects it.
+std::vector<std::string> advice(std::string_view state, const std::string& which) {
+  const auto respawn = "smaster respawn " + which;
+  if (state == "new") return {"start its agent with its config: smaster agent --config FILE -- COMMAND"};
+  if (state == "dead" || state == "offline") {
+    return {"look at its host; there, smaster agent --check --config FILE says what is wrong"};
+  }
+  if (state == "silent") return {respawn, "smaster reboot --force " + which + " ends its program, too"};
+  if (state == "refused") return {"mend what Discord refuses (the token, the intents), then " + respawn};
+  if (state == "crashing" || state == "parked") return {"mend what ends the bot, then " + respawn};
+  if (state == "queued" || state == "logging in" || state == "starting") {
+    return {"smaster stats shows the queue of logins"};
+  }
+  if (state == "spare") return {"it takes an id as soon as one is free; smaster reshard N makes more"};
+  if (state == "running") return {"smaster eval " + which + " SCRIPT", respawn};
+  return {respawn + " does now what happens by itself after a while"};  // disconnected, deaf, hung
+}
+
+}  // namespace
+
+std::string shard_page(const bj::object& row, const bj::array& past, const PastView& view,
+                       std::int64_t now_ms) {
+  const auto state = said(row, "state");
+  const auto name = said(row, "id");
+  const auto id = number(row.if_contains("goalShardId"));
+  const auto now = [&row](std::string_view key) { return status_field(row, key); };
+  std::string page =
+      fmt::format("shard {} ({}): {}\n",
+                  id < 0 ? "without an id" : fmt::format("{}", fmt::join(ids_of(row), ",")), name, state);
+  const auto line = [&page](std::string_view label, const std::string& value) {
+    page += fmt::format("  {:<10} {}\n", label, value);
+  };
+  line("goal", goal(row));
+  line("runs", running(row));
+  line("at", place(row));
+  line("seen", ago(number(row.if_contains("lastSeen")), now_ms));
+  line("bot", bot(row, now_ms));
+  if (const auto* const hooks = bot_field(row, "hooks");
+      hooks != nullptr && hooks->is_string() && !hooks->get_string().empty()) {
+    line("hooks", std::string(hooks->get_string()));
+  }
+  if (const auto* const gateways = bot_field(row, "gateways"); gateways != nullptr && gateways->is_array()) {
+    for (const auto& each : gateways->get_array()) line("gateway", gateway(each.as_object()));
+  }
+  if (const auto until = number(row.if_contains("parkedUntil")); until > 0) {
+    line("parked", fmt::format("for another {:.0f} s", (until - static_cast<double>(now_ms)) / 1000));
+  }
+  if (now("timestamp") != nullptr) {
+    std::vector<Sample> samples;
+    for (const auto& status : past) samples.push_back(sample_of(status.as_object()));
+    const auto figure = [&](std::string_view label, double Sample::*which, const std::string& value) {
+      line(label, drawn(samples, which, view, now_ms, value));
+    };
+    figure("CPU", &Sample::cpu, fmt::format("{:.0f} %", 100 * mean(now("cpuLoad"))));
+    figure("memory", &Sample::memory, bytes(number(now("memRSS"))));
+    const auto ping = number(now("ping"));
+    figure("ping", &Sample::ping, ping < 0 ? "-" : fmt::format("{:.0f} ms", ping));
+    const auto messages = number(now("messageCountTotal"));
+    figure("messages", &Sample::messages, messages < 0 ? "-" : fmt::format("{:.0f}", messages));
+  }
+  if (const auto trouble = trouble_lines({{"shards", bj::array{row}}}); !trouble.empty()) page += trouble;
+  const auto which =
+      id < 0 ? "--where 'name=" + name + "'" : fmt::format("--shard {}", static_cast<std::int64_t>(id));
+  for (const auto& words : advice(state, which)) {
+    line("try", words);
+  }
+  return page;
+}
+
+}  // namespace smaster::control

@@ -1,0 +1,41 @@
+// smaster shard: one shard in detail, as one looks at it at night.
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {serve, until} from './harness.js';
+
+test('a shard is shown by its id or name: an agent\'s, a plain one, one that has left', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n[heartbeat]\ninterval = "500ms"\n');
+  const [first, second] = await server.register(2);
+  server.agent([first], 'spikey-bot.js');
+  const plain = server.shard(second);
+  await server.running(2);
+  const idOf = async ({id}) => (await server.stats()).shards.find((row) => row.id === id).goalShardId;
+  const [agents, plains] = [await idOf(first), await idOf(second)];
+  const show = async (...args) => (await server.tool(['shard', ...args])).stdout;
+
+  const [bot] = server.bots();
+  await until('the bot\'s report', async () => new RegExp(`bot +running, process ${bot.pid}, started \\d+ s ago`).test(await show(`${agents}`)));
+  const page = await show(`${agents}`);
+  assert.match(page, new RegExp(`^shard ${agents} \\(${first.id}\\): running\n  goal +${agents} of 2\n  runs +${agents} of 2\n  at +127.0.0.1, agent \\d`));
+  assert.match(page, /\n {2}seen +\d+ s ago\n/);
+  assert.match(page, /\n {2}CPU +\d+ %.*\n {2}memory .*\n {2}ping .*\n {2}messages /);
+  assert.match(page, new RegExp(`\n  try +smaster eval --shard ${agents} SCRIPT\n  try +smaster respawn --shard ${agents}\n$`));
+  assert.equal((await show(first.id)).split('\n')[0], page.split('\n')[0]);
+
+  assert.match(await show(`${plains}`), /bot +no agent reports about it\n/);
+  plain.socket.disconnect();
+  await until('it to be gone', async () => /^shard \d \(\w+\): offline\n/.test(await show(second.id)));
+  assert.match(await show(second.id), /at +not connected\n[^]*try +look at its host/);
+
+  const {id, state} = JSON.parse(await show(`${agents}`, '--json'));
+  assert.deepEqual({id, state}, {id: first.id, state: 'running'});
+});
+
+test('what is no shard is said so', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  for (const [arg, code, words] of [['7', 64, /no shard has the id 7; the goal is 1 shards/], ['zzz', 64, /no shard is named "zzz"/], ['a/b', 64, /no shard id, such as 7/], ['99999999999', 64, /not a shard id/]]) {
+    const result = await server.tool(['shard', arg]);
+    assert.equal(result.code, code, arg + result.stderr);
+    assert.match(result.stderr, words);
+  }
+});

@@ -1,0 +1,58 @@
+// smaster shard: shows one shard in detail.
+#include <chrono>
+
+#include "control/shard_page.hpp"
+#include "json/json.hpp"
+#include "terminal.hpp"
+#include "tool.hpp"
+
+namespace {
+
+using namespace smaster;
+namespace bj = boost::json;
+
+constexpr Millis kPast{3'600'000};
+constexpr std::size_t kLabels = 26;  ///< columns before a sparkline
+
+/// The statuses of the last hour; none if they cannot be had.
+bj::array past(const control::Client& client, const std::string& name, std::int64_t from_ms) {
+  auto text = client.request("GET", "/v1/history?since=" + std::to_string(from_ms) + "&id=" + name);
+  auto history = text ? json::parse(*text) : Result<bj::value>(text.error());
+  if (!history || !history->is_object()) return {};
+  auto* const list = history->get_object().if_contains(name);
+  return list != nullptr && list->is_array() ? std::move(list->get_array()) : bj::array();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  tools::Tool tool("shard", "Show one shard: its state, host, bot, gateway and figures, and what helps it",
+                   "  smaster shard 7\n  smaster shard abc --json");
+  std::string which;
+  bool as_json = false;
+  tool.app.add_option("ID", which, "Its shard id, or its name")->required();
+  tool.app.add_flag("--json", as_json, "Print its object of \"smaster stats --json\"");
+  tool.add_client_flags(Millis{10'000});
+  return tool.run(argc, argv, [&] {
+    const auto client = tool.client();
+    const bool is_id = which.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_id && !ShardName::parse_seat(which)) {
+      return tool.report(
+          fail(ErrorKind::usage, "\"" + which + "\" is no shard id, such as 7, and no name, such as abc"));
+    }
+    const auto row = tools::fetch(client, (is_id ? "/v1/shard?id=" : "/v1/shard?name=") + which);
+    if (!row) return tool.report(row.error());
+    if (as_json) {
+      tools::print_json(json::serialize(*row) + '\n');
+      return static_cast<int>(tools::kDone);
+    }
+    const auto now = to_unix_ms(std::chrono::floor<Millis>(std::chrono::system_clock::now()));
+    const auto columns = tools::look().width;
+    control::PastView view{.from_ms = now - kPast.count(), .utf8 = tools::utf8()};
+    if (columns > 0) view.width = std::clamp<std::size_t>(columns, kLabels + 10, kLabels + 60) - kLabels;
+    std::string name;
+    json::read(*row, "id", name);
+    tools::print(control::shard_page(*row, past(client, name, view.from_ms), view, now));
+    return static_cast<int>(tools::kDone);
+  });
+}

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdint>
 
+#include "base/text.hpp"
+
 namespace smaster::outlet {
 namespace {
 
@@ -16,22 +18,13 @@ struct Character {
   std::size_t size = 0;    ///< its size in the input, in bytes
 };
 
-/// Decodes the first character of `text`, which must not be empty (RFC 3629: rejects overlong forms and
-/// surrogates).
+/// Decodes the first character of `text`, which must not be empty.
 Character front(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto first = byte(0);
-  if (first < 0x80) return {first, text.substr(0, 1), 1};
-  const std::size_t size = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-  const Character bad{0xfffd, kReplacement, 1};
-  if (first < 0xc2 || first > 0xf4 || text.size() < size) return bad;
-  std::uint32_t code = first & (0x7fu >> size);
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return bad;
-    code = code << 6 | (byte(i) & 0x3fu);
-  }
-  const bool overlong = (size == 3 && code < 0x800) || (size == 4 && code < 0x10000);
-  if (overlong || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff)) return bad;
+  const auto size = utf8_length(text);
+  if (size == 0) return {0xfffd, kReplacement, 1};
+  std::uint32_t code = size == 1 ? byte(0) : byte(0) & (0x7fu >> size);
+  for (std::size_t i = 1; i < size; ++i) code = code << 6 | (byte(i) & 0x3fu);
   return {code, text.substr(0, size), size};
 }
 

@@ -27,6 +27,13 @@ template <class Int>
   return value;
 }
 
+/// Empties a text and gives back its memory, which `text = {}` keeps.
+inline void release(std::string& text) { std::string().swap(text); }
+
+/// Number of bytes of the first character of `text`, which must not be empty; 0 if they are not UTF-8: an
+/// overlong form, a surrogate, a value above U+10FFFF, or cut off (RFC 3629).
+[[nodiscard]] std::size_t utf8_length(std::string_view text);
+
 /// True if the text contains a NUL. As a C string it would be cut there, and name another path, host or
 /// argument than the one that was checked: callers must reject it.
 [[nodiscard]] inline bool has_nul(std::string_view text) { return text.find('\0') != std::string_view::npos; }

@@ -270,18 +270,8 @@ std::string quote(std::string_view text) {
   std::string clean;
   clean.reserve(text.size());
   for (std::size_t i = 0; i < text.size();) {
-    const auto lead = static_cast<unsigned char>(text[i]);
-    const std::size_t length = lead < 0x80 ? 1 : lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : 2;
-    bool good = lead < 0x80 || (lead >= 0xC2 && lead <= 0xF4 && i + length <= text.size());
-    for (std::size_t k = 1; good && k < length; ++k)
-      good = (static_cast<unsigned char>(text[i + k]) & 0xC0) == 0x80;
-    if (good && length > 2) {
-      const auto second = static_cast<unsigned char>(text[i + 1]);
-      // Rejects overlong forms, surrogates and code points above U+10FFFF (RFC 3629, 4).
-      good = !(lead == 0xE0 && second < 0xA0) && !(lead == 0xED && second > 0x9F) &&
-             !(lead == 0xF0 && second < 0x90) && !(lead == 0xF4 && second > 0x8F);
-    }
-    if (good) {
+    const auto length = utf8_length(text.substr(i));
+    if (length > 0) {
       clean.append(text.substr(i, length));
       i += length;
     } else {

@@ -22,6 +22,9 @@ constexpr Millis kTurn{2};
 /// A read is limited to this, in bytes: the buffer stays in the CPU's cache.
 constexpr std::size_t kBuffer = 64 * 1024;
 
+/// A key as epoll keeps it.
+std::uint64_t packed(Poller::Key key) { return std::uint64_t{key.turn} << 32 | key.slot; }
+
 }  // namespace
 
 asio::execution_context::id Poller::id;
@@ -49,9 +52,10 @@ boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, 
     watched_.emplace_back();
   }
   const auto slot = free_.back();
-  key = {slot, watched_[slot].turn};
-  epoll_event event{EPOLLIN, {.u64 = std::uint64_t{key.turn} << 32 | slot}};
+  const Key fresh{slot, watched_[slot].turn};
+  epoll_event event{EPOLLIN, {.u64 = packed(fresh)}};
   if (::epoll_ctl(set_.get(), EPOLL_CTL_ADD, socket, &event) != 0) return failed();
+  key = fresh;
   free_.pop_back();
   watched_[slot].ready = std::move(ready);
   watched_[slot].socket = socket;
@@ -60,8 +64,7 @@ boost::system::error_code Poller::add(int socket, std::shared_ptr<Ready> ready, 
 }
 
 void Poller::watch_for_data(int socket, Key key, bool and_writable) {
-  epoll_event event{EPOLLIN | (and_writable ? EPOLLOUT : 0u),
-                    {.u64 = std::uint64_t{key.turn} << 32 | key.slot}};
+  epoll_event event{EPOLLIN | (and_writable ? EPOLLOUT : 0u), {.u64 = packed(key)}};
   ::epoll_ctl(set_.get(), EPOLL_CTL_MOD, socket, &event);
 }
 
@@ -152,14 +155,13 @@ void Poller::flush_soon(std::shared_ptr<Ready> ready) {
 
 void Poller::flush_some() {
   const auto until = Clock::now() + kTurn;
-  auto some = std::exchange(to_flush_, {});
   std::size_t at = 0;
-  // Looks at the clock now and then only.
-  for (; at < some.size() && (at % 16 != 15 || Clock::now() < until); ++at) {
-    guarded(*some[at], [&] { some[at]->flush(); });
+  // Looks at the clock now and then only. A flush may add others at the end.
+  for (; at < to_flush_.size() && (at % 16 != 15 || Clock::now() < until); ++at) {
+    const auto ready = std::move(to_flush_[at]);
+    guarded(*ready, [&] { ready->flush(); });
   }
-  some.erase(some.begin(), some.begin() + static_cast<std::ptrdiff_t>(at));
-  to_flush_.insert(to_flush_.begin(), some.begin(), some.end());
+  to_flush_.erase(to_flush_.begin(), to_flush_.begin() + static_cast<std::ptrdiff_t>(at));
   flush_is_due_ = !to_flush_.empty();
   if (flush_is_due_) asio::post(context_, [this] { flush_some(); });
 }

@@ -47,12 +47,12 @@ class Poller final : public asio::execution_context::service {
   explicit Poller(asio::execution_context& context);
   static Poller& of(asio::io_context& context) { return asio::use_service<Poller>(context); }
 
-  /// Identifies a watched socket; one that was removed is not found again.
+  /// Identifies a watched socket; one that was removed, or never added, is not found.
   struct Key {
     std::uint32_t slot = 0;
-    std::uint32_t turn = 0;
+    std::uint32_t turn = 0;  ///< 0: of no socket
   };
-  /// Watches a socket until `remove`, and keeps `ready` alive. Errors: the system's.
+  /// Watches a socket until `remove`, and keeps `ready` alive. Errors: the system's; `key` stays as it was.
   [[nodiscard]] boost::system::error_code add(int socket, std::shared_ptr<Ready> ready, Key& key);
   /// Calls `writable` once, when the socket takes data.
   void want_writable(int socket, Key key) { watch_for_data(socket, key, true); }
@@ -68,7 +68,7 @@ class Poller final : public asio::execution_context::service {
   struct Watched {
     std::shared_ptr<Ready> ready;
     int socket = -1;
-    std::uint32_t turn = 0;
+    std::uint32_t turn = 1;
     std::uint32_t window = 0;  ///< in which it was last readable
   };
   void shutdown() override;

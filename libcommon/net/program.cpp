@@ -107,9 +107,7 @@ struct Running {
         tasks(context.get_executor(), "program " + std::to_string(pid_)) {}
 
   /// Sends SIGTERM if this process ends while the program runs.
-  ~Running() {
-    if (!ended) ::kill(-pid, SIGTERM);
-  }
+  ~Running() { terminate(); }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
@@ -129,6 +127,15 @@ struct Running {
     assign(err, err_);
     if (error) return fail(ErrorKind::unavailable, "cannot watch it: " + error.message());
     return {};
+  }
+
+  /// Nobody waits for the program any more.
+  void terminate() {
+    if (!std::exchange(ended, true)) ::kill(-pid, SIGTERM);
+  }
+  void close_pipes() {
+    boost::system::error_code ignored;
+    for (auto* const pipe : {&in, &out, &err}) pipe->close(ignored);
   }
 
   /// Kills the process group and reaps the program; SIGKILL makes this quick.
@@ -229,9 +236,10 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
     co_return fail(watched.error().kind,
                    "cannot run " + program.command.front() + ": " + watched.error().message);
   }
-  boost::system::error_code ignored;
-  running->tasks.spawn("input", feed(running, std::move(program.input)),
-                       [running, ignored]() mutable { running->in.close(ignored); });
+  running->tasks.spawn("input", feed(running, std::move(program.input)), [running] {
+    boost::system::error_code ignored;
+    running->in.close(ignored);
+  });
   running->tasks.spawn("output", read_lines(running, running->out, Output::out, on_line));
   running->tasks.spawn("errors", read_lines(running, running->err, Output::err, on_line));
   stop_after(running, program.timeout, SIGTERM);
@@ -240,6 +248,8 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, cancelled));
   if (cancelled) {
     running->timer.cancel();
+    running->close_pipes();
+    running->terminate();
     throw boost::system::system_error(cancelled);
   }
   int status = 0;
@@ -248,9 +258,7 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   running->timer.cancel();
   // Background children may keep the outputs open forever.
   if (running->open_outputs > 0) co_await running->drained.wait_until(now() + kDrainFor);
-  running->in.close(ignored);
-  running->out.close(ignored);
-  running->err.close(ignored);
+  running->close_pipes();
   Ended ended;
   ended.timed_out = running->timed_out;
   if (WIFSIGNALED(status)) ended.signal = WTERMSIG(status);

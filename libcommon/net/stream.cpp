@@ -68,7 +68,7 @@ Result<std::shared_ptr<asio::ssl::context>> client_tls_context(const std::string
   if (error) return fail(ErrorKind::bad_config, "cannot read certificates: " + error.message());
   if (!ca_file.empty()) {
     const auto text = read_file(ca_file, kMaxPem);
-    if (!text) return fail(ErrorKind::bad_config, text.error().message);
+    if (!text) return fail(ErrorKind::bad_config, "cannot use the certificates: " + text.error().message);
     context->add_certificate_authority(asio::buffer(*text), error);
     if (error) {
       return fail(ErrorKind::bad_config, "cannot read certificates from " + ca_file + ": " + error.message());

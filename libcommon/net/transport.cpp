@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/fd.hpp"
+#include "base/text.hpp"
 
 namespace smaster::net {
 namespace {
@@ -140,7 +141,7 @@ class TlsTransport final : public Transport {
           if (closed_) return;
           if (error) return stop_writing();
           if (sent + count < out_.size()) return write_on(owner, sent + count);
-          std::string().swap(out_);  // not `= {}`, which keeps the memory
+          release(out_);
           if (finishes_) return stop_writing();
           if (wants_to_send_) guarded(*owner, [&] { owner->writable(); });
         });

@@ -147,6 +147,18 @@ test('where no websocket gets through, polling does the same', async (t) => {
   assert.equal(server.connections, 1);
 });
 
+test('a websocket with an extension that was not asked for is refused, and polling does the same', async (t) => {
+  const server = await master(t);
+  server.io.engine.on('headers', (headers, {_query: {transport}}) => {
+    if (transport === 'websocket') headers['Sec-WebSocket-Extensions'] = 'permessage-deflate';
+  });
+  const agent = server.agent('spikey-bot.js');
+  await agent.says(/no websocket to .*Protocol error.*trying polling/);
+  await agent.says(/proved itself/);
+  server.update(1, 2);
+  await bot(server, 1);
+});
+
 test('files go both ways below the project directory and nowhere else', async (t) => {
   const server = await master(t);
   const project = path.join(server.folder, 'project');

@@ -101,8 +101,8 @@ constexpr Options kOptions{.ping_interval = Millis{300},
                            .ping_timeout = Millis{200},
                            .max_payload = 1000,
                            .upgrade_timeout = Millis{100},
-                           .max_answer = 250,
-                           .max_queued = 400};
+                           .max_answer = 1000,
+                           .max_queued = 2000};
 constexpr Millis kPatience = kOptions.ping_interval + kOptions.ping_timeout;
 constexpr Millis kConnectTimeout{450};
 constexpr std::size_t kLargest = 300;  ///< bytes in one message that the program sends

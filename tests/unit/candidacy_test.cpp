@@ -51,6 +51,7 @@ class FakeElection final : public store::Election {
     if (!called) return called.error();
     const std::lock_guard lock(mutex_);
     if (leader_.empty()) leader_ = self.name;
+    told_ = leader_;
     store::Member leader;
     leader.name = leader_;
     return store::Standing{leader_ == self.name, leader};
@@ -58,11 +59,11 @@ class FakeElection final : public store::Election {
   Result<void> renew() override { return call("renew"); }
   void resign() override { (void)call("resign"); }
   Result<std::vector<store::Member>> members() override { return std::vector<store::Member>{}; }
-  /// Until there is a change, or the end.
+  /// Until the leader is another one than the caller was told of, or the end.
   void wait(Millis) override {
     std::unique_lock lock(mutex_);
-    const auto before = leader_;
-    changed_.wait(lock, [&] { return stopped_ || leader_ != before; });
+    changed_.wait(lock, [&] { return stopped_ || leader_ != told_; });
+    told_ = leader_;
   }
   void stop() override {
     with_lock([&] { stopped_ = true; });
@@ -91,6 +92,7 @@ class FakeElection final : public store::Election {
   std::string held_;
   std::map<std::string, Error> errors_;
   std::string leader_;
+  std::string told_;
   Words calls_;
   bool stopped_ = false;
 };
@@ -134,9 +136,13 @@ class Candidate : public LoopTest {
     begin();
     ASSERT_TRUE(run_until([this] { return candidacy_.lag() != Millis::max(); }));
   }
-  void stop() {
+  void begin_to_stop() {
     stopped_ = true;
     tasks_.spawn("stop", note_end(candidacy_.stop(), ended_));
+    poll();
+  }
+  void stop() {
+    begin_to_stop();
     EXPECT_TRUE(run_until([this] { return ended_; }));
   }
   /// Its lease is due for renewal.
@@ -251,9 +257,7 @@ TEST_F(Candidate, OneThatStopsWhileARenewalHangsReleasesItsLeaseAfterThat) {
   lead();
   election_.hold("renew");
   pass(kLease / 3);
-  tasks_.spawn("stop", note_end(candidacy_.stop(), ended_));
-  stopped_ = true;
-  poll();
+  begin_to_stop();
   EXPECT_FALSE(ended_);
   election_.go_on();
   ASSERT_TRUE(run_until([this] { return ended_; }));
@@ -265,9 +269,7 @@ TEST_F(Candidate, OneThatStopsWhileARenewalHangsReleasesItsLeaseAfterThat) {
 TEST_F(Candidate, OneThatStopsWhileItWinsDoesNotLeadAndReleasesTheLease) {
   election_.hold("campaign");
   begin();
-  tasks_.spawn("stop", note_end(candidacy_.stop(), ended_));
-  stopped_ = true;
-  poll();
+  begin_to_stop();
   EXPECT_FALSE(ended_);
   election_.go_on();
   ASSERT_TRUE(run_until([this] { return ended_; }));
@@ -280,9 +282,7 @@ TEST_F(Candidate, OneThatStopsWhileItReadsAheadEndsAfterThat) {
   election_.leader("another");
   begin();
   ASSERT_TRUE(run_until([this] { return reads_ > 0; }));
-  tasks_.spawn("stop", note_end(candidacy_.stop(), ended_));
-  stopped_ = true;
-  poll();
+  begin_to_stop();
   EXPECT_FALSE(ended_);
   read_waits_ = false;
   read_.notify();
@@ -349,9 +349,7 @@ TEST_F(Candidate, OneThatStopsWhileACallThrowsEnds) {
   lead();
   election_.hold("renew");
   pass(kLease / 3);
-  tasks_.spawn("stop", note_end(candidacy_.stop(), ended_));
-  stopped_ = true;
-  poll();
+  begin_to_stop();
   election_.next("renew", fail(ErrorKind::internal, "no memory"));
   election_.go_on();
   ASSERT_TRUE(run_until([this] { return failures_ == 1; }));

@@ -48,7 +48,7 @@ class EngineIoSession : public testing::Test {
 
   Instant start_{};
   Options options_{
-      .ping_interval = Millis{300}, .ping_timeout = Millis{200}, .max_payload = 1000, .max_queued = 100};
+      .ping_interval = Millis{300}, .ping_timeout = Millis{200}, .max_payload = 1000, .max_queued = 1000};
   Recorder sink_;
   Session polling_{options_, Transport::polling, sink_, start_};
 };
@@ -228,9 +228,9 @@ TEST_F(EngineIoSession, MalformedFrameClosesTheSession) {
 }
 
 TEST_F(EngineIoSession, ClientThatNeverPollsIsCutBeforeItsQueueGrows) {
-  polling_.send(message(std::string(90, 'x')));
+  polling_.send(message(std::string(400, 'x')));
   EXPECT_TRUE(sink_.ends.empty());
-  polling_.send(message(std::string(90, 'x')));
+  polling_.send(message(std::string(400, 'x')));
   EXPECT_TRUE(sink_.ends.empty()) << "the caller of send is in the middle of using the session";
   EXPECT_TRUE(polling_.overfull());
   polling_.send(message("y"));
@@ -242,7 +242,7 @@ TEST_F(EngineIoSession, ClientThatNeverPollsIsCutBeforeItsQueueGrows) {
 }
 
 TEST_F(EngineIoSession, PollIsAnsweredWithABoundedPartOfTheQueueAndTheNextWithTheRest) {
-  Options options{.max_answer = 10};
+  Options options{.max_answer = 300};
   Session session(options, Transport::polling, sink_, start_);
   for (const char* text : {"aaaa", "bbbb", "cccc"}) session.send(message(text));
   EXPECT_EQ(poll(session),

@@ -111,18 +111,6 @@ class FleetTest : public ServerTest {
   }
   Peer& peer(std::string_view who) { return peers_.at(std::string(who)); }
   Shard& shard(std::string_view who) { return *directory().find(name(who)); }
-  /// Runs handlers; false if it is not done and nothing is left to happen.
-  bool run_until(const std::function<bool()>& done) {
-    context_.restart();
-    while (!done()) {
-      if (context_.run_one() == 0) return false;
-    }
-    return true;
-  }
-  void poll() {
-    context_.restart();
-    context_.poll();
-  }
   /// Until the store has done all that it was asked to, and what follows from that has happened.
   void settle() {
     const auto read = [](StoreThread& store) -> net::Task<Result<void>> {

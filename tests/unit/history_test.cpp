@@ -25,9 +25,9 @@ ShardStatus status_of(int n) {
   status.time_delta = 30'000 + n % 13;
   status.message_count_delta = 800 + n * 37 % 400;
   status.message_count_total = 1e6 + n * 900;
-  status.mem_heap_used = 2e8 + n * 7'654'321 % 50'000'000;
+  status.mem_heap_used = 2e8 + static_cast<double>(n * 7'654'321L % 50'000'000);
   status.mem_heap_total = 3e8;
-  status.mem_rss = 4e8 + n * 1'234'567 % 80'000'000;
+  status.mem_rss = 4e8 + static_cast<double>(n * 1'234'567L % 80'000'000);
   status.mem_external = 5e6 + n * 1013 % 9000;
   status.cpu_load = {0.25, 1.0 / (n + 1), 0.5, 0.125};
   status.ping = 40.5 + n % 30;

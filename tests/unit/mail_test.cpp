@@ -2,6 +2,8 @@
 // again and again.
 #include "server/requests/mail.hpp"
 
+#include <sys/wait.h>
+
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -27,7 +29,11 @@ class Mails : public LoopTest {
     settings_.mail_create_fail_message = "{errors}\n";
     sends("cat >> mails");
   }
-  ~Mails() override { std::filesystem::remove_all(folder_); }
+  ~Mails() override {
+    // Programs that the end has stopped must not be children of the next test.
+    while (::waitpid(-1, nullptr, 0) > 0) continue;
+    std::filesystem::remove_all(folder_);
+  }
 
   /// The program that sends mails from now on.
   void sends(const std::string& script) {
@@ -150,6 +156,9 @@ TEST_F(Mails, TheEndOfTheServerEndsAProgramThatHangs) {
   tasks_.cancel();
   run();
   EXPECT_EQ(tasks_.running(), 0U);
+  int status = 0;
+  ASSERT_GT(::waitpid(-1, &status, 0), 0);
+  EXPECT_TRUE(WIFSIGNALED(status));
 }
 
 }  // namespace

@@ -118,6 +118,15 @@ TEST_F(PollerTest, ASlotThatIsUsedAgainGetsNoEventOfItsFormerOwner) {
   EXPECT_EQ(third->reads, 1);
 }
 
+TEST_F(PollerTest, WhoWasNeverWatchedTakesNobodysPlace) {
+  const auto first = watch();
+  const auto never = std::make_shared<Watched>(Poller::of(context_));
+  never->remove();
+  first->say();
+  poll();
+  EXPECT_EQ(first->reads, 1);
+}
+
 TEST_F(PollerTest, WhileManyAreActiveWhatComesWithinTenMillisecondsIsReadTogether) {
   std::vector<std::shared_ptr<Watched>> many;
   for (int i = 0; i < 8; ++i) many.push_back(watch());

@@ -32,9 +32,13 @@ class Rows : public LoopTest {
     shard.info.host = host;
     rows_.save_soon(shard);
   }
-  Result<void> flush() {
+  /// With a store that waits: until `meanwhile` has happened.
+  Result<void> flush(const std::function<void()>& meanwhile = [] {}) {
     std::optional<Result<void>> flushed;
     spawn(rows_.flush(), flushed);
+    poll();
+    meanwhile();
+    store_.go_on();
     run();
     return flushed.value_or(fail(ErrorKind::internal, "it has not ended"));
   }
@@ -69,13 +73,7 @@ TEST_F(Rows, AChangeDuringAFlushIsLeftToTheNextOne) {
   auto& shard = add("abc");
   change(shard, "before");
   store_.hold();
-  std::optional<Result<void>> flushed;
-  spawn(rows_.flush(), flushed);
-  poll();
-  change(shard, "after");
-  store_.go_on();
-  run();
-  EXPECT_TRUE(flushed && *flushed);
+  EXPECT_TRUE(flush([&] { change(shard, "after"); }));
   EXPECT_EQ(stored("abc"), "before");
   EXPECT_TRUE(shard.dirty);
   EXPECT_TRUE(flush());
@@ -87,13 +85,7 @@ TEST_F(Rows, AChangeDuringAFlushThatFailsIsWrittenOnce) {
   change(shard, "before");
   store_.hold();
   store_.next({Does::fails});
-  std::optional<Result<void>> flushed;
-  spawn(rows_.flush(), flushed);
-  poll();
-  change(shard, "after");
-  store_.go_on();
-  run();
-  EXPECT_FALSE(flushed && *flushed);
+  EXPECT_FALSE(flush([&] { change(shard, "after"); }));
   EXPECT_TRUE(flush());
   EXPECT_EQ(store_.writes(), (Words{"save abc", "save abc"}));
   EXPECT_EQ(stored("abc"), "after");

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "crypto/keys.hpp"
-#include "net/clock.hpp"
+#include "loop_fixture.hpp"
 #include "server/process/wiring.hpp"
 #include "server/shards/shard_session.hpp"
 #include "store/store.hpp"
@@ -24,7 +24,7 @@ class FakeLink final : public net::Link {
   bool closed = false;
 };
 
-class ServerTest : public testing::Test {
+class ServerTest : public LoopTest {
  public:
   /// One key for all tests: making one takes a while.
   static const crypto::KeyPair& keys() {
@@ -69,11 +69,12 @@ class ServerTest : public testing::Test {
   }
   Directory& directory() { return server_->directory; }
   Registration& registration() { return server_->registration; }
+  using LoopTest::spawn;
   void spawn(net::Task<Result<void>> task, Result<void>& result) {
     result = fail(ErrorKind::internal, "it has not ended");
-    tasks_.spawn("test", store_result(std::move(task), result));
+    tasks_.spawn("test", store(std::move(task), result));
   }
-  static net::Task<> store_result(net::Task<Result<void>> task, Result<void>& result) {
+  static net::Task<> store(net::Task<Result<void>> task, Result<void>& result) {
     result = co_await std::move(task);
   }
   /// A shard's message: it runs its id since `started`.
@@ -90,20 +91,6 @@ class ServerTest : public testing::Test {
     session.opened(link, {});
     session.receive(false, "0");
   }
-  void run() {
-    context_.restart();
-    while (tasks_.running() > 0) context_.run_one();
-    context_.poll();
-  }
-  /// Time passes, and what is due then happens.
-  void pass(net::Clock::duration time) {
-    net::Clock::advance(time);
-    // The event loop looks at its timers when the first of them is due, or another becomes the first.
-    net::Timer first(context_.get_executor(), Instant::min());
-    first.async_wait([](boost::system::error_code) {});
-    context_.restart();
-    context_.poll();
-  }
   void join() {
     server_->store.join();
     server_->signatures.join();
@@ -113,9 +100,7 @@ class ServerTest : public testing::Test {
   }
 
   std::filesystem::path folder_;
-  net::asio::io_context context_{1};
   std::unique_ptr<store::FileStore> store_;
-  net::TaskScope tasks_{context_.get_executor(), "test"};
   std::optional<Wiring> server_;
   int reloads_ = 0;
 };

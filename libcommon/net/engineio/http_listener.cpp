@@ -250,16 +250,22 @@ class HttpListener::Connection final : public Crowd::Member {
   }
 
   Task<> upgrade(const Request& request, EngineServer::Upgrade upgrade) {
-    auto response = websocket_response(request);
-    const bool accepted = response.result() == http::status::switching_protocols;
+    auto stream = co_await switch_protocol(websocket_response(request));
+    if (!stream) co_return;
+    const auto& limits = engine_.options().engine;
+    engine_.adopt(std::move(upgrade),
+                  std::make_shared<WebSocketLink>(*std::move(stream), websocket::Role::server,
+                                                  limits.max_payload, limits.max_queued));
+  }
+
+  /// Answers a request for another protocol. With status 101, the connection is the new protocol's from then
+  /// on; else, or if the peer is gone, nullopt.
+  Task<std::optional<Stream>> switch_protocol(Response response) {
     waits_for_peer(kRequestTimeout);
     const auto error = co_await write_response(*stream_, response, false);
-    if (error || !accepted) co_return;
+    if (error || response.result() != http::status::switching_protocols) co_return std::nullopt;
     is_served();
-    const auto& limits = engine_.options().engine;
-    engine_.adopt(std::move(upgrade), std::make_shared<WebSocketLink>(*std::exchange(stream_, std::nullopt),
-                                                                      websocket::Role::server,
-                                                                      limits.max_payload, limits.max_queued));
+    co_return std::exchange(stream_, std::nullopt);
   }
 
   /// Passes the connection to the handler of the requested protocol.
@@ -269,17 +275,12 @@ class HttpListener::Connection final : public Crowd::Member {
       co_await write(std::move(*response));
       co_return;
     }
-    http::response<http::empty_body> response(http::status::switching_protocols, 11);
+    Response response(http::status::switching_protocols, 11);
     response.set(http::field::connection, "Upgrade");
     response.set(http::field::upgrade, request[http::field::upgrade]);
-    boost::system::error_code error;
-    waits_for_peer(kRequestTimeout);
-    co_await http::async_write(*stream_, response, asio::redirect_error(use_task, error));
-    if (error) co_return;
-    is_served();
-    auto stream = *std::move(stream_);
-    stream_.reset();
-    auto taken = std::get<std::function<Task<>(Stream)>>(outcome)(std::move(stream));
+    auto stream = co_await switch_protocol(std::move(response));
+    if (!stream) co_return;
+    auto taken = std::get<std::function<Task<>(Stream)>>(outcome)(*std::move(stream));
     co_await std::move(taken);
   }
 

@@ -1,9 +1,9 @@
 #include "net/engineio/websocket_link.hpp"
 
-#include <openssl/evp.h>
-#include <openssl/sha.h>
+#include <botan/base64.h>
+#include <botan/hash.h>
+#include <botan/system_rng.h>
 #include <spdlog/spdlog.h>
-#include <sys/random.h>
 
 #include <algorithm>
 #include <array>
@@ -11,6 +11,9 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/write.hpp>
 #include <utility>
+
+#include "base/text.hpp"
+#include "net/http_client.hpp"
 
 namespace smaster::net {
 namespace {
@@ -29,27 +32,15 @@ constexpr std::size_t kParting = 64 * 1024;
 /// Number of buffers that are sent with one system call.
 constexpr std::size_t kParts = 32;
 
-std::string base64(std::span<const unsigned char> bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), bytes.data(),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
+std::string base64(std::span<const std::uint8_t> bytes) {
+  return Botan::base64_encode(bytes.data(), bytes.size());
 }
 
 /// Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455, 4.2.2).
-std::string accept_key(std::string key) {
-  key += "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-  std::array<unsigned char, SHA_DIGEST_LENGTH> digest{};
-  SHA1(reinterpret_cast<const unsigned char*>(key.data()), key.size(), digest.data());
-  return base64(digest);
-}
-
-/// Memory of a queued frame, with that of its entry: a flood of small messages must not hold many times what
-/// is counted.
-std::size_t held(const engineio::Frame& frame) {
-  constexpr std::size_t kEntry = 256;
-  return kEntry + frame.held();
+std::string accept_key(const std::string& key) {
+  const auto sha1 = Botan::HashFunction::create_or_throw("SHA-1");
+  sha1->update(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+  return base64(sha1->final_stdvec());
 }
 
 Opcode opcode_of(const engineio::Frame& frame) { return frame.binary ? Opcode::binary : Opcode::text; }
@@ -79,10 +70,8 @@ Response websocket_response(const Request& request) {
 Task<boost::system::error_code> request_websocket(Stream& stream, const std::string& host,
                                                   const std::string& target, const std::string& authorization,
                                                   Response& response, std::string& early) {
-  std::array<unsigned char, 16> random{};
-  if (::getrandom(random.data(), random.size(), 0) < 0) {
-    co_return boost::system::error_code(errno, boost::system::system_category());
-  }
+  std::array<std::uint8_t, 16> random{};
+  Botan::system_rng().randomize(random.data(), random.size());
   const auto key = base64(random);
   http::request<http::empty_body> request(http::verb::get, target, 11);
   request.set(http::field::host, host);
@@ -93,27 +82,23 @@ Task<boost::system::error_code> request_websocket(Stream& stream, const std::str
   request.set(http::field::authorization, authorization);
   request.set(http::field::user_agent, "smaster/" SMASTER_VERSION);
 
-  Timer patience(stream.get_executor(), kHandshakeTimeout);
-  bool late = false;
-  patience.async_wait([&stream, &late](boost::system::error_code error) {
-    if (error) return;
-    late = true;
-    stream.cancel(error);
-  });
   boost::system::error_code error;
-  co_await http::async_write(stream, request, asio::redirect_error(use_task, error));
   beast::flat_buffer buffer;
   http::response_parser<http::string_body> parser;
   parser.body_limit(kMaxAnswer);
+  const Deadline deadline(stream, kHandshakeTimeout);
+  co_await http::async_write(stream, request, asio::redirect_error(use_task, error));
   if (!error) co_await http::async_read(stream, buffer, parser, asio::redirect_error(use_task, error));
-  // The handler refers to local variables: let it run before returning.
-  patience.cancel();
-  co_await asio::post(stream.get_executor(), use_task);
-  if (late) co_return asio::error::timed_out;
+  if (deadline.expired()) co_return asio::error::timed_out;
   if (error) co_return error;
   response = parser.release();
+  // RFC 6455, 4.1: what was not asked for is no websocket either
   const bool accepted = response.result() == http::status::switching_protocols &&
-                        response[http::field::sec_websocket_accept] == accept_key(key);
+                        beast::iequals(response[http::field::upgrade], "websocket") &&
+                        http::token_list(response[http::field::connection]).exists("upgrade") &&
+                        response[http::field::sec_websocket_accept] == accept_key(key) &&
+                        response.count(http::field::sec_websocket_extensions) == 0 &&
+                        response.count(http::field::sec_websocket_protocol) == 0;
   if (!accepted) co_return make_error_code(boost::system::errc::protocol_error);
   early.assign(static_cast<const char*>(buffer.cdata().data()), buffer.size());
   co_return boost::system::error_code();
@@ -145,9 +130,13 @@ void WebSocketLink::start(std::weak_ptr<WebSocketOwner> owner, std::string early
 void WebSocketLink::received(std::span<char> bytes) {
   while (!closed_) {
     const auto event = reader_.next(bytes);
-    if (!event) break;
+    if (!event) return;
     handle(*event);
   }
+}
+
+void WebSocketLink::readable() {
+  transport_->read();
   if (reader_.in_message()) Poller::of(context_).do_not_pause();
 }
 
@@ -197,7 +186,7 @@ void WebSocketLink::report(engineio::CloseReason reason) {
 
 void WebSocketLink::send(const engineio::Frame& frame) {
   if (closing_ || overfull_) return;
-  queued_bytes_ += held(frame);
+  queued_bytes_ += frame.held();
   if (queued_bytes_ > max_queued_) {
     overfull_ = true;
     // Posted, because the caller may be inside a method of the session.
@@ -213,8 +202,7 @@ void WebSocketLink::send(const engineio::Frame& frame) {
 std::optional<websocket::Mask> WebSocketLink::mask() const {
   if (role_ == websocket::Role::server) return std::nullopt;
   websocket::Mask mask{};
-  // Four bytes are never interrupted; masks protect proxies, not us.
-  (void)!::getrandom(mask.data(), mask.size(), 0);
+  Botan::system_rng().randomize(reinterpret_cast<std::uint8_t*>(mask.data()), mask.size());
   return mask;
 }
 
@@ -305,7 +293,7 @@ std::size_t WebSocketLink::gather(std::span<iovec> parts, std::size_t& bytes) {
 void WebSocketLink::sent(std::size_t count) {
   const auto control = std::min(count, control_.size());
   control_.erase(0, control);
-  if (control_.empty()) std::string().swap(control_);  // not `= {}`, which keeps the memory
+  if (control_.empty()) release(control_);
   count -= control;
   while (count > 0) {
     auto& front = queue_.front();
@@ -318,10 +306,10 @@ void WebSocketLink::sent(std::size_t count) {
     front_sent_ = 0;
     if (front.frame.source && !front.last && !drops_queue_) {
       front.ready = false;
-      std::string().swap(front.piece);
+      release(front.piece);
       continue;
     }
-    queued_bytes_ -= held(front.frame);
+    queued_bytes_ -= front.frame.held();
     queue_.pop_front();
   }
 }
@@ -354,7 +342,7 @@ void WebSocketLink::end(std::uint16_t code, engineio::CloseReason reason, bool d
   drops_queue_ = drops_queue;
   // A frame that is partly sent must be completed.
   while (drops_queue_ && queue_.size() > (front_sent_ > 0 ? 1u : 0u)) {
-    queued_bytes_ -= held(queue_.back().frame);
+    queued_bytes_ -= queue_.back().frame.held();
     queue_.pop_back();
   }
   close_ = websocket::close_data(code);

@@ -57,7 +57,7 @@ class WebSocketLink final : public TransportOwner, public std::enable_shared_fro
   void abort();
 
   // TransportOwner
-  void readable() override { transport_->read(); }
+  void readable() override;
   void writable() override { flush(); }
   void flush() override;
   void received(std::span<char> bytes) override;

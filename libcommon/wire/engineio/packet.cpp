@@ -122,7 +122,7 @@ void append_to_payload(std::string& body, const Frame& frame) {
 }
 
 std::size_t payload_size(const Frame& frame) {
-  return frame.binary ? 1 + Botan::base64_encode_max_output(frame.held()) : frame.held();
+  return frame.binary ? 1 + Botan::base64_encode_max_output(frame.size()) : frame.size();
 }
 
 std::string encode_payload(const Payload& payload) {
@@ -173,7 +173,7 @@ void PayloadEncoder::add_text(std::string& piece, const Frame& frame) {
   const auto some = part.substr(0, kPiece - piece.size());
   piece += some;
   offset_ += some.size();
-  if (offset_ == frame.held()) next_frame();
+  if (offset_ == frame.size()) next_frame();
 }
 
 void PayloadEncoder::add_binary(std::string& piece, const Frame& frame) {

@@ -51,9 +51,13 @@ struct Frame {
   std::shared_ptr<const std::string> tail;  ///< sent after `data`; may be null
   std::shared_ptr<FrameSource> source;      ///< replaces `data` and `tail`
 
-  /// Memory it uses while queued or being sent, in bytes.
+  /// Number of bytes of `data` and `tail`.
+  [[nodiscard]] std::size_t size() const { return (data ? data->size() : 0) + (tail ? tail->size() : 0); }
+  /// Memory it uses while queued or being sent, in bytes, with that of its entry: a flood of small messages
+  /// must not hold many times what is counted.
   [[nodiscard]] std::size_t held() const {
-    return (data ? data->size() : 0) + (tail ? tail->size() : 0) + (source ? source->held() : 0);
+    constexpr std::size_t kEntry = 256;
+    return kEntry + size() + (source ? source->held() : 0);
   }
 };
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/text.hpp"
+
 namespace smaster::websocket {
 namespace {
 
@@ -15,9 +17,6 @@ constexpr std::uint8_t kLength16 = 126;
 constexpr std::uint8_t kLength64 = 127;
 /// A message that is not complete keeps at most this much more memory than it has bytes.
 constexpr std::size_t kReserve = 64 * 1024;
-
-/// Assigning an empty text would keep the memory.
-void release(std::string& text) { std::string().swap(text); }
 
 bool is_control(Opcode opcode) { return opcode >= Opcode::close; }
 
@@ -74,39 +73,13 @@ std::string close_data(std::uint16_t code) {
 }
 
 bool is_utf8(std::string_view text) {
-  const auto* at = reinterpret_cast<const unsigned char*>(text.data());
-  const auto* const end = at + text.size();
   constexpr std::uint64_t kHighBits = 0x8080808080808080;
-  while (at != end) {
-    std::uint64_t word = 0;
-    if (end - at >= 8) std::memcpy(&word, at, sizeof word);
-    if (end - at >= 8 && (word & kHighBits) == 0) {
-      at += 8;
-      continue;
-    }
-    const unsigned char first = *at++;
-    if (first < 0x80) continue;
-    // The range of the second byte excludes overlong forms, surrogates, and values beyond U+10FFFF.
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf;
-    int more = 0;
-    if (first >= 0xc2 && first <= 0xdf) {
-      more = 1;
-    } else if (first >= 0xe0 && first <= 0xef) {
-      more = 2;
-      if (first == 0xe0) low = 0xa0;
-      if (first == 0xed) high = 0x9f;
-    } else if (first >= 0xf0 && first <= 0xf4) {
-      more = 3;
-      if (first == 0xf0) low = 0x90;
-      if (first == 0xf4) high = 0x8f;
-    } else {
-      return false;
-    }
-    for (; more > 0; --more, low = 0x80, high = 0xbf) {
-      if (at == end || *at < low || *at > high) return false;
-      ++at;
-    }
+  while (!text.empty()) {
+    std::uint64_t word = kHighBits;
+    if (text.size() >= sizeof word) std::memcpy(&word, text.data(), sizeof word);
+    const auto length = (word & kHighBits) == 0 ? sizeof word : utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
   }
   return true;
 }

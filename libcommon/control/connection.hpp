@@ -15,6 +15,7 @@
 #include "net/crowd.hpp"
 #include "net/descriptors.hpp"
 #include "net/http_rules.hpp"
+#include "net/readable.hpp"
 #include "net/task_scope.hpp"
 
 namespace smaster::control {
@@ -286,11 +287,8 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     // A client that waits for lines sends nothing: a readable socket means that it has disconnected or broken
     // the protocol.
     lines.drop_ = [this] { drop(); };
-    bool watching = true;
-    socket_.async_wait(Socket::wait_read, [&](boost::system::error_code waited) {
-      watching = false;
-      if (!waited) lines.leave();
-    });
+    net::ReadableWait hang_up(socket_);
+    hang_up.start([&lines] { lines.leave(); });
     while (!error && !lines.gone_) {
       if (lines.lines_.empty()) {
         if (lines.finished_) break;
@@ -309,9 +307,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
       lines.leave();
       if (lines.on_gone) lines.on_gone();
     }
-    boost::system::error_code ignored;
-    socket_.cancel(ignored);
-    while (watching) co_await asio::post(socket_.get_executor(), net::use_task);
+    hang_up.stop();
     lines.on_gone = nullptr;
     lines.drop_ = nullptr;
     co_return whole;

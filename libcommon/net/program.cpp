@@ -244,16 +244,18 @@ Task<Result<Ended>> run_program(asio::io_context& context, Program program, OnLi
   running->tasks.spawn("errors", read_lines(running, running->err, Output::err, on_line));
   stop_after(running, program.timeout, SIGTERM);
 
-  boost::system::error_code cancelled;
-  co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, cancelled));
-  if (cancelled) {
-    running->timer.cancel();
-    running->close_pipes();
-    running->terminate();
-    throw boost::system::system_error(cancelled);
-  }
   int status = 0;
-  ::waitpid(pid, &status, 0);
+  do {
+    boost::system::error_code cancelled;
+    co_await running->end.async_wait(Descriptor::wait_read, asio::redirect_error(use_task, cancelled));
+    if (cancelled) {
+      running->timer.cancel();
+      running->close_pipes();
+      running->terminate();
+      throw boost::system::system_error(cancelled);
+    }
+    // Not yet: a wait of Asio's may end early (net/readable.hpp).
+  } while (::waitpid(pid, &status, WNOHANG) == 0);
   running->ended = true;
   running->timer.cancel();
   // Background children may keep the outputs open forever.

@@ -46,6 +46,7 @@ class Stream {
   auto async_wait(Socket::wait_type what, Token&& token) {
     return socket_->async_wait(what, std::forward<Token>(token));
   }
+  [[nodiscard]] Socket::native_handle_type native_handle() { return socket_->native_handle(); }
   void cancel(boost::system::error_code& error) { socket_->cancel(error); }
   void shutdown(Socket::shutdown_type what, boost::system::error_code& error) {
     socket_->shutdown(what, error);

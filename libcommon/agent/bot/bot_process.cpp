@@ -211,18 +211,24 @@ void BotProcess::control_line(std::string_view line) {
 
 net::Task<> BotProcess::wait_for_end() {
   boost::system::error_code ignored;
-  if (const int fd = static_cast<int>(::syscall(SYS_pidfd_open, keeper_, 0)); fd >= 0) {
-    Descriptor ended(context_, fd);
-    co_await ended.async_wait(Descriptor::wait_read, asio::redirect_error(net::use_task, ignored));
+  Descriptor ended(context_);
+  if (const int fd = static_cast<int>(::syscall(SYS_pidfd_open, keeper_, 0)); fd >= 0)
+    ended.assign(fd, ignored);
+  net::Timer pause(context_.get_executor());
+  // Never waits here: a wait of Asio's may end early (net/readable.hpp), and there may be no descriptor left.
+  while (::waitpid(keeper_, nullptr, WNOHANG) == 0) {
+    if (ended.is_open()) {
+      co_await ended.async_wait(Descriptor::wait_read, asio::redirect_error(net::use_task, ignored));
+    } else {
+      pause.expires_after(kLookAgain);
+      co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));
+    }
   }
-  int status = 0;
-  ::waitpid(keeper_, &status, 0);
   live_keepers.erase(keeper_);
   if (how_.empty()) {
     // The keeper was killed. The kernel then kills the bot (PR_SET_PDEATHSIG), and the bot's descendants
     // become our children.
     how_ = "signal 9, and its keeper too";
-    net::Timer pause(context_.get_executor());
     while (kill_orphans() > 0) {
       pause.expires_after(kLookAgain);
       co_await pause.async_wait(asio::redirect_error(net::use_task, ignored));

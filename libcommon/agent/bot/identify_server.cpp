@@ -16,6 +16,7 @@
 #include "net/event.hpp"
 #include "net/http.hpp"
 #include "net/http_rules.hpp"
+#include "net/readable.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -174,15 +175,12 @@ class IdentifyServer::Connection : public std::enable_shared_from_this<Connectio
   /// Waits until there is an answer, the peer disconnects, or a POST has waited kLongestPost.
   net::Task<> wait(bool post) {
     if (answer_) co_return;
-    stream_.socket().async_wait(net::Socket::wait_read,
-                                [self = shared_from_this()](boost::system::error_code error) {
-                                  if (error) return;
-                                  self->gone_ = true;  // readable: a waiting client sends nothing
-                                  self->wake_.notify();
-                                });
+    net::ReadableWait hang_up(stream_.socket());
+    hang_up.start([self = shared_from_this()] {
+      self->gone_ = true;  // a waiting client sends nothing
+      self->wake_.notify();
+    });
     co_await wake_.wait_until(post ? net::now() + kLongestPost : Instant::max());
-    boost::system::error_code ignored;
-    if (!dropped_) stream_.socket().cancel(ignored);
   }
 
   net::Task<> refuse(http::status status, std::string message) {

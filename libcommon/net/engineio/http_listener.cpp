@@ -15,6 +15,7 @@
 #include "net/clock.hpp"
 #include "net/engineio/payload_pieces.hpp"
 #include "net/http_rules.hpp"
+#include "net/readable.hpp"
 #include "net/stream.hpp"
 
 namespace smaster::net {
@@ -176,19 +177,12 @@ class HttpListener::Connection final : public Crowd::Member {
   /// Waits for the session's packets. Ends early if the client disconnects: a waiting client sends nothing,
   /// so a readable socket means that.
   Task<bool> wait(WaitingPoll& poll) {
-    bool gone = false;
-    stream_->socket().async_wait(Socket::wait_read, [this, &poll, &gone](boost::system::error_code error) {
-      if (error == asio::error::operation_aborted) return;
-      gone = peer_closed();
-      if (gone) poll.wake.notify();
+    ReadableWait hang_up(stream_->socket());
+    hang_up.start([this, &poll] {
+      if (peer_closed()) poll.wake.notify();
     });
     co_await poll.wake.wait();
-    if (!poll.payload) co_return false;
-    // The pending handler refers to local variables: cancel it, and let it run before returning.
-    boost::system::error_code ignored;
-    stream_->socket().cancel(ignored);
-    co_await asio::post(stream_->get_executor(), use_task);
-    co_return true;
+    co_return poll.payload.has_value();
   }
 
   /// Writes a body in pieces: chunked, or for HTTP/1.0 delimited by closing the connection.

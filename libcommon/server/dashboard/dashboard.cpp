@@ -244,6 +244,7 @@ net::Task<> Dashboard::follow(std::shared_ptr<control::LineStream> lines, Grant 
   while (!lines->gone() && acceptor_.is_open()) {
     co_await read_password();
     if (!holds(grant)) break;
+    if (!view_.knows(told)) break;  // the page connects again, and gets everything
     if (lines->waiting() > 0) {
       // A slow reader gets all changes together once it reads again.
     } else if (const auto moment = view_.moment(); moment != told) {

@@ -88,14 +88,19 @@ net::Task<> FleetView::read_past() {
   auto next = net::now() + kPause;
   while (!unread_.empty()) {
     const auto name = *unread_.begin();
+    // The samples do not have a status that comes while they are read: the next scan adds it.
+    const auto* const known = parts_.stats.directory.find(name);
+    const auto read_to = known != nullptr ? known->status_at : Instant{};
     const auto samples = co_await parts_.history.read(name, since);
     if (stopped_) co_return;
     auto& series = series_[name];
     for (const auto& sample : samples ? *samples : std::vector<fleet::Sample>()) {
       series.add(sample.at, sample.status);
     }
-    if (const auto* const shard = parts_.stats.directory.find(name); shard != nullptr) {
-      rows_[name].status_at = shard->info.last_heartbeat;
+    // Without a row the shard was revoked since the last scan but one, and maybe added again.
+    const auto row = rows_.find(name);
+    if (row != rows_.end() && parts_.stats.directory.find(name) != nullptr) {
+      row->second.status_at = read_to;
     } else {
       series_.erase(name);
     }
@@ -125,7 +130,10 @@ net::Task<> FleetView::look() {
     series_.erase(name);
     rows_.erase(name);
   }
-  while (gone_.size() > kMaxEvents) gone_.pop_front();
+  while (gone_.size() > kMaxEvents) {
+    forgotten_ = gone_.front().first;
+    gone_.pop_front();
+  }
   ShardCounts counts;
   co_await in_slices(parts_.stats.directory.shards(), slice, [&](const auto& entry) {
     const auto [row, fresh] = rows_.try_emplace(entry.first);
@@ -148,9 +156,11 @@ void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bo
     if (known && status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
     row.deaths = status.bot ? status.bot->deaths : 0;
     row.start_time = std::max(row.start_time, status.start_time);
-    if (!unread_.contains(shard.info.id) && shard.info.last_heartbeat > row.status_at) {
-      row.status_at = shard.info.last_heartbeat;
-      series_[shard.info.id].add(row.status_at, status);
+    // Not last_heartbeat: that of a bot without messages stays, though its statuses come.
+    if (!unread_.contains(shard.info.id) && shard.status_at > row.status_at) {
+      row.status_at = shard.status_at;
+      const auto age = std::chrono::duration_cast<Millis>(net::now() - shard.status_at);
+      series_[shard.info.id].add(net::wall_clock() - age, status);
     }
   }
   const bool same = !fresh && state == row.state && shard.info.last_seen == row.seen &&

@@ -33,6 +33,9 @@ class FleetView {
 
   /// Number of finished scans of the fleet.
   [[nodiscard]] std::uint64_t moment() const { return moment_; }
+  /// False if the names of some shards that were revoked after moment `since` are forgotten: who knows the
+  /// fleet of that moment needs everything again.
+  [[nodiscard]] bool knows(std::uint64_t since) const { return since == 0 || since >= forgotten_; }
   /// The changes after moment `since` as JSON: `head` with the counts, changed `rows` of shards, names of
   /// revoked shards (`gone`), and `events`. `since` 0: everything. No piece ends within a row.
   [[nodiscard]] net::Pieces changes(std::uint64_t since);
@@ -55,7 +58,7 @@ class FleetView {
     std::string state;
     Time start_time = fleet::kNever;
     std::int64_t deaths = 0;
-    Time status_at = fleet::kNever;
+    Instant status_at{};  ///< of the last status in the series
   };
   struct Event {
     std::uint64_t moment;
@@ -82,6 +85,7 @@ class FleetView {
   std::set<ShardName> unread_;  ///< shards whose history is not read yet
   std::deque<Event> events_;
   std::deque<std::pair<std::uint64_t, std::string>> gone_;
+  std::uint64_t forgotten_ = 0;  ///< the last moment of which names in gone_ were dropped
 };
 
 }  // namespace smaster::server

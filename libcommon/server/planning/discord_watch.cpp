@@ -40,9 +40,10 @@ DiscordWatch::DiscordWatch(const Parts& parts)
 
 net::Task<> DiscordWatch::run() {
   while (!stopped_) {
+    changed_ = answered_ = false;
     const auto again = co_await ask();
     asked_ = net::now();
-    next_ = again ? asked_ + *again : Instant::max();
+    next_ = changed_ ? asked_ : again ? asked_ + *again : Instant::max();
     while (!stopped_ && net::now() < next_) {
       boost::system::error_code ignored;
       pause_.expires_at(next_);
@@ -72,8 +73,10 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
     endpoint.tls = std::move(*tls);
   }
   auto answer = co_await discord::fetch_gateway_bot(parts_.context.get_executor(), endpoint, *token);
+  if (stopped_) co_return std::nullopt;
   if (auto* const gateway = std::get_if<discord::GatewayBot>(&answer)) {
     backoff_.reset();
+    answered_ = true;
     gateway->limits.reserve = parts_.settings.identify_reserve;
     spdlog::info("Discord recommends {} shards; {} of {} logins are left, {} at a time",
                  gateway->recommended.value, *gateway->limits.remaining, gateway->limits.total,
@@ -96,13 +99,14 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
 }
 
 void DiscordWatch::settings_changed() {
+  changed_ = true;
   next_ = Instant::min();
   pause_.cancel();
 }
 
 void DiscordWatch::ask_soon() {
-  if (next_ == Instant::max() || next_ <= asked_ + kAskSoon)
-    return;  // no request is planned, or one is planned soon
+  // After a failure Discord may have said when to ask again.
+  if (!answered_ || next_ <= asked_ + kAskSoon) return;
   next_ = asked_ + kAskSoon;
   pause_.cancel();
 }

@@ -38,6 +38,8 @@ class DiscordWatch {
   Backoff backoff_;
   Instant asked_{};
   Instant next_{};
+  bool answered_ = false;  ///< the last request was
+  bool changed_ = false;   ///< the settings have changed since the last request began
   bool stopped_ = false;
 };
 

@@ -70,7 +70,7 @@ void FileWatch::watch(const std::vector<std::filesystem::path>& files) {
 
 void FileWatch::wait() {
   events_.async_read_some(net::asio::buffer(buffer_), [this](boost::system::error_code error, std::size_t) {
-    if (error) return;
+    if (error || !events_.is_open()) return;
     // The event's file name is ignored: a symbolic link may point to the file from elsewhere.
     look_after(kSettle);
     wait();
@@ -82,7 +82,7 @@ void FileWatch::look_after(Millis delay) {
   settle_.expires_after(delay);
   settle_.async_wait([this](boost::system::error_code cancelled) {
     settling_ = false;
-    if (!cancelled) look_at_all();
+    if (!cancelled && events_.is_open()) look_at_all();  // after `stop` it may have been on its way
   });
 }
 

@@ -13,7 +13,7 @@ test('a shard is shown by its id or name: an agent\'s, a plain one, one that has
   const [agents, plains] = [await idOf(first), await idOf(second)];
   const show = async (...args) => (await server.tool(['shard', ...args])).stdout;
 
-  const [bot] = server.bots();
+  const bot = await until('its bot', () => server.bots()[0]);
   await until('the bot\'s report', async () => new RegExp(`bot +running, process ${bot.pid}, started \\d+ s ago`).test(await show(`${agents}`)));
   const page = await show(`${agents}`);
   assert.match(page, new RegExp(`^shard ${agents} \\(${first.id}\\): running\n  goal +${agents} of 2\n  runs +${agents} of 2\n  at +127.0.0.1, agent \\d`));

@@ -20,7 +20,7 @@ async function listening(...command) {
   return server;
 }
 
-const BUN = 'bench/peer/node_modules/.bin/bun';
+const BUN = path.resolve('bench/peer/node_modules/.bin/bun');
 const peer = (runtime, engine) => (count, how) => listening(runtime, 'bench/peer/server.js', `${folder}/public.pem`, String(count), engine, ...how);
 
 /** The compared programs. `how`: `quiet` if statuses get no answer. */

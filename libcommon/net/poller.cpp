@@ -16,7 +16,7 @@ namespace {
 constexpr Millis kTogether{10};
 /// Number of sockets that must have been readable in the last window of kTogether for that. A single client
 /// that sends its next message after an answer never waits.
-constexpr std::uint32_t kMany = 8;
+constexpr std::uint32_t kMany = 3;
 /// Maximum time that sockets are handled in one turn of the loop.
 constexpr Millis kTurn{2};
 /// A read is limited to this, in bytes: the buffer stays in the CPU's cache.

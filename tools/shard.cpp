@@ -9,19 +9,8 @@
 namespace {
 
 using namespace smaster;
-namespace bj = boost::json;
-
 constexpr Millis kPast{3'600'000};
 constexpr std::size_t kLabels = 26;  ///< columns before a sparkline
-
-/// The statuses of the last hour; none if they cannot be had.
-bj::array past(const control::Client& client, const std::string& name, std::int64_t from_ms) {
-  auto text = client.request("GET", "/v1/history?since=" + std::to_string(from_ms) + "&id=" + name);
-  auto history = text ? json::parse(*text) : Result<bj::value>(text.error());
-  if (!history || !history->is_object()) return {};
-  auto* const list = history->get_object().if_contains(name);
-  return list != nullptr && list->is_array() ? std::move(list->get_array()) : bj::array();
-}
 
 }  // namespace
 
@@ -52,7 +41,7 @@ int main(int argc, char** argv) {
     if (columns > 0) view.width = std::clamp<std::size_t>(columns, kLabels + 10, kLabels + 60) - kLabels;
     std::string name;
     json::read(*row, "id", name);
-    tools::print(control::shard_page(*row, past(client, name, view.from_ms), view, now));
+    tools::print(control::shard_page(*row, tools::fetch_history(client, name, view.from_ms), view, now));
     return static_cast<int>(tools::kDone);
   });
 }

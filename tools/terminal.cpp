@@ -37,8 +37,11 @@ std::string pager() {
 }  // namespace
 
 bool utf8() {
-  std::setlocale(LC_ALL, "");
-  return std::string_view(::nl_langinfo(CODESET)) == "UTF-8";
+  static const bool is = [] {
+    std::setlocale(LC_ALL, "");
+    return std::string_view(::nl_langinfo(CODESET)) == "UTF-8";
+  }();
+  return is;
 }
 
 control::Look look() {

@@ -261,6 +261,13 @@ Result<boost::json::object> fetch(const control::Client& client, const std::stri
   return std::move(value->get_object());
 }
 
+boost::json::array fetch_history(const control::Client& client, const std::string& name,
+                                 std::int64_t since_ms) {
+  auto history = fetch(client, "/v1/history?since=" + std::to_string(since_ms) + "&id=" + name);
+  auto* const list = history ? history->if_contains(name) : nullptr;
+  return list != nullptr && list->is_array() ? std::move(list->get_array()) : boost::json::array();
+}
+
 Result<std::string> read_input(const std::string& path) {
   if (path != "-") {
     auto content = read_any_file(path);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <functional>
 #include <string>
@@ -77,6 +78,10 @@ void say(std::string_view text);
 
 /// GETs a JSON object from the server.
 [[nodiscard]] Result<boost::json::object> fetch(const control::Client& client, const std::string& target);
+
+/// A shard's statuses since then, in unix milliseconds; none if they cannot be had.
+[[nodiscard]] boost::json::array fetch_history(const control::Client& client, const std::string& name,
+                                               std::int64_t since_ms);
 
 /// Reads a whole file, or stdin for "-".
 [[nodiscard]] Result<std::string> read_input(const std::string& path);

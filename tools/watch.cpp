@@ -230,15 +230,10 @@ class View {
   const std::vector<control::Sample>& past(const std::string& name) {
     const auto [found, fresh] = past_.try_emplace(name);
     if (!fresh) return found->second;
-    const auto text =
-        client_.request("GET", "/v1/history?since=" + std::to_string(now_ - kWindow.count()) + "&id=" + name);
-    const auto value = text ? json::parse(*text) : Result<bj::value>(text.error());
-    if (!value || !value->is_object()) return found->second;
-    if (const auto* const list = value->get_object().if_contains(name); list && list->is_array()) {
-      for (const auto& status : list->get_array())
-        found->second.push_back(control::sample_of(status.as_object()));
-      if (!found->second.empty()) oldest_ = std::min(oldest_, found->second.front().time);
+    for (const auto& status : fetch_history(client_, name, now_ - kWindow.count())) {
+      found->second.push_back(control::sample_of(status.as_object()));
     }
+    if (!found->second.empty()) oldest_ = std::min(oldest_, found->second.front().time);
     return found->second;
   }
 

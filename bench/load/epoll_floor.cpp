@@ -17,8 +17,8 @@
 
 namespace {
 
-constexpr std::size_t kHeader =
-    8;  ///< of a client's frame of 126 to 65,535 bytes, with its mask (RFC 6455, 5.2)
+/// Of a client's frame of 126 to 65,535 bytes, with its mask (RFC 6455, 5.2).
+constexpr std::size_t kHeader = 8;
 constexpr std::size_t kAnswerHeader = 4;
 
 /// The answer to an upgrade (RFC 6455, 4.2.2).

@@ -73,9 +73,9 @@ double mean(const bj::value* value) {
   return sum / static_cast<double>(value->get_array().size());
 }
 
-std::vector<std::int64_t> ids_of(const bj::object& shard) {
-  const auto* const list = shard.if_contains("goalShardIds");
-  if (list == nullptr || !list->is_array()) return {shard.at("goalShardId").to_number<std::int64_t>()};
+std::vector<std::int64_t> ids_of(const bj::object& shard, const std::string& which) {
+  const auto* const list = shard.if_contains(which + "ShardIds");
+  if (list == nullptr || !list->is_array()) return {shard.at(which + "ShardId").to_number<std::int64_t>()};
   std::vector<std::int64_t> ids;
   for (const auto& id : list->get_array()) ids.push_back(id.to_number<std::int64_t>());
   return ids;

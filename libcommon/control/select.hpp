@@ -33,7 +33,9 @@ void sort_shards(boost::json::object& stats, std::string_view key, bool reverse)
 [[nodiscard]] double number(const boost::json::value* value);
 /// The mean of an array of numbers; 0 for other values.
 [[nodiscard]] double mean(const boost::json::value* value);
-/// The ids that the shard is to run; if there is no list, its single goal id.
-[[nodiscard]] std::vector<std::int64_t> ids_of(const boost::json::object& shard);
+/// The ids that the shard is to run ("goal") or says that it runs ("current"); if there is no list, its
+/// single one.
+[[nodiscard]] std::vector<std::int64_t> ids_of(const boost::json::object& shard,
+                                               const std::string& which = "goal");
 
 }  // namespace smaster::control

@@ -22,15 +22,11 @@ std::string said(const bj::object& object, std::string_view key) {
   return value;
 }
 
-/// "5,6 of 16"; "none" without a goal.
-std::string goal(const bj::object& row) {
-  if (number(row.if_contains("goalShardId")) < 0) return "none";
-  return fmt::format("{} of {}", fmt::join(ids_of(row), ","), number(row.if_contains("goalShardCount")));
-}
-
-std::string running(const bj::object& row) {
-  const auto id = number(row.if_contains("currentShardId"));
-  return id < 0 ? "nothing" : fmt::format("{} of {}", id, number(row.if_contains("currentShardCount")));
+/// "5,6 of 16", of the goal or of what runs; `none` without an id.
+std::string assignment(const bj::object& row, const std::string& which, const std::string& none) {
+  const auto ids = ids_of(row, which);
+  if (ids.empty() || ids.front() < 0) return none;
+  return fmt::format("{} of {}", fmt::join(ids, ","), number(row.if_contains(which + "ShardCount")));
 }
 
 std::string place(const bj::object& row) {
@@ -116,8 +112,8 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   const auto line = [&page](std::string_view label, const std::string& value) {
     page += fmt::format("  {:<10} {}\n", label, value);
   };
-  line("goal", goal(row));
-  line("runs", running(row));
+  line("goal", assignment(row, "goal", "none"));
+  line("runs", assignment(row, "current", "nothing"));
   line("at", place(row));
   line("seen", ago(number(row.if_contains("lastSeen")), now_ms));
   line("bot", bot(row, now_ms));
@@ -147,9 +143,7 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   if (const auto trouble = trouble_lines({{"shards", bj::array{row}}}); !trouble.empty()) page += trouble;
   const auto which =
       id < 0 ? "--where 'name=" + name + "'" : fmt::format("--shard {}", static_cast<std::int64_t>(id));
-  for (const auto& words : advice(state, which)) {
-    line("try", words);
-  }
+  for (const auto& words : advice(state, which)) line("try", words);
   return page;
 }
 

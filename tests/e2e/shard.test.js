@@ -31,6 +31,14 @@ test('a shard is shown by its id or name: an agent\'s, a plain one, one that has
   assert.deepEqual({id, state}, {id: first.id, state: 'running'});
 });
 
+test('a process with several ids is found by each, and shows all that it runs', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n');
+  server.agent(await server.register(1), 'spikey-bot.js', {flags: ['--shards-per-process', '2']});
+  for (const id of ['0', '1']) {
+    await until('both ids', async () => /^shard 0,1 \(\w+\): .*\n {2}goal +0,1 of 2\n {2}runs +0,1 of 2\n/.test((await server.tool(['shard', id])).stdout));
+  }
+});
+
 test('what is no shard is said so', async (t) => {
   const server = await serve(t, '[shards]\ncount = 1\n');
   for (const [arg, code, words] of [['7', 64, /no shard has the id 7; the goal is 1 shards/], ['zzz', 64, /no shard is named "zzz"/], ['a/b', 64, /no shard id, such as 7/], ['99999999999', 64, /not a shard id/]]) {

@@ -2,11 +2,10 @@
 // new token is used whatever happens meanwhile.
 #include "server/planning/discord_watch.hpp"
 
-#include <boost/beast/http.hpp>
 #include <fstream>
 
 #include "fleet_fixture.hpp"
-#include "net/event.hpp"
+#include "http_stand_in.hpp"
 
 namespace smaster::server {
 namespace {
@@ -16,24 +15,14 @@ using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-/// Discord on loopback: answers what a test says, or nothing for now.
-class DiscordStandIn {
+class DiscordStandIn final : public HttpStandIn {
  public:
-  DiscordStandIn(net::asio::io_context& context, net::TaskScope& tasks)
-      : acceptor_(context, {net::asio::ip::address_v4::loopback(), 0}),
-        go_on_(context.get_executor()),
-        tasks_(tasks) {
-    tasks_.spawn("accept", accept());
-  }
-  [[nodiscard]] net::HttpEndpoint endpoint() const {
-    return {"127.0.0.1", acceptor_.local_endpoint().port(), "/api/v10/", nullptr};
-  }
+  using HttpStandIn::HttpStandIn;
+  [[nodiscard]] net::HttpEndpoint endpoint() const { return {"127.0.0.1", port(), "/api/v10/", nullptr}; }
   void answers(http::status status, std::string body = "", std::string retry_after = "") {
-    status_ = status;
     body_ = std::move(body);
     retry_after_ = std::move(retry_after);
-    hangs_ = false;
-    go_on_.notify();
+    HttpStandIn::answers(status);
   }
   /// The bot needs so many shards; its login limits start again after `reset_after`.
   void recommends(int shards, Millis reset_after = Millis{0}) {
@@ -41,52 +30,31 @@ class DiscordStandIn {
                                   R"(,"session_start_limit":{"total":1000,"remaining":900,"reset_after":)" +
                                   std::to_string(reset_after.count()) + R"(,"max_concurrency":1}})");
   }
-  void hangs() { hangs_ = true; }
-  void stop() {
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
-    answers(http::status::gone);
-  }
   std::vector<std::string> tokens;  ///< of each request
   int done = 0;                     ///< requests whose answer has arrived
 
  private:
-  net::Task<> accept() {
-    while (acceptor_.is_open()) {
-      boost::system::error_code error;
-      auto socket = co_await acceptor_.async_accept(net::asio::redirect_error(net::use_task, error));
-      if (error) co_return;
-      tasks_.spawn("serve", serve(std::move(socket)));
+  net::Task<> serve(net::Socket socket) override {
+    const auto request = co_await read(socket);
+    if (!request) co_return;
+    const bool counts = request->target() == "/api/v10/gateway/bot";
+    if (counts) {
+      tokens.emplace_back((*request)[http::field::authorization]);
+      co_await wait_while_it_hangs();
     }
-  }
-  net::Task<> serve(net::Socket socket) {
-    boost::system::error_code error;
-    boost::beast::flat_buffer buffer;
-    http::request<http::string_body> request;
-    co_await http::async_read(socket, buffer, request, net::asio::redirect_error(net::use_task, error));
-    if (error) co_return;
-    const bool counts = request.target() == "/api/v10/gateway/bot";
-    if (counts) tokens.emplace_back(request[http::field::authorization]);
-    while (counts && hangs_) co_await go_on_.wait();
-    http::response<http::string_body> response(counts ? status_ : http::status::not_found, 11);
+    Response response(counts ? status() : http::status::not_found, 11);
     if (counts) response.body() = body_;
     if (!retry_after_.empty()) response.set(http::field::retry_after, retry_after_);
-    response.keep_alive(false);
-    response.prepare_payload();
-    co_await http::async_write(socket, response, net::asio::redirect_error(net::use_task, error));
+    co_await write(socket, std::move(response));
     // The client closes the connection once it has the answer.
     char rest[1];
+    boost::system::error_code error;
     co_await socket.async_read_some(net::asio::buffer(rest), net::asio::redirect_error(net::use_task, error));
     if (counts) ++done;
   }
 
-  net::Acceptor acceptor_;
-  net::Event go_on_;
-  net::TaskScope& tasks_;
-  http::status status_ = http::status::service_unavailable;
   std::string body_;
   std::string retry_after_;
-  bool hangs_ = false;
 };
 
 class DiscordAsked : public FleetTest {

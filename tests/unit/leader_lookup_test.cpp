@@ -1,11 +1,10 @@
 // How an agent finds the master that leads, among masters that answer, refuse, are slow or are gone.
 #include "agent/leader_lookup.hpp"
 
-#include <boost/beast/http.hpp>
 #include <memory>
 
+#include "http_stand_in.hpp"
 #include "loop_fixture.hpp"
-#include "net/event.hpp"
 
 namespace smaster::agent {
 namespace {
@@ -13,59 +12,21 @@ namespace {
 namespace http = boost::beast::http;
 using Found = std::optional<std::optional<std::size_t>>;
 
-/// A master on loopback that answers what a test says, or nothing for now.
-class FakeMaster {
+class FakeMaster final : public HttpStandIn {
  public:
-  FakeMaster(net::asio::io_context& context, net::TaskScope& tasks)
-      : acceptor_(context, {net::asio::ip::address_v4::loopback(), 0}),
-        answers_(context.get_executor()),
-        tasks_(tasks) {
-    tasks_.spawn("accept", accept());
-  }
-  [[nodiscard]] MasterAddress address() const {
-    return {false, "127.0.0.1", acceptor_.local_endpoint().port(), "/socket.io/master/"};
-  }
-  /// Answers from now on, also those that wait.
-  void answers(http::status status) {
-    status_ = status;
-    hangs_ = false;
-    answers_.notify();
-  }
-  void hangs() { hangs_ = true; }
-  void stop() {
-    acceptor_.close();
-    answers(http::status::gone);
-  }
+  using HttpStandIn::HttpStandIn;
+  [[nodiscard]] MasterAddress address() const { return {false, "127.0.0.1", port(), "/socket.io/master/"}; }
   int asked = 0;
 
  private:
-  net::Task<> accept() {
-    while (acceptor_.is_open()) {
-      boost::system::error_code error;
-      auto socket = co_await acceptor_.async_accept(net::asio::redirect_error(net::use_task, error));
-      if (error) co_return;
-      tasks_.spawn("serve", serve(std::move(socket)));
-    }
-  }
-  net::Task<> serve(net::Socket socket) {
-    boost::system::error_code error;
-    boost::beast::flat_buffer buffer;
-    http::request<http::string_body> request;
-    co_await http::async_read(socket, buffer, request, net::asio::redirect_error(net::use_task, error));
-    if (error) co_return;
+  net::Task<> serve(net::Socket socket) override {
+    const auto request = co_await read(socket);
+    if (!request) co_return;
     ++asked;
-    while (hangs_) co_await answers_.wait();
-    http::response<http::string_body> response(status_, 11);
-    response.keep_alive(false);
-    response.prepare_payload();
-    co_await http::async_write(socket, response, net::asio::redirect_error(net::use_task, error));
+    co_await wait_while_it_hangs();
+    Response response(status(), 11);
+    co_await write(socket, std::move(response));
   }
-
-  net::Acceptor acceptor_;
-  net::Event answers_;
-  net::TaskScope& tasks_;
-  http::status status_ = http::status::service_unavailable;
-  bool hangs_ = false;
 };
 
 class Lookup : public LoopTest {

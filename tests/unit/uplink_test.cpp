@@ -33,6 +33,27 @@ class Uplinks : public UplinkTest {
     pass(seconds(31));  // the longest pause
     return run_until([&] { return master_.asked > before; });
   }
+  /// Stops it after one handler, after two, and so on until it is up; it never comes up afterwards.
+  /// `after(up)`: checks of what has been said then.
+  template <class After>
+  void stop_at_each_step(After after) {
+    bool up = false;
+    for (int steps = 0; !up; ++steps) {
+      begin();
+      context_.restart();
+      for (int i = 0; i < steps && !up; ++i) {
+        context_.run_one();
+        up = uplink_->up();
+      }
+      uplink_->stop();
+      said_.clear();
+      run();
+      EXPECT_TRUE(ended_);
+      after(up);
+      EXPECT_EQ(std::count(said_.begin(), said_.end(), "up"), 0) << "after " << steps << " handlers";
+      uplink_.reset();
+    }
+  }
 
   Words answers_;
   std::function<void()> on_answer_;
@@ -300,43 +321,18 @@ TEST_F(UplinksOfTwo, SayOnceThatNoMasterLeadsAndFollowTheOneThatDoes) {
 }
 
 TEST_F(Uplinks, MayBeStoppedAtEachStep) {
-  bool up = false;
-  for (int steps = 0; !up; ++steps) {
-    begin();
-    context_.restart();
-    for (int i = 0; i < steps && !up; ++i) {
-      context_.run_one();
-      up = uplink_->up();
+  stop_at_each_step([this](bool up) {
+    if (up) {
+      EXPECT_EQ(said_, Words{"down: stopped"});
     }
-    uplink_->stop();
-    said_.clear();
-    run();
-    EXPECT_TRUE(ended_);
-    EXPECT_EQ(said_, up ? Words{"down: stopped"} : said_);
     EXPECT_FALSE(uplink_->up());
     pass(minutes(2));
-    EXPECT_EQ(std::count(said_.begin(), said_.end(), "up"), 0) << "after " << steps << " handlers";
-    uplink_.reset();
-  }
+  });
 }
 
 TEST_F(UplinksOfTwo, MayBeStoppedAtEachStep) {
   other_.leads = false;
-  bool up = false;
-  for (int steps = 0; !up; ++steps) {
-    begin();
-    context_.restart();
-    for (int i = 0; i < steps && !up; ++i) {
-      context_.run_one();
-      up = uplink_->up();
-    }
-    uplink_->stop();
-    said_.clear();
-    run();
-    EXPECT_TRUE(ended_);
-    EXPECT_EQ(std::count(said_.begin(), said_.end(), "up"), 0) << "after " << steps << " handlers";
-    uplink_.reset();
-  }
+  stop_at_each_step([](bool) {});
 }
 
 TEST_F(Uplinks, MayBeCancelledAtEachStep) {

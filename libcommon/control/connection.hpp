@@ -33,6 +33,19 @@ struct ConnectionLimits {
   std::span<const std::pair<const char*, const char*>> headers{};
 };
 
+/// A server that relays a request of one of its users names that user in this header.
+inline constexpr const char* kByHeader = "X-Smaster-By";
+
+/// Who asks on a connection.
+struct Asker {
+  std::string who{};       ///< a user of this machine, or the address of another server
+  bool is_server = false;  ///< another server of ours, with its own users
+
+  [[nodiscard]] std::string name(const http::fields& headers) const {
+    return is_server ? std::string(headers[kByHeader]) + " at " + who : who;
+  }
+};
+
 /// One HTTP/1.1 client on a stream socket: passes its requests to the handler, one at a time, and writes the
 /// responses.
 template <class Socket>
@@ -42,15 +55,17 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
 
  public:
   /// `crowd`, `whose`: where, and by which address, the connection is counted while it waits for its client.
-  /// `elsewhere`: finds the server for requests that another one answers; empty: all are answered here.
+  /// `by`: who asks. `elsewhere`: finds the server for requests that another one answers; empty: all are
+  /// answered here.
   Connection(Socket socket, net::Place place, net::Crowd& crowd, std::string whose, const Handler& handler,
-             const ConnectionLimits& limits, Elsewhere elsewhere = {})
+             const ConnectionLimits& limits, Elsewhere elsewhere = {}, Asker by = {})
       : Member(crowd, std::move(whose)),
         socket_(std::move(socket)),
         place_(std::move(place)),
         handler_(handler),
         limits_(limits),
         elsewhere_(std::move(elsewhere)),
+        by_(std::move(by)),
         patience_(socket_.get_executor()) {}
 
   /// Serves the client until it disconnects; with `refusal`, only sends that.
@@ -147,6 +162,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
   }
 
   net::Task<bool> serve(Call call, unsigned version, bool keep) {
+    call.by = by_.name(call.headers);
     auto answer = co_await handler_(std::move(call));
     if (auto* const whole = std::get_if<Reply>(&answer)) {
       co_return co_await reply(std::move(*whole), version, keep);
@@ -179,6 +195,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
     is_served();
     boost::system::error_code error;
     header.keep_alive(false);
+    header.set(kByHeader, by_.who);
     http::request_serializer<http::empty_body> serializer(header);
     co_await http::async_write_header(*other, serializer, asio::redirect_error(net::use_task, error));
     if (!error)
@@ -321,6 +338,7 @@ class Connection final : public net::Crowd::Member, public std::enable_shared_fr
   const Handler& handler_;
   const ConnectionLimits limits_;
   const Elsewhere elsewhere_;
+  const Asker by_;
   net::Timer patience_;
 };
 

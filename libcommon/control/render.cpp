@@ -10,6 +10,7 @@
 
 #include "base/outlet.hpp"
 #include "base/text.hpp"
+#include "control/alert_lines.hpp"
 #include "control/select.hpp"
 #include "json/json.hpp"
 
@@ -284,6 +285,7 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const L
   std::string trouble;
   json::read(stats, "connections_trouble", trouble);
   if (!trouble.empty()) trouble += '\n';
+  trouble = alert_lines(stats, now_ms) + trouble;
   const auto waiting = identify_line(stats);
   return totals_line(stats) + '\n' + trouble + waiting + (waiting.empty() ? "" : "\n") +
          trouble_lines(stats) + '\n' + render(shard_table(stats, now_ms), look);

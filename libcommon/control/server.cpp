@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <pwd.h>
 #include <spdlog/spdlog.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
@@ -64,6 +66,18 @@ ucred peer_of(int fd) {
   socklen_t size = sizeof peer;
   if (::getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return {0, kNobody, kNobody};
   return peer;
+}
+
+/// The user's name, or "uid 1000" if it has none. Looked up once per user: a directory service may be slow.
+std::string user_name(uid_t uid) {
+  static std::map<uid_t, std::string> known;
+  const auto [at, first] = known.try_emplace(uid);
+  if (!first) return at->second;
+  std::vector<char> buffer(16'384);
+  passwd entry{};
+  passwd* found = nullptr;
+  const bool named = ::getpwuid_r(uid, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+  return at->second = named ? entry.pw_name : "uid " + std::to_string(uid);
 }
 
 bool may_use(int fd, const ucred& peer, std::optional<gid_t> group) {
@@ -199,8 +213,9 @@ void ControlServer::serve_local(net::LocalSocket socket, net::Place place) {
   if (!may_use(socket.native_handle(), peer, group_)) {
     refusal = error_reply(fail(ErrorKind::not_permitted, "this control socket belongs to another user"));
   }
-  auto connection = std::make_shared<Connection>(std::move(socket), std::move(place), crowd_,
-                                                 std::to_string(peer.pid), handler_, kLimits, elsewhere_);
+  auto connection =
+      std::make_shared<Connection>(std::move(socket), std::move(place), crowd_, std::to_string(peer.pid),
+                                   handler_, kLimits, elsewhere_, Asker{user_name(peer.uid)});
   connections_.insert(connection);
   tasks_.spawn("connection", hold(connection, std::move(refusal)),
                [this, connection] { connections_.erase(connection); });
@@ -218,8 +233,9 @@ net::Task<> ControlServer::serve(net::Stream stream, std::string whose) {
     descriptors_.full(net::Share::control);
     if (crowd_.drop_one()) (void)stream.place().move_to(net::Share::control);
   }
+  const Asker by{whose, true};
   const auto connection = std::make_shared<control::Connection<net::Stream>>(
-      std::move(stream), net::Place(), crowd_, std::move(whose), handler_, kLimits);
+      std::move(stream), net::Place(), crowd_, std::move(whose), handler_, kLimits, Elsewhere(), by);
   co_await connection->run();
 }
 

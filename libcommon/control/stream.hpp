@@ -28,6 +28,7 @@ struct Call {
   std::string body;
   Pieces next_piece;  ///< for PUT: the body in pieces; `body` is then empty
   boost::beast::http::fields headers{};
+  std::string by{};  ///< who asks: "root", "root at 10.0.0.2"
 };
 
 /// Parses the request line; ignores the body.

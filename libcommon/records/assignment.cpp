@@ -49,6 +49,19 @@ std::string to_text(const std::vector<Assignment>& assignments) {
   return text;
 }
 
+std::string id_ranges(std::vector<ShardId> ids) {
+  std::sort(ids.begin(), ids.end());
+  std::string text;
+  for (auto at = ids.begin(); at != ids.end();) {
+    const auto first = *at;
+    auto last = first;
+    for (++at; at != ids.end() && at->value <= last.value + 1; ++at) last = *at;
+    text += (text.empty() ? "" : ", ") + std::to_string(first.value);
+    if (last != first) text += '-' + std::to_string(last.value);
+  }
+  return text;
+}
+
 std::vector<Assignment> parse_assignments(std::string_view text) {
   std::vector<Assignment> assignments;
   for (const auto word : split(text, ' ')) {

@@ -33,6 +33,8 @@ struct Assignment {
 [[nodiscard]] boost::json::array ids_json(const Assignment& assignment);
 /// "4", "4,5,6", or "-1" for an unbound assignment.
 [[nodiscard]] std::string ids_text(const Assignment& assignment);
+/// Ids in words, for people: "0-3, 7".
+[[nodiscard]] std::string id_ranges(std::vector<ShardId> ids);
 /// Text for the store, such as "1/4 2,3/8".
 [[nodiscard]] std::string to_text(const std::vector<Assignment>& assignments);
 [[nodiscard]] std::vector<Assignment> parse_assignments(std::string_view text);

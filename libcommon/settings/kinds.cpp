@@ -196,6 +196,17 @@ Setting server_url(std::string& out) {
   });
 }
 
+namespace {
+constexpr const char* kWebExample = "https://discord.com/api/webhooks/1/secret";
+std::optional<std::string> web_url_complaint(const std::string& text) {
+  if (net::parse_http_base(text.substr(0, text.find('?')))) return std::nullopt;
+  return std::string("takes addresses such as \"") + kWebExample + '"';
+}
+}  // namespace
+
+Setting web_url(std::string& out) { return address(out, kWebExample, web_url_complaint); }
+Setting web_urls(std::vector<std::string>& out) { return texts(out, web_url_complaint); }
+
 Setting variables(std::map<std::string, std::string>& out) {
   return {[&out](const toml::node& node) -> std::optional<std::string> {
             const auto* const table = node.as_table();

@@ -59,6 +59,9 @@ Setting number(Int& out, std::int64_t least, std::int64_t most) {
 [[nodiscard]] Setting store_url(std::string& out);
 [[nodiscard]] Setting history_url(std::string& out);
 [[nodiscard]] Setting server_url(std::string& out);
+/// The address of a page, http or https; with a path and a query.
+[[nodiscard]] Setting web_url(std::string& out);
+[[nodiscard]] Setting web_urls(std::vector<std::string>& out);
 [[nodiscard]] Setting variables(std::map<std::string, std::string>& out);
 [[nodiscard]] Setting access(sql::Access& out);
 [[nodiscard]] Setting log_format(log::Format& out);

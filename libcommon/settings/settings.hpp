@@ -64,6 +64,17 @@ struct Permissions {
 };
 
 /// All settings, with their defaults. man smaster.toml describes each.
+struct AlertSettings {
+  std::vector<std::string> command;   ///< a program that gets each message as JSON; empty: none
+  std::vector<std::string> webhooks;  ///< URLs that it is posted to
+  std::filesystem::path ca_file;      ///< more certificate authorities for them, PEM
+  std::string alive_url;              ///< asked every alive_interval; empty: none
+  Millis alive_interval{60'000};
+  Millis id_down_after{300'000};
+  Millis repeat{6LL * 3'600'000};
+  std::uint32_t ready_percent = 10;  ///< of the ids down, /readyz?strict fails
+};
+
 struct Settings {
   // [server]
   std::string address = "127.0.0.1";
@@ -125,6 +136,8 @@ struct Settings {
       "{date}: there is a config for the new shard {id}.\n\nIts public key is\n{pubkey}\n";
   std::string mail_create_fail_message = "{date}: no config can be made for a new shard.\n\n{errors}\n";
   std::string mail_alert_message = "{date}: {text}\n";
+  // [alerts]
+  AlertSettings alerts;
   // [update]
   std::vector<std::string> update_command;  ///< a program and its arguments; empty: nothing runs here
   Millis update_timeout{600'000};
@@ -136,6 +149,9 @@ struct Settings {
   // [store], [history]
   StoreSettings store;
   std::string history_url;  ///< empty: SQLite in state_dir
+  // [events]
+  Millis events_length{30LL * 86'400'000};
+  std::uint32_t events_most = 200'000;  ///< number of events that are kept
   // [cluster]
   ClusterSettings cluster;
   // [permissions]

@@ -11,6 +11,7 @@
 
 #include "base/text.hpp"
 #include "sql/engine.hpp"
+#include "store/event_rows.hpp"
 #include "store/row.hpp"
 
 namespace smaster::store {
@@ -72,6 +73,7 @@ class Connection {
         << "CREATE TABLE IF NOT EXISTS smaster_history (shard text NOT NULL, first bigint NOT NULL, last "
            "bigint NOT NULL, packed bytea NOT NULL, full_block boolean NOT NULL, PRIMARY KEY (shard, first))";
     sql_ << "CREATE INDEX IF NOT EXISTS smaster_history_last ON smaster_history (last)";
+    sql_ << events_table("smaster_events");
     transaction.commit();
   }
 
@@ -330,6 +332,21 @@ class PostgresqlHistory final : public HistoryStore {
       for (const auto& shard : shards) {
         sql << "DELETE FROM smaster_history WHERE shard = :name", soci::use(shard.str());
       }
+      return {};
+    });
+  }
+
+  Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery& query) override {
+    using Events = std::vector<fleet::Event>;
+    return connection_.run<Events>("read the events", [&](soci::session& sql) -> Result<Events> {
+      return select_events(sql, "smaster_events", query);
+    });
+  }
+
+  Result<void> save_events(const std::vector<fleet::Event>& events, Time oldest, std::size_t most) override {
+    return connection_.run<void>("write the events", [&](soci::session& sql) -> Result<void> {
+      insert_events(sql, "smaster_events", events);
+      delete_events(sql, "smaster_events", oldest, most);
       return {};
     });
   }

@@ -1,6 +1,5 @@
 // A store whose folder is not writable at startup: reads a copy, and switches to the real file at the first
 // write that succeeds in opening it.
-// works.
 #include <stdlib.h>
 
 #include <cerrno>
@@ -56,6 +55,12 @@ class ReturningStore final : public FileStore {
   }
   Result<void> save_note(const std::string& name, const std::string& text) override {
     return write([&](FileStore& store) { return store.save_note(name, text); });
+  }
+  Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery& query) override {
+    return readable().load_events(query);
+  }
+  Result<void> save_events(const std::vector<fleet::Event>& events, Time oldest, std::size_t most) override {
+    return write([&](FileStore& store) { return store.save_events(events, oldest, most); });
   }
   Result<void> save_history(const std::vector<fleet::SampleBlock>& blocks, Time oldest) override {
     return write([&](FileStore& store) { return store.save_history(blocks, oldest); });

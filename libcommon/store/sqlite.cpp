@@ -7,13 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "store/event_rows.hpp"
 #include "store/store.hpp"
 
 namespace smaster::store {
 namespace {
 
 /// Increased when the tables change; `migrate` upgrades older files.
-constexpr int kSchemaVersion = 5;
+constexpr int kSchemaVersion = 6;
 /// Blocks per write while the history of an older version is converted.
 constexpr std::size_t kBlocksAtOnce = 1000;
 
@@ -218,6 +219,20 @@ class SqliteStore final : public FileStore {
     });
   }
 
+  Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery& query) override {
+    return guard<std::vector<fleet::Event>>("read the events",
+                                            [&] { return select_events(sql_, "events", query); });
+  }
+
+  Result<void> save_events(const std::vector<fleet::Event>& events, Time oldest, std::size_t most) override {
+    return guard<void>("write the events", [&] {
+      soci::transaction transaction(sql_);
+      insert_events(sql_, "events", events);
+      delete_events(sql_, "events", oldest, most);
+      transaction.commit();
+    });
+  }
+
  private:
   void migrate() {
     int version = 0;
@@ -233,8 +248,11 @@ class SqliteStore final : public FileStore {
     if (version < 2) sql_ << "ALTER TABLE shards ADD COLUMN may_run TEXT NOT NULL DEFAULT ''";
     if (version < 3) add_roles_and_notes();
     if (version < 4) pack_history();
-    sql_ << "ALTER TABLE shards ADD COLUMN holder TEXT NOT NULL DEFAULT ''";
-    sql_ << "ALTER TABLE shards ADD COLUMN used TEXT NOT NULL DEFAULT ''";
+    if (version < 5) {
+      sql_ << "ALTER TABLE shards ADD COLUMN holder TEXT NOT NULL DEFAULT ''";
+      sql_ << "ALTER TABLE shards ADD COLUMN used TEXT NOT NULL DEFAULT ''";
+    }
+    sql_ << events_table("events");
     sql_ << "PRAGMA user_version = " + std::to_string(kSchemaVersion);
     transaction.commit();
   }

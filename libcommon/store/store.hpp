@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "records/event.hpp"
 #include "records/history.hpp"
 #include "records/shard_info.hpp"
 
@@ -41,7 +42,7 @@ class Store {
   [[nodiscard]] virtual Result<void> save_note(const std::string& name, const std::string& text) = 0;
 };
 
-/// The history: samples of the figures in the shards' statuses.
+/// The history: samples of the figures in the shards' statuses, and what happened.
 class HistoryStore {
  public:
   virtual ~HistoryStore() = default;
@@ -55,6 +56,13 @@ class HistoryStore {
                                                   Time oldest) = 0;
   /// Deletes the history of these shards. Atomic; durable when it returns.
   [[nodiscard]] virtual Result<void> forget(const std::vector<ShardName>& shards) = 0;
+
+  /// The newest events of the query, oldest first. Those that this version cannot read are left out.
+  [[nodiscard]] virtual Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery& query) = 0;
+  /// Adds events, and deletes those before `oldest` and all but the newest `most`. An event that is there
+  /// already stays.
+  [[nodiscard]] virtual Result<void> save_events(const std::vector<fleet::Event>& events, Time oldest,
+                                                 std::size_t most) = 0;
 };
 
 /// Registry and history in one file.

@@ -34,6 +34,10 @@ class NoStore final : public store::FileStore {
     return std::vector<fleet::SampleBlock>();
   }
   Result<void> save_history(const std::vector<fleet::SampleBlock>&, Time) override { return {}; }
+  Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery&) override {
+    return std::vector<fleet::Event>();
+  }
+  Result<void> save_events(const std::vector<fleet::Event>&, Time, std::size_t) override { return {}; }
 };
 
 class NoApplication final : public net::Application {

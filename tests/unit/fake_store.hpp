@@ -113,6 +113,30 @@ class FakeStore final : public store::FileStore {
       });
     });
   }
+  Result<std::vector<fleet::Event>> load_events(const fleet::EventQuery& query) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<fleet::Event> events;
+    for (const auto& event : events_) {
+      if (query.matches(event)) events.push_back(event);
+    }
+    return events;
+  }
+  /// Not among `writes`: every change causes some.
+  Result<void> save_events(const std::vector<fleet::Event>& events, Time, std::size_t) override {
+    std::unique_lock lock(mutex_);
+    may_go_on_.wait(lock, [this] { return !held_; });
+    if (events_fail_) return fail(ErrorKind::unavailable, "no disk");
+    events_.insert(events_.end(), events.begin(), events.end());
+    return {};
+  }
+  void fail_events(bool fail) {
+    const std::lock_guard lock(mutex_);
+    events_fail_ = fail;
+  }
+  [[nodiscard]] std::vector<fleet::Event> events() const {
+    const std::lock_guard lock(mutex_);
+    return events_;
+  }
 
  private:
   static std::string text(const std::vector<ShardName>& names) {
@@ -140,6 +164,8 @@ class FakeStore final : public store::FileStore {
   mutable std::mutex mutex_;
   std::condition_variable may_go_on_;
   bool held_ = false;
+  bool events_fail_ = false;
+  std::vector<fleet::Event> events_;
   std::deque<Does> outcomes_;
   std::vector<std::string> writes_;
   std::map<ShardName, fleet::ShardInfo> rows_;

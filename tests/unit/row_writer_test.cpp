@@ -13,7 +13,9 @@ using Words = std::vector<std::string>;
 class Rows : public LoopTest {
  protected:
   Rows() {
-    thread_.alert = [this](const std::string& text) { alerts_.push_back(text); };
+    thread_.changed = [this](bool works, const std::string& text) {
+      if (!works) alerts_.push_back(text);
+    };
     thread_.deposed = [this](const std::string& why) { deposed_.push_back(why); };
   }
   ~Rows() override {

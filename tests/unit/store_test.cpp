@@ -128,6 +128,49 @@ TEST_F(SqliteStore, AnOpenBlockGrowsAndIsKeptWhenItsServerIsGone) {
   EXPECT_EQ(blocks(*store, "abc"), (Texts{"10:abc", "13:d", "20+e"}));
 }
 
+TEST_F(SqliteStore, EventsComeBackByQueryAndTheOldGo) {
+  using fleet::EventKind;
+  const auto event = [](EventKind kind, std::int64_t ms, const std::string& shard, const std::string& ids) {
+    fleet::Event made{kind, "text 'of' it"};
+    made.shard = shard;
+    made.ids = ids;
+    made.id = fleet::first_event_id(from_unix_ms(ms));
+    return made;
+  };
+  const auto first = event(EventKind::died, 10, "abc", "3,14"), second = event(EventKind::eval, 20, "", ""),
+             third = event(EventKind::parked, 30, "abd", "1");
+  ASSERT_TRUE(open()->save_events({first, second, third}, from_unix_ms(0), 10));
+  const auto store = open();
+  ASSERT_TRUE(store->save_events({third}, from_unix_ms(0), 10)) << "one that is there already";
+  const auto found = [&store](const fleet::EventQuery& query) { return *store->load_events(query); };
+  using Events = std::vector<fleet::Event>;
+  EXPECT_EQ(found({}), (Events{first, second, third}));
+  fleet::EventQuery query;
+  query.limit = 2;
+  EXPECT_EQ(found(query), (Events{second, third}));
+  query = {};
+  query.id = ShardId{1};
+  EXPECT_EQ(found(query), Events{third});
+  query.id = ShardId{14};
+  EXPECT_EQ(found(query), Events{first});
+  query = {};
+  query.shard = "abd";
+  EXPECT_EQ(found(query), Events{third});
+  query = {};
+  query.kinds = {EventKind::died, EventKind::eval};
+  EXPECT_EQ(found(query), (Events{first, second}));
+  query = {};
+  query.audit = true;
+  EXPECT_EQ(found(query), Events{second});
+  query = {};
+  query.after = first.id;
+  EXPECT_EQ(found(query), (Events{second, third}));
+  ASSERT_TRUE(store->save_events({}, from_unix_ms(15), 10));
+  EXPECT_EQ(found({}), (Events{second, third}));
+  ASSERT_TRUE(store->save_events({}, from_unix_ms(0), 1));
+  EXPECT_EQ(found({}), Events{third});
+}
+
 TEST_F(SqliteStore, HistoryOfAnOlderVersionIsPacked) {
   ASSERT_TRUE(open());
   {

@@ -66,7 +66,8 @@ class Behind : public LoopTest {
   StoreThread thread_{store_, store_};
   RowWriter rows_{context_, directory_, thread_, tasks_};
   StatusHistory history_{settings_, thread_};
-  WriteBehind behind_{context_, rows_, history_, tasks_};
+  Events events_;
+  WriteBehind behind_{{context_, settings_, rows_, history_, events_, thread_, tasks_}};
 };
 
 TEST_F(Behind, StatusesThatAreNotWrittenAreReadFromMemoryAndWrittenLater) {

@@ -9,6 +9,8 @@
 #include "log/log.hpp"
 #include "net/clock.hpp"
 #include "records/status_text.hpp"
+#include "server/admission/bot_events.hpp"
+#include "server/shards/shard_event.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
@@ -38,8 +40,9 @@ Result<void> Attendance::attach(ShardSession& session, Reservation reservation, 
   claim(*shard, std::move(claimant), old != nullptr);
   if (old != nullptr) {
     orders_.left(*shard);
-    log::shard(spdlog::level::info, {"replaced", name.str(), shard->info.goal.first(), session.address()},
-               "shard " + name.str() + " connected again, its old connection is closed");
+    events_.record(about(*shard, fleet::EventKind::replaced,
+                         "shard " + name.str() + " connected again, its old connection is closed"),
+                   session.address());
     if (!agents) count_replacement(*shard, *old, session);
     old->close();
   }
@@ -73,10 +76,11 @@ std::optional<std::string> Attendance::refuse(const ShardSession& session, const
   auto& shard = *directory_.find(session.name());
   const auto now = net::fleet_clock();
   if (!shard.duplicate || now - shard.duplicate->seen > fleet::kDuplicateShown) {
-    log::shard(
-        spdlog::level::warn, {"duplicate", session.name().str(), shard.info.goal.first(), session.address()},
-        (claimant.known() ? "the agent on " + claimant.machine : std::string("a program that is no agent")) +
-            " (address " + session.address() + ") is refused: " + *why);
+    events_.record(about(shard, fleet::EventKind::second_user,
+                         (claimant.known() ? "the agent on " + claimant.machine
+                                           : std::string("a program that is no agent")) +
+                             " (address " + session.address() + ") is refused: " + *why),
+                   session.address());
   }
   shard.duplicate = fleet::Duplicate{claimant.machine, session.address(), now, true};
   return why;
@@ -109,8 +113,7 @@ void Attendance::count_replacement(Shard& shard, const ShardSession& old, const 
       (old.address() == session.address() ? session.address() : old.address() + " and " + session.address()) +
       ": its config seems to be used twice, and id " + fleet::ids_text(shard.info.goal) +
       " may run twice; stop one of them, or make another config with \"smaster genconfig\"";
-  log::shard(spdlog::level::warn, {"duplicate", name, shard.info.goal.first(), session.address()}, text);
-  if (alert) alert(text);
+  events_.record(about(shard, fleet::EventKind::duplicate, text), session.address());
 }
 
 void Attendance::extend_lease(Shard& shard, Millis term) {
@@ -155,6 +158,7 @@ void Attendance::detach(ShardSession& session) {
   heartbeats_.leave(session.name());
   seen(*shard);  // its agent may have received messages until now
   rows_.save_soon(*shard);
+  departed_.left(*shard);
   news_.shard_changed(session.name());
   plans_.replan();
 }
@@ -199,6 +203,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
     rows_.saw(shard);
   }
   history_.add(shard, status);
+  record_changes(events_, shard, status, !believed.second && shard.ready);
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   if (status.bot) look_for_login(shard, status, now);
@@ -235,8 +240,7 @@ void Attendance::look_for_login(Shard& shard, const fleet::ShardStatus& status, 
   const auto text = "the bot of shard " + shard.info.id.str() + " (id " + fleet::ids_text(status.current) +
                     ") has loaded " + bot.hooks + " and has not asked to log in for " +
                     format_duration(settings_.gateway_patience) + "; look at its output on its host";
-  log::shard(spdlog::level::warn, {"idle", shard.info.id.str(), status.current.first(), {}}, text);
-  if (alert) alert(text);
+  events_.record(about(shard, fleet::EventKind::idle, text));
 }
 
 void Attendance::say_refused(const Shard& shard) {
@@ -246,8 +250,7 @@ void Attendance::say_refused(const Shard& shard) {
                     std::string(fleet::refusal_words(shard.refused)) +
                     ". It is stopped and not tried again by itself; then \"smaster respawn --shard " + id +
                     "\" lets it try";
-  spdlog::error("{}", text);
-  if (alert) alert(text);
+  events_.record(about(shard, fleet::EventKind::refused, text));
 }
 
 void Attendance::say(const fleet::Parked& parked) {
@@ -260,8 +263,7 @@ void Attendance::say(const fleet::Parked& parked) {
                                                          : std::string()) +
                     ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
                     std::to_string(assignment.first().value) + "\" lets it try now";
-  spdlog::error("{}", text);
-  if (alert) alert(text);
+  events_.record(about(*shard, fleet::EventKind::parked, text));
 }
 
 }  // namespace smaster::server

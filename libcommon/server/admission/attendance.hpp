@@ -1,15 +1,16 @@
 // Connected shards: attaches a session to its shard or refuses it, and applies statuses to the fleet's data.
 #pragma once
 
-#include <functional>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "fleet/orders.hpp"
+#include "server/events/events.hpp"
 #include "server/persistence/row_writer.hpp"
 #include "server/persistence/status_history.hpp"
+#include "server/planning/departed.hpp"
 #include "server/planning/heartbeats.hpp"
 #include "server/planning/order_sender.hpp"
 #include "server/planning/plans.hpp"
@@ -35,6 +36,8 @@ class Attendance {
     Plans& plans;
     Heartbeats& heartbeats;
     FleetNews& news;
+    Departed& departed;
+    Events& events;
   };
   explicit Attendance(const Parts& parts)
       : settings_(parts.settings),
@@ -45,7 +48,9 @@ class Attendance {
         sender_(parts.sender),
         plans_(parts.plans),
         heartbeats_(parts.heartbeats),
-        news_(parts.news) {}
+        news_(parts.news),
+        departed_(parts.departed),
+        events_(parts.events) {}
 
   /// Attaches the session to its shard and closes the shard's previous session. Errors: not_found if the
   /// shard was revoked since the reservation, not_permitted if another master shard is connected.
@@ -74,9 +79,6 @@ class Attendance {
   /// Records a sign of life.
   void seen(Shard& shard);
 
-  /// Set by the wiring: alerts the operators.
-  std::function<void(const std::string&)> alert;
-
  private:
   void claim(Shard& shard, fleet::Holder claimant, bool replaces);
   void count_replacement(Shard& shard, const ShardSession& old, const ShardSession& session);
@@ -93,6 +95,8 @@ class Attendance {
   Plans& plans_;
   Heartbeats& heartbeats_;
   FleetNews& news_;
+  Departed& departed_;
+  Events& events_;
 };
 
 }  // namespace smaster::server

@@ -1,13 +1,12 @@
 #include "server/admission/registration.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
 #include "net/clock.hpp"
 #include "server/admission/attendance.hpp"
+#include "server/shards/shard_event.hpp"
 #include "server/shards/shard_session.hpp"
 
 namespace smaster::server {
@@ -74,13 +73,14 @@ net::Task<Result<void>> Registration::add(std::vector<fleet::ShardInfo> infos) {
   co_return saved ? revoked : saved;
 }
 
-net::Task<Result<void>> Registration::remove(std::vector<ShardName> names) {
+net::Task<Result<void>> Registration::remove(std::vector<ShardName> names, std::string by) {
   Result<void> removed;
   // What the store does not take is revoked all the same, in memory.
   for (std::size_t at = 0; at < names.size(); at += kRemovedAtOnce) {
     const auto end = std::min(at + kRemovedAtOnce, names.size());
     auto some = co_await remove_some(
-        {names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(end)});
+        {names.begin() + static_cast<std::ptrdiff_t>(at), names.begin() + static_cast<std::ptrdiff_t>(end)},
+        by);
     if (removed) removed = std::move(some);
   }
   auto text = revoked_.text();
@@ -89,7 +89,7 @@ net::Task<Result<void>> Registration::remove(std::vector<ShardName> names) {
 }
 
 /// Removes them from memory first: otherwise a row saved meanwhile would bring a shard back.
-net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names) {
+net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names, std::string by) {
   for (std::size_t i = 0, all = names.size(); i < all; ++i) {
     const auto processes = parts_.directory.take_processes(names[i]);
     names.insert(names.end(), processes.begin(), processes.end());
@@ -109,7 +109,9 @@ net::Task<Result<void>> Registration::remove_some(std::vector<ShardName> names) 
     if (shard == nullptr) continue;
     auto* const session = shard->session;
     if (shard->connected()) parts_.sender.exit_now(name);
-    spdlog::warn("shard {} is revoked", name.str());
+    auto event = about(*shard, fleet::EventKind::revoked, "shard " + name.str() + " is revoked");
+    event.by = by;
+    parts_.events.record(std::move(event));
     parts_.orders.remove(*shard);
     parts_.heartbeats.leave(name);
     parts_.history.forget(name);

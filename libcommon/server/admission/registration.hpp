@@ -11,6 +11,7 @@
 #include "fleet/orders.hpp"
 #include "net/asio.hpp"
 #include "records/revoked.hpp"
+#include "server/events/events.hpp"
 #include "server/persistence/status_history.hpp"
 #include "server/persistence/store_thread.hpp"
 #include "server/planning/goal.hpp"
@@ -35,6 +36,7 @@ class Registration {
     Plans& plans;
     Goal& goal;
     Heartbeats& heartbeats;
+    Events& events;
   };
   explicit Registration(const Parts& parts) : parts_(parts) {}
 
@@ -51,12 +53,12 @@ class Registration {
   /// added).
   net::Task<Result<void>> add(std::vector<fleet::ShardInfo> shards);
   /// Revokes shards: closes their sessions and frees their ids at once. On an error, the store still has some
-  /// of them, and shards after the batch that failed (kRemovedAtOnce) are not revoked.
-  net::Task<Result<void>> remove(std::vector<ShardName> names);
+  /// of them, and shards after the batch that failed (kRemovedAtOnce) are not revoked. `by`: who asked.
+  net::Task<Result<void>> remove(std::vector<ShardName> names, std::string by = std::string());
 
  private:
   void insert(fleet::ShardInfo info);
-  net::Task<Result<void>> remove_some(std::vector<ShardName> names);
+  net::Task<Result<void>> remove_some(std::vector<ShardName> names, std::string by);
 
   const Parts parts_;
   fleet::Revoked revoked_;

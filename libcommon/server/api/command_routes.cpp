@@ -20,7 +20,8 @@ using control::Call;
 using control::LineStream;
 using control::Reply;
 
-net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines, Millis timeout) {
+net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines, Millis timeout,
+                   std::string by) {
   const auto output = [](std::string_view from, std::string_view line) {
     return json::serialize(bj::object{{"output", from}, {"line", line}});
   };
@@ -35,6 +36,10 @@ net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines,
   }
   bj::object here{{"ok", updated.has_value()}};
   if (!updated) here["error"] = updated.error().message;
+  fleet::Event event{fleet::EventKind::update,
+                     "update of this server: " + (updated ? "done" : updated.error().message)};
+  event.by = by;
+  parts.event_list.events.record(std::move(event));
   lines->push(json::serialize(bj::object{{"here", here}}));
   if (!updated) {
     lines->finish();
@@ -66,6 +71,8 @@ net::Task<Answer> post_reboot(ControlContext context, Call call) {
   }
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
   const auto rebooted = co_await reboot(context.parts.reboot, std::move(request));
+  audit(context, call.by, fleet::EventKind::reboot,
+        "reboot of \"" + what + "\", " + std::to_string(rebooted.size()) + " shards");
   Slice slice(context.parts.slices, kForOperators);
   co_await slice.next();
   for (const auto& shard : rebooted) {
@@ -88,8 +95,12 @@ net::Task<Answer> post_sql(ControlContext context, Call call) {
   if (body) json::read(*body, "statement", statement);
   if (!body || statement.empty()) co_return usage("\"statement\" is missing or not a text");
   net::Supplied<Result<sql::Outcome>> ran(context.parts.context.get_executor());
+  auto about = "SQL: " + script_words(statement);
   context.parts.sql.run("", 0, std::move(statement), sql::Access::write, ran.callback());
   const auto outcome = co_await ran.get();
+  audit(context, call.by, fleet::EventKind::sql,
+        about + (outcome && *outcome ? ": done"
+                                     : ": " + (outcome ? outcome->error().message : "the server stopped")));
   if (!outcome) co_return control::error_reply(fail(ErrorKind::unavailable, "the server is stopping"));
   if (!*outcome) co_return control::error_reply(outcome->error());
   const auto& text = (*outcome)->json;  // operators get blobs as base64
@@ -109,14 +120,15 @@ Answer post_update(ControlContext& context, const Call& call) {
   const auto timeout = milliseconds(*body, "timeout_ms", context.parts.settings.update_timeout);
   if (!timeout) return control::error_reply(timeout.error());
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
-  context.parts.tasks.spawn("update", update(context.parts, lines, *timeout), [lines] { lines->finish(); });
+  context.parts.tasks.spawn("update", update(context.parts, lines, *timeout, call.by),
+                            [lines] { lines->finish(); });
   return lines;
 }
 
 Answer get_log_level(ControlContext&, const Call&) { return json_reply(bj::object{{"level", log::level()}}); }
 
 /// Request: {"level": …}. Holds until the next request, or the next change of the setting.
-Answer post_log_level(ControlContext&, const Call& call) {
+Answer post_log_level(ControlContext& context, const Call& call) {
   const auto body = body_object(call);
   if (!body) return control::error_reply(body.error());
   std::string text;
@@ -124,6 +136,7 @@ Answer post_log_level(ControlContext&, const Call& call) {
   const auto level = log::parse_level(text);
   if (!level) return usage("\"level\" is debug, info, warn or error");
   spdlog::set_level(*level);
+  audit(context, call.by, fleet::EventKind::control, "log level " + text);
   return json_reply(bj::object{{"level", text}});
 }
 

@@ -120,8 +120,11 @@ net::Task<Answer> post_eval(ControlContext context, Call call) {
 
   const auto targets = *ids ? **ids : context.parts.directory.all_ids();
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
-  eval_to_lines(context.parts.evals, lines, Question::eval(std::string_view(script->get_string())), targets,
-                *timeout);
+  const std::string_view text(script->get_string());
+  eval_to_lines(context.parts.evals, lines, Question::eval(text), targets, *timeout,
+                [context, by = call.by, about = script_words(text)](const std::string& outcome) {
+                  audit(context, by, fleet::EventKind::eval, "eval of " + about + ": " + outcome);
+                });
   co_return lines;
 }
 
@@ -171,6 +174,7 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
   }
   respawn(context.parts.respawns, targets, *delay);
   std::int64_t turn = 0;
+  std::vector<ShardId> told;
   std::map<ShardName, ShardId> by_name;
   for (const auto& target : targets) {
     if (slice.over()) co_await slice.next();
@@ -178,6 +182,7 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     if (target.connected) {
       line["state"] = "sent";
       line["delay_ms"] = turn++ * delay->count();
+      told.push_back(target.id);
       if (wait) by_name.emplace(*target.name, target.id);
     } else {
       line["state"] = "missing";
@@ -185,6 +190,9 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
     }
     lines->push(json::serialize(line));
   }
+  audit(context, call.by, fleet::EventKind::respawn,
+        "respawn of " + std::to_string(told.size()) + " of " + std::to_string(targets.size()) + " shards" +
+            (told.empty() ? "" : ", ids " + fleet::id_ranges(told)));
   if (!wait) {
     lines->finish();
     co_return lines;
@@ -198,11 +206,11 @@ net::Task<Answer> post_respawn(ControlContext context, Call call) {
 
 /// Generates configs while `left` is not 0; several of these run concurrently.
 net::Task<> generate_some(Registrar& registrar, std::shared_ptr<LineStream> lines,
-                          std::shared_ptr<std::int64_t> left, bool master, Deliver deliver,
+                          std::shared_ptr<std::int64_t> left, bool master, Deliver deliver, std::string by,
                           std::shared_ptr<int> workers) {
   while (co_await lines->room() && *left > 0) {
     --*left;
-    const auto made = co_await registrar.generate(master, deliver);
+    const auto made = co_await registrar.generate(master, deliver, by);
     if (!made) {
       *left = 0;  // the next one would fail as well
       lines->push(control::error_reply(made.error()).body);
@@ -238,7 +246,7 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   for (int i = 0; i < 2; ++i) {
     context.parts.tasks.spawn("generate configs",
                               generate_some(context.parts.registrar, lines, left, master,
-                                            as_text ? Deliver::text : Deliver::file, workers),
+                                            as_text ? Deliver::text : Deliver::file, call.by, workers),
                               [lines] { lines->finish(); });
   }
   return lines;
@@ -266,6 +274,7 @@ net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalance
     if (!request.strategy && strategy != "auto")
       co_return usage("\"strategy\" is auto, rolling, blue-green or at-once");
   }
+  request.by = call.by;
   auto lines = co_await reshard(context.parts.reshard, std::move(request));
   if (!lines) co_return control::error_reply(lines.error());
   co_return std::move(*lines);
@@ -278,8 +287,8 @@ net::Task<Answer> post_rebalance(ControlContext context, Call call) {
   return post_reshard(std::move(context), std::move(call), true);
 }
 
-Answer post_stop(ControlContext& context, const Call&) {
-  spdlog::info("stop requested");
+Answer post_stop(ControlContext& context, const Call& call) {
+  audit(context, call.by, fleet::EventKind::control, "stop requested");
   net::asio::post(context.parts.context, context.stop);
   return json_reply(bj::object{{"stopping", true}});
 }
@@ -299,6 +308,10 @@ const Route kRoutes[] = {
     {"GET", "/v1/shard", get_shard},
     {"GET", "/v1/server", get_server},
     {"GET", "/v1/history", get_history},
+    {"GET", "/v1/events", get_events},
+    {"GET", "/v1/alerts", get_alerts},
+    {"POST", "/v1/silence", post_silence},
+    {"DELETE", "/v1/silence", delete_silence},
     {"POST", "/v1/eval", post_eval},
     {"POST", "/v1/respawn", post_respawn},
     {"POST", "/v1/reboot", post_reboot},

@@ -9,6 +9,7 @@
 #include "net/task_scope.hpp"
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
+#include "server/alerts/alerts.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/requests/eval.hpp"
@@ -19,6 +20,7 @@
 #include "server/requests/respawn.hpp"
 #include "server/requests/sql.hpp"
 #include "server/requests/update.hpp"
+#include "server/stats/event_list.hpp"
 #include "server/stats/history.hpp"
 #include "server/stats/stats.hpp"
 #include "settings/settings.hpp"
@@ -47,6 +49,8 @@ struct ControlParts {
   Registrar& registrar;
   const StatsParts& stats;
   const HistoryParts& history;
+  const EventParts& event_list;
+  Alerts& alerts;
   Evals& evals;
   const RespawnParts& respawns;
   const RebootParts& reboot;

@@ -28,10 +28,16 @@ std::string eval_line(const EvalAnswer& answer) {
 }  // namespace
 
 void eval_to_lines(Evals& evals, const std::shared_ptr<control::LineStream>& lines, Question question,
-                   const std::vector<ShardId>& ids, Millis timeout) {
+                   const std::vector<ShardId>& ids, Millis timeout,
+                   std::function<void(const std::string& outcome)> on_end) {
   struct Counts {
     std::int64_t answered = 0, failed = 0;
     bj::array missing;
+
+    [[nodiscard]] std::string words() const {
+      return std::to_string(answered) + " answered, " + std::to_string(failed) + " failed, " +
+             std::to_string(missing.size()) + " missing";
+    }
 
     void add(const EvalAnswer& answer) {
       if (answer.kind == EvalAnswer::Kind::result) ++answered;
@@ -58,14 +64,18 @@ void eval_to_lines(Evals& evals, const std::shared_ptr<control::LineStream>& lin
         counts->add(lost);
         lines->push(eval_line(lost));
       },
-      [lines, counts] {
+      [lines, counts, on_end] {
+        if (on_end) on_end(counts->words());
         lines->push(json::serialize(bj::object{{"end",
                                                 {{"answered", counts->answered},
                                                  {"failed", counts->failed},
                                                  {"missing", std::move(counts->missing)}}}}));
         lines->finish();
       });
-  lines->on_gone = [eval] { eval->cancel(); };
+  lines->on_gone = [eval, counts, on_end] {
+    if (on_end) on_end(counts->words() + " when the asker left");
+    eval->cancel();
+  };
 }
 
 }  // namespace smaster::server

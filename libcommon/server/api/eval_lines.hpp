@@ -13,6 +13,7 @@ namespace smaster::server {
 /// when the reader disconnects. An answer that does not fit into the stream's buffer is replaced by a line
 /// with an error.
 void eval_to_lines(Evals& evals, const std::shared_ptr<control::LineStream>& lines, Question question,
-                   const std::vector<ShardId>& ids, Millis timeout);
+                   const std::vector<ShardId>& ids, Millis timeout,
+                   std::function<void(const std::string& outcome)> on_end = {});
 
 }  // namespace smaster::server

@@ -45,7 +45,8 @@ net::Task<> with_each(Files& files, std::shared_ptr<LineStream> lines, std::vect
 }
 
 net::Task<Answer> for_shards(ControlContext context, Call call,
-                             net::Task<Result<void>> (Files::*act)(ShardName, std::string)) {
+                             net::Task<Result<void>> (Files::*act)(ShardName, std::string),
+                             const char* what) {
   const auto body = body_object(call);
   if (!body) co_return control::error_reply(body.error());
   std::string name;
@@ -55,6 +56,8 @@ net::Task<Answer> for_shards(ControlContext context, Call call,
   Slice slice(context.parts.slices, kForOperators);
   co_await slice.next();
   auto targets = co_await respawn_targets(context.parts.directory, slice, *ids);
+  audit(context, call.by, fleet::EventKind::file,
+        what + name + ", " + std::to_string(targets.size()) + " shards");
   auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
   context.parts.tasks.spawn("a file for or of shards",
                             with_each(context.parts.files, lines, std::move(targets), name, act),
@@ -78,6 +81,7 @@ net::Task<Answer> get_file(ControlContext context, Call call) {
 net::Task<Answer> put_file(ControlContext context, Call call) {
   auto name = file_name(call);
   if (!name) co_return control::error_reply(name.error());
+  audit(context, call.by, fleet::EventKind::file, "writing " + *name);
   auto writer = co_await context.parts.files.create(std::move(*name));
   if (!writer) co_return control::error_reply(writer.error());
   auto& pool = context.parts.files.thread();
@@ -99,16 +103,18 @@ net::Task<Answer> delete_file(ControlContext context, Call call) {
   wire::FileEvent event{{*name, std::nullopt}, wire::FileEvent::What::remove, {}};
   std::string who;
   const auto removed = co_await context.parts.files.take(std::move(who), std::move(event));
+  audit(context, call.by, fleet::EventKind::file,
+        "removing " + *name + ": " + (removed ? "done" : removed.error().message));
   if (!removed) co_return control::error_reply(removed.error());
   co_return json_reply(bj::object{{"removed", true}});
 }
 
 net::Task<Answer> post_push(ControlContext context, Call call) {
-  co_return co_await for_shards(std::move(context), std::move(call), &Files::push);
+  co_return co_await for_shards(std::move(context), std::move(call), &Files::push, "copying to shards: ");
 }
 
 net::Task<Answer> post_fetch(ControlContext context, Call call) {
-  co_return co_await for_shards(std::move(context), std::move(call), &Files::fetch);
+  co_return co_await for_shards(std::move(context), std::move(call), &Files::fetch, "getting from shards: ");
 }
 
 }  // namespace smaster::server

@@ -113,6 +113,15 @@ std::string unready(const HttpParts& parts, const Candidacy* candidacy) {
   return "degraded, served from memory: " + parts.store.trouble();
 }
 
+/// For `/readyz?strict`; empty: enough ids of the goal have a running bot.
+std::string too_many_down(const HttpParts& parts) {
+  const auto down = parts.conditions.ids_down();
+  const auto ids = parts.conditions.ids();
+  if (down * 100 < ids * parts.settings.alerts.ready_percent || down == 0) return "";
+  return "degraded: " + std::to_string(down) + " of " + std::to_string(ids) +
+         " shard ids have no running bot";
+}
+
 net::Answer unavailable(net::Response response, std::string sentence) {
   response.result(http::status::service_unavailable);
   response.set(http::field::content_type, "text/plain; charset=utf-8");
@@ -169,7 +178,8 @@ net::Task<net::Answer> answer_http(const HttpParts& parts, const Candidacy* cand
   const auto path = url ? std::string(url->path()) : std::string();
   const bool get = request.method() == http::verb::get;
   if (get && (path == "/healthz" || path == "/readyz")) {
-    const auto why = path == "/healthz" ? "" : unready(parts, candidacy);
+    auto why = path == "/healthz" ? "" : unready(parts, candidacy);
+    if (why.empty() && path == "/readyz" && url->params().contains("strict")) why = too_many_down(parts);
     response.result(why.empty() ? http::status::ok : http::status::service_unavailable);
     response.body() = why.empty() ? "ok\n" : why + '\n';
     const auto& trouble = parts.store.trouble();

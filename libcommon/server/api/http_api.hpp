@@ -6,6 +6,7 @@
 
 #include "net/address.hpp"
 #include "net/engineio/application.hpp"
+#include "server/alerts/conditions.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
@@ -27,6 +28,7 @@ struct HttpParts {
   Slices& slices;
   const StatsParts& stats;
   const HistoryParts& history;
+  const Conditions& conditions;
   Places& metrics_answers;
   Places& past_answers;
   net::asio::thread_pool& rendering;

@@ -57,7 +57,7 @@ net::Task<control::Answer> get_members(ControlContext context, control::Call) {
                  {"members", std::move(list)}});
 }
 
-net::Task<control::Answer> post_step_down(ControlContext context, control::Call) {
+net::Task<control::Answer> post_step_down(ControlContext context, control::Call call) {
   if (context.candidacy == nullptr) co_return control::error_reply(alone());
   auto& candidacy = *context.candidacy;
   const auto members = co_await candidacy.members();
@@ -72,7 +72,7 @@ net::Task<control::Answer> post_step_down(ControlContext context, control::Call)
     co_return control::error_reply(
         fail(ErrorKind::unavailable, "no other server stands by; this one goes on leading"));
   }
-  spdlog::info("step-down requested");
+  audit(context, call.by, fleet::EventKind::control, "step-down requested");
   net::asio::post(context.parts.context, context.step_down);
   co_return json_reply(bj::object{{"was", candidacy.self().name}});
 }

@@ -20,6 +20,16 @@ control::Answer post_update(ControlContext& context, const control::Call& call);
 control::Answer get_log_level(ControlContext& context, const control::Call& call);
 control::Answer post_log_level(ControlContext& context, const control::Call& call);
 
+// event_routes.cpp
+control::Answer get_events(ControlContext& context, const control::Call& call);
+/// Records that somebody asked for something. `text`: what, and what became of it.
+void audit(const ControlContext& context, const std::string& by, fleet::EventKind kind, std::string text);
+
+// alert_routes.cpp
+control::Answer get_alerts(ControlContext& context, const control::Call& call);
+net::Task<control::Answer> post_silence(ControlContext context, control::Call call);
+net::Task<control::Answer> delete_silence(ControlContext context, control::Call call);
+
 // file_routes.cpp
 net::Task<control::Answer> get_file(ControlContext context, control::Call call);
 net::Task<control::Answer> put_file(ControlContext context, control::Call call);

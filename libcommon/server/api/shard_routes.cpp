@@ -68,6 +68,9 @@ net::Task<Answer> post_rotation(ControlContext context, Call call) {
   } else {
     done = co_await context.parts.rotation.begin();
   }
+  audit(context, call.by, fleet::EventKind::rotation,
+        std::string(finish ? "the end" : "the begin") +
+            " of a rotation of the keys: " + (done ? "done" : done.error().message));
   if (!done) co_return control::error_reply(done.error());
   co_return co_await get_rotation(context, std::move(call));
 }
@@ -85,7 +88,7 @@ net::Task<Answer> delete_shards(ControlContext context, Call call) {
   }
   if (names.empty()) co_return usage("\"name\" is missing in the query");
   std::vector<ShardName> list(names.begin(), names.end());
-  const auto removed = co_await context.parts.registration.remove(std::move(list));
+  const auto removed = co_await context.parts.registration.remove(std::move(list), call.by);
   if (!removed) {
     co_return control::error_reply(fail(
         removed.error().kind, "revoked, but it would be back after a restart: " + removed.error().message));

@@ -16,12 +16,20 @@ void counter(std::string& out, std::string_view name, std::string_view help, std
   out.append("smaster_").append(name).append(" ").append(std::to_string(value)).append("\n");
 }
 
-void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts) {
+void gauge(std::string& out, std::string_view name, std::string_view help, std::size_t value) {
+  head(out, name, "gauge", help);
+  out.append("smaster_").append(name).append(" ").append(std::to_string(value)).append("\n");
+}
+
+void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts,
+              std::string_view label = "outcome") {
   head(out, name, "counter", help);
   for (const auto& [outcome, value] : counts) {
     out.append("smaster_")
         .append(name)
-        .append("{outcome=\"")
+        .append("{")
+        .append(label)
+        .append("=\"")
         .append(outlet::metrics_label(outcome))
         .append("\"} ");
     out.append(std::to_string(value)).append("\n");
@@ -117,6 +125,10 @@ std::string Metrics::text(const Gauges& gauges) const {
   out += "smaster_loop_long_turns_total{cause=\"machine\"} " + std::to_string(gauges.stood_long) + '\n';
   head(out, "loop_busy_seconds_total", "counter", "Time that the event loop has been at work.");
   out += "smaster_loop_busy_seconds_total " + json::number(gauges.busy.count()) + '\n';
+  gauge(out, "shard_ids", "Shard ids of the goal, at the last look for alerts.", gauges.ids);
+  gauge(out, "shard_ids_down", "Those of them that have no running bot.", gauges.ids_down);
+  gauge(out, "alerts", "What is wrong now, silenced or not.", gauges.alerts);
+  counters(out, "events_total", "Events since the start, by kind.", gauges.events, "kind");
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
   head(out, "leads", "gauge",

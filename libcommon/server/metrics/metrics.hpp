@@ -37,6 +37,9 @@ struct Gauges {
   const net::Descriptors* descriptors = nullptr;
   std::chrono::duration<double> longest_turn{}, busy{};  ///< of the event loop's turns, and of its work
   std::uint64_t worked_long = 0, stood_long = 0;
+  std::size_t ids = 0, ids_down = 0;  ///< of the goal, and those without a running bot
+  std::size_t alerts = 0;
+  Counts events{};  ///< by kind
   bool store_well = true;
   bool leads = true;
 };

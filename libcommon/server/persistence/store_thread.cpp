@@ -1,7 +1,5 @@
 #include "server/persistence/store_thread.hpp"
 
-#include <spdlog/spdlog.h>
-
 #include <utility>
 
 namespace smaster::server {
@@ -30,6 +28,12 @@ net::Task<Result<void>> StoreThread::save_history(const std::vector<fleet::Sampl
   co_return co_await in_store([this, &blocks, oldest] { return past_.save_history(blocks, oldest); });
 }
 
+net::Task<Result<void>> StoreThread::save_events(const std::vector<fleet::Event>& events, Time oldest,
+                                                 std::size_t most) {
+  co_return co_await in_store(
+      [this, &events, oldest, most] { return past_.save_events(events, oldest, most); });
+}
+
 net::Task<Result<std::string>> StoreThread::load_note_in_store(std::string name) {
   co_return co_await net::run_in(thread_, [this, &name] { return store_.load_note(name); });
 }
@@ -38,19 +42,18 @@ net::Task<Result<void>> StoreThread::save_note(std::string name, std::string tex
   co_return co_await in_store([this, &name, &text] { return store_.save_note(name, text); });
 }
 
-/// Records a write's outcome. The beginning and the end of a failure are logged once.
+/// Records a write's outcome. The beginning and the end of a failure are told once.
 void StoreThread::wrote(const Result<void>& written) {
   if (written) {
-    if (!trouble_.empty()) spdlog::info("the store can be written again");
-    trouble_.clear();
+    const bool was_broken = !std::exchange(trouble_, {}).empty();
+    if (was_broken && changed) changed(true, "the store can be written again");
     return;
   }
   if (written.error().kind == ErrorKind::not_permitted && deposed) deposed(written.error().message);
   if (trouble_.empty()) {
     const auto text = written.error().message +
                       ". Shards are served from memory meanwhile; new shards and new ids wait until it works";
-    spdlog::error("{}", text);
-    if (alert) alert(text);
+    if (changed) changed(false, text);
   }
   trouble_ = written.error().message;
 }

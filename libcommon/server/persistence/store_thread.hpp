@@ -35,6 +35,7 @@ class StoreThread {
     co_return co_await net::run_in(thread_, [this, &read] { return read(past_); });
   }
 
+  net::Task<Result<void>> save_events(const std::vector<fleet::Event>& events, Time oldest, std::size_t most);
   /// A named text; empty if none was saved. load_note blocks, the others run on the thread.
   [[nodiscard]] Result<std::string> load_note(const std::string& name) { return store_.load_note(name); }
   net::Task<Result<std::string>> load_note_in_store(std::string name);
@@ -47,8 +48,8 @@ class StoreThread {
 
   /// Set by the wiring: called when a write fails since another server leads.
   std::function<void(const std::string&)> deposed;
-  /// Set by the wiring: alerts the operators.
-  std::function<void(const std::string&)> alert;
+  /// Set by the wiring: called when writes begin to fail, and when they work again.
+  std::function<void(bool works, const std::string& text)> changed;
 
  private:
   void wrote(const Result<void>& written);

@@ -23,7 +23,7 @@ void WriteBehind::arm() {
   timer_.expires_after(kFlushInterval);
   timer_.async_wait([this](boost::system::error_code error) {
     if (error) return;
-    tasks_.spawn("flush", flush_and_go_on(), [this] { arm(); });
+    parts_.tasks.spawn("flush", flush_and_go_on(), [this] { arm(); });
   });
 }
 
@@ -34,9 +34,19 @@ net::Task<> WriteBehind::flush_and_go_on() {
 
 net::Task<> WriteBehind::flush() {
   log::say_held_back(net::now());
-  auto blocks = co_await history_.take_unsaved();
-  auto written = co_await rows_.flush();
-  co_await history_.save(std::move(blocks), std::move(written));
+  auto blocks = co_await parts_.history.take_unsaved();
+  auto written = co_await parts_.rows.flush();
+  co_await parts_.history.save(std::move(blocks), written);
+  co_await save_events(std::move(written));
+}
+
+/// What cannot be written stays for the next flush, and so does all if `before` is an error.
+net::Task<> WriteBehind::save_events(Result<void> before) {
+  if (!before || parts_.events.unsaved().empty()) co_return;
+  auto events = parts_.events.take_unsaved();
+  const auto oldest = net::wall_clock() - parts_.settings.events_length;
+  const auto saved = co_await parts_.store.save_events(events, oldest, parts_.settings.events_most);
+  if (!saved) parts_.events.put_back(std::move(events));
 }
 
 }  // namespace smaster::server

@@ -1,8 +1,9 @@
-// Writes what has changed, every second: rows first, then statuses.
+// Writes what has changed, every second: rows first, then statuses and events.
 #pragma once
 
 #include "net/asio.hpp"
 #include "net/task_scope.hpp"
+#include "server/events/events.hpp"
 #include "server/persistence/row_writer.hpp"
 #include "server/persistence/status_history.hpp"
 
@@ -10,8 +11,16 @@ namespace smaster::server {
 
 class WriteBehind {
  public:
-  WriteBehind(net::asio::io_context& context, RowWriter& rows, StatusHistory& history, net::TaskScope& tasks)
-      : rows_(rows), history_(history), tasks_(tasks), timer_(context.get_executor()) {}
+  struct Parts {
+    net::asio::io_context& context;
+    const Settings& settings;
+    RowWriter& rows;
+    StatusHistory& history;
+    Events& events;
+    StoreThread& store;
+    net::TaskScope& tasks;
+  };
+  explicit WriteBehind(const Parts& parts) : parts_(parts), timer_(parts.context.get_executor()) {}
 
   void start() { arm(); }
   void stop();
@@ -21,10 +30,9 @@ class WriteBehind {
  private:
   void arm();
   net::Task<> flush_and_go_on();
+  net::Task<> save_events(Result<void> before);
 
-  RowWriter& rows_;
-  StatusHistory& history_;
-  net::TaskScope& tasks_;
+  const Parts parts_;
   net::Timer timer_;
   bool stopped_ = false;
 };

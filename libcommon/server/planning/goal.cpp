@@ -63,8 +63,9 @@ void Goal::follow_settings() {
     const bool first = !target_.count.known() || !wanted.known();
     Target target{wanted, first ? fleet::Strategy::at_once : strategy_for(wanted), setting, false};
     if (!first) {
-      spdlog::info("the goal goes from {} to {} shards, {}", target_.count.value, wanted.value,
-                   fleet::to_string(target.strategy));
+      events_.record({fleet::EventKind::goal, "the goal goes from " + std::to_string(target_.count.value) +
+                                                  " to " + std::to_string(wanted.value) + " shards, " +
+                                                  std::string(fleet::to_string(target.strategy))});
     }
     set(std::move(target));
     tasks_.spawn("save the goal", save_target(target_));

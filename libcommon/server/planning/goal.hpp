@@ -19,13 +19,14 @@ namespace smaster::server {
 class Goal {
  public:
   Goal(const Settings& settings, Directory& directory, StoreThread& store, fleet::Orders& orders,
-       OrderSender& sender, Plans& plans, net::TaskScope& tasks)
+       OrderSender& sender, Plans& plans, Events& events, net::TaskScope& tasks)
       : settings_(settings),
         directory_(directory),
         store_(store),
         orders_(orders),
         sender_(sender),
         plans_(plans),
+        events_(events),
         tasks_(tasks) {}
 
   /// Restores the target from the store.
@@ -56,6 +57,7 @@ class Goal {
   fleet::Orders& orders_;
   OrderSender& sender_;
   Plans& plans_;
+  Events& events_;
   net::TaskScope& tasks_;
   Target target_;
   ShardCount recommended_;  ///< by Discord; unknown until it is asked

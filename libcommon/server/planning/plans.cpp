@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/text.hpp"
-#include "log/log.hpp"
 #include "net/clock.hpp"
+#include "server/shards/shard_event.hpp"
 
 namespace smaster::server {
 namespace {
@@ -23,7 +23,8 @@ constexpr std::size_t kShardsInOneTurn = 100;
 }  // namespace
 
 Plans::Plans(asio::io_context& context, const Settings& settings, Directory& directory, StoreThread& store,
-             fleet::Orders& orders, OrderSender& sender, FleetNews& news, net::TaskScope& tasks)
+             fleet::Orders& orders, OrderSender& sender, FleetNews& news, Events& events,
+             net::TaskScope& tasks)
     : context_(context),
       settings_(settings),
       directory_(directory),
@@ -31,6 +32,7 @@ Plans::Plans(asio::io_context& context, const Settings& settings, Directory& dir
       orders_(orders),
       sender_(sender),
       news_(news),
+      events_(events),
       tasks_(tasks),
       plan_timer_(context.get_executor()),
       tick_timer_(context.get_executor()) {}
@@ -134,10 +136,10 @@ net::Task<> Plans::say(fleet::Plan plan) {
     const auto* const shard = directory_.find(name);
     if (shard == nullptr) continue;
     const auto& goal = shard->info.goal;
-    log::shard(spdlog::level::warn, {"unwell", name.str(), goal.first(), {}},
-               "shard " + name.str() + " (id " + fleet::ids_text(goal) + ") has been " +
-                   std::string(to_string(gateway)) + " for " + format_duration(since) +
-                   ": it is told to restart its bot");
+    events_.record(about(*shard, fleet::EventKind::unwell,
+                         "shard " + name.str() + " (id " + fleet::ids_text(goal) + ") has been " +
+                             std::string(to_string(gateway)) + " for " + format_duration(since) +
+                             ": it is told to restart its bot"));
   }
   std::size_t said = 0;
   for (const auto& name : plan.reboots) {
@@ -145,9 +147,10 @@ net::Task<> Plans::say(fleet::Plan plan) {
     const auto* const shard = directory_.find(name);
     if (shard == nullptr) continue;
     const auto& goal = shard->info.goal;
-    log::shard(spdlog::level::warn, {"silent", name.str(), goal.first(), {}},
-               "shard " + name.str() + " (id " + fleet::ids_text(goal) + ") has given no sign of life for " +
-                   format_duration(settings_.request_reboot_after) + ": it is told to reboot");
+    events_.record(about(*shard, fleet::EventKind::silent,
+                         "shard " + name.str() + " (id " + fleet::ids_text(goal) +
+                             ") has given no sign of life for " +
+                             format_duration(settings_.request_reboot_after) + ": it is told to reboot"));
   }
 }
 
@@ -181,17 +184,17 @@ void Plans::say(std::span<const fleet::Change> changes) {
     const bool silent = shard->silent(plan_settings_.patience, net::fleet_clock()) >=
                         plan_settings_.patience.expect_reboot_after;
     if (!change.assignment.bound() && shard->connected() && silent) {
-      log::shard(
-          spdlog::level::warn, {"held", change.shard.str(), {}, {}},
+      events_.record(about(
+          *shard, fleet::EventKind::held,
           "shard " + change.shard.str() + " is connected and has given no sign of life for " +
               format_duration(plan_settings_.patience.expect_reboot_after) +
               ": it is told to stop its bot; until it says that it has, or its connection has ended for a "
-              "while, its id goes to nobody, so that it does not run twice; end that program if it hangs");
+              "while, its id goes to nobody, so that it does not run twice; end that program if it hangs"));
     }
-    log::shard(spdlog::level::info, {"assigned", change.shard.str(), change.assignment.first(), {}},
-               "shard " + change.shard.str() + " gets id " + fleet::ids_text(change.assignment) + " of " +
-                   std::to_string(change.assignment.count.value) + ", runs " + fleet::ids_text(runs) +
-                   " of " + std::to_string(runs.count.value));
+    events_.record(about(*shard, fleet::EventKind::assigned,
+                         "shard " + change.shard.str() + " gets id " + fleet::ids_text(change.assignment) +
+                             " of " + std::to_string(change.assignment.count.value) + ", runs " +
+                             fleet::ids_text(runs) + " of " + std::to_string(runs.count.value)));
   }
 }
 

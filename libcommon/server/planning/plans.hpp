@@ -9,6 +9,7 @@
 #include "fleet/orders.hpp"
 #include "net/asio.hpp"
 #include "net/task_scope.hpp"
+#include "server/events/events.hpp"
 #include "server/persistence/store_thread.hpp"
 #include "server/planning/order_sender.hpp"
 #include "server/shards/directory.hpp"
@@ -20,7 +21,7 @@ namespace smaster::server {
 class Plans {
  public:
   Plans(net::asio::io_context& context, const Settings& settings, Directory& directory, StoreThread& store,
-        fleet::Orders& orders, OrderSender& sender, FleetNews& news, net::TaskScope& tasks);
+        fleet::Orders& orders, OrderSender& sender, FleetNews& news, Events& events, net::TaskScope& tasks);
 
   /// This server commands from now on: silence is counted from now.
   void take_over();
@@ -61,6 +62,7 @@ class Plans {
   fleet::Orders& orders_;
   OrderSender& sender_;
   FleetNews& news_;
+  Events& events_;
   net::TaskScope& tasks_;
   fleet::PlanSettings plan_settings_;
   net::Timer plan_timer_;

@@ -110,9 +110,12 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
   }
   wait_for_signals();
   watch_files();
-  spdlog::info("listening on {} port {}{}, path {}; control socket {}; state in {}", wiring_.settings.address,
-               wiring_.port, wiring_.settings.tls_certificate.empty() ? "" : " (TLS)", wiring_.settings.path,
-               wiring_.settings.control_socket.string(), wiring_.settings.state_dir.string());
+  const auto& settings = wiring_.settings;
+  wiring_.events.record({fleet::EventKind::start,
+                         "listening on " + settings.address + " port " + std::to_string(wiring_.port) +
+                             (settings.tls_certificate.empty() ? "" : " (TLS)") + ", path " + settings.path +
+                             "; control socket " + settings.control_socket.string() + "; state in " +
+                             settings.state_dir.string() + "; version " SMASTER_VERSION});
   ::sd_notify(0, "READY=1");
   run_context();
   // Wait for the pools before the objects that their work refers to are destroyed.
@@ -198,7 +201,8 @@ ControlContext Server::control_context() {
 }
 
 net::Task<> Server::generate(fleet::Generate what) {
-  const auto made = co_await wiring_.registrar.generate(what == fleet::Generate::master, Deliver::file);
+  const auto made =
+      co_await wiring_.registrar.generate(what == fleet::Generate::master, Deliver::file, "the planner");
   const auto trouble = std::exchange(generate_trouble_, made ? "" : made.error().message);
   if (made) co_return;
   // A repeated error is logged at level debug only.
@@ -213,7 +217,7 @@ net::Task<> Server::generate(fleet::Generate what) {
 
 void Server::stop(std::string_view why) {
   if (std::exchange(stopping_, true)) return;
-  spdlog::info("stopping: {}", why);
+  wiring_.events.record({fleet::EventKind::stop, "stopping: " + std::string(why)});
   if (!restart_ && !again_) ::sd_notify(0, "STOPPING=1");
   tasks_.spawn("stop", finish(), [this] { context_.stop(); });
 }

@@ -73,9 +73,11 @@ net::Task<> Server::take_lead() {
     fail_with(led.error());
     co_return;
   }
-  spdlog::warn("this server leads from now on: {} shards, read within {} ms",
-               wiring_.directory.shards().size(),
-               std::chrono::duration_cast<Millis>(net::now() - begun).count());
+  wiring_.events.record(
+      {fleet::EventKind::leader,
+       "this server leads from now on: " + std::to_string(wiring_.directory.shards().size()) +
+           " shards, read within " +
+           std::to_string(std::chrono::duration_cast<Millis>(net::now() - begun).count()) + " ms"});
 }
 
 /// Compares the keys at the start, so that a wrong key is noticed before this server must lead.

@@ -13,9 +13,9 @@
 namespace smaster::server {
 namespace {
 
-/// Logs each changed setting; returns the number of those that take effect.
-std::size_t say_changes(const std::vector<SettingText>& before, const std::vector<SettingText>& wanted,
-                        const std::vector<SettingText>& taken) {
+/// Records each changed setting; returns the number of those that take effect.
+std::size_t say_changes(Events& events, const std::vector<SettingText>& before,
+                        const std::vector<SettingText>& wanted, const std::vector<SettingText>& taken) {
   std::size_t changes = 0;
   for (std::size_t i = 0; i < before.size(); ++i) {
     if (wanted[i].value == before[i].value) continue;
@@ -23,7 +23,7 @@ std::size_t say_changes(const std::vector<SettingText>& before, const std::vecto
                                          : before[i].key + ": " + before[i].value + " -> " + wanted[i].value;
     if (taken[i].value == wanted[i].value) {
       ++changes;
-      spdlog::info("setting {}", change);
+      events.record({fleet::EventKind::settings, "setting " + change});
     } else {
       spdlog::warn("setting {} takes effect with a restart, \"smaster reboot --master\"", change);
     }
@@ -99,7 +99,7 @@ void Server::reload() {
   fresh->max_payload = now.max_payload;
   fresh->dashboard.address = now.dashboard.address;
   fresh->dashboard.port = now.dashboard.port;
-  const auto changes = say_changes(describe(now), wanted, describe(*fresh));
+  const auto changes = say_changes(wiring_.events, describe(now), wanted, describe(*fresh));
   if (changes == 0) {
     spdlog::info("settings reloaded, nothing has changed");
     return;
@@ -137,8 +137,9 @@ net::Task<Result<void>> Server::reload_keys() {
       wiring_.rendering, [&folder, &present] { return write_public_key(folder, *present); });
   if (!written) spdlog::error("{}", written.error().message);
   // Last: who reads this may read the public key's file at once.
-  spdlog::warn(
-      "the master's key pair has changed: shards whose configs have the old one will refuse this master");
+  wiring_.events.record(
+      {fleet::EventKind::keys,
+       "the master's key pair has changed: shards whose configs have the old one will refuse this master"});
   co_return Result<void>();
 }
 

@@ -25,11 +25,15 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       fleet_tasks(context_.get_executor(), "fleet"),
       rotation({context, settings, directory, store, proof, slow_work, signatures, slices, tasks,
                 [this] { return reload_keys(); }}),
-      registrar({settings, port, directory, registration, history, rotation, proof, mail, slices, slow_work}),
+      registrar({settings, port, directory, registration, history, rotation, proof, mail, events, slices,
+                 slow_work}),
       reboot_parts{directory, sender, slices, [this] { restart(); }},
       tasks(context_.get_executor(), "server") {
   registration.on_revoked = [this](const ShardName& name) { sql.forget(name.str()); };
-  store.alert = attendance.alert = [this](const std::string& text) { mail.alert(text); };
+  store.changed = [this](bool works, const std::string& text) {
+    events.record({works ? fleet::EventKind::recovered : fleet::EventKind::store, text});
+  };
+  alerts.mail = [this](const std::string& text) { mail.alert(text); };
   reception.requested = [this](ShardSession& session, const Shard& shard, std::string_view name,
                                std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments) {
     return shard_requests.handle(session, shard, name, ack_id, arguments);
@@ -42,6 +46,8 @@ void Wiring::start() {
   plans.take_over();
   goal.follow_settings();
   plans.watch();
+  departed.take_over();
+  alerts.start();
   heartbeats.arm();
   write_behind.start();
 }
@@ -50,6 +56,8 @@ net::Task<> Wiring::finish(bool save) {
   sender.finish();
   plans.stop();
   heartbeats.stop();
+  departed.stop();
+  alerts.stop();
   write_behind.stop();
   if (save) co_await write_behind.flush();
   co_await fleet_tasks.join();
@@ -70,9 +78,10 @@ Candidacy::Parts Wiring::candidacy_parts() {
 }
 
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
-  return {context,       settings,     started_at,    port,      tasks, slices, operators_answers,
-          directory,     registration, rotation,      registrar, stats, past,   evals,
-          respawn_parts, reboot_parts, reshard_parts, files,     sql,   update, engine};
+  return {context,   settings,     started_at,    port,         tasks,         slices, operators_answers,
+          directory, registration, rotation,      registrar,    stats,         past,   event_list,
+          alerts,    evals,        respawn_parts, reboot_parts, reshard_parts, files,  sql,
+          update,    engine};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {
@@ -88,11 +97,16 @@ HttpParts Wiring::http_parts() {
           slices,
           stats,
           past,
+          conditions,
           metrics_answers,
           past_answers,
           rendering,
           [this] {
             const auto now = net::now();
+            Counts kinds;
+            for (std::size_t i = 0; i < events.counts().size(); ++i) {
+              kinds[fleet::all_event_kinds()[i].word] = events.counts()[i];
+            }
             const Gauges gauges{sender.identify().waiting(),
                                 sql.waiting(),
                                 mail.waiting(),
@@ -102,6 +116,10 @@ HttpParts Wiring::http_parts() {
                                 loop.busy(),
                                 loop.worked_long(),
                                 loop.stood_long(),
+                                conditions.ids(),
+                                conditions.ids_down(),
+                                alert_book.active().size(),
+                                std::move(kinds),
                                 store.trouble().empty(),
                                 leadership.held()};
             return metrics.text(gauges);

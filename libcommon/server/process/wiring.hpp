@@ -19,11 +19,13 @@
 #include "server/admission/reception.hpp"
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
+#include "server/alerts/alerts.hpp"
 #include "server/api/control_api.hpp"
 #include "server/api/http_api.hpp"
 #include "server/cluster/candidacy.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/dashboard/dashboard.hpp"
+#include "server/events/events.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/keys/master_proof.hpp"
@@ -32,6 +34,7 @@
 #include "server/persistence/status_history.hpp"
 #include "server/persistence/store_thread.hpp"
 #include "server/persistence/write_behind.hpp"
+#include "server/planning/departed.hpp"
 #include "server/planning/goal.hpp"
 #include "server/planning/heartbeats.hpp"
 #include "server/planning/order_sender.hpp"
@@ -90,6 +93,8 @@ class Wiring {
   MasterProof proof;
   Leadership leadership;
   Metrics metrics;
+  Events events;
+  AlertBook alert_book;
 
   // The fleet. fleet_tasks is declared after all that its tasks use, so it ends first.
   Directory directory;
@@ -97,24 +102,27 @@ class Wiring {
   StoreThread store;
   RowWriter rows{context, directory, store, fleet_tasks};
   StatusHistory history{settings, store};
-  WriteBehind write_behind{context, rows, history, fleet_tasks};
+  WriteBehind write_behind{{context, settings, rows, history, events, store, fleet_tasks}};
   fleet::Orders orders{fleet::PlanSettings{}, net::fleet_clock()};
   OrderSender sender{context, settings, directory, rows, store, orders, fleet_tasks};
-  Plans plans{context, settings, directory, store, orders, sender, news, fleet_tasks};
-  Goal goal{settings, directory, store, orders, sender, plans, fleet_tasks};
+  Plans plans{context, settings, directory, store, orders, sender, news, events, fleet_tasks};
+  Goal goal{settings, directory, store, orders, sender, plans, events, fleet_tasks};
   Heartbeats heartbeats{context, settings, directory, sender};
-  Attendance attendance{{settings, directory, rows, history, orders, sender, plans, heartbeats, news}};
+  Departed departed{context, settings, directory, events};
+  Attendance attendance{
+      {settings, directory, rows, history, orders, sender, plans, heartbeats, news, departed, events}};
   Registration registration{
-      {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats}};
+      {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats, events}};
   net::TaskScope fleet_tasks;
 
   Rotation rotation;
   Reception reception{{settings, metrics, attendance, rotation, sender}};
-  const SessionContext sessions{context, leadership, assembly, directory, reception};
+  const SessionContext sessions{context, leadership, assembly, directory, events, reception};
 
   FairSemaphore history_turns{context, 1, 256, 256};
-  const StatsParts stats{directory, goal, plans, sender, descriptors, slices, started};
+  const StatsParts stats{directory, goal, plans, sender, descriptors, slices, alert_book, started};
   const HistoryParts past{history, history_turns, rendering};
+  const EventParts event_list{events, store};
 
   Evals evals{context, directory, metrics};
   Sql sql{{context, settings, metrics}};
@@ -124,11 +132,15 @@ class Wiring {
   Registrar registrar;
   const RespawnParts respawn_parts{context, directory, sender, news, slices, tasks};
   const RebootParts reboot_parts;
-  const ReshardParts reshard_parts{context, directory, plans, goal, sender, news, slices, rendering, tasks};
+  const ReshardParts reshard_parts{context, directory, plans,  goal,      sender,
+                                   news,    events,    slices, rendering, tasks};
   net::TaskScope tasks;  ///< tasks of parts without a scope of their own
   Respawns respawns{respawn_parts};
+  Conditions conditions{{settings, directory, plans, sender, store, descriptors, slices}};
+  AlertSender alert_sender{{context, settings, rendering, tasks}};
+  Alerts alerts{{context, settings, store, events, alert_book, conditions, alert_sender, tasks}};
   ShardRequests shard_requests{
-      {settings, directory, metrics, tasks, evals, files, sql, update, respawns, reboot_parts}};
+      {settings, directory, metrics, tasks, evals, files, sql, update, respawns, events, reboot_parts}};
 };
 
 }  // namespace smaster::server

@@ -1,9 +1,13 @@
 #include "server/requests/eval.hpp"
 
+#include <botan/hash.h>
+#include <botan/hex.h>
+
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
@@ -18,7 +22,22 @@ constexpr std::size_t kAnswersInOneTurn = 100;
 constexpr Millis kAsking{2};
 constexpr std::int32_t kNotAsked = -1;
 
+/// Hashing takes a millisecond per megabyte, on the event loop.
+constexpr std::size_t kMostHashed = 1u << 20;
+constexpr std::size_t kShownScript = 200;
+
 }  // namespace
+
+std::string script_words(std::string_view script) {
+  const auto hash = Botan::HashFunction::create_or_throw("SHA-256");
+  const auto hashed = script.substr(0, kMostHashed);
+  hash->update(reinterpret_cast<const std::uint8_t*>(hashed.data()), hashed.size());
+  const auto shown = outlet::cut(script, kShownScript);
+  return std::string(shown) + (shown.size() < script.size() ? "…" : "") + " (" +
+         std::to_string(script.size()) + " bytes, SHA-256 " +
+         (hashed.size() < script.size() ? "of the first MiB " : "") +
+         Botan::hex_encode(hash->final(), false) + ')';
+}
 
 bool AnswerRooms::take(const EvalAnswer& answer) {
   if (!room_for_) return true;

@@ -79,6 +79,9 @@ struct Question {
   [[nodiscard]] static Question message(std::string_view data, ShardId from);
 };
 
+/// A script in words for the list of events: its first 200 bytes, its size and its SHA-256.
+[[nodiscard]] std::string script_words(std::string_view script);
+
 class Eval : public std::enable_shared_from_this<Eval> {
  public:
   using OnAnswer = std::function<void(const EvalAnswer&)>;

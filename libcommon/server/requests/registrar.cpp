@@ -61,7 +61,7 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
                                                     {"signAlgorithm", "RSA-SHA256"}});
 }
 
-net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
+net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, std::string by) {
   const auto name = reserve_name(deliver);
   // Shared: at shutdown, this coroutine may outlive the registrar.
   struct Release {
@@ -94,8 +94,12 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver) {
     if (!made.path.empty()) ::unlink(made.path.c_str());
     co_return added.error();
   }
-  spdlog::info("registered {} {}{}{}", master ? "master shard" : "shard", name.str(),
-               made.path.empty() ? "" : ", config in ", made.path.string());
+  fleet::Event event{fleet::EventKind::registered,
+                     std::string("registered ") + (master ? "master shard " : "shard ") + name.str() +
+                         (made.path.empty() ? "" : ", config in " + made.path.string())};
+  event.shard = name.str();
+  event.by = std::move(by);
+  parts_.events.record(std::move(event));
   co_await mail(made, keys->public_pem);
   co_return made;
 }
@@ -146,7 +150,9 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   if (!fresh.empty()) {
     if (auto added = co_await parts_.registration.add(std::move(fresh)); !added) co_return added.error();
   }
-  spdlog::info("imported {} shards, {} were known already", imported.added, imported.unchanged);
+  parts_.events.record({fleet::EventKind::registered, "imported " + std::to_string(imported.added) +
+                                                          " shards, " + std::to_string(imported.unchanged) +
+                                                          " were known already"});
   co_return imported;
 }
 

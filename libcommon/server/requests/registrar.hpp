@@ -43,14 +43,15 @@ class Registrar {
     Rotation& rotation;
     const MasterProof& proof;
     Mail& mail;
+    Events& events;
     Slices& slices;
     net::asio::thread_pool& slow_work;
   };
   explicit Registrar(const Parts& parts) : parts_(parts) {}
 
   /// Generates a key pair in the pool, which takes seconds, and registers a shard under a new name. Persisted
-  /// when it returns; on an error nothing is left behind.
-  net::Task<Result<NewShard>> generate(bool master, Deliver deliver);
+  /// when it returns; on an error nothing is left behind. `by`: who asked.
+  net::Task<Result<NewShard>> generate(bool master, Deliver deliver, std::string by);
 
   struct Imported {
     std::size_t added = 0;

@@ -173,11 +173,13 @@ net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
     lines->finish();
     co_return lines;
   }
-  spdlog::info("asked over the control socket: {}",
-               request.count ? "from " + std::to_string(present.goal.value) + " to " +
-                                   std::to_string(request.count->value) + " shards, " +
-                                   std::string(fleet::to_string(target.strategy))
-                             : "even out the hosts");
+  fleet::Event event{fleet::EventKind::reshard,
+                     request.count ? "the goal goes from " + std::to_string(present.goal.value) + " to " +
+                                         std::to_string(request.count->value) + " shards, " +
+                                         std::string(fleet::to_string(target.strategy))
+                                   : "the hosts are evened out"};
+  event.by = request.by;
+  parts.events.record(std::move(event));
   const auto wake = std::make_shared<Wake>(parts.context);
   lines->on_gone = [wake] { wake->abandon(); };
   parts.tasks.spawn("reshard", carry_out(parts, request, target, lines, wake), [lines] { lines->finish(); });

@@ -26,6 +26,7 @@ struct ReshardParts {
   Goal& goal;
   const OrderSender& sender;
   FleetNews& news;
+  Events& events;
   Slices& slices;
   net::asio::thread_pool& rendering;
   net::TaskScope& tasks;
@@ -38,6 +39,7 @@ struct Reshard {
   bool dry_run = false;
   bool wait = false;
   Millis timeout{0};  ///< maximum time to wait
+  std::string by{};   ///< who asks
 };
 
 /// Lines: `{"plan":{…}}` first; with `wait` also `{"progress":{…}}` at each change, and `{"end":{"done":…}}`.

@@ -6,10 +6,12 @@
 #include <boost/json/object.hpp>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "log/log.hpp"
 #include "server/requests/messages.hpp"
+#include "server/shards/shard_event.hpp"
 
 namespace smaster::server {
 namespace {
@@ -37,6 +39,9 @@ std::optional<Question> eval_question(const socketio::Arguments& arguments) {
 }
 
 constexpr std::size_t kLongestPath = 1024;
+constexpr std::size_t kShownStatement = 200;  ///< bytes of a script or statement in the list of events
+
+std::string words_of(const Result<void>& result) { return result ? "done" : result.error().message; }
 
 std::optional<Question> fetch_question(const socketio::Arguments& arguments) {
   if (arguments.json.empty() || arguments.json.front().size() > kLongestPath) return std::nullopt;
@@ -78,7 +83,26 @@ void ShardRequests::left(const ShardSession& session) {
   parts_.sql.left(session.name().process(0).str(), session.ref().connection);
 }
 
-std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& session, AckId ack_id) {
+void ShardRequests::record(fleet::EventKind kind, const ShardName& who, const std::string& address,
+                           const std::function<std::string()>& text) {
+  parts_.events.record_routine(kind, who.str(), [&] {
+    const auto* const shard = parts_.directory.find(who);
+    auto event = shard == nullptr ? fleet::Event{kind, text()} : about(*shard, kind, text());
+    event.shard = who.str();
+    event.by = "shard " + who.str() + (address.empty() ? "" : " (" + address + ')');
+    return event;
+  });
+}
+
+void ShardRequests::request_recorded(const ShardSession& session, fleet::EventKind kind, std::string text) {
+  const auto* const shard = parts_.directory.find(session.name());
+  auto event = shard == nullptr ? fleet::Event{kind, std::move(text)} : about(*shard, kind, std::move(text));
+  event.by = "shard " + session.name().str() + " (" + session.address() + ')';
+  parts_.events.record(std::move(event), session.address());
+}
+
+std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& session, AckId ack_id,
+                                                             std::string_view script) {
   auto place =
       parts_.evals.awaited < Evals::kMostAwaited ? questions_.take(session.name().process(0).str()) : nullptr;
   if (!place) {
@@ -87,7 +111,13 @@ std::optional<OnBroadcast> ShardRequests::answer_with_result(ShardSession& sessi
                      "too many questions to shards are unanswered; ask again when some have been answered"));
     return std::nullopt;
   }
-  return [this, ref = session.ref(), ack_id, place = std::move(place)](BroadcastResult result) {
+  return [this, ref = session.ref(), address = session.address(), ack_id, place = std::move(place),
+          shown = std::string(outlet::cut(script, kShownStatement))](BroadcastResult result) {
+    if (!shown.empty())
+      record(fleet::EventKind::eval, ref.name, address, [&] {
+        return "eval of all shards: " + shown + ": " +
+               (result.error == "null" ? "done" : std::string(outlet::cut(result.error, kShownStatement)));
+      });
     auto* const asker = parts_.directory.session(ref);
     if (asker == nullptr || !asker->is_open() || !ack_id) return;
     asker->answer_result(*ack_id, result.error, std::move(result.results), std::move(result.attachments));
@@ -107,7 +137,7 @@ void ShardRequests::on_broadcast(ShardSession& session, AckId ack_id, const sock
     return;
   }
   const auto text = arguments.json.front();
-  const auto place = answer_with_result(session, ack_id);
+  const auto place = answer_with_result(session, ack_id, text);
   if (!place) return;
   const auto& then = *place;
   if (is_update(text.substr(1))) {
@@ -153,16 +183,13 @@ RoomFor ShardRequests::room_for_answers(const ShardSession& session) {
 
 void ShardRequests::on_respawn_all(ShardSession& session, AckId ack_id,
                                    const socketio::Arguments& arguments) {
-  session.say(spdlog::level::info, "respawn_all", "asks to respawn all");
   const auto options =
       arguments.json.empty() ? Result<boost::json::value>(nullptr) : json::parse(arguments.json.front());
   const auto begun = options && options->is_object()
                          ? parts_.respawns.roll(session.name(), read_roll_options(options->get_object()))
                          : parts_.respawns.respawn(session.name(), parts_.settings.respawn_delay);
-  if (!begun) {
-    session.say(spdlog::level::warn, "respawn_all_refused", "is refused: " + begun.error().message);
-    return session.answer_with(ack_id, begun);
-  }
+  request_recorded(session, fleet::EventKind::respawn, "respawn of all shards: " + words_of(begun));
+  if (!begun) return session.answer_with(ack_id, begun);
   if (ack_id) session.answer(*ack_id, {});
 }
 
@@ -200,6 +227,7 @@ net::Task<> ShardRequests::carry_out(ShardRef ref, AckId ack_id, std::string wha
         fail(ErrorKind::internal, std::string("failed in a way that should not happen: ") + error.what());
   }
   ++parts_.metrics.files[result ? "ok" : "error"];
+  record(fleet::EventKind::file, ref.name, "", [&] { return what.substr(0, 200) + ": " + words_of(result); });
   if (!result) {
     log::shard(spdlog::level::warn, {"file", ref.name.str(), {}, {}},
                "shard " + ref.name.str() + ": " + what.substr(0, 200) + ": " + result.error().message);
@@ -210,9 +238,10 @@ net::Task<> ShardRequests::carry_out(ShardRef ref, AckId ack_id, std::string wha
 void ShardRequests::on_reboot(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments) {
   const auto text = arguments.json.empty() ? std::nullopt : json::unquote(arguments.json.front());
   const auto request = parse_reboot(text.value_or(""));
-  session.say(spdlog::level::info, "reboot", "asks: " + text.value_or("").substr(0, 100));
-  if (!request) session.say(spdlog::level::warn, "bad_reboot", "is refused: " + request.error().message);
-  session.answer_with(ack_id, request ? Result<void>() : request.error());
+  const auto accepted = request ? Result<void>() : request.error();
+  request_recorded(session, fleet::EventKind::reboot,
+                   '"' + text.value_or("").substr(0, 100) + "\": " + words_of(accepted));
+  session.answer_with(ack_id, accepted);
   if (request) parts_.tasks.spawn("reboot", reboot_for_shard(parts_.reboot, *request));
 }
 
@@ -221,9 +250,14 @@ void ShardRequests::on_send_sql(ShardSession& session, AckId ack_id, const socke
   if (!statement) {
     return session.answer_with(ack_id, fail(ErrorKind::bad_data, "sendSQL takes a statement as text"));
   }
+  auto shown = std::string(outlet::cut(*statement, kShownStatement));
   parts_.sql.run(session.name().process(0).str(), session.ref().connection, std::move(*statement),
                  parts_.settings.shard_access,
-                 [this, ref = session.ref(), ack_id](Result<sql::Outcome> outcome) {
+                 [this, ref = session.ref(), address = session.address(), ack_id,
+                  shown = std::move(shown)](Result<sql::Outcome> outcome) {
+                   record(fleet::EventKind::sql, ref.name, address, [&] {
+                     return "SQL: " + shown + ": " + words_of(outcome ? Result<void>() : outcome.error());
+                   });
                    auto* const asker = parts_.directory.session(ref);
                    if (asker == nullptr || !asker->is_open()) return;
                    if (!outcome) return asker->answer_with(ack_id, outcome.error());

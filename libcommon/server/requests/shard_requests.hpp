@@ -32,6 +32,7 @@ class ShardRequests {
     Sql& sql;
     Update& update;
     Respawns& respawns;
+    Events& events;
     const RebootParts& reboot;
   };
   explicit ShardRequests(const Parts& parts) : parts_(parts) {}
@@ -53,8 +54,14 @@ class ShardRequests {
   /// Memory budget for the answers to a question of this shard.
   [[nodiscard]] RoomFor room_for_answers(const ShardSession& session);
   /// The callback that answers a question to other shards. If too many are in progress, answers with an error
-  /// and returns nullopt.
-  [[nodiscard]] std::optional<OnBroadcast> answer_with_result(ShardSession& session, AckId ack_id);
+  /// and returns nullopt. `script`: of an eval, which is recorded.
+  [[nodiscard]] std::optional<OnBroadcast> answer_with_result(ShardSession& session, AckId ack_id,
+                                                              std::string_view script = {});
+  /// Records what the shard asks for all day; `text` is only called if it is recorded.
+  void record(fleet::EventKind kind, const ShardName& who, const std::string& address,
+              const std::function<std::string()>& text);
+  /// Records what it rarely asks for, and logs it.
+  void request_recorded(const ShardSession& session, fleet::EventKind kind, std::string text);
   void on_broadcast(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments,
                     std::optional<Question> asked);
   void on_respawn_all(ShardSession& session, AckId ack_id, const socketio::Arguments& arguments);

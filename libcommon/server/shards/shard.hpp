@@ -1,16 +1,42 @@
 // A known shard and its present state.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "fleet/seat.hpp"
+#include "records/bot_report.hpp"
 #include "records/history.hpp"
 #include "wire/socketio/connection.hpp"
 
 namespace smaster::server {
 
 class ShardSession;
+
+/// What the last status said of a gateway connection, and of a bot: to see what the next one changes.
+struct GatewaySeen {
+  ShardId id{};
+  bool ready = false;
+  std::int64_t code = 0;
+  std::int64_t logins = 0;
+  std::int64_t resumes = 0;
+};
+struct BotSeen {
+  bool known = false;
+  std::int64_t pid = -1;
+  std::int64_t deaths = 0;
+  std::vector<GatewaySeen> gateways{};
+  [[nodiscard]] bool same_gateways(const std::vector<fleet::GatewayReport>& reports) const {
+    return std::equal(gateways.begin(), gateways.end(), reports.begin(), reports.end(),
+                      [](const GatewaySeen& seen, const fleet::GatewayReport& now) {
+                        return seen.id == now.id && seen.ready == (now.state == "ready") &&
+                               seen.code == now.code && seen.logins == now.logins &&
+                               seen.resumes == now.resumes;
+                      });
+  }
+};
 
 struct Shard : fleet::Seat {
   using Seat::Seat;
@@ -23,6 +49,7 @@ struct Shard : fleet::Seat {
   Instant status_at{};                         ///< when `status` was received
   Millis correction_pause{};                   ///< minimum time until a wrong goal is corrected again
   Instant corrected{};
+  BotSeen bot_seen;                            ///< its status before this one
   unsigned quiet = 0;                          ///< statuses in a row without any message
   std::optional<socketio::AckId> start_asked;  ///< request of its agent to restart its bot, not answered yet
   std::uint64_t registration = 0;  ///< number of this registration; a name registered anew has another

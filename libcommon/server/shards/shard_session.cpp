@@ -12,6 +12,7 @@
 #include "json/json.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
+#include "server/shards/shard_event.hpp"
 
 namespace smaster::server {
 namespace {
@@ -76,8 +77,9 @@ void ShardSession::closed(engineio::CloseReason reason) {
                        reason == engineio::CloseReason::transport_error;
   if (by_peer) left();
   // Of a connection that was refused, that was said: the shard itself may be connected all the time.
-  say(said_connected_ ? spdlog::level::info : spdlog::level::debug, "disconnected",
-      "disconnected: " + std::string(engineio::to_string(reason)) + " (address " + address_ + ")");
+  if (said_connected_) {
+    record(fleet::EventKind::disconnected, "disconnected: " + std::string(engineio::to_string(reason)));
+  }
   context_.host.detach(*this);
   fail_pending();
 }
@@ -87,6 +89,14 @@ void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
   const auto* const shard = context_.directory.find(ref_.name);
   const auto id = shard == nullptr ? std::nullopt : std::optional(shard->info.goal.first());
   log::shard(level, {event, ref_.name.str(), id, address_}, "shard " + ref_.name.str() + ' ' + text);
+}
+
+void ShardSession::record(fleet::EventKind kind, const std::string& text) const {
+  const auto whole = "shard " + ref_.name.str() + ' ' + text + " (address " + address_ + ")";
+  const auto* const shard = context_.directory.find(ref_.name);
+  auto event = shard == nullptr ? fleet::Event{kind, whole} : about(*shard, kind, whole);
+  event.shard = ref_.name.str();
+  context_.events.record(std::move(event), address_);
 }
 
 void ShardSession::close_session(std::string_view why) {
@@ -140,8 +150,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
         }
         emit("masterVerification", {json::quote(proof.signature), json::quote(proof.text)});
         said_connected_ = true;
-        say(spdlog::level::info, "connected",
-            std::string("connected") + (only_check ? " to check" : "") + " (address " + address_ + ")");
+        record(fleet::EventKind::connected, std::string("connected") + (only_check ? " to check" : ""));
         if (only_check) return;
         context_.host.joined(*this);
       });

@@ -13,6 +13,7 @@
 #include "net/engineio/socketio_upper.hpp"
 #include "records/holder.hpp"
 #include "server/cluster/leadership.hpp"
+#include "server/events/events.hpp"
 #include "server/keys/master_proof.hpp"
 #include "server/shards/directory.hpp"
 
@@ -54,6 +55,7 @@ struct SessionContext {
   const Leadership& leadership;
   const socketio::AssemblyBudget& assembly;
   Directory& directory;
+  Events& events;
   SessionHost& host;
 };
 
@@ -128,6 +130,7 @@ class ShardSession final : public net::SocketIoUpper {
                       const std::shared_ptr<engineio::FrameSource>& source, Answer answer);
   void fail_pending();
   void left();
+  void record(fleet::EventKind kind, const std::string& text) const;
 
   const SessionContext& context_;
   const ShardRef ref_;

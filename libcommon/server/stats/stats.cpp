@@ -47,6 +47,13 @@ boost::json::object to_json(const fleet::Progress& progress) {
           {"refused", progress.refused}};
 }
 
+boost::json::object alert_json(const ActiveAlert& alert) {
+  return {{"key", alert.key},
+          {"text", alert.text},
+          {"since", to_unix_ms(alert.since)},
+          {"silenced", alert.silenced}};
+}
+
 boost::json::object reshard_json(const StatsParts& parts) {
   const auto progress = parts.plans.progress();
   if (progress.old == 0 && !parts.plans.rebalancing()) return {};
@@ -92,6 +99,12 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
   object["states"] = std::move(states);
   if (clients) object["clients"] = *clients;
   if (auto trouble = parts.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
+  // Only for operators: the texts name hosts and settings.
+  if (clients) {
+    boost::json::array alerts;
+    for (const auto& each : parts.alerts.active()) alerts.push_back(alert_json(each));
+    object["alerts"] = std::move(alerts);
+  }
   object["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
   // Only if Discord's limits are known: otherwise no login waits.

@@ -12,6 +12,7 @@
 #include "control/stream.hpp"
 #include "fleet/planner.hpp"
 #include "net/descriptors.hpp"
+#include "server/events/alert_book.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/planning/goal.hpp"
 #include "server/planning/order_sender.hpp"
@@ -28,8 +29,12 @@ struct StatsParts {
   const OrderSender& sender;
   const net::Descriptors& descriptors;
   Slices& slices;
+  const AlertBook& alerts;
   Instant started;  ///< start of this server
 };
+
+/// {key, text, since, silenced}
+[[nodiscard]] boost::json::object alert_json(const ActiveAlert& alert);
 
 /// Numbers of shards, without master shards.
 struct ShardCounts {

@@ -1,0 +1,100 @@
+#include "server/admission/bot_events.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.hpp"
+#include "records/gateway_watch.hpp"
+#include "server/shards/shard_event.hpp"
+
+namespace smaster::server {
+namespace {
+
+using fleet::EventKind;
+
+BotSeen seen_of(const fleet::BotReport& bot) {
+  BotSeen seen{true, bot.pid, bot.deaths, {}};
+  seen.gateways.reserve(bot.gateways.size());
+  for (const auto& gateway : bot.gateways) {
+    seen.gateways.push_back(
+        {gateway.id, gateway.state == "ready", gateway.code, gateway.logins, gateway.resumes});
+  }
+  return seen;
+}
+
+std::string close_text(std::int64_t code) {
+  const auto words = fleet::refusal_words(code);
+  return std::to_string(code) + (words.empty() ? "" : ", " + std::string(words));
+}
+
+/// What happened to one gateway connection.
+void record_gateway(Events& events, const Shard& shard, const GatewaySeen& before, const GatewaySeen& now) {
+  const auto record = [&](EventKind kind, const std::string& what) {
+    auto event = about(shard, kind,
+                       "shard " + shard.info.id.str() + " (id " + std::to_string(now.id.value) + ") " + what);
+    event.ids = std::to_string(now.id.value);
+    events.record(std::move(event));
+  };
+  const bool again = now.logins > before.logins || now.resumes > before.resumes;
+  if (before.ready && (!now.ready || again)) {
+    record(EventKind::closed, now.code != 0 ? "lost its gateway: close code " + close_text(now.code)
+                                            : "lost its gateway connection");
+  } else if (!now.ready && now.code != 0 && now.code != before.code) {
+    record(EventKind::closed, "cannot log in: close code " + close_text(now.code));
+  }
+  if (!now.ready || (before.ready && !again)) return;
+  if (now.resumes > before.resumes) {
+    record(EventKind::resumed, "has resumed its session");
+  } else {
+    record(EventKind::ready, "is logged in");
+  }
+}
+
+}  // namespace
+
+void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready) {
+  const auto name = shard.info.id.str();
+  const auto id = " (id " + fleet::ids_text(status.current) + ')';
+  if (!status.bot) {
+    if (became_ready) events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
+    return;
+  }
+  const auto& bot = *status.bot;
+  if (shard.bot_seen.known && shard.bot_seen.pid == bot.pid && shard.bot_seen.deaths == bot.deaths &&
+      shard.bot_seen.same_gateways(bot.gateways)) {
+    if (became_ready && bot.gateways.empty()) {
+      events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
+    }
+    return;
+  }
+  auto now = seen_of(bot);
+  const auto before = std::exchange(shard.bot_seen, std::move(now));
+  if (!before.known) return;
+  const auto& seen = shard.bot_seen;
+  if (seen.deaths > before.deaths) {
+    const auto next = bot.next_start_in > 0
+                          ? "; it is started again in " + format_duration(Millis{bot.next_start_in})
+                          : std::string();
+    const auto exit = bot.last_exit.empty() ? std::string() : " (" + bot.last_exit + ')';
+    events.record(about(shard, EventKind::died, "the bot of shard " + name + " died" + exit + next));
+  } else if (before.pid > 0 && seen.pid <= 0) {
+    events.record(about(shard, EventKind::stopped, "the bot of shard " + name + " has stopped"));
+  }
+  if (seen.pid > 0 && seen.pid != before.pid) {
+    events.record(
+        about(shard, EventKind::started,
+              "the bot of shard " + name + id + " is started, process " + std::to_string(seen.pid)));
+  }
+  if (seen.gateways.empty()) {
+    if (became_ready) events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
+    return;
+  }
+  for (const auto& gateway : seen.gateways) {
+    const auto old = std::find_if(before.gateways.begin(), before.gateways.end(),
+                                  [&](const auto& each) { return each.id == gateway.id; });
+    const bool same_process = seen.pid == before.pid && old != before.gateways.end();
+    record_gateway(events, shard, same_process ? *old : GatewaySeen{gateway.id}, gateway);
+  }
+}
+
+}  // namespace smaster::server

@@ -1,0 +1,14 @@
+// Events that a status shows: what has changed at a shard's bot since the status before.
+#pragma once
+
+#include "server/events/events.hpp"
+#include "server/shards/shard.hpp"
+
+namespace smaster::server {
+
+/// Records the changes since the last call for this shard; none at its first status, whose changes may be
+/// old. `became_ready`: the shard is ready since this status; used for bots that do not report their
+/// gateways.
+void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready);
+
+}  // namespace smaster::server

@@ -1,0 +1,177 @@
+#include "server/alerts/alerts.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/ip/host_name.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/json/array.hpp>
+#include <boost/json/object.hpp>
+#include <utility>
+
+#include "base/text.hpp"
+#include "json/json.hpp"
+#include "net/clock.hpp"
+
+namespace smaster::server {
+namespace {
+
+namespace bj = boost::json;
+
+constexpr const char* kSilencesNote = "silences";
+constexpr std::chrono::hours kEventAgain{1};
+constexpr std::size_t kMostSilences = 1'000;
+
+/// Events that are told at once, since they say more than the fleet's state does.
+bool is_alert(fleet::EventKind kind) {
+  using enum fleet::EventKind;
+  for (const auto each : {duplicate, idle, parked, refused, store, leader, keys}) {
+    if (kind == each) return true;
+  }
+  return false;
+}
+
+std::string silences_text(const std::vector<Silence>& silences) {
+  bj::array list;
+  for (const auto& each : silences) {
+    list.push_back(bj::object{{"host", each.host},
+                              {"id", each.id ? each.id->value : -1},
+                              {"until", to_unix_ms(each.until)},
+                              {"by", each.by},
+                              {"why", each.why}});
+  }
+  return json::serialize(list);
+}
+
+std::vector<Silence> parse_silences(const std::string& text) {
+  std::vector<Silence> silences;
+  const auto list = json::parse(text.empty() ? "[]" : text);
+  if (!list || !list->is_array()) return silences;
+  for (const auto& each : list->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& object = each.get_object();
+    Silence silence;
+    std::int64_t until = 0;
+    std::int64_t id = -1;
+    json::read(object, "host", silence.host);
+    json::read(object, "id", id);
+    json::read(object, "until", until);
+    json::read(object, "by", silence.by);
+    json::read(object, "why", silence.why);
+    if (id >= 0) silence.id = ShardId{static_cast<std::int32_t>(id)};
+    silence.until = from_unix_ms(until);
+    silences.push_back(std::move(silence));
+  }
+  return silences;
+}
+
+}  // namespace
+
+Alerts::Alerts(const Parts& parts)
+    : parts_(parts),
+      subscription_(parts.events.follow([this](const fleet::Event& event) { heard(event); })),
+      together_(parts.context.get_executor()) {}
+
+void Alerts::start() {
+  parts_.tasks.keep_running("look for alerts", [this] { return run(); });
+}
+
+void Alerts::stop() {
+  stopped_ = true;
+  together_.cancel();
+  parts_.sender.stop();
+}
+
+net::Task<> Alerts::run() {
+  co_await load();
+  while (!stopped_) {
+    co_await look();
+    const auto now = net::now();
+    if (!parts_.settings.alerts.alive_url.empty() && now - pinged_ >= parts_.settings.alerts.alive_interval) {
+      pinged_ = now;
+      parts_.tasks.spawn("ask alive_url", parts_.sender.ping());
+    }
+    net::Timer pause(parts_.context.get_executor(), std::min(kLook, parts_.settings.alerts.alive_interval));
+    boost::system::error_code ignored;
+    co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
+  }
+}
+
+net::Task<> Alerts::look() {
+  auto conditions = co_await parts_.conditions.look();
+  if (stopped_) co_return;
+  if (more) more(conditions);
+  tell(parts_.book.update(net::fleet_clock(), conditions, parts_.settings.alerts.repeat));
+}
+
+void Alerts::heard(const fleet::Event& event) {
+  if (!is_alert(event.kind)) return;
+  const auto now = net::fleet_clock();
+  std::erase_if(said_, [now](const auto& said) { return now - said.second >= kEventAgain; });
+  const std::string kind(fleet::traits(event.kind).word);
+  const auto key = event.shard.empty() ? kind : kind + ' ' + event.shard;
+  if (!said_.try_emplace(key, now).second) return;
+  AlertCondition condition{key, event.text};
+  condition.host = event.host;
+  if (const auto id = parse_int<std::int32_t>(event.ids)) condition.ids = {ShardId{*id}};
+  for (const auto& silence : parts_.book.silences()) {
+    if (silence.covers(condition) && silence.until > now) return;
+  }
+  collected_.push_back({Notice::Kind::begins, key, event.text});
+  if (collected_.size() > 1) return;
+  together_.expires_after(kTogether);
+  together_.async_wait([this](boost::system::error_code error) {
+    if (!error) tell(std::exchange(collected_, {}));
+  });
+}
+
+void Alerts::tell(std::vector<Notice> notices) {
+  if (notices.empty()) return;
+  for (const auto& notice : notices) {
+    // Those of events are in the list already.
+    const bool from_state = notice.kind != Notice::Kind::begins ||
+                            !is_alert(fleet::parse_event_kind(notice.key.substr(0, notice.key.find(' ')))
+                                          .value_or(fleet::EventKind::alert));
+    if (!from_state) continue;
+    const bool over = notice.kind == Notice::Kind::over;
+    parts_.events.record({over ? fleet::EventKind::recovered : fleet::EventKind::alert,
+                          over ? "recovered: " + notice.text : notice.text});
+  }
+  const AlertMessage message{server_name(), std::move(notices)};
+  if (mail) mail(message.text());
+  parts_.sender.send(message);
+}
+
+std::string Alerts::server_name() const {
+  const auto& cluster = parts_.settings.cluster;
+  boost::system::error_code ignored;
+  const auto host = boost::asio::ip::host_name(ignored);
+  return "smaster on " + host +
+         (cluster.name.empty() || cluster.name == host ? "" : " (" + cluster.name + ')');
+}
+
+net::Task<> Alerts::load() {
+  const auto text = co_await parts_.store.load_note_in_store(kSilencesNote);
+  if (text) parts_.book.set_silences(parse_silences(*text));
+}
+
+net::Task<Result<void>> Alerts::save() {
+  auto text = silences_text(parts_.book.silences());
+  co_return co_await parts_.store.save_note(kSilencesNote, std::move(text));
+}
+
+net::Task<Result<void>> Alerts::silence(Silence silence) {
+  if (parts_.book.silences().size() >= kMostSilences) {
+    co_return fail(ErrorKind::not_permitted, "there are 1,000 silences; end some first");
+  }
+  (void)parts_.book.unsilence(silence.host, silence.id);
+  parts_.book.silence(std::move(silence));
+  co_return co_await save();
+}
+
+net::Task<Result<void>> Alerts::unsilence(std::string host, std::optional<ShardId> id) {
+  if (parts_.book.unsilence(host, id) == 0) co_return fail(ErrorKind::not_found, "there is no such silence");
+  co_return co_await save();
+}
+
+}  // namespace smaster::server

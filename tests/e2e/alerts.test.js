@@ -1,0 +1,101 @@
+// Alerts: one message for a dead host, one when it is over, by webhook, program and mail; silences; strict readiness.
+import assert from 'node:assert/strict';
+import {chmodSync, existsSync, mkdtempSync, readFileSync, writeFileSync} from 'node:fs';
+import http from 'node:http';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+import {test} from 'node:test';
+import {request, serve, until} from './harness.js';
+
+/** A web server that keeps what is posted to it; `answers` are the status codes of the next requests. */
+async function receiver(t) {
+  const hook = {posts: [], gets: 0, answers: []};
+  const server = http.createServer((asked, answer) => {
+    let body = '';
+    asked.on('data', (data) => { body += data; });
+    asked.on('end', () => {
+      const status = hook.answers.shift() ?? 200;
+      if (asked.method === 'GET') ++hook.gets;
+      else if (status === 200) hook.posts.push({url: asked.url, body: JSON.parse(body)});
+      answer.writeHead(status, status === 429 ? {'Retry-After': '1'} : {});
+      answer.end();
+    });
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  t.after(() => server.closeAllConnections() ?? server.close());
+  hook.base = `http://127.0.0.1:${server.address().port}`;
+  return hook;
+}
+
+const beats = '[heartbeat]\ninterval = "500ms"\nrequest_reboot_after = "1s"\nexpect_reboot_after = "2s"\nassume_dead_after = "3s"\n';
+const notices = (hook) => hook.posts.filter((post) => post.body.notices).flatMap((post) => post.body.notices);
+const told = (hook, kind, pattern) => notices(hook).filter((notice) => notice.kind === kind && pattern.test(notice.text));
+
+test('a dead host is one alert, by every way, and its recovery follows', async (t) => {
+  const hook = await receiver(t);
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
+  const [program, got, mails] = ['program', 'got', 'mails'].map((name) => path.join(folder, name));
+  writeFileSync(program, `#!/bin/sh\ncat >> ${got}; echo >> ${got}\n`);
+  chmodSync(program, 0o755);
+  const mailer = path.join(folder, 'mailer');
+  writeFileSync(mailer, `#!/bin/sh\ncat >> ${mails}; echo >> ${mails}\n`);
+  chmodSync(mailer, 0o755);
+  const server = await serve(t, `[shards]\ncount = 5\n${beats}[mail]\nenabled = true\ncommand = "${mailer}"\n` +
+    `[alerts]\nwebhooks = ["${hook.base}/plain", "${hook.base}/api/webhooks/1/secret?wait=true"]\ncommand = ["${program}"]\nalive_url = "${hook.base}/alive"\nalive_interval = "1s"\n`);
+  const configs = await server.register(5);
+  const lost = server.agent(configs.slice(0, 4), 'spikey-bot.js', {flags: ['--host', 'fra1']});
+  server.agent(configs.slice(4), 'spikey-bot.js', {flags: ['--host', 'fra2']});
+  await server.running(5);
+  await until('the sign of life', () => hook.gets >= 2);
+  assert.deepEqual((await server.stats()).alerts, []);
+  await lost.end('SIGKILL');
+  await until('the alert', () => told(hook, 'begins', /^host fra1 is down: 4 ids \(.*\) dead$/).length === 1);
+  assert.equal(notices(hook).filter((notice) => /dead/.test(notice.text)).length, 1, 'one for the host, not four');
+  await until('Discord\'s', () => hook.posts.some((post) => post.url.startsWith('/api/webhooks/')));
+  const {url, body} = hook.posts.find((post) => post.url.startsWith('/api/webhooks/'));
+  assert.equal(url, '/api/webhooks/1/secret?wait=true');
+  assert.match(body.content, /^smaster on \S+: host fra1 is down/);
+  assert.deepEqual(body.allowed_mentions, {parse: []});
+  await until('the program', () => existsSync(got) && readFileSync(got, 'utf8').includes('\n'));
+  assert.equal(JSON.parse(readFileSync(got, 'utf8').split('\n')[0]).notices[0].key, 'host fra1');
+  await until('the mail', () => existsSync(mails) && /host fra1 is down/.test(readFileSync(mails, 'utf8')));
+  assert.match((await server.tool(['stats'])).stdout, /degraded for \d+\s?s: host fra1 is down/);
+  assert.match((await server.tool(['silence', '--list'])).stdout, /^alert {4}since .* host fra1 is down/m);
+
+  const ready = await request(server.port, '/readyz?strict');
+  assert.equal(ready.status, 503);
+  assert.match(ready.body, /degraded: 4 of 5 shard ids have no running bot/);
+  assert.equal((await request(server.port, '/readyz')).status, 200);
+
+  lost.start();
+  await until('the recovery', () => told(hook, 'over', /^host fra1 is down/).length === 1);
+  assert.ok(told(hook, 'over', /fra1/)[0].lasted_ms > 0);
+  await until('strict readiness', async () => (await request(server.port, '/readyz?strict')).status === 200);
+  const kinds = (await server.tool(['events', '--json'])).stdout.trim().split('\n').map((line) => JSON.parse(line).kind);
+  assert.ok(kinds.includes('alert') && kinds.includes('recovered'), `${kinds}`);
+});
+
+test('a webhook that fails gets the message later; a silence holds back, and ends', async (t) => {
+  const hook = await receiver(t);
+  hook.answers.push(500, 429);
+  const server = await serve(t, `[shards]\ncount = 1\n${beats}[alerts]\nwebhooks = ["${hook.base}/"]\nid_down_after = "1s"\n`);
+  await until('the alert about the id without a shard', () => told(hook, 'begins', /^id 0 has had no running bot for 1\s?s or more$/).length === 1);
+  assert.match(server.log, /alerts: http:\/\/127.0.0.1:\d+\/… did not take one: it answered with HTTP status 500/);
+
+  const silenced = await server.tool(['silence', '--for', '1h', '--why', 'new disk']);
+  assert.equal(silenced.stdout, 'all alerts: silenced for 1h\n');
+  assert.match((await server.tool(['silence', '--list'])).stdout, /\nsilence {2}until .* all alerts, by \S+: new disk\n/);
+  await server.end();
+  await server.start();
+  assert.match((await server.tool(['silence', '--list'])).stdout, /silence {2}until/, 'it outlives a restart');
+  await until('the alert to be there, silenced', async () => (await server.stats()).alerts[0]?.silenced);
+  assert.equal(told(hook, 'begins', /id 0/).length, 1, 'the new server says nothing');
+  assert.equal((await server.tool(['silence', '--end'])).code, 0);
+  await until('what lasts to be told', () => told(hook, 'begins', /id 0/).length === 2);
+  const again = await server.tool(['silence', '--end']);
+  assert.equal(again.code, 64);
+  assert.match(again.stderr, /there is no such silence/);
+  const [config] = await server.register(1);
+  server.shard(config);
+  await until('its end', () => told(hook, 'over', /id 0/).length === 1);
+});

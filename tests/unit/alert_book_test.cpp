@@ -1,0 +1,104 @@
+// Which troubles operators are told of, and when.
+#include "server/events/alert_book.hpp"
+
+#include <gtest/gtest.h>
+
+namespace smaster::server {
+namespace {
+
+using Words = std::vector<std::string>;
+
+class Book : public testing::Test {
+ protected:
+  /// "begins KEY", "lasts KEY", "over KEY" after `after` more.
+  Words update(Millis after, const std::vector<AlertCondition>& conditions, Millis again = Millis{0}) {
+    now_ += after;
+    Words words;
+    for (const auto& notice : book_.update(now_, conditions, again)) {
+      words.push_back((notice.kind == Notice::Kind::begins  ? "begins "
+                       : notice.kind == Notice::Kind::lasts ? "lasts "
+                                                            : "over ") +
+                      notice.key);
+    }
+    return words;
+  }
+  static AlertCondition host(const std::string& label) {
+    AlertCondition condition{"host " + label, "host " + label + " is down"};
+    condition.host = label;
+    return condition;
+  }
+
+  Time now_ = from_unix_ms(1'700'000'000'000);
+  AlertBook book_;
+};
+
+TEST_F(Book, ATroubleIsToldOnceWhenItBeginsAndOnceWhenItIsOver) {
+  EXPECT_EQ(update(Millis{0}, {host("a")}), Words{"begins host a"});
+  EXPECT_EQ(update(Millis{5'000}, {host("a")}), Words{});
+  EXPECT_EQ(update(Millis{5'000}, {}), Words{}) << "it may be back at once";
+  EXPECT_EQ(update(Millis{5'000}, {host("a")}), Words{});
+  EXPECT_EQ(update(Millis{5'000}, {}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over host a"});
+  EXPECT_EQ(update(Millis{5'000}, {}), Words{});
+  EXPECT_EQ(update(Millis{5'000}, {host("a")}), Words{"begins host a"});
+}
+
+TEST_F(Book, OneThatNeedsPatienceIsToldWhenItHasLasted) {
+  auto slow = host("a");
+  slow.patience = Millis{60'000};
+  EXPECT_EQ(update(Millis{0}, {slow}), Words{});
+  EXPECT_EQ(update(Millis{30'000}, {slow}), Words{});
+  EXPECT_TRUE(book_.active().empty());
+  EXPECT_EQ(update(Millis{30'000}, {slow}), Words{"begins host a"});
+  EXPECT_EQ(book_.active().size(), 1U);
+  EXPECT_EQ(book_.active()[0].since, now_ - Millis{60'000});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over host a"});
+  EXPECT_EQ(update(Millis{0}, {slow}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{}) << "nobody was told that it began";
+}
+
+TEST_F(Book, OneThatLastsIsToldAgain) {
+  const Millis again{3'600'000};
+  EXPECT_EQ(update(Millis{0}, {host("a")}, again), Words{"begins host a"});
+  EXPECT_EQ(update(again - Millis{1}, {host("a")}, again), Words{});
+  EXPECT_EQ(update(Millis{1}, {host("a")}, again), Words{"lasts host a"});
+  EXPECT_EQ(update(Millis{1}, {host("a")}, again), Words{});
+}
+
+TEST_F(Book, AnEventTellsTheBeginningAndTheBookTheEnd) {
+  auto parked = host("a");
+  parked.key = "parked";
+  parked.told_by_event = true;
+  EXPECT_EQ(update(Millis{0}, {parked}), Words{});
+  EXPECT_EQ(book_.active().size(), 1U);
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over parked"});
+}
+
+TEST_F(Book, WhatIsSilencedIsToldWhenTheSilenceIsOverIfItStillLasts) {
+  Silence silence;
+  silence.host = "a";
+  silence.until = now_ + Millis{60'000};
+  book_.silence(silence);
+  EXPECT_EQ(update(Millis{0}, {host("a"), host("b")}), Words{"begins host b"});
+  EXPECT_TRUE(book_.active()[0].silenced || book_.active()[1].silenced);
+  EXPECT_EQ(update(Millis{59'999}, {host("a"), host("b")}), Words{});
+  EXPECT_EQ(update(Millis{1}, {host("a"), host("b")}), Words{"begins host a"});
+  EXPECT_TRUE(book_.silences().empty());
+}
+
+TEST_F(Book, ASilenceOfAnIdIsForAlertsAboutThatIdAlone) {
+  Silence silence;
+  silence.id = ShardId{7};
+  silence.until = now_ + Millis{60'000};
+  book_.silence(silence);
+  AlertCondition one{"dead", "id 7 is dead"};
+  one.ids = {ShardId{7}};
+  EXPECT_EQ(update(Millis{0}, {one}), Words{});
+  one.ids = {ShardId{7}, ShardId{8}};
+  EXPECT_EQ(update(Millis{0}, {one}), Words{"begins dead"});
+  EXPECT_EQ(book_.unsilence("", ShardId{8}), 0U);
+  EXPECT_EQ(book_.unsilence("", ShardId{7}), 1U);
+}
+
+}  // namespace
+}  // namespace smaster::server

@@ -83,7 +83,14 @@ std::string drawn(const std::vector<Sample>& samples, double Sample::*which, con
 }
 
 /// The commands that help a shard in this state; `which` selects it.
-std::vector<std::string> advice(std::string_view state, const std::string& which, const std::string& host) {
+std::vector<std::string> advice(const bj::object& row, const std::string& which) {
+  const auto state = said(row, "state");
+  const auto host = said(row, "host");
+  bool left = false;
+  json::read(row, "left", left);
+  if (left)
+    return {
+        "its agent was stopped, and nothing runs; start it again: smaster agent --config FILE -- COMMAND"};
   const auto respawn = "smaster respawn " + which;
   if (state == "new") return {"start its agent with its config: smaster agent --config FILE -- COMMAND"};
   if (state == "dead" || state == "offline") {
@@ -146,7 +153,7 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   if (const auto trouble = trouble_lines({{"shards", bj::array{row}}}); !trouble.empty()) page += trouble;
   const auto which =
       id < 0 ? "--where 'name=" + name + "'" : fmt::format("--shard {}", static_cast<std::int64_t>(id));
-  for (const auto& words : advice(state, which, said(row, "host"))) line("try", words);
+  for (const auto& words : advice(row, which)) line("try", words);
   return page;
 }
 

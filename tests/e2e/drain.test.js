@@ -20,7 +20,8 @@ test('a spare has the ids of an agent that stops cleanly at once; without one th
   await server.running(1);
   assert.equal(await agent.end('SIGTERM'), 0);
   await connected(server, 0);
-  assert.deepEqual(ids((await server.stats()).shards), [-1, 0], 'it may be back soon');
+  assert.deepEqual((await server.stats()).shards.map((row) => [row.goalShardId, row.currentShardId, row.left]), [[0, -1, true], [-1, -1, undefined]], 'it may be back soon');
+  assert.match((await server.tool(['shard', '0'])).stdout, /try +its agent was stopped, and nothing runs; start it again/);
   agent.start();
   await server.running(1);
   const spare = server.agent([second], 'discord-bot.js');

@@ -134,6 +134,7 @@ boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool s
     row["holds"] = held_ids(shard.info);
   }
   if (parts.goal.drained().contains(shard.info.host)) row["drained"] = true;
+  if (shard.left()) row["left"] = true;
   row["duplicate"] = is_duplicate(shard);
   if (is_duplicate(shard)) {
     row["duplicateHost"] = shard.duplicate->machine;

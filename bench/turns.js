@@ -134,7 +134,7 @@ await free.measure('no Discord', {
     await free.tool('respawn');
     await pause(5000);
   },
-  'reboot --all': () => free.tool('reboot', '--all'),
+  'reboot --all': () => free.tool('reboot', '--all', '--yes'),
   update: () => free.tool('update'),
   'a changed setting': async () => {
     writeFileSync(config, readFileSync(config, 'utf8').replace('[heartbeat]\n', '[heartbeat]\ninterval = "7s"\n'));
@@ -143,7 +143,7 @@ await free.measure('no Discord', {
   },
   'import of the same': () => importShards(free.server, count),
   'rotate-key': () => free.tool('rotate-key'),
-  'shards rm of 1,000': () => free.tool('shards', 'rm', ...Array.from({length: 1000}, (_, n) => letters(count - 1000 + n))),
+  'shards rm of 1,000': () => free.tool('shards', 'rm', '--yes', ...Array.from({length: 1000}, (_, n) => letters(count - 1000 + n))),
   ...free.lastRequests,
 });
 await free.end();

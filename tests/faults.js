@@ -139,7 +139,7 @@ async function work() {
     } else if (what < 0.99) {
       const name = pick(mine);
       registry.set(name, null);
-      const {code} = await server.tool(['shards', 'rm', name, '--timeout', '8s']);
+      const {code} = await server.tool(['shards', 'rm', '--yes', name, '--timeout', '8s']);
       if (code === 0) registry.set(name, false), counts.revoked++;
     } else if ((await server.tool(['respawn', '--shard', String(Math.floor(random() * kGoal)), '--timeout', '8s'])).code === 0) {
       counts.respawns++;

@@ -20,13 +20,13 @@ assert.deepEqual((await shards[1].ask('sendSQL', 'SELECT 1 AS one'))[1], [{one: 
 assert.match((await shards[2].ask('writeFile', 'file', 'text'))[0].message, /./); // valgrind 3.19 knows no openat2
 server.configure(settings('second'));
 await until('the reload', () => server.log.includes('"first" -> "second"'));
-for (const args of [['genconfig'], ['respawn', '--all'], ['stats', '--history'], ['rotate-key'], ['rotate-key', '--finish', '--force'], ['shards', 'rm', shards[4].config.id]]) {
+for (const args of [['genconfig'], ['respawn', '--all'], ['stats', '--history'], ['rotate-key'], ['rotate-key', '--finish', '--force'], ['shards', 'rm', '--yes', shards[4].config.id]]) {
   const {stderr} = await server.tool(args);
   assert.doesNotMatch(stderr, /no server|went away/, args.join(' '));
 }
 shards[3].stop();
 const gone = new Promise((resolve) => server.process.once('exit', resolve));
-await server.tool(['stop']);
+await server.tool(['stop', '--yes']);
 const code = await gone;
 shards.forEach((shard) => shard.stop());
 const report = readFileSync(`${folder}/valgrind.${server.process.pid}`, 'utf8');

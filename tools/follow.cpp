@@ -1,6 +1,9 @@
 #include "follow.hpp"
 
+#include <algorithm>
 #include <boost/json/array.hpp>
+#include <tuple>
+#include <utility>
 
 #include "control/render.hpp"
 #include "json/json.hpp"
@@ -33,12 +36,20 @@ std::string assignment(const bj::object& move, std::string_view key) {
   return list + " of " + std::to_string(number(*object, "count"));
 }
 
+std::string stay_words(std::int64_t ids, const std::string& host) {
+  return std::to_string(ids) + (ids == 1 ? " shard id stays" : " shard ids stay") + " on host " + host +
+         ": other hosts have no room; start more agents there";
+}
+
 void print_plan(const bj::object& plan) {
   const auto* const moves = plan.if_contains("moves");
   const auto& rows = moves != nullptr && moves->is_array() ? moves->get_array() : bj::array();
-  print_line("from " + std::to_string(number(plan, "from")) + " to " + std::to_string(number(plan, "to")) +
-             " shards, " + text(plan, "strategy") + ": " + std::to_string(number(plan, "logins")) +
-             " logins, " + seconds(number(plan, "takes_ms")) + " when every start takes 5 s");
+  const auto host = text(plan, "host");
+  print_line((host.empty() ? "from " + std::to_string(number(plan, "from")) + " to " +
+                                 std::to_string(number(plan, "to")) + " shards, " + text(plan, "strategy")
+                           : "away from host " + host) +
+             ": " + std::to_string(number(plan, "logins")) + " logins, " + seconds(number(plan, "takes_ms")) +
+             " when every start takes 5 s");
   if (const auto unsure = number(plan, "unsure"); unsure > 0) {
     print_line(std::to_string(unsure) +
                " of these bots do not say when they are READY: each is taken for logged in " +
@@ -46,13 +57,14 @@ void print_plan(const bj::object& plan) {
   }
   const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
   if (missing > 0) print_line(std::to_string(missing) + " shard ids find no place: start more agents");
+  if (const auto stay = number(plan, "stay"); stay > 0) print_line(stay_words(stay, host));
   if (rows.empty()) return print_line("nothing is to be done");
   std::vector<std::vector<std::string>> table{{"AT", "NAME", "HOST", "RUNS", "WILL RUN"}};
   for (const auto& row : rows) {
     if (!row.is_object()) continue;
     const auto& move = row.get_object();
-    const auto host = text(move, "host");
-    table.push_back({seconds(number(move, "at_ms")), text(move, "name"), host.empty() ? "-" : host,
+    const auto at = text(move, "host");
+    table.push_back({seconds(number(move, "at_ms")), text(move, "name"), at.empty() ? "-" : at,
                      assignment(move, "from"), assignment(move, "to")});
   }
   print_styled(control::render({std::move(table)}, look()));
@@ -60,11 +72,36 @@ void print_plan(const bj::object& plan) {
 
 std::string progress_words(const bj::object& progress) {
   const auto refused = number(progress, "refused");
+  if (progress.contains("held")) {
+    return std::to_string(number(progress, "held")) + " shard ids still on the host, " +
+           std::to_string(number(progress, "moving")) + " shards starting, " +
+           std::to_string(number(progress, "waiting")) + " waiting to log in";
+  }
   return std::to_string(number(progress, "up")) + " of " + std::to_string(number(progress, "goal")) +
          " up, " + std::to_string(number(progress, "moving")) + " starting, " +
          std::to_string(number(progress, "waiting")) + " waiting to log in, " +
          std::to_string(number(progress, "old")) + " with ids of another count" +
          (refused > 0 ? ", " + std::to_string(refused) + " refused by Discord" : "");
+}
+
+/// The exit code and what went wrong, if anything.
+std::pair<int, std::string> outcome(const bj::object& end, std::int64_t held, const std::string& host) {
+  const auto is = [&end](std::string_view key) {
+    bool value = false;
+    json::read(end, key, value);
+    return value;
+  };
+  if (is("done")) return {kDone, ""};
+  if (is("stay")) return {kPartly, stay_words(held, host)};
+  if (is("replaced")) {
+    return {kTimedOut, host.empty() ? "another goal was set meanwhile" : "the host was undrained meanwhile"};
+  }
+  if (is("refused")) {
+    return {kPartly,
+            "Discord refuses the bots that are missing; \"smaster stats\" and the server's log say why, "
+            "\"smaster respawn\" tries them again"};
+  }
+  return {kTimedOut, "not done in time; it goes on"};
 }
 
 }  // namespace
@@ -82,46 +119,42 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   request["timeout_ms"] = tool.timeout.count();
   int code = kDone;
   std::string failure;
+  std::string host;
+  std::int64_t held = 0;  ///< by a drained host, in the end
+  std::int64_t most = 0;
   Progress bar(flags.wait && !flags.as_json);
+  const auto show_progress = [&](const bj::object& at) {
+    held = number(at, "held");
+    most = std::max(most, held);
+    if (flags.as_json) return;
+    if (!bar.drawn()) return print_line(progress_words(at));
+    at.contains("held") ? bar.update(most - held, most, progress_words(at))
+                        : bar.update(number(at, "up"), number(at, "goal"), progress_words(at));
+  };
   // The client's timeout is longer than the server's, which ends the wait.
-  const auto done =
-      control::Client(tool.socket, tool.timeout + Millis{60'000})
-          .stream("POST", path, json::serialize(request), [&](std::string_view line) {
-            if (flags.as_json) print_json(std::string(line) + '\n');
-            const auto value = json::parse(line);
-            if (!value || !value->is_object()) return true;
-            const auto& object = value->get_object();
-            if (const auto* const plan = json::object_at(object, "plan"); plan && !flags.as_json) {
-              print_plan(*plan);
-            }
-            if (const auto* const at = json::object_at(object, "progress"); at && !flags.as_json) {
-              if (bar.drawn()) {
-                bar.update(number(*at, "up"), number(*at, "goal"), progress_words(*at));
-              } else {
-                print_line(progress_words(*at));
-              }
-            }
-            if (const auto* const end = json::object_at(object, "end")) {
-              bool good = false;
-              bool replaced = false;
-              bool refused = false;
-              json::read(*end, "done", good);
-              json::read(*end, "replaced", replaced);
-              json::read(*end, "refused", refused);
-              if (!good) {
-                code = refused ? kPartly : kTimedOut;
-                failure = replaced  ? "another goal was set meanwhile"
-                          : refused ? "Discord refuses the bots that are missing; \"smaster stats\" and the "
-                                      "server's log say why, \"smaster respawn\" tries them again"
-                                    : "not done in time; it goes on";
-              }
-            }
-            if (object.contains("error")) {
-              code = kPartly;
-              failure = text(object, "error");
-            }
-            return true;
-          });
+  const auto done = control::Client(tool.socket, tool.timeout + Millis{60'000})
+                        .stream("POST", path, json::serialize(request), [&](std::string_view line) {
+                          const auto value = json::parse(line);
+                          if (!value || !value->is_object()) return true;
+                          const auto& object = value->get_object();
+                          const auto* const plan = json::object_at(object, "plan");
+                          if (flags.as_json && (plan == nullptr || !flags.plan_shown))
+                            print_json(std::string(line) + '\n');
+                          if (plan != nullptr) {
+                            if (!flags.as_json && !flags.plan_shown) print_plan(*plan);
+                            host = text(*plan, "host");
+                            if (number(*plan, "stay") > 0) code = kPartly;
+                          }
+                          if (const auto* const at = json::object_at(object, "progress")) show_progress(*at);
+                          if (const auto* const end = json::object_at(object, "end")) {
+                            std::tie(code, failure) = outcome(*end, held, host);
+                          }
+                          if (object.contains("error")) {
+                            code = kPartly;
+                            failure = text(object, "error");
+                          }
+                          return true;
+                        });
   bar.finish();
   if (!done) return tool.report(done.error());
   if (!failure.empty()) say("smaster: " + failure);

@@ -12,6 +12,7 @@ struct ChangeFlags {
   bool dry_run = false;
   bool wait = false;
   bool as_json = false;
+  bool plan_shown = false;  ///< by an earlier call
   void add_to(Tool& tool);
 };
 

@@ -27,7 +27,7 @@ namespace smaster::tools {
 }
 
 /// What other programs of the field call our commands.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 18> kSynonyms{{
+inline constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
     {"restart", "respawn"},
     {"reload", "respawn"},
     {"top", "stats"},
@@ -46,7 +46,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 18> k
     {"audit", "events"},
     {"mute", "silence"},
     {"alerts", "silence"},
-}};
+    {"uncordon", "undrain"},
+};
 
 /// `, did you mean X?` with the most similar word; empty if no word is similar enough.
 template <class Words>

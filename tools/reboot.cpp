@@ -43,6 +43,19 @@ Result<void> wait_for_restart(const tools::Tool& tool, std::int64_t before) {
   return fail(ErrorKind::timed_out, "the server has not come back in time; look at its log");
 }
 
+/// Asks whether all shards are to reboot, if any is connected. Returns the exit code to end with.
+std::optional<int> confirm_all(const tools::Tool& tool, bool hard, bool force) {
+  const auto stats = tools::fetch(tool.client(), "/v1/stats");
+  if (!stats) return tool.report(stats.error());
+  std::int64_t connected = 0;
+  json::read(*stats, "current", connected);
+  if (connected == 0) return std::nullopt;
+  return tool.confirm(
+      "This stops " + std::string(hard || force ? "the programs" : "the bots") + " of all " +
+      std::to_string(connected) + " connected shards at once" + (hard ? ", and restarts the server" : "") +
+      "; they log in again as Discord allows. \"smaster respawn\" restarts one after another.");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -66,6 +79,7 @@ int main(int argc, char** argv) {
       ->excludes("--hard")
       ->excludes("--force");
   tool.app.add_flag("--json", as_json, "One JSON object a line");
+  tool.add_yes_flag();
   tool.add_client_flags(Millis{30'000});
 
   return tool.run(argc, argv, [&] {
@@ -75,6 +89,9 @@ int main(int argc, char** argv) {
     }
     if (to.given() && (all || hard || master)) {
       return tool.report(fail(ErrorKind::usage, "chosen shards, or --all, --hard or --master: not both"));
+    }
+    if ((all || hard) && !tool.yes) {
+      if (const auto refused = confirm_all(tool, hard, force)) return *refused;
     }
     const bool restarts = hard || master;
     const auto before = restarts ? started(tool) : Result<std::int64_t>(0);

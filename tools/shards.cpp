@@ -1,6 +1,7 @@
 // smaster shards: shows and changes the registry.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <set>
 
 #include "json/json.hpp"
 #include "terminal.hpp"
@@ -64,6 +65,27 @@ std::string sentences(const bj::object& imported) {
   return text;
 }
 
+/// Asks whether shards are to be revoked, if some of them run, or may still run without a connection. Returns
+/// the exit code to end with.
+std::optional<int> confirm_revoke(const tools::Tool& tool, const std::vector<std::string>& names) {
+  const auto stats = tools::fetch(tool.client(), "/v1/stats");
+  if (!stats) return tool.report(stats.error());
+  const std::set<std::string, std::less<>> chosen(names.begin(), names.end());
+  std::string running;
+  for (const auto& value : stats->at("shards").as_array()) {
+    const auto& shard = value.as_object();
+    const std::string_view id = shard.at("id").as_string();
+    const bool offline = shard.at("state") == "offline" && shard.at("currentShardId") != -1;
+    const bool runs = shard.at("connected").as_bool() || offline;
+    // A shard is revoked with its further processes: abc with abc-1.
+    if (!runs || (!chosen.contains(id) && !chosen.contains(id.substr(0, id.find('-'))))) continue;
+    running.append(running.empty() ? "" : ", ").append(id).append(offline ? " (offline, may still run)" : "");
+  }
+  if (running.empty()) return std::nullopt;
+  return tool.confirm("This revokes shards that run, for good: " + running +
+                      ". Each needs a new config to come back.");
+}
+
 /// Revokes shards; returns the names of all that were revoked.
 Result<bj::array> revoke(const control::Client& client, const std::vector<std::string>& names) {
   std::string target = "/v1/shards";
@@ -112,6 +134,7 @@ int main(int argc, char** argv) {
   tool.app.add_flag("--force", from.force, "Import the key although shards are known that have another")
       ->needs("--master-key");
   tool.app.add_flag("--json", as_json, "Print JSON");
+  tool.add_yes_flag();
   tool.add_client_flags(Millis{60'000});
 
   return tool.run(argc, argv, [&] {
@@ -123,6 +146,8 @@ int main(int argc, char** argv) {
       return static_cast<int>(tools::kDone);
     }
     if (*rm_command) {
+      const auto refused = tool.yes ? std::nullopt : confirm_revoke(tool, names);
+      if (refused) return *refused;
       const auto revoked = revoke(client, names);
       if (!revoked) return tool.report(revoked.error());
       if (as_json) tools::print_json(json::serialize(*revoked) + '\n');

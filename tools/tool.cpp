@@ -209,6 +209,20 @@ std::string Tool::suggestion() const {
   return did_you_mean(extra.front().substr(0, extra.front().find('=')), words);
 }
 
+void Tool::add_yes_flag() { app.add_flag("--yes", yes, "Do not ask, also where it does harm"); }
+
+std::optional<int> Tool::confirm(const std::string& what) const {
+  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) {
+    return report(fail(ErrorKind::usage, what + " Nobody can be asked without a terminal: say --yes"));
+  }
+  std::cerr << outlet::terminal(what) << " Go on? [y/N] ";
+  std::string answer;
+  std::getline(std::cin, answer);
+  if (answer == "y" || answer == "Y" || answer == "yes") return std::nullopt;
+  say("smaster " + name_ + ": nothing was done");
+  return kPartly;
+}
+
 int Tool::report(const Error& error) const {
   say("smaster " + name_ + ": " + error.message);
   return exit_code(error.kind);

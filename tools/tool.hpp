@@ -5,6 +5,7 @@
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -49,6 +50,12 @@ class Tool {
 
   /// Parses the flags, runs `work`, and returns the exit code; exceptions are reported as errors.
   int run(int argc, char** argv, const std::function<int()>& work);
+  /// Adds --yes, for commands that may do harm: they call `confirm` unless it was given.
+  void add_yes_flag();
+  bool yes = false;
+  /// Says on the terminal what is about to happen, and asks whether to go on. nullopt: go on. Otherwise the
+  /// exit code to end with: the answer was no, or without a terminal nobody can be asked.
+  [[nodiscard]] std::optional<int> confirm(const std::string& what) const;
   /// Prints the error on stderr, and returns its exit code.
   int report(const Error& error) const;
 

@@ -88,13 +88,6 @@ std::string csv_cell(const bj::value* value) {
   return outlet::csv_cell(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
 }
 
-std::string duration(double ms) {
-  const auto seconds = static_cast<std::int64_t>(ms / 1000);
-  if (seconds < 60) return fmt::format("{} s", seconds);
-  if (seconds < 3600) return fmt::format("{} min {} s", seconds / 60, seconds % 60);
-  return fmt::format("{} h {} min", seconds / 3600, seconds / 60 % 60);
-}
-
 const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
 
 void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
@@ -186,37 +179,6 @@ std::string bytes(double value) {
                    : fmt::format("{:.1f} {}", value, units[unit]);
 }
 
-std::string totals_line(const bj::object& stats) {
-  const auto of = [&](std::string_view key) { return number(stats.if_contains(key)); };
-  return fmt::format("goal {}  current {}  configured {}  registered {}  known {}  clients {}  up {}",
-                     of("goal"), of("current"), of("configured"), of("registered"), of("known"),
-                     of("clients"), duration(of("uptime_ms")));
-}
-
-std::string identify_line(const bj::object& stats) {
-  const auto* const identify = json::object_at(stats, "identify");
-  if (identify == nullptr) return {};
-  const auto of = [&](std::string_view key) { return number(identify->if_contains(key)); };
-  const auto* const remaining = identify->if_contains("remaining");
-  const bool counted = remaining != nullptr && remaining->is_number();
-  if (of("waiting") > 0 && counted && of("next_needs") > of("remaining") - of("reserve")) {
-    return fmt::format(
-        "{} wait to log in until Discord allows more, in {}: {} logins are left, {} of them are reserved "
-        "(discord.identify_reserve), and the next process needs {}",
-        of("waiting"), duration(of("reset_in_ms")), of("remaining"), of("reserve"), of("next_needs"));
-  }
-  std::string line;
-  if (of("waiting") > 0) {
-    line = fmt::format("{} wait to log in, the next in {}, all have by {} from now", of("waiting"),
-                       duration(of("next_in_ms")), duration(of("all_started_in_ms")));
-  }
-  if (counted) {
-    line += fmt::format("{}{} logins are left ({} at a time), more in {}", line.empty() ? "" : "; ",
-                        of("remaining"), of("max_concurrency"), duration(of("reset_in_ms")));
-  }
-  return line;
-}
-
 Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   Table table{{{"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "DEATHS", "ADDRESS"}},
               {9, 8, 7, 3, 1, 4, 5},
@@ -287,8 +249,10 @@ std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const L
   if (!trouble.empty()) trouble += '\n';
   trouble = alert_lines(stats, now_ms) + trouble;
   const auto waiting = identify_line(stats);
-  return totals_line(stats) + '\n' + trouble + waiting + (waiting.empty() ? "" : "\n") +
-         trouble_lines(stats) + '\n' + render(shard_table(stats, now_ms), look);
+  const auto drained = outlet::terminal(drained_line(stats));
+  return totals_line(stats) + '\n' + trouble + drained + (drained.empty() ? "" : "\n") + waiting +
+         (waiting.empty() ? "" : "\n") + trouble_lines(stats) + '\n' +
+         render(shard_table(stats, now_ms), look);
 }
 
 std::string stats_as_ndjson(const bj::object& stats) {

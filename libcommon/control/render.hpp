@@ -15,8 +15,9 @@ namespace smaster::control {
 /// "ago".
 [[nodiscard]] std::string stats_as_table(const boost::json::object& stats, std::int64_t now_ms,
                                          const Look& look);
-/// The parts of that table: totals, the login queue (may be empty), the shards.
+/// The parts of that table: totals, drained hosts and the login queue (may be empty), the shards.
 [[nodiscard]] std::string totals_line(const boost::json::object& stats);
+[[nodiscard]] std::string drained_line(const boost::json::object& stats);
 [[nodiscard]] std::string identify_line(const boost::json::object& stats);
 [[nodiscard]] Table shard_table(const boost::json::object& stats, std::int64_t now_ms);
 /// Problems that have no column in the table: one line per shard, up to a limit.

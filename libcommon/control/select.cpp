@@ -15,9 +15,9 @@ namespace bj = boost::json;
 
 constexpr std::string_view kKeys[] = {"shard", "name",   "state",    "seen",  "ping",
                                       "cpu",   "memory", "messages", "deaths"};
-constexpr std::string_view kStates[] = {"running", "starting", "logging in",   "queued", "spare",
-                                        "silent",  "deaf",     "hung",         "parked", "crashing",
-                                        "refused", "offline",  "disconnected", "dead",   "new"};
+constexpr std::string_view kStates[] = {
+    "running", "starting", "logging in", "queued",  "spare",        "silent", "deaf", "hung",
+    "parked",  "crashing", "refused",    "offline", "disconnected", "dead",   "new",  "drained"};
 
 std::string_view text(const bj::object& shard, std::string_view key) {
   const auto* const value = shard.if_contains(key);

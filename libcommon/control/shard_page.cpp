@@ -33,7 +33,9 @@ std::string place(const bj::object& row) {
   const auto host = said(row, "host");
   const auto address = said(row, "address");
   const auto agent = bot_field(row, "agent");
-  std::string words = host.empty() ? "" : host + ", ";
+  bool drained = false;
+  json::read(row, "drained", drained);
+  std::string words = host.empty() ? "" : host + (drained ? " (drained), " : ", ");
   words += address.empty() ? "not connected" : address;
   if (agent != nullptr && agent->is_string())
     words += fmt::format(", agent {}", std::string_view(agent->get_string()));
@@ -81,7 +83,14 @@ std::string drawn(const std::vector<Sample>& samples, double Sample::*which, con
 }
 
 /// The commands that help a shard in this state; `which` selects it.
-std::vector<std::string> advice(std::string_view state, const std::string& which) {
+std::vector<std::string> advice(const bj::object& row, const std::string& which) {
+  const auto state = said(row, "state");
+  const auto host = said(row, "host");
+  bool left = false;
+  json::read(row, "left", left);
+  if (left)
+    return {
+        "its agent was stopped, and nothing runs; start it again: smaster agent --config FILE -- COMMAND"};
   const auto respawn = "smaster respawn " + which;
   if (state == "new") return {"start its agent with its config: smaster agent --config FILE -- COMMAND"};
   if (state == "dead" || state == "offline") {
@@ -93,6 +102,7 @@ std::vector<std::string> advice(std::string_view state, const std::string& which
   if (state == "queued" || state == "logging in" || state == "starting") {
     return {"smaster stats shows the queue of logins"};
   }
+  if (state == "drained") return {"smaster undrain " + host + " lets it have an id again"};
   if (state == "spare") return {"it takes an id as soon as one is free; smaster reshard N makes more"};
   if (state == "running") return {"smaster eval " + which + " SCRIPT", respawn};
   return {respawn + " does now what happens by itself after a while"};  // disconnected, deaf, hung
@@ -143,7 +153,7 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   if (const auto trouble = trouble_lines({{"shards", bj::array{row}}}); !trouble.empty()) page += trouble;
   const auto which =
       id < 0 ? "--where 'name=" + name + "'" : fmt::format("--shard {}", static_cast<std::int64_t>(id));
-  for (const auto& words : advice(state, which)) line("try", words);
+  for (const auto& words : advice(row, which)) line("try", words);
   return page;
 }
 

@@ -15,11 +15,21 @@ constexpr Millis kLongest{7 * 86'400'000};
 class Forecasting {
  public:
   Forecasting(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue, Time now)
-      : seats_(std::move(seats)), planner_(settings), queue_(std::move(queue)), begin_(now), now_(now) {
+      : seats_(std::move(seats)),
+        planner_(settings),
+        drained_(settings.drained),
+        queue_(std::move(queue)),
+        begin_(now),
+        now_(now) {
     for (auto& seat : seats_) {
       by_name_.emplace(seat.info.id, &seat);
       // Ignore current silence and starts: assume that all seats are healthy.
       seat.info.last_heartbeat = seat.info.last_seen = now + kLongest;
+      if (seat.connected()) {
+        finish_start(seat);
+      } else if (settings.drained.contains(seat.info.host)) {
+        seat.info.holder.left = true;  // it loses its ids, at the latest when it counts as dead
+      }
       planner_.add(seat);
       if (seat.mute && seat.ready_process == kNever) silent_kinds_.insert(seat.kind);
     }
@@ -31,7 +41,7 @@ class Forecasting {
 
   Forecast run() {
     for (;;) {
-      take(planner_.step(now_));
+      for (auto plan = planner_.step(now_); !plan.changes.empty(); plan = planner_.step(now_)) take(plan);
       start_due();
       auto next = queue_.next(now_).value_or(Time::max());
       for (const auto& [name, at] : up_at_) next = std::min(next, at);
@@ -40,10 +50,20 @@ class Forecasting {
       come_up();
     }
     result_.end = planner_.progress();
+    for (const auto& host : drained_) result_.stay[host] = planner_.draining(host).held;
     return std::move(result_);
   }
 
  private:
+  /// What has begun succeeds. Seats that wait for their turn to log in have theirs in the queue.
+  static void finish_start(Seat& seat) {
+    if (seat.stage == Stage::waiting) return;
+    if (seat.stage != Stage::parked) seat.stage = Stage::told;
+    seat.info.current = seat.info.goal;
+    seat.info.may_run.clear();
+    seat.ready = true;
+  }
+
   void take(const Plan& plan) {
     for (const auto& change : plan.changes) {
       auto& seat = *by_name_.at(change.shard);
@@ -107,6 +127,7 @@ class Forecasting {
 
   std::vector<Seat> seats_;
   Planner planner_;
+  const std::set<std::string> drained_;
   IdentifyQueue queue_;
   const Time begin_;
   Time now_;

@@ -2,6 +2,7 @@
 // fleet in simulated time. Pure.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -24,10 +25,11 @@ struct Move {
 struct Forecast {
   std::vector<Move> moves;
   std::int64_t logins = 0;
-  std::int64_t unsure = 0;  ///< those of bots that do not say when they are READY
-  Millis unsure_takes{0};   ///< after this time such a bot is taken for logged in
-  Millis takes{0};          ///< time until the last one is up
-  Progress end;             ///< state of the fleet at the end
+  std::int64_t unsure = 0;                  ///< those of bots that do not say when they are READY
+  Millis unsure_takes{0};                   ///< after this time such a bot is taken for logged in
+  Millis takes{0};                          ///< time until the last one is up
+  Progress end;                             ///< state of the fleet at the end
+  std::map<std::string, std::size_t> stay;  ///< number of ids that stay on drained hosts, by label
 };
 
 [[nodiscard]] Forecast forecast(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue,

@@ -1,8 +1,6 @@
 #include "fleet/plan_index.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <tuple>
 #include <utility>
 
 namespace smaster::fleet {
@@ -101,6 +99,8 @@ void PlanIndex::discard(std::size_t most) {
   free_some(old.reboots);
   free_some(old.dead);
   free_some(old.gone);
+  free_some(old.left);
+  free_some(old.drainable);
   free_some(old.convertible);
   free_some(old.surplus);
   free_some(old.roomy);
@@ -201,6 +201,8 @@ void PlanIndex::for_each_list(Entry& e, Put put, Add add) {
   put(s.reboot, reboots);
   put(s.dead, dead);
   put(s.gone, gone);
+  put(s.left, left);
+  put(s.drainable, drainable);
   put(s.convertible, convertible);
   put(s.surplus, surplus);
   put(s.room > 0, roomy);
@@ -213,7 +215,12 @@ void PlanIndex::for_each_list(Entry& e, Put put, Add add) {
   add(moving, s.moving);
   add(old, s.old);
   add(waiting, s.waiting);
+  add(leaving, s.leaving);
   add(listed, e.listed);
+  if (e.held != nullptr) {
+    add(e.held->ids, s.held);
+    add(e.held->connected, s.held_there);
+  }
   if (e.host == nullptr) return;
   put(s.idle, e.host->idle);
   put(s.ids > 0, e.host->placed);
@@ -271,45 +278,7 @@ std::vector<ShardId> PlanIndex::obtainable(const Entry& entry) const {
   return ids;
 }
 
-bool PlanIndex::quiet() const {
-  return unlisted() == 0 && due.empty() && vacant == 0 && moving == 0 && old == 0 && waiting == 0;
-}
-
-Entry* PlanIndex::next_idle() const {
-  Entry* best = nullptr;
-  double least = std::numeric_limits<double>::max();
-  for (const auto& [label, host] : hosts) {
-    if (host.idle.empty()) continue;
-    auto* const entry = *host.idle.begin();
-    const auto load = host.load_with(std::min<std::size_t>(entry->capacity, open.size()));
-    if (load < least) std::tie(best, least) = std::pair(entry, load);
-  }
-  return best;
-}
-
-Entry* PlanIndex::next_move() const {
-  const Host* full = nullptr;
-  for (const auto& [label, host] : hosts) {
-    const bool fuller = full == nullptr || host.load_with(0) > full->load_with(0);
-    if (!label.empty() && !host.placed.empty() && fuller) full = &host;
-  }
-  if (full == nullptr) return nullptr;
-  Entry* best = nullptr;
-  for (auto* const entry : full->placed) {
-    const auto ids = entry->standing.ids;
-    if (!entry->connected || (best != nullptr && ids >= best->standing.ids)) continue;
-    // Conditions: the other host would then be less loaded than this host is now, and this host's idle seats
-    // could not take the ids back.
-    const bool other = std::any_of(hosts.begin(), hosts.end(), [&](const auto& item) {
-      const auto& host = item.second;
-      return &host != full && !host.label.empty() && !host.idle.empty() &&
-             (*host.idle.begin())->capacity >= ids && host.load_with(ids) < full->load_with(0);
-    });
-    const bool back = !full->idle.empty() && (*full->idle.begin())->capacity < ids;
-    if (other && !back) best = entry;
-  }
-  return best;
-}
+bool PlanIndex::quiet() const { return steady() && vacant == 0 && moving == 0 && waiting == 0; }
 
 Time PlanIndex::next_look(const Entry& entry) const {
   const auto& seat = *entry.seat;
@@ -325,6 +294,8 @@ Time PlanIndex::next_look(const Entry& entry) const {
     consider(sign + patience.expect_reboot_after);
     consider(sign + patience.assume_dead_after);
     consider(seat.start_until(patience));
+  } else if (entry.held != nullptr) {
+    consider(seat.info.stop_time + patience.request_reboot_after);
   }
   return next;
 }
@@ -338,6 +309,7 @@ void PlanIndex::judge(Entry& e) {
   e.free_since = info.stop_time;
   if (!info.is_master) {
     e.capacity = info.capacity;
+    if (drained(seat)) e.held = &held[info.host];
     e.deadline = next_look(e);
   }
   e.standing = standing_of(e);
@@ -356,11 +328,18 @@ Standing PlanIndex::standing_of(const Entry& e) const {
   Standing s;
   s.due = info.goal != rightful(e) && (!info.is_master || info.registered());
   if (info.is_master) return s;
+  const bool drained = e.held != nullptr;
   if (!info.goal.bound()) {
-    s.idle = seat.connected() && !seat.must_stop_first(patience, now_);
-    s.waiting = seat.connected() && !s.idle;
+    const bool stops = seat.must_stop_first(patience, now_);
+    s.idle = seat.connected() && !stops && !drained;
+    s.waiting = seat.connected() && stops;
+    s.leaving = s.waiting && drained && now_ < info.stop_time + patience.request_reboot_after;
+    s.held = drained && stops ? std::max<std::size_t>(info.current.ids.size(), 1) : 0;
+    s.held_there = seat.connected() ? s.held : 0;
     return s;
   }
+  s.held = drained && !seat.gone(patience, now_) ? info.goal.ids.size() : 0;
+  s.held_there = seat.connected() ? s.held : 0;
   s.old = info.goal.count != settings_.goal;
   s.ids = s.old ? 0 : info.goal.ids.size();
   if (s.due) return s;
@@ -376,10 +355,12 @@ Standing PlanIndex::standing_of(const Entry& e) const {
   }
   s.dead = seat.dead(patience, now_);
   s.gone = s.dead && seat.gone(patience, now_);
+  s.left = seat.left();
+  s.drainable = seat.connected() && drained;
   s.up = seat.up() ? s.ids : 0;
   s.refused = seat.refused != 0 ? s.ids : 0;
   s.moving = seat.connected() && !seat.up() && now_ < seat.start_until(patience);
-  s.room = seat.connected() && !s.dead ? info.capacity - s.ids : 0;
+  s.room = seat.connected() && !s.dead && !drained ? info.capacity - s.ids : 0;
   return s;
 }
 

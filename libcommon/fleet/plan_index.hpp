@@ -32,10 +32,13 @@ struct Part {
 struct Standing {
   bool idle = false, dead = false, gone = false, moving = false, old = false, waiting = false;
   bool convertible = false, surplus = false, due = false, reboot = false;
-  std::size_t ids = 0;      ///< assigned ids of the current generation
-  std::size_t up = 0;       ///< those of them that run
-  std::size_t refused = 0;  ///< those of them whose bot Discord refuses
-  std::size_t room = 0;     ///< number of further ids that it could take
+  bool left = false, drainable = false, leaving = false;
+  std::size_t ids = 0;         ///< assigned ids of the current generation
+  std::size_t up = 0;          ///< those of them that run
+  std::size_t refused = 0;     ///< those of them whose bot Discord refuses
+  std::size_t room = 0;        ///< number of further ids that it could take
+  std::size_t held = 0;        ///< on a drained host: ids that it has, or may still run
+  std::size_t held_there = 0;  ///< the same, while it is connected
 };
 
 /// A seat on the index, as of when it was last judged.
@@ -51,6 +54,9 @@ struct Entry {
   Host* host = nullptr;
   std::uint32_t capacity = 0;
   bool connected = false;
+  Held* held = nullptr;  ///< sums of its host, if that is drained
+  /// True if it may get ids.
+  [[nodiscard]] bool usable() const { return connected && held == nullptr; }
   Time free_since{};  ///< the seat that has been free for longest is used first
   ShardId first;
   Time deadline = Time::max();
@@ -59,6 +65,7 @@ struct Entry {
   void leave_lists() {
     listed = false;
     host = nullptr;
+    held = nullptr;
     standing = {};
     capacity = 0;
     connected = false;
@@ -123,8 +130,10 @@ struct Lists {
   EntriesById reboots;      ///< silent: must be told to reboot
   EntriesById dead;         ///< have ids, and give no sign of life
   EntriesById gone;         ///< the dead whose bots cannot be running any more
+  EntriesById left;         ///< have ids, and their agents have stopped cleanly
+  EntriesById drainable;    ///< connected, have ids of the current generation, and are on a drained host
   EntriesById convertible;  ///< old generation; can get ids of the new one
-  EntriesById surplus;      ///< old generation; not needed for the new one; connected seats first
+  EntriesById surplus;      ///< old generation; not needed for the new one; usable seats first
   std::set<Entry*, ByRoom> roomy;
   std::map<std::string, Host> hosts;
   std::uint64_t idle_capacity = 0;
@@ -133,9 +142,11 @@ struct Lists {
   std::size_t old = 0;
   std::size_t ids_up = 0;
   std::size_t ids_refused = 0;
-  std::size_t waiting = 0;         ///< seats told to stop that have not confirmed it
-  std::uint64_t all_capacity = 0;  ///< of all known seats except masters
-  std::size_t listed = 0;          ///< seats judged since the last change of settings
+  std::size_t waiting = 0;           ///< seats told to stop that have not confirmed it
+  std::size_t leaving = 0;           ///< those of them on drained hosts, unless they take too long
+  std::map<std::string, Held> held;  ///< by the labels of drained hosts
+  std::uint64_t all_capacity = 0;    ///< of all known seats except masters
+  std::size_t listed = 0;            ///< seats judged since the last change of settings
   std::set<Entry*, ByDeadline> deadlines;
 };
 
@@ -186,6 +197,12 @@ class PlanIndex : public Lists {
   [[nodiscard]] std::size_t unlisted() const { return entries_.size() - listed; }
   /// Number of assigned ids.
   [[nodiscard]] std::size_t placed() const { return placed_; }
+  /// Number of ids that seats could take, some of them with a restart.
+  [[nodiscard]] std::size_t places() const { return idle_capacity + room; }
+  /// A seat on a drained host whose ids have room on other hosts; null: none.
+  [[nodiscard]] Entry* next_to_drain() const;
+  /// True if every seat is judged, and has an assignment of the current generation that it may keep.
+  [[nodiscard]] bool steady() const { return unlisted() == 0 && due.empty() && old == 0; }
   /// True if no seat is in transition, and every id is assigned.
   [[nodiscard]] bool quiet() const;
   /// An idle seat for open ids, on the host with the lowest resulting load; null: no seat is idle.
@@ -217,6 +234,9 @@ class PlanIndex : public Lists {
   void forget(Entry& entry);
   template <class Put, class Add>
   void for_each_list(Entry& entry, Put put, Add add);
+  [[nodiscard]] bool drained(const Seat& seat) const {
+    return !settings_.drained.empty() && settings_.drained.contains(seat.info.host);
+  }
   [[nodiscard]] bool settled() const { return unmarked_ == 0 && dirty_.empty() && unjudged_.empty(); }
   bool settle(std::size_t most);
   [[nodiscard]] Time next_look(const Entry& entry) const;

@@ -29,11 +29,16 @@ class Step {
     }
     use_spares();
     fill();
+    // An agent that has stopped cleanly may be back soon: only a spare gets its ids, no bot restarts for
+    // that.
+    while (!full() && replace_one_of(index_.left, index_.idle_capacity, index_.open.size())) fill();
     // First those whose ids can be reassigned now: a place is not to wait for a vacant id that another bot
     // may still be running.
-    while (!full() && replace_one_of(index_.gone, index_.open.size())) fill();
-    while (!full() && replace_one_of(index_.dead, index_.vacant)) fill();
+    while (!full() && replace_one_of(index_.gone, index_.places(), index_.open.size())) fill();
+    while (!full() && replace_one_of(index_.dead, index_.places(), index_.vacant)) fill();
     if (!full()) stop_the_old_generation();
+    while (!full() && drain_one()) {
+    }
     if (!full() && settings_.rebalance) move_one();
     tell_the_silent(now);
     if (full()) return false;
@@ -70,7 +75,7 @@ class Step {
       auto& entry = **index_.convertible.begin();
       if (!may_go_down(entry)) break;
       auto ids = index_.obtainable(entry);
-      if (index_.idle_capacity == 0 && entry.connected) {
+      if (index_.idle_capacity == 0 && entry.usable()) {
         for (const auto id : index_.open.lowest(entry.capacity - ids.size())) ids.push_back(id);
       }
       assign(entry, std::move(ids));
@@ -93,7 +98,7 @@ class Step {
     while (!full() && !index_.open.empty()) {
       if (settings_.strategy != Strategy::blue_green && !index_.surplus.empty()) {
         auto& entry = **index_.surplus.begin();
-        if (entry.connected) {
+        if (entry.usable()) {
           if (!may_go_down(entry)) break;
           assign(entry, index_.open.lowest(entry.capacity));
           continue;
@@ -107,10 +112,9 @@ class Step {
     }
   }
 
-  /// Takes ids from a dead seat, as many as other seats could take beyond `reserved` ones. They are
+  /// Takes ids from a dead seat, as many as there is room for in other seats beyond `reserved` ones. They are
   /// reassigned as soon as the dead seat's bot cannot be running them any more: now or in a later step.
-  bool replace_one_of(const EntriesById& dead, std::size_t reserved) {
-    const auto room = index_.idle_capacity + index_.room;
+  bool replace_one_of(const EntriesById& dead, std::size_t room, std::size_t reserved) {
     if (dead.empty() || room <= reserved) return false;
     auto& entry = **dead.begin();
     auto ids = entry.part.claims;
@@ -136,6 +140,15 @@ class Step {
         return index_.ids_up == index_.size();
     }
     return true;
+  }
+
+  /// Takes the ids of a seat on a drained host, if other hosts have room for all of them. They are reassigned
+  /// when its bot has stopped.
+  bool drain_one() {
+    auto* const entry =
+        index_.moving + index_.leaving < settings_.max_down ? index_.next_to_drain() : nullptr;
+    if (entry != nullptr) assign(*entry, Assignment{});
+    return entry != nullptr;
   }
 
   /// Rebalances when the fleet is quiet: the smallest seat whose move would even out the load loses its ids.
@@ -219,10 +232,19 @@ Progress Planner::progress() const {
 
 bool Planner::is_even() const { return index_->quiet() && index_->next_move() == nullptr; }
 
+Draining Planner::draining(const std::string& host) const {
+  const auto& index = *index_;
+  const auto found = index.held.find(host);
+  const auto held = found == index.held.end() ? Held{} : found->second;
+  const bool still = index.steady() && index.moving + index.leaving == 0 && index.next_to_drain() == nullptr;
+  // Shards that are away lose their ids when they count as dead.
+  return {held.ids, still && (held.ids == 0 || held.connected > 0)};
+}
+
 void apply(const Assignment& assignment, ShardInfo& info, Time now) {
   const auto& old = info.goal;
   const bool known = std::find(info.may_run.begin(), info.may_run.end(), old) != info.may_run.end();
-  if (old.bound() && !info.is_master && !known) info.may_run.push_back(old);
+  if (old.bound() && !info.is_master && !known && !info.holder.left) info.may_run.push_back(old);
   info.goal = assignment;
   (assignment.bound() ? info.boot_time : info.stop_time) = now;
 }

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "fleet/seat.hpp"
@@ -34,6 +36,9 @@ struct PlanSettings {
   /// How long a bot may be without a gateway connection before it is restarted.
   Millis gateway_patience{180'000};
   Millis login_patience{15'000};  ///< when a bot that does not report its login counts as logged in
+  /// Labels of hosts that get no further ids. Ids that run there move as far as other hosts have room for
+  /// them, max_down shards at a time.
+  std::set<std::string> drained;
   bool operator==(const PlanSettings&) const = default;
 };
 
@@ -78,6 +83,18 @@ struct Progress {
   std::int64_t refused = 0;
 };
 
+/// Ids that shards on a drained host have, or may still run.
+struct Held {
+  std::size_t ids = 0;
+  std::size_t connected = 0;  ///< those of connected shards
+};
+
+/// Progress of draining a host.
+struct Draining {
+  std::size_t held = 0;  ///< Held::ids
+  bool over = false;     ///< nothing is in transition, and what is held cannot be moved: there is no room
+};
+
 /// The id that the master shard is told. It has no shard on Discord, but −1 would stop its bot. 1000 as in
 /// the original, or the first id beyond the goal for larger fleets.
 [[nodiscard]] ShardId master_id(ShardCount goal);
@@ -108,6 +125,8 @@ class Planner {
   /// True if the fleet is quiet and no move would even out the load. Checks all seats of the most loaded
   /// host.
   [[nodiscard]] bool is_even() const;
+  /// Progress of draining a host.
+  [[nodiscard]] Draining draining(const std::string& host) const;
 
  private:
   std::unique_ptr<PlanIndex> index_;

@@ -98,9 +98,11 @@ struct Seat {
     return std::max(info.last_seen, patience.since) + std::max(patience.assume_dead_after, info.holder.term) +
            margin;
   }
+  /// True if its agent has stopped cleanly: nothing runs, and its ids may go to spares at once.
+  [[nodiscard]] bool left() const { return !connected() && info.holder.left; }
   /// True if its bot cannot be running any more. A connected shard is never gone.
   [[nodiscard]] bool gone(const Patience& patience, Time now) const {
-    return !info.registered() || (!connected() && now >= gone_at(patience));
+    return !info.registered() || left() || (!connected() && now >= gone_at(patience));
   }
   [[nodiscard]] bool dead(const Patience& patience, Time now) const {
     return silent(patience, now) >= patience.assume_dead_after;

@@ -9,7 +9,7 @@ const METRICS = [
   {key: 'ping', title: 'Ping, mean', unit: (v) => `${Math.round(v)} ms`},
   {key: 'starts', title: 'Starts', unit: (v) => `${Math.round(v)}`},
 ];
-const STATES = ['running', 'logging in', 'starting', 'queued', 'spare', 'new', 'silent', 'deaf', 'hung', 'disconnected', 'refused', 'crashing', 'parked', 'offline', 'dead'];
+const STATES = ['running', 'logging in', 'starting', 'queued', 'spare', 'drained', 'new', 'silent', 'deaf', 'hung', 'disconnected', 'refused', 'crashing', 'parked', 'offline', 'dead'];
 const MANY = 200;
 
 const shards = new Map(); // by name
@@ -143,6 +143,7 @@ function draw_head() {
   $('progress').value = up;
   const words = [];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
+  if (head.drained) words.push(`drained hosts: ${head.drained.join(', ')}`);
   const reserved = identify?.waiting && identify.remaining != null && identify.next_needs > identify.remaining - identify.reserve;
   if (reserved) words.push(`${identify.waiting} wait to log in until Discord allows more: ${identify.reserve} logins are reserved, and the next process needs ${identify.next_needs}`);
   else if (identify?.waiting) words.push(`${identify.waiting} wait to log in, the next in ${span(identify.next_in_ms)}, all have in ${span(identify.all_started_in_ms)}`);

@@ -14,7 +14,7 @@ Millis clamp_term(std::int64_t ms) {
 }
 
 std::string to_text(const Holder& holder) {
-  if (!holder.known()) return {};
+  if (!holder.known()) return holder.left ? R"({"left":true})" : "";
   return json::serialize(boost::json::object{{"instance", holder.instance},
                                              {"boot", holder.boot},
                                              {"machine", holder.machine},
@@ -40,6 +40,7 @@ Holder parse_holder(std::string_view text) {
     if (part->size() > kMaxText) part->resize(kMaxText);
   }
   holder.term = clamp_term(term);
+  if (!holder.known()) json::read(object, "left", holder.left);
   return holder;
 }
 

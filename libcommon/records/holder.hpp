@@ -17,6 +17,7 @@ struct Holder {
   std::string boot;      ///< the kernel's random id of this boot
   std::string machine;   ///< host name, for people
   Millis term{0};        ///< the lease term it was given: its bot ends after this time without contact
+  bool left = false;     ///< nobody has it: the last agent has left, and its bot had ended
 
   [[nodiscard]] bool known() const { return !instance.empty(); }
   /// True for the same config in the same boot of a machine, where the config lock allows only one agent.
@@ -28,7 +29,7 @@ struct Holder {
 
 /// Limits a term given by an agent to a sensible range.
 [[nodiscard]] Millis clamp_term(std::int64_t ms);
-/// Text for stores; empty for no agent.
+/// Text for stores; empty if no agent is known.
 [[nodiscard]] std::string to_text(const Holder& holder);
 /// Parses that text, or the data an agent sends with CONNECT. Invalid characters are removed.
 [[nodiscard]] Holder parse_holder(std::string_view text);

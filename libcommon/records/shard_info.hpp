@@ -36,7 +36,7 @@ struct ShardInfo {
   std::vector<Assignment> may_run;
   std::uint32_t capacity = 1;  ///< maximum number of shard ids per bot process
   std::string host;            ///< the label of its host; empty: none
-  Holder holder;               ///< the agent that may run it; reset when the agent leaves regularly
+  Holder holder;               ///< the agent that may run it; `left` when the agent has stopped cleanly
   UsedTimes used;              ///< authorization headers used by it and its further processes
 
   /// True if it has ever connected.

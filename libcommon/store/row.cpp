@@ -10,7 +10,7 @@ namespace smaster::store {
 std::string to_text(const fleet::ShardInfo& info) {
   auto object = fleet::to_json(info);
   object["mayRun"] = fleet::to_text(info.may_run);
-  if (info.holder.known()) object["holder"] = fleet::to_text(info.holder);
+  if (auto holder = fleet::to_text(info.holder); !holder.empty()) object["holder"] = std::move(holder);
   if (auto used = info.used.text(); !used.empty()) object["usedHeaders"] = std::move(used);
   return json::serialize(object);
 }

@@ -224,7 +224,7 @@ test('a revoked shard\'s statements are not run, whether they wait or are runnin
   const rows = async () => Number((await server.tool(['sql', 'SELECT count(*) AS n FROM t', '--csv'])).stdout.split(/\r?\n/)[1]);
   let before = -1;
   await until('the slow one to hold up the others', async () => before === (before = await rows()));
-  assert.equal((await server.tool(['shards', 'rm', config.id])).code, 0);
+  assert.equal((await server.tool(['shards', 'rm', '--yes', config.id])).code, 0);
   // The writer is free at once.
   const begun = Date.now();
   assert.equal((await server.tool(['sql', 'INSERT INTO t VALUES (-1)'])).code, 0);

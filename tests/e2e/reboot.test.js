@@ -32,7 +32,7 @@ test('reboot stops a bot and starts it again with its id; others run on', async 
   assert.deepEqual([shards[0].bot.startTime, shards[2].bot.startTime], [before[0], before[2]]);
 
   const now = starts(shards);
-  assert.equal((await server.tool(['reboot', '--all'])).code, 0);
+  assert.equal((await server.tool(['reboot', '--all', '--yes'])).code, 0);
   await Promise.all(shards.map((shard, i) => restarted(shard, now[i])));
   await server.running(3);
 });
@@ -47,7 +47,7 @@ test('reboot --force ends the program, reboot --hard that of every shard, spare 
   await server.running(2);
   assert.equal(shards[1].exits, 0);
 
-  const {code, stdout} = await server.tool(['reboot', '--hard']);
+  const {code, stdout} = await server.tool(['reboot', '--hard', '--yes']);
   assert.equal(code, 0);
   assert.match(stdout, /the server has restarted/);
   await until('all to exit', () => shards[0].exits === 2 && shards[1].exits === 1 && spare.exits === 1);

@@ -73,7 +73,7 @@ test('rm revokes: the program exits, the connection closes at once, the id goes 
   const {id} = victim.bot;
   victim.closed = true; // nothing starts it again
   const gone = next(victim.socket, 'disconnect');
-  const {code, stdout} = await server.tool(['shards', 'rm', victim.config.id]);
+  const {code, stdout} = await server.tool(['shards', 'rm', '--yes', victim.config.id]);
   assert.equal(code, 0);
   assert.equal(stdout, `revoked ${victim.config.id}\n`);
   await gone;
@@ -105,7 +105,7 @@ test('shards that come and go while others are revoked are told the right ids', 
   for (let round = 0; round < 5; ++round) {
     const some = shards.filter((shard) => !shard.closed).slice(0, 4);
     for (const shard of some) shard.closed = true;
-    const {code, stderr} = await server.tool(['shards', 'rm', ...some.map((shard) => shard.config.id)]);
+    const {code, stderr} = await server.tool(['shards', 'rm', '--yes', ...some.map((shard) => shard.config.id)]);
     assert.equal(code, 0, stderr);
     shards.at(-1 - round).socket.disconnect();
     shards.at(-1 - round).connect();

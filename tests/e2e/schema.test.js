@@ -60,6 +60,7 @@ test('all JSON is as the schemas have it, and the schemas know all of it', async
   const reshard = lines(await json('reshard', '2', '--strategy', 'at-once', '--wait', '--json'));
   assert.deepEqual(reshard.at(-1).end.done, true);
   for (const line of reshard) check('reshard', line);
+  for (const line of lines(await json('drain', 'fra1', '--yes', '--json'))) check('reshard', line);
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--count', '2')));
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--out', '-')));
   check('stats', JSON.parse(await json('stats', '--json')));
@@ -107,6 +108,7 @@ test('each recipe of the manual does what it says', async (t) => {
     'Mail when shards are down, from cron': async (_, script) => {
       assert.throws(() => readFileSync(`${folder}/mailed`), 'all are well');
       await agents[0].end('SIGTERM');
+      await server.running(2);  // the spare has its id
       await cook(script);
       assert.equal(readFileSync(`${folder}/mailed`, 'utf8'), `-s shards are down ops@example.org\nshard -1 (${configs[0].id}) is offline\n`.replace('-1', `${(await server.stats()).shards.find(({id}) => id === configs[0].id).goalShardId}`));
       await server.end('SIGTERM');

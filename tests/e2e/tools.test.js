@@ -359,7 +359,7 @@ test('the control API speaks HTTP with JSON: errors have a sentence and a kind',
 test('stop ends the server cleanly with 0 and takes the socket away', async (t) => {
   const {server} = await fleet(t, 1);
   const exited = next(server.process, 'exit');
-  assert.equal((await server.tool(['stop'])).code, 0);
+  assert.equal((await server.tool(['stop', '--yes'])).code, 0);
   assert.deepEqual(await exited, [0, null]);
   assert.ok(!existsSync(server.socket));
 });

@@ -53,8 +53,9 @@ struct Host {
   ShardName name;
   std::string label;
   std::uint32_t capacity = 1;
-  bool agent = true;  ///< false: one of WIRE.md's shards, which neither introduces itself nor asks
-  bool up = true;     ///< it runs
+  bool agent = true;     ///< false: one of WIRE.md's shards, which neither introduces itself nor asks
+  bool up = true;        ///< it runs
+  bool leaving = false;  ///< it is told to stop, and waits for its bot's end
   bool joining = false;
   std::shared_ptr<Connection> connection;  ///< as the agent sees it
   BotLife life{agent::LifeOptions{}};
@@ -84,6 +85,7 @@ struct Row : fleet::Seat {
   std::shared_ptr<Connection> connection;  ///< as the server sees it
   std::optional<fleet::ShardInfo> kept;    ///< as the store has it: not for heartbeats alone
   bool keeping = false;
+  Assignment given;    ///< by the last plan
   unsigned asked = 0;  ///< the bot after which its agent asked to start one: the answer belongs to that
   int granted = 0;     ///< logins; two orders may be on the way at the same time
   Time granted_at{};
@@ -99,6 +101,7 @@ class World {
     const auto count = large ? pick(1'000, 3'000) : pick(2, 14);
     const auto most_ids = pick(0, 1) > 0 ? pick(1, 4) : 1;
     const auto machines = pick(1, 4);
+    const bool labelled = most_ids > 1 || pick(0, 1) > 0;
     // Bots that ask, bots that don't, or both: only the first can be held to Discord's rules to the
     // millisecond.
     const auto library = pick(0, 2);
@@ -107,8 +110,8 @@ class World {
       hosts_.emplace_back(numbered(i));
       auto& host = hosts_.back();
       host.capacity = static_cast<std::uint32_t>(pick(1, most_ids));
-      host.label = most_ids > 1 ? std::string(1, static_cast<char>('A' + pick(1, machines))) : "";
       host.agent = all_ask_ || host.capacity > 1 || pick(0, 3) > 0;
+      if (host.agent && labelled) host.label = std::string(1, static_cast<char>('A' + pick(1, machines)));
       host.asks = all_ask_ || (library == 1 && host.agent && pick(0, 1) > 0);
       host.ahead = between(-3'600'000, 3'600'000);
       host.drift = static_cast<double>(pick(0, 400)) / 100'000 - 0.002;
@@ -252,6 +255,7 @@ class World {
     r.info.host = host.label;
     r.margin = kMargin;
     say("%s joins", host.name.str().c_str());
+    if (std::exchange(r.info.holder.left, false)) keep_at_once(r);
     r.kind = host.asks ? "asks" : host.agent ? "mute" : "";
     orders_->joined(r, host.agent, now_);
     if (host.agent) {
@@ -262,6 +266,19 @@ class World {
     ping(i, connection);
     watch_master(i);
     replan();
+  }
+
+  /// That somebody has it again is in the store before it is told anything.
+  void keep_at_once(Row& r) {
+    ++r.saving;
+    after(between(1, 50), [this, &r, life = server_life_] {
+      if (!server_up_ || life != server_life_) return;
+      r.kept = r.info;
+      const std::vector<fleet::Change> claim{{r.info.id, r.info.goal}};
+      orders_->saved(claim, now_);
+      deliver();
+      replan();
+    });
   }
 
   void try_again(std::size_t i, std::int64_t most = 30'000) {
@@ -315,6 +332,7 @@ class World {
       Row fresh(r.kept.value_or(r.info));
       fresh.kept = fresh.info;
       fresh.granted = r.granted;
+      fresh.given = fresh.info.goal;
       r = std::move(fresh);
       orders_->add(r);
     }
@@ -361,7 +379,7 @@ class World {
     const auto& kept = r.kept;
     const bool same = kept && kept->goal == r.info.goal && kept->current == r.info.current &&
                       kept->may_run == r.info.may_run && kept->boot_time == r.info.boot_time &&
-                      kept->stop_time == r.info.stop_time;
+                      kept->stop_time == r.info.stop_time && kept->holder == r.info.holder;
     if (same || std::exchange(r.keeping, true)) return;
     after(between(1, 1'000), [this, &r, life = server_life_] {
       r.keeping = false;
@@ -384,6 +402,7 @@ class World {
     settings.strategy = strategy_;
     settings.max_down = max_down_;
     settings.rebalance = rebalance_;
+    settings.drained = drained_;
     return settings;
   }
 
@@ -405,11 +424,12 @@ class World {
     if (compare && plan.more) plan = orders_->plan(now_);  // the end of one that was
     if (plan.more) replan();
     for (const auto& change : plan.changes) {
-      const auto& r = rows_.at(change.shard);
+      auto& r = rows_.at(change.shard);
       say("%s gets %s/%d, runs %s/%d as far as is known", change.shard.str().c_str(),
           fleet::ids_text(change.assignment).c_str(), change.assignment.count.value,
           fleet::ids_text(r.info.current).c_str(), r.info.current.count.value);
       check_assignment(r, change.assignment);
+      r.given = change.assignment;
     }
     for (const auto& name : plan.reboots) say("%s is told to reboot", name.str().c_str());
     if (compare && fresh != plan) broken("a planner that was just made would plan something else");
@@ -439,6 +459,12 @@ class World {
     if (assignment.ids.size() > r.info.capacity) broken(r.info.id.str() + " gets more ids than it can take");
     if (assignment.bound() && assignment.count.value != goal_)
       broken(r.info.id.str() + " gets an id of an old generation");
+    const auto& had = r.given.ids;
+    const bool fresh = std::any_of(assignment.ids.begin(), assignment.ids.end(), [&](ShardId id) {
+      return std::find(had.begin(), had.end(), id) == had.end();
+    });
+    if (assignment.bound() && fresh && drained_.contains(r.info.host))
+      broken(r.info.id.str() + " gets an id, and its host is drained");
   }
 
   std::size_t index(const ShardName& name) const { return index_.at(name); }
@@ -656,6 +682,7 @@ class World {
     const bool asks = hosts_[i].agent && orders_->identify().limits().has_value();
     to_agent(i, r.connection, [this, i, goal, asks] {
       auto& host = hosts_[i];
+      if (host.leaving) return;
       host.told = goal;
       host.life.ask_first(asks);
       obey(i, host.life.set_goal(goal, instant(i)));
@@ -803,6 +830,7 @@ class World {
         i, host.life.phase() == BotLife::Phase::running ? fleet::LoginEvent::died : fleet::LoginEvent::ended);
     obey(i, host.life.exited(instant(i), random_()));
     send_status(i);
+    if (host.leaving) leave(i);
     // A killed agent's successor takes over once nothing of its bot is left.
     if (!host.up) host.life = BotLife(agent::LifeOptions{});
   }
@@ -833,7 +861,7 @@ class World {
     if (now_ > end_of_faults_) return settle();
     const auto i = static_cast<std::size_t>(pick(0, hosts_.size() - 1));
     auto& host = hosts_[i];
-    switch (pick(0, 15)) {
+    switch (pick(0, 19)) {
       case 0:
       case 1:
         say("%s's connection breaks", host.name.str().c_str());
@@ -882,6 +910,16 @@ class World {
       case 15:
         say("all sessions are lost");
         for (std::size_t j = 0; j < hosts_.size(); ++j) lose_session(j);
+        break;
+      case 16:
+      case 17:
+        stop_host(i);
+        break;
+      case 18:
+        if (!host.label.empty()) drain(host.label, true);
+        break;
+      case 19:
+        if (!drained_.empty()) drain(*drained_.begin(), false);
         break;
       default:
         break;
@@ -944,12 +982,60 @@ class World {
     auto& host = hosts_[i];
     if (!host.up) return;
     say("%s dies", host.name.str().c_str());
-    host.up = false;
+    host.up = host.leaving = false;
     break_connection(i, false);
     after(between(10, kAgentGrace.count()),
           [this, i, generation = host.generation] { bot_ends(i, generation); });
     host.lost = pick(0, 3) == 0;
     if (!host.lost && pick(0, 2) > 0) after(between(6'000, 600'000), [this, i] { start_host(i); });
+  }
+
+  /// The agent is stopped cleanly: its bot ends, it says so and leaves. Often it is back at once.
+  void stop_host(std::size_t i) {
+    auto& host = hosts_[i];
+    if (!host.up || !host.agent || std::exchange(host.leaving, true)) return;
+    say("%s is stopped", host.name.str().c_str());
+    host.told.reset();
+    obey(i, host.life.set_goal(std::nullopt, instant(i)));
+    leave(i);
+  }
+
+  /// Once its bot has ended: what it says last arrives before the end of its connection, or not at all.
+  void leave(std::size_t i) {
+    auto& host = hosts_[i];
+    if (!host.up || host.life.phase() != BotLife::Phase::idle) return;
+    send_status(i);
+    host.up = host.leaving = false;
+    if (const auto connection = std::exchange(host.connection, nullptr)) {
+      to_server(i, connection, [this, i] {
+        auto& info = row(i).info;
+        say("%s has left", info.id.str().c_str());
+        info.holder = {};
+        info.holder.left = true;
+        info.current = {};
+        info.may_run.clear();
+        keep_soon(row(i));
+        orders_->changed(row(i));
+      });
+      to_server(i, connection, [this, i, connection] {
+        auto& r = row(i);
+        connection->server_end = false;
+        r.connection.reset();
+        r.info.last_seen = now_;
+        orders_->left(r);
+        replan();
+      });
+    }
+    after(pick(0, 1) > 0 ? between(500, 5'000) : between(6'000, 600'000), [this, i] { start_host(i); });
+  }
+
+  /// An operator wants a host to be empty, or not any more.
+  void drain(const std::string& label, bool whether) {
+    if (whether ? !drained_.insert(label).second : drained_.erase(label) == 0) return;
+    say("host %s is %s", label.c_str(), whether ? "drained" : "not drained any more");
+    uncovered_.clear();
+    if (server_up_) orders_->set(settings());
+    replan();
   }
 
   void start_host(std::size_t i) {
@@ -1014,6 +1100,10 @@ class World {
     const bool asked = std::any_of(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.asks; });
     if (asked && !limits_) end_ += goal_ * (fleet::kLoginPatience + fleet::kIdentifyInterval);
     after(Millis{900'000}, [this] { release(); });
+    // What is drained stays so, or not. In a large fleet it would take longer than is looked at.
+    if (hosts_.size() >= kSmall || pick(0, 1) > 0) {
+      while (!drained_.empty()) drain(*drained_.begin(), false);
+    }
     // With too few spares the old generation would stay for good, which is what blue/green promises.
     if (strategy_ == fleet::Strategy::blue_green) {
       strategy_ = fleet::Strategy::rolling;
@@ -1056,10 +1146,13 @@ class World {
     const auto patience = settings().patience;
     bool spare = false;
     std::vector<bool> covered(static_cast<std::size_t>(goal_));
+    std::set<std::int32_t> left;  // by agents that have stopped cleanly
     for (const auto& [name, r] : rows_) {
-      if (r.connected() && !r.info.goal.bound() && !r.must_stop_first(patience, now_)) spare = true;
+      const bool usable = r.connected() && !drained_.contains(r.info.host);
+      if (usable && !r.info.goal.bound() && !r.must_stop_first(patience, now_)) spare = true;
       for (const auto id : r.info.goal.ids) {
         if (r.connected() && id.value < goal_) covered[static_cast<std::size_t>(id.value)] = true;
+        if (r.left() && r.info.goal.count.value == goal_) left.insert(id.value);
       }
     }
     if (!spare) return uncovered_.clear();
@@ -1069,7 +1162,8 @@ class World {
         continue;
       }
       const auto since = std::max(uncovered_.emplace(id, now_).first->second, since_);
-      if (now_ - since > kPatience.assume_dead_after + kMargin + kSlack) {
+      const auto limit = left.contains(id) ? kSlack : kPatience.assume_dead_after + kMargin + kSlack;
+      if (now_ - since > limit) {
         broken("nobody was given shard id " + std::to_string(id) + " in time, and there is a spare");
       }
     }
@@ -1080,19 +1174,26 @@ class World {
     checks_ = 63;
     check_invariants();
     std::size_t room = 0;
-    for (const auto& host : hosts_) room += host.up ? host.capacity : 0;
-    const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(goal_), room);
+    for (const auto& host : hosts_) room += host.up && !drained_.contains(host.label) ? host.capacity : 0;
     std::size_t running = 0;
+    std::size_t on_drained = 0;
     for (const auto& host : hosts_) {
       const auto& assignment = host.life.assignment();
       if (!assignment) continue;
       if (assignment->count.value != goal_) broken(host.name.str() + " runs a shard that is not wanted");
       if (host.life.phase() == BotLife::Phase::running) running += assignment->ids.size();
+      if (drained_.contains(host.label)) on_drained += assignment->ids.size();
       if (host.asks && !host.ready) broken(host.name.str() + " has not logged in long after the last fault");
     }
+    const auto wanted = std::min<std::size_t>(static_cast<std::size_t>(goal_), room + on_drained);
     if (running != wanted) {
       broken(std::to_string(running) + " of " + std::to_string(wanted) +
              " ids run long after the last fault");
+    }
+    for (const auto& host : hosts_) {
+      const auto ids = host.life.assignment() ? host.life.assignment()->ids.size() : 0;
+      if (ids > 0 && drained_.contains(host.label) && ids + running - on_drained <= room)
+        broken(host.name.str() + " runs on a drained host, and others have room");
     }
     if (hosts_.size() >= kSmall) return;
     if (const auto plan = fresh_plan(); !plan.changes.empty() || !plan.reboots.empty()) {
@@ -1125,6 +1226,7 @@ class World {
   fleet::Strategy strategy_ = fleet::Strategy::at_once;
   unsigned max_down_ = 1;
   bool rebalance_ = false;
+  std::set<std::string> drained_;
   Time deliver_at_{};
   unsigned plans_ = 0;
   unsigned checks_ = 0;

@@ -17,6 +17,14 @@ TEST(Holder, IsKeptAsText) {
   EXPECT_FALSE(parse_holder("[1]").known());
 }
 
+TEST(Holder, ThatItHasLeftIsKeptAndIsNoAgent) {
+  Holder holder;
+  holder.left = true;
+  EXPECT_EQ(parse_holder(to_text(holder)), holder);
+  EXPECT_FALSE(holder.known());
+  EXPECT_FALSE(parse_holder(R"({"instance":"abc","left":true})").left) << "an agent is there";
+}
+
 TEST(Holder, OfWhatAgentsSayOnlyPlainShortTextIsTaken) {
   const auto holder = parse_holder(R"({"instance":"a b\u001b[31m","boot":5,"machine":")" +
                                    std::string(300, 'x') + R"(","term":-5})");
@@ -43,6 +51,15 @@ TEST(Seat, ABotIsGoneWhenItsAgentsOwnTermIsOverWhateverTheSettingsSayByThen) {
   EXPECT_TRUE(seat.gone(patience, Time{seconds(1300)}));
   seat.info.holder.term = seconds(10);
   EXPECT_TRUE(seat.gone(patience, Time{seconds(1030)}));
+}
+
+TEST(Seat, ABotOfAnAgentThatHasLeftIsGoneOnceItIsDisconnected) {
+  Seat seat{ShardInfo(*ShardName::parse("abc"))};
+  seat.info.last_seen = Time{seconds(1000)};
+  seat.info.holder.left = true;
+  EXPECT_TRUE(seat.gone(Patience{}, Time{seconds(1000)}));
+  seat.stage = Stage::told;
+  EXPECT_FALSE(seat.gone(Patience{}, Time{seconds(1000)}));
 }
 
 TEST(Replacements, ThreeInAMinuteAreMany) {

@@ -4,6 +4,7 @@
 #include <deque>
 #include <sstream>
 
+#include "fleet/forecast.hpp"
 #include "fleet/heartbeats.hpp"
 #include "fleet/planner.hpp"
 #include "records/names.hpp"
@@ -14,7 +15,7 @@ namespace {
 ShardName name(std::string_view text) { return *ShardName::parse(text); }
 
 /// "aaa:0/2" has id 0 of 2, "aaa:0,1/2" two ids; "+" connected, "*" a master, "?" never seen, "x3" takes
-/// three ids, "@h" is on the host h.
+/// three ids, "@h" is on the host h, "!" its agent has left.
 struct Scene {
   explicit Scene(const std::string& text) {
     std::istringstream words(text);
@@ -24,12 +25,13 @@ struct Scene {
       info.is_master = word.find('*') != std::string::npos;
       if (const auto colon = word.find(':'); colon != std::string::npos) {
         info.goal =
-            parse_assignments(word.substr(colon + 1, word.find_first_of("+*x@?", colon) - colon - 1)).at(0);
+            parse_assignments(word.substr(colon + 1, word.find_first_of("+*x@?!", colon) - colon - 1)).at(0);
       }
       if (const auto at = word.find('x', 3); at != std::string::npos) {
         info.capacity = static_cast<std::uint32_t>(std::stoi(word.substr(at + 1)));
       }
       if (const auto at = word.find('@'); at != std::string::npos) info.host = word.substr(at + 1, 1);
+      info.holder.left = word.find('!') != std::string::npos;
       seats.emplace_back(std::move(info));
       if (word.find('+') != std::string::npos) seats.back().stage = fleet::Stage::told;
       seats.back().info.current = seats.back().info.goal;
@@ -193,6 +195,76 @@ TEST(Planner, RebalancesOnlyWhenAskedAndOneAfterTheOther) {
   EXPECT_EQ(plans_of(scene, settings), "");
   settings.rebalance = true;
   EXPECT_EQ(plans_of(scene, settings), "aaa:-1/-1 | eee:0,1/8 | bbb:-1/-1 | fff:2,3/8 ");
+}
+
+TEST(Planner, WhatAnAgentThatHasLeftHadGoesToSparesAtOnce) {
+  EXPECT_EQ(plan_of("aaa:0/2! bbb:1/2+ ccc+", 2), "aaa:-1/-1 ccc:0/2 ");
+  EXPECT_EQ(plan_of("aaa:0/2! bbb:1/2+", 2), "") << "it may be back soon";
+  EXPECT_EQ(plan_of("aaa:0/2! bbb:1/2+x4", 2), "") << "a bot that runs is not restarted for that";
+  EXPECT_EQ(plan_of("aaa:0,1/3!x2 bbb:2/3+ ccc+", 3), "aaa:0/3 ccc:1/3 ");
+  EXPECT_EQ(plan_of("aaa:0/2 bbb:1/2+ ccc+", 2), "") << "it only lost its connection";
+}
+
+PlanSettings drained(int goal, unsigned max_down = 1) {
+  auto settings = to(goal, Strategy::at_once, max_down);
+  settings.drained = {"a"};
+  return settings;
+}
+
+TEST(Planner, ADrainedHostsIdsMoveOneAfterTheOther) {
+  const std::string scene = "aaa:0/2+@a bbb:1/2+@a ccc+@b ddd+@b";
+  EXPECT_EQ(plans_of(scene, drained(2)), "aaa:-1/-1 | ccc:0/2 | bbb:-1/-1 | ddd:1/2 ");
+  EXPECT_EQ(plans_of(scene, drained(2, 2)), "aaa:-1/-1 bbb:-1/-1 | ccc:0/2 ddd:1/2 ");
+  EXPECT_EQ(plans_of("aaa:0/2+@a bbb:1/2+@a ccc+@b ddd+@a", drained(2)), "aaa:-1/-1 | ccc:0/2 ")
+      << "for the other there is no place";
+  EXPECT_EQ(plans_of("aaa:0,1/3+x2@a bbb:2/3+@a ccc+@b", drained(3)), "bbb:-1/-1 | ccc:2/3 ")
+      << "a process moves as a whole";
+  EXPECT_EQ(plans_of("aaa:0/2+@a bbb:1/2+x2@b", drained(2)), "aaa:-1/-1 | bbb:0,1/2 ");
+  EXPECT_EQ(plans_of("aaa:0/2!@a bbb:1/2@a ccc+@b ddd+@b", drained(2)), "aaa:-1/-1 ccc:0/2 ")
+      << "one has left, of the other nothing is known";
+}
+
+TEST(Planner, ADrainedHostGetsNoIds) {
+  EXPECT_EQ(plans_of("aaa+@a bbb+@b ccc+x2@a", drained(3)), "bbb:0/3 ");
+  EXPECT_EQ(plans_of("aaa:0/2+x3@a bbb:1/2+@a", drained(4)), "aaa:0/4 bbb:1/4 ") << "no further ones";
+  EXPECT_EQ(plans_of("aaa:0/2+@a bbb:1/2+@b ccc+@b", drained(3)), "ccc:2/3 bbb:1/3 aaa:0/3 ")
+      << "what could not be moved goes on with a new count";
+  auto settings = drained(4);
+  settings.rebalance = true;
+  EXPECT_EQ(plans_of("aaa+@a bbb:0,1/4+x2@b ccc:2,3/4+x2@b ddd+@a", settings), "");
+}
+
+TEST(Planner, TellsHowFarAHostIsDrained) {
+  Scene scene("aaa:0/2+@a bbb:1/2+@a ccc+@b");
+  Planner planner(drained(2));
+  for (auto& seat : scene.seats) planner.add(seat);
+  const auto step = [&] {
+    for (auto& seat : scene.seats) planner.changed(seat);
+    (void)planner.step(kNever);
+    const auto draining = planner.draining("a");
+    scene.obey();
+    return std::pair(draining.held, draining.over);
+  };
+  EXPECT_EQ(step(), std::pair(std::size_t{2}, false)) << "aaa has not stopped";
+  EXPECT_EQ(step(), std::pair(std::size_t{1}, false)) << "ccc starts";
+  EXPECT_EQ(step(), std::pair(std::size_t{1}, true)) << "bbb has no place to go";
+  scene.seats[1].stage = Stage::away;
+  EXPECT_EQ(step(), std::pair(std::size_t{1}, false)) << "it loses its id when it counts as dead";
+  scene.seats[1].info.holder.left = true;
+  EXPECT_EQ(step(), std::pair(std::size_t{0}, true));
+  EXPECT_EQ(planner.draining("b").held, 0u);
+}
+
+TEST(Forecast, OfADrainShowsEachMoveAndWhatStays) {
+  Scene scene("aaa:0/3+@a bbb:1/3+@a ccc:2/3+@b ddd+@b");
+  const std::vector<Seat> seats(scene.seats.begin(), scene.seats.end());
+  const auto result = forecast(seats, drained(3), IdentifyQueue(kNever), kNever);
+  std::string moves;
+  for (const auto& move : result.moves) moves += move.shard.str() + ':' + to_text({move.to}) + ' ';
+  EXPECT_EQ(moves, "aaa:-1/-1 ddd:0/3 ");
+  EXPECT_EQ(result.logins, 1);
+  EXPECT_EQ(result.stay.at("a"), 1u);
+  EXPECT_EQ(result.end.up, 3);
 }
 
 TEST(Planner, StepsThatAreCutShortDoTogetherWhatAWholeOneDoes) {

@@ -140,6 +140,76 @@ TEST_F(PersistedAssignments, WhoHoldsAShardIsPersistedBeforeItIsToldAnything) {
   EXPECT_EQ(fake().row(name("abc"))->holder.instance, "one");
 }
 
+constexpr const char* kOne = R"({"agent":"1","instance":"one","boot":"b","machine":"host","term":20000})";
+
+TEST_F(PersistedAssignments, AnAgentThatLeavesGivesItsIdToASpareAtOnceAndOneThatOnlyVanishesDoesNot) {
+  for (const bool leaves : {false, true}) {
+    server_->settings.count = ShardCount{1};
+    if (!leaves) {
+      know({with_id("abc", 0, 1), info("abd")});
+      server_->start();
+    }
+    connect("abc", kOne).says(status_text(-1, -1, 0));
+    auto& spare = connect("abd");
+    spare.says(status_text(-1, -1, 0));
+    pass(Plans::kPlanDelay);
+    settle();
+    if (leaves) peer("abc").says(R"(2["leave"])");
+    leave(peer("abc"));
+    pass(Plans::kPlanDelay);
+    settle();
+    EXPECT_EQ(spare.link.has(kFirst), leaves);
+    EXPECT_EQ(shard("abc").info.goal.bound(), !leaves);
+  }
+}
+
+TEST_F(PersistedAssignments, AnAgentThatReturnsIsToldNothingBeforeTheStoreHasThatItIsBack) {
+  server_->settings.count = ShardCount{1};
+  know({with_id("abc", 0, 1)});
+  server_->start();
+  for (const std::string auth : {kOne, ""}) {  // a shard without an agent may have the config by then
+    connect("abc", kOne).says(status_text(-1, -1, 0));
+    peer("abc").says(R"(2["leave"])");
+    leave(peer("abc"));
+    pass(seconds(2));
+    settle();
+    ASSERT_TRUE(fake().row(name("abc")));
+    EXPECT_TRUE(fake().row(name("abc"))->holder.left);
+    EXPECT_EQ(fake().row(name("abc"))->goal.first(), ShardId{0}) << "there is no spare";
+    fake().hold();
+    auto& back = connect("abc", auth);
+    if (!auth.empty()) back.says(status_text(-1, -1, 0));
+    pass(Plans::kPlanDelay);
+    EXPECT_FALSE(back.link.has(R"(["update")"));
+    fake().go_on();
+    settle();
+    EXPECT_TRUE(back.link.has(kFirst));
+    EXPECT_FALSE(fake().row(name("abc"))->holder.left);
+    leave(back);
+    settle();
+  }
+}
+
+TEST_F(PersistedAssignments, ThatAHostIsDrainedIsPersistedFirstAndForgottenIfThatFails) {
+  server_->settings.count = ShardCount{1};
+  know({info("abc")});
+  server_->start();
+  settle();
+  Result<void> drained;
+  fake().next({Does::fails});
+  spawn(server_->goal.drain("fra1", true), drained);
+  settle();
+  EXPECT_FALSE(drained);
+  EXPECT_TRUE(server_->goal.drained().empty());
+  spawn(server_->goal.drain("fra1", true), drained);
+  settle();
+  EXPECT_TRUE(drained);
+  EXPECT_EQ(*store_->load_note("drained"), R"(["fra1"])");
+  spawn(server_->goal.drain("fra1", false), drained);
+  settle();
+  EXPECT_EQ(*store_->load_note("drained"), "[]");
+}
+
 TEST_F(PersistedAssignments, ASecondAgentIsRefusedWhileTheFirstIsConnectedAndUntilItsBotMustHaveEnded) {
   know({with_id("abc", 0, 1)});
   server_->settings.count = ShardCount{1};

@@ -95,6 +95,9 @@ void Attendance::claim(Shard& shard, fleet::Holder claimant, bool replaces) {
     holder = std::move(claimant);
     // Persist it before any order: after a crash, this agent could otherwise be refused as the second one.
     plans_.claimed(shard);
+  } else if (holder.left) {
+    holder = {};
+    plans_.claimed(shard);  // persisted before any order: after a crash its ids would be given away at once
   } else if (!replaces && net::fleet_clock() >= shard.gone_at(plans_.plan_settings().patience)) {
     holder = {};
   }
@@ -125,8 +128,13 @@ void Attendance::extend_lease(Shard& shard, Millis term) {
 }
 
 void Attendance::leave(Shard& shard) {
-  shard.info.holder = {};
+  auto& info = shard.info;
+  info.holder = {};
+  info.holder.left = true;
+  info.current = {};
+  info.may_run.clear();
   rows_.save_soon(shard);
+  orders_.changed(shard);
 }
 
 void Attendance::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,

@@ -64,7 +64,8 @@ class Attendance {
   /// An agent requests a lease: its bot may run for `term` after the request, and its ids are not assigned to
   /// another shard before that.
   void extend_lease(Shard& shard, Millis term);
-  /// An agent leaves, and its bot has ended: the shard has no holder any more.
+  /// An agent leaves, and its bot has ended: the shard has no holder any more, and once it is disconnected,
+  /// its ids may go to spares.
   void leave(Shard& shard);
   /// Records the shard's capacity (ids per process), the label of its host and the kind of its bot. Ignored
   /// if the session was replaced.

@@ -87,7 +87,7 @@ void Reception::event(ShardSession& session, Shard& shard, std::string_view name
     const auto term = arguments.json.empty() ? std::nullopt : parse_int<std::int64_t>(arguments.json.front());
     parts_.attendance.extend_lease(shard, fleet::clamp_term(term.value_or(0)));
     if (ack_id) session.answer(*ack_id, {"null"});
-  } else if (name == "leave") {
+  } else if (name == "leave" && session.is_agent()) {
     parts_.attendance.leave(shard);
   } else if (name == "identify") {
     on_identify(session, shard, ack_id, arguments);

@@ -30,6 +30,7 @@ void Registration::insert(fleet::ShardInfo info) {
 void Registration::take(Kept kept) {
   for (auto& info : kept.shards) insert(std::move(info));
   if (const auto target = parse_target(kept.target)) parts_.goal.resume(*target);
+  parts_.goal.resume_drained(parse_drained(kept.drained));
   revoked_ = fleet::Revoked::parse(kept.revoked);
   if (const auto limits = parse_limits(kept.identify); limits && parts_.settings.names_token()) {
     parts_.sender.resume_budget(*limits);

@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <utility>
 
@@ -85,6 +86,27 @@ net::Task<Answer> post_reboot(ControlContext context, Call call) {
   }
   lines->finish();
   co_return lines;
+}
+
+/// Request: {"host": "…"}. Answer: {"drained": […]}, the hosts that are still drained.
+net::Task<Answer> post_undrain(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  std::string host;
+  json::read(*body, "host", host);
+  auto& goal = context.parts.reshard.goal;
+  const auto& drained = goal.drained();
+  if (!drained.contains(host)) {
+    std::string labels;
+    for (const auto& label : drained) labels += (labels.empty() ? "" : ", ") + label;
+    co_return control::error_reply(
+        fail(ErrorKind::not_found, "host \"" + host + "\" is not drained; " +
+                                       (labels.empty() ? "no host is" : "drained hosts: " + labels)));
+  }
+  spdlog::info("asked over the control socket: undrain host {}", host);
+  const auto saved = co_await goal.drain(host, false);
+  if (!saved) co_return control::error_reply(saved.error());
+  co_return json_reply(bj::object{{"drained", bj::array(goal.drained().begin(), goal.drained().end())}});
 }
 
 /// Request: {"statement": "…"}. Answer: {columns, rows}, blobs as base64, or {affectedRows, insertId,

@@ -77,6 +77,8 @@ Answer get_server(ControlContext& context, const Call&) {
   return json_reply(bj::object{{"version", SMASTER_VERSION},
                                {"pid", ::getpid()},
                                {"started_ms", to_unix_ms(context.parts.started_at)},
+                               {"clients", context.parts.engine.session_count()},
+                               {"assume_dead_ms", settings.assume_dead_after.count()},
                                {"address", settings.address},
                                {"port", context.parts.port},
                                {"path", settings.path},
@@ -252,7 +254,9 @@ Answer post_genconfig(ControlContext& context, const Call& call) {
   return lines;
 }
 
-net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalances) {
+enum class Moving { reshard, rebalance, drain };
+
+net::Task<Answer> post_moving(ControlContext context, Call call, Moving what) {
   constexpr std::int64_t kMostShards = 100'000;
   const auto body = body_object(call);
   if (!body) co_return control::error_reply(body.error());
@@ -262,7 +266,11 @@ net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalance
   request.timeout = *timeout;
   json::read(*body, "dry_run", request.dry_run);
   json::read(*body, "wait", request.wait);
-  if (!rebalances) {
+  if (what == Moving::drain) {
+    json::read(*body, "host", request.drain.emplace());
+    if (request.drain->empty()) co_return usage("\"host\" is missing or not a host's label");
+  }
+  if (what == Moving::reshard) {
     std::int64_t count = -1;
     json::read(*body, "count", count);
     if (count < 0 || count > kMostShards)
@@ -280,11 +288,14 @@ net::Task<Answer> post_reshard(ControlContext context, Call call, bool rebalance
   co_return std::move(*lines);
 }
 
-net::Task<Answer> post_resharding(ControlContext context, Call call) {
-  return post_reshard(std::move(context), std::move(call), false);
+net::Task<Answer> post_reshard(ControlContext context, Call call) {
+  return post_moving(std::move(context), std::move(call), Moving::reshard);
 }
 net::Task<Answer> post_rebalance(ControlContext context, Call call) {
-  return post_reshard(std::move(context), std::move(call), true);
+  return post_moving(std::move(context), std::move(call), Moving::rebalance);
+}
+net::Task<Answer> post_drain(ControlContext context, Call call) {
+  return post_moving(std::move(context), std::move(call), Moving::drain);
 }
 
 Answer post_stop(ControlContext& context, const Call& call) {
@@ -322,8 +333,10 @@ const Route kRoutes[] = {
     {"GET", "/v1/keys/rotation", get_rotation},
     {"POST", "/v1/keys/rotation", post_rotation},
     {"DELETE", "/v1/shards", delete_shards},
-    {"POST", "/v1/reshard", post_resharding},
+    {"POST", "/v1/reshard", post_reshard},
     {"POST", "/v1/rebalance", post_rebalance},
+    {"POST", "/v1/drain", post_drain},
+    {"POST", "/v1/undrain", post_undrain},
     {"POST", "/v1/sql", post_sql},
     {"GET", "/v1/file", get_file},
     {"PUT", "/v1/file", put_file},

@@ -28,6 +28,7 @@ void Goal::set_plan_settings(bool rebalance) {
   s.max_down = settings_.reshard_max_down;
   s.login_patience = settings_.login_patience;
   s.gateway_patience = settings_.gateway_patience;
+  s.drained = drained_;
   s.rebalance = s.rebalance || settings_.rebalance || rebalance;
   s.patience.request_reboot_after = settings_.request_reboot_after;
   s.patience.expect_reboot_after = settings_.expect_reboot_after;
@@ -50,6 +51,19 @@ net::Task<Result<void>> Goal::retarget(Target target) {
   set(std::move(target));
   set_plan_settings();
   co_return saved;
+}
+
+net::Task<Result<void>> Goal::drain(std::string host, bool whether) {
+  const bool changes = whether ? drained_.insert(host).second : drained_.erase(host) > 0;
+  if (!changes) co_return Result<void>();
+  // Another such request may come meanwhile: each saves what has been asked for until then.
+  auto saved = co_await store_.save_note(kDrainedNote, to_text(drained_));
+  if (saved) {
+    set_plan_settings();
+    co_return saved;
+  }
+  whether ? (void)drained_.erase(host) : (void)drained_.insert(host);
+  co_return fail(saved.error().kind, saved.error().message + ": host " + host + " stays as it is");
 }
 
 /// An operator's target is valid until the setting [shards] count changes.

@@ -1,7 +1,10 @@
-// The target shard count: that of the settings or of Discord, unless an operator has set another.
+// The target shard count: that of the settings or of Discord, unless an operator has set another. And the
+// hosts that operators keep empty.
 #pragma once
 
 #include <optional>
+#include <set>
+#include <string>
 
 #include "base/result.hpp"
 #include "fleet/orders.hpp"
@@ -38,6 +41,12 @@ class Goal {
   [[nodiscard]] Target ask_for(ShardCount count, std::optional<fleet::Strategy> strategy) const;
   /// Saves a new target, then sets it. On an error the old one stays.
   net::Task<Result<void>> retarget(Target target);
+  /// The labels of the hosts that are kept empty.
+  [[nodiscard]] const std::set<std::string>& drained() const { return drained_; }
+  /// Restores them from the store.
+  void resume_drained(std::set<std::string> drained) { drained_ = std::move(drained); }
+  /// Saves that the host is to be empty, or is not any more, then plans by it. On an error nothing changes.
+  net::Task<Result<void>> drain(std::string host, bool whether);
   /// Balances the hosts once.
   void rebalance();
   /// Derives the target from the settings again.
@@ -60,6 +69,7 @@ class Goal {
   Events& events_;
   net::TaskScope& tasks_;
   Target target_;
+  std::set<std::string> drained_;
   ShardCount recommended_;  ///< by Discord; unknown until it is asked
 };
 

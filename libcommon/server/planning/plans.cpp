@@ -69,7 +69,7 @@ std::string_view Plans::state(const Shard& shard) const {
                : "offline";
   }
   if (now - info.last_seen >= settings_.request_reboot_after) return "silent";
-  if (!info.goal.bound()) return "spare";
+  if (!info.goal.bound()) return plan_settings_.drained.contains(info.host) ? "drained" : "spare";
   if (shard.refused != 0) return "refused";
   if (shard.parked()) return "parked";
   if (shard.status && shard.status->bot && shard.status->bot->crash_loop) return "crashing";

@@ -38,6 +38,9 @@ class Plans {
   void set(const fleet::PlanSettings& settings);
   [[nodiscard]] bool rebalancing() const { return plan_settings_.rebalance; }
   [[nodiscard]] fleet::Progress progress() const { return orders_.planner().progress(); }
+  [[nodiscard]] fleet::Draining draining(const std::string& host) const {
+    return orders_.planner().draining(host);
+  }
   /// A shard's state, as `smaster stats` shows it.
   [[nodiscard]] std::string_view state(const Shard& shard) const;
   /// The shard has a new agent: persisted before the shard is told anything.

@@ -1,5 +1,6 @@
 #include "server/planning/target.hpp"
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <limits>
 
@@ -25,6 +26,20 @@ std::optional<Target> parse_target(const std::string& text) {
   json::read(value->get_object(), "operator", target.by_operator);
   target.strategy = fleet::parse_strategy(strategy).value_or(fleet::Strategy::rolling);
   return target.count.known() ? std::optional(target) : std::nullopt;
+}
+
+std::string to_text(const std::set<std::string>& drained) {
+  return json::serialize(boost::json::array(drained.begin(), drained.end()));
+}
+
+std::set<std::string> parse_drained(const std::string& text) {
+  std::set<std::string> drained;
+  const auto value = json::parse(text);
+  if (!value || !value->is_array()) return drained;
+  for (const auto& label : value->get_array()) {
+    if (label.is_string()) drained.emplace(label.get_string());
+  }
+  return drained;
 }
 
 std::string to_text(const fleet::IdentifyLimits& limits) {

@@ -1,7 +1,8 @@
-// The target shard count and Discord's limits, as values and as text in the store.
+// The target shard count, the drained hosts and Discord's limits, as values and as text in the store.
 #pragma once
 
 #include <optional>
+#include <set>
 #include <string>
 
 #include "fleet/identify.hpp"
@@ -21,6 +22,10 @@ struct Target {
 /// Text for the store; nullopt if it cannot be parsed.
 [[nodiscard]] std::string to_text(const Target& target);
 [[nodiscard]] std::optional<Target> parse_target(const std::string& text);
+
+/// The same for the labels of drained hosts; none if the text cannot be parsed.
+[[nodiscard]] std::string to_text(const std::set<std::string>& drained);
+[[nodiscard]] std::set<std::string> parse_drained(const std::string& text);
 
 /// The same for Discord's limits.
 [[nodiscard]] std::string to_text(const fleet::IdentifyLimits& limits);

@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/json/array.hpp>
+#include <set>
 #include <utility>
 
 #include "fleet/forecast.hpp"
@@ -25,7 +26,7 @@ bj::object assignment_json(const fleet::Assignment& assignment) {
 }
 
 std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings& to,
-                      const fleet::Forecast& forecast) {
+                      const std::optional<std::string>& drain, const fleet::Forecast& forecast) {
   bj::array moves;
   for (const auto& move : forecast.moves) {
     moves.push_back(bj::object{{"at_ms", move.at.count()},
@@ -34,20 +35,25 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
                                {"from", assignment_json(move.from)},
                                {"to", assignment_json(move.to)}});
   }
-  return json::serialize(bj::object{{"plan",
-                                     {{"from", from.goal.value},
-                                      {"to", to.goal.value},
-                                      {"strategy", fleet::to_string(to.strategy)},
-                                      {"logins", forecast.logins},
-                                      {"takes_ms", forecast.takes.count()},
-                                      {"unsure", forecast.unsure},
-                                      {"unsure_ms", forecast.unsure_takes.count()},
-                                      {"up_in_the_end", forecast.end.up},
-                                      {"moves", std::move(moves)}}}});
+  bj::object plan{{"from", from.goal.value},
+                  {"to", to.goal.value},
+                  {"strategy", fleet::to_string(to.strategy)},
+                  {"logins", forecast.logins},
+                  {"takes_ms", forecast.takes.count()},
+                  {"unsure", forecast.unsure},
+                  {"unsure_ms", forecast.unsure_takes.count()},
+                  {"up_in_the_end", forecast.end.up},
+                  {"moves", std::move(moves)}};
+  if (drain) {
+    plan["host"] = *drain;
+    plan["stay"] = forecast.stay.at(*drain);
+  }
+  return json::serialize(bj::object{{"plan", std::move(plan)}});
 }
 
 /// Forecasts the plan: copies the seats in slices, computes in a pool.
-net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings from, fleet::PlanSettings to) {
+net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings from, fleet::PlanSettings to,
+                                std::optional<std::string> drain) {
   std::vector<fleet::Seat> seats;
   std::vector<fleet::IdentifyQueue::Wish> wishes;
   seats.reserve(parts.directory.shards().size());
@@ -63,26 +69,44 @@ net::Task<std::string> foretell(const ReshardParts& parts, fleet::PlanSettings f
   const auto now = net::fleet_clock();
   co_return co_await net::run_in(parts.rendering, [&] {
     for (const auto& wish : std::exchange(wishes, {})) queue.want(wish, now);
-    return plan_line(from, to, fleet::forecast(std::move(seats), to, std::move(queue), now));
+    return plan_line(from, to, drain, fleet::forecast(std::move(seats), to, std::move(queue), now));
   });
 }
 
-/// True if all that is left is what Discord refuses.
-bool is_stuck(const ReshardParts& parts) {
+/// How far a request is carried out.
+struct Standing {
+  bool done = false;
+  bool stuck = false;  ///< all that is left is what Discord refuses, or what other hosts have no room for
+};
+
+Standing standing(const ReshardParts& parts, const Reshard& request) {
   const auto progress = parts.plans.progress();
-  return progress.refused > 0 && progress.up + progress.refused >= parts.directory.goal().value;
+  if (request.drain) {
+    const auto draining = parts.plans.draining(*request.drain);
+    return {draining.over && draining.held == 0, draining.over && draining.held > 0};
+  }
+  const auto goal = parts.directory.goal().value;
+  const bool done = progress.old == 0 && progress.up == goal && !parts.plans.rebalancing();
+  return {done, !done && progress.refused > 0 && progress.up + progress.refused >= goal};
 }
 
-bool is_done(const ReshardParts& parts) {
-  const auto progress = parts.plans.progress();
-  return progress.old == 0 && progress.up == parts.directory.goal().value && !parts.plans.rebalancing();
+/// True if another request has replaced this one.
+bool is_replaced(const ReshardParts& parts, const Reshard& request, const Target& target) {
+  return request.drain ? !parts.goal.drained().contains(*request.drain) : parts.goal.target() != target;
 }
 
-bj::object progress_json(const ReshardParts& parts) {
+bj::object progress_json(const ReshardParts& parts, const Reshard& request) {
   auto object = to_json(parts.plans.progress());
   object["goal"] = parts.directory.goal().value;
   object["waiting"] = parts.sender.identify().waiting();
+  if (request.drain) object["held"] = parts.plans.draining(*request.drain).held;
   return object;
+}
+
+bj::object end_json(const Standing& at, const Reshard& request, bool replaced) {
+  bj::object end{{"done", at.done}, {"replaced", replaced}};
+  end[request.drain ? "stay" : "refused"] = at.stuck;
+  return end;
 }
 
 /// What wakes a task that reports progress; shared with those who may outlive it.
@@ -103,8 +127,9 @@ struct Wake {
 };
 
 /// Writes a line when the progress has changed, and one at the end.
-net::Task<> follow(const ReshardParts& parts, Target target, Instant until, Lines lines,
+net::Task<> follow(const ReshardParts& parts, Reshard request, Target target, Lines lines,
                    std::shared_ptr<Wake> wake) {
+  const auto until = net::now() + request.timeout;
   const auto news = parts.news.subscribe([wake](const ShardName*) { wake->change(); });
   net::Timer pause(parts.context);
   std::string said;
@@ -115,35 +140,64 @@ net::Task<> follow(const ReshardParts& parts, Target target, Instant until, Line
       co_await wake->event.wait_until(until);
       wake->changed = false;
     }
-    auto line = json::serialize(bj::object{{"progress", progress_json(parts)}});
+    auto line = json::serialize(bj::object{{"progress", progress_json(parts, request)}});
     // Only the present progress matters: a slow reader misses lines.
     if (line != said && lines->offer(line)) said = std::move(line);
-    const bool replaced = parts.goal.target() != target;
-    const bool done = !replaced && is_done(parts);
-    const bool stuck = !replaced && !done && is_stuck(parts);
-    over = done || replaced || stuck || net::now() >= until;
-    if (over) {
-      lines->push(
-          json::serialize(bj::object{{"end", {{"done", done}, {"replaced", replaced}, {"refused", stuck}}}}));
-    }
+    const bool replaced = is_replaced(parts, request, target);
+    const auto at = replaced ? Standing{} : standing(parts, request);
+    over = at.done || replaced || at.stuck || net::now() >= until;
+    if (over) lines->push(json::serialize(bj::object{{"end", end_json(at, request, replaced)}}));
   }
 }
 
 net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target, Lines lines,
                       std::shared_ptr<Wake> wake) {
+  Result<void> saved;
   if (request.count) {
-    const auto saved = co_await parts.goal.retarget(target);
-    if (!saved) {
-      lines->push(control::error_reply(saved.error()).body);
-      lines->finish();
-      co_return;
-    }
+    saved = co_await parts.goal.retarget(target);
+  } else if (request.drain) {
+    saved = co_await parts.goal.drain(*request.drain, true);
   } else {
     parts.goal.rebalance();
   }
-  if (request.wait)
-    co_await follow(parts, std::move(target), net::now() + request.timeout, lines, std::move(wake));
+  if (!saved) {
+    lines->push(control::error_reply(saved.error()).body);
+    lines->finish();
+    co_return;
+  }
+  if (request.wait) co_await follow(parts, std::move(request), std::move(target), lines, std::move(wake));
   lines->finish();
+}
+
+/// Errors: not_found if no known shard is on that host.
+net::Task<Result<void>> check_host(const ReshardParts& parts, std::string host) {
+  constexpr std::size_t kShown = 20;
+  std::set<std::string> known;
+  {
+    Slice slice(parts.slices, kForOperators);
+    co_await slice.next();
+    co_await in_slices(parts.directory.shards(), slice,
+                       [&known](const auto& entry) { known.insert(entry.second.info.host); });
+  }
+  known.erase("");
+  if (known.contains(host)) co_return Result<void>();
+  std::string labels;
+  std::size_t shown = 0;
+  for (const auto& label : known) {
+    if (++shown > kShown) break;
+    labels += (labels.empty() ? "" : ", ") + label;
+  }
+  co_return fail(ErrorKind::not_found,
+                 "no shard is on a host \"" + host + "\"; " +
+                     (known.empty() ? std::string("no agent has a --host") : "hosts with shards: " + labels) +
+                     (known.size() > kShown ? ", …" : ""));
+}
+
+std::string words(const Reshard& request, ShardCount present, const Target& target) {
+  if (request.drain) return "drain host " + *request.drain;
+  if (!request.count) return "even out the hosts";
+  return "from " + std::to_string(present.value) + " to " + std::to_string(request.count->value) +
+         " shards, " + std::string(fleet::to_string(target.strategy));
 }
 
 }  // namespace
@@ -164,20 +218,20 @@ net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
                          " more shard ids in connected shards that have none, there is room for " +
                          std::to_string(spares) + "; start more agents, or use --strategy rolling");
     }
+  } else if (request.drain) {
+    const auto known = co_await check_host(parts, *request.drain);
+    if (!known) co_return known.error();
+    wanted.drained.insert(*request.drain);
   } else {
     wanted.rebalance = true;
   }
   auto lines = std::make_shared<control::LineStream>(parts.context.get_executor());
-  lines->push(co_await foretell(parts, present, wanted));
+  lines->push(co_await foretell(parts, present, wanted, request.drain));
   if (request.dry_run) {
     lines->finish();
     co_return lines;
   }
-  fleet::Event event{fleet::EventKind::reshard,
-                     request.count ? "the goal goes from " + std::to_string(present.goal.value) + " to " +
-                                         std::to_string(request.count->value) + " shards, " +
-                                         std::string(fleet::to_string(target.strategy))
-                                   : "the hosts are evened out"};
+  fleet::Event event{fleet::EventKind::reshard, words(request, present.goal, target)};
   event.by = request.by;
   parts.events.record(std::move(event));
   const auto wake = std::make_shared<Wake>(parts.context);

@@ -15,9 +15,9 @@ namespace smaster::server {
 namespace {
 
 /// All values of Plans::state.
-constexpr std::string_view kShardStates[] = {"running", "logging in", "starting", "queued",  "spare",
-                                             "new",     "silent",     "deaf",     "hung",    "disconnected",
-                                             "refused", "crashing",   "parked",   "offline", "dead"};
+constexpr std::string_view kShardStates[] = {
+    "running", "logging in", "starting",     "queued",  "spare",    "drained", "new",     "silent",
+    "deaf",    "hung",       "disconnected", "refused", "crashing", "parked",  "offline", "dead"};
 
 /// The queue of logins, and Discord's limits.
 boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
@@ -107,6 +107,9 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
   }
   object["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
+  if (const auto& drained = parts.goal.drained(); !drained.empty()) {
+    object["drained"] = boost::json::array(drained.begin(), drained.end());
+  }
   // Only if Discord's limits are known: otherwise no login waits.
   const auto& queue = parts.sender.identify();
   if (queue.limits()) object["identify"] = identify_json(queue, *queue.limits(), net::fleet_clock());
@@ -143,6 +146,8 @@ boost::json::object row_json(const StatsParts& parts, const Shard& shard, bool s
       shard.must_stop_first(parts.plans.plan_settings().patience, net::fleet_clock())) {
     row["holds"] = held_ids(shard.info);
   }
+  if (parts.goal.drained().contains(shard.info.host)) row["drained"] = true;
+  if (shard.left()) row["left"] = true;
   row["duplicate"] = is_duplicate(shard);
   if (is_duplicate(shard)) {
     row["duplicateHost"] = shard.duplicate->machine;

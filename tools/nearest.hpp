@@ -27,7 +27,7 @@ namespace smaster::tools {
 }
 
 /// What other programs of the field call our commands.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kSynonyms{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 15> kSynonyms{{
     {"restart", "respawn"},
     {"reload", "respawn"},
     {"top", "stats"},
@@ -40,6 +40,8 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> k
     {"run", "serve"},
     {"start", "serve"},
     {"describe", "shard"},
+    {"log", "logs"},
+    {"tail", "logs"},
     {"scale", "reshard"},
 }};
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
@@ -18,6 +19,16 @@ constexpr Millis kFirstCorrectionPause{1'000};
 constexpr unsigned kQuietHeartbeats = 2;
 /// Minimum time between alerts about duplicates of one shard.
 constexpr std::chrono::hours kAlertPause{1};
+
+/// The last lines of a bot that died, for an alert; empty: none are known.
+std::string last_words(const Shard& shard) {
+  if (!shard.status || !shard.status->bot) return {};
+  std::string text;
+  for (const auto& line : shard.status->bot->last_lines) {
+    text += (text.empty() ? "its last lines:\n| " : "\n| ") + outlet::terminal(line);
+  }
+  return text;
+}
 
 }  // namespace
 
@@ -110,7 +121,7 @@ void Attendance::count_replacement(Shard& shard, const ShardSession& old, const 
       ": its config seems to be used twice, and id " + fleet::ids_text(shard.info.goal) +
       " may run twice; stop one of them, or make another config with \"smaster genconfig\"";
   log::shard(spdlog::level::warn, {"duplicate", name, shard.info.goal.first(), session.address()}, text);
-  if (alert) alert(text);
+  if (alert) alert(text, "");
 }
 
 void Attendance::extend_lease(Shard& shard, Millis term) {
@@ -236,7 +247,7 @@ void Attendance::look_for_login(Shard& shard, const fleet::ShardStatus& status, 
                     ") has loaded " + bot.hooks + " and has not asked to log in for " +
                     format_duration(settings_.gateway_patience) + "; look at its output on its host";
   log::shard(spdlog::level::warn, {"idle", shard.info.id.str(), status.current.first(), {}}, text);
-  if (alert) alert(text);
+  if (alert) alert(text, "");
 }
 
 void Attendance::say_refused(const Shard& shard) {
@@ -247,7 +258,7 @@ void Attendance::say_refused(const Shard& shard) {
                     ". It is stopped and not tried again by itself; then \"smaster respawn --shard " + id +
                     "\" lets it try";
   spdlog::error("{}", text);
-  if (alert) alert(text);
+  if (alert) alert(text, "");
 }
 
 void Attendance::say(const fleet::Parked& parked) {
@@ -260,8 +271,9 @@ void Attendance::say(const fleet::Parked& parked) {
                                                          : std::string()) +
                     ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
                     std::to_string(assignment.first().value) + "\" lets it try now";
-  spdlog::error("{}", text);
-  if (alert) alert(text);
+  const auto details = last_words(*shard);
+  spdlog::error("{}{}{}", text, details.empty() ? "" : "; ", details);
+  if (alert) alert(text, details);
 }
 
 }  // namespace smaster::server

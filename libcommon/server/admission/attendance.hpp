@@ -74,8 +74,8 @@ class Attendance {
   /// Records a sign of life.
   void seen(Shard& shard);
 
-  /// Set by the wiring: alerts the operators.
-  std::function<void(const std::string&)> alert;
+  /// Set by the wiring: alerts the operators, with details that belong to it.
+  std::function<void(const std::string& text, const std::string& details)> alert;
 
  private:
   void claim(Shard& shard, fleet::Holder claimant, bool replaces);

@@ -300,6 +300,7 @@ const Route kRoutes[] = {
     {"GET", "/v1/server", get_server},
     {"GET", "/v1/history", get_history},
     {"POST", "/v1/eval", post_eval},
+    {"POST", "/v1/logs", post_logs},
     {"POST", "/v1/respawn", post_respawn},
     {"POST", "/v1/reboot", post_reboot},
     {"POST", "/v1/genconfig", post_genconfig},

@@ -11,6 +11,7 @@
 #include "server/admission/rotation.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
+#include "server/logs/logs.hpp"
 #include "server/requests/eval.hpp"
 #include "server/requests/files.hpp"
 #include "server/requests/reboot.hpp"
@@ -48,6 +49,7 @@ struct ControlParts {
   const StatsParts& stats;
   const HistoryParts& history;
   Evals& evals;
+  Logs& logs;
   const RespawnParts& respawns;
   const RebootParts& reboot;
   const ReshardParts& reshard;

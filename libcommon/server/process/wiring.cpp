@@ -29,9 +29,16 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       reboot_parts{directory, sender, slices, [this] { restart(); }},
       tasks(context_.get_executor(), "server") {
   registration.on_revoked = [this](const ShardName& name) { sql.forget(name.str()); };
-  store.alert = attendance.alert = [this](const std::string& text) { mail.alert(text); };
+  store.alert = [this](const std::string& text) { mail.alert(text); };
+  attendance.alert = [this](const std::string& text, const std::string& details) {
+    mail.alert(text, details);
+  };
   reception.requested = [this](ShardSession& session, const Shard& shard, std::string_view name,
                                std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments) {
+    if (name == "logLines" && session.is_agent()) {
+      logs.pushed(session, shard, arguments);
+      return true;
+    }
     return shard_requests.handle(session, shard, name, ack_id, arguments);
   };
   reception.is_there = [this](ShardSession& session) { shard_requests.is_there(session); };
@@ -70,9 +77,10 @@ Candidacy::Parts Wiring::candidacy_parts() {
 }
 
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
-  return {context,       settings,     started_at,    port,      tasks, slices, operators_answers,
-          directory,     registration, rotation,      registrar, stats, past,   evals,
-          respawn_parts, reboot_parts, reshard_parts, files,     sql,   update, engine};
+  return {context,   settings,      started_at,   port,          tasks, slices, operators_answers,
+          directory, registration,  rotation,     registrar,     stats, past,   evals,
+          logs,      respawn_parts, reboot_parts, reshard_parts, files, sql,    update,
+          engine};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {

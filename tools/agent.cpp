@@ -77,6 +77,8 @@ int main(int argc, char** argv) {
   std::string token_file;
   std::string level = "info";
   std::string project_dir;
+  std::string log_dir;
+  std::uint64_t log_mebibytes = options.log_limits.size >> 20;
   bool only_check = false;
   tool.app.add_option("--config", configs, "A shard's config; each gets a bot")
       ->type_name("FILE")
@@ -106,9 +108,20 @@ int main(int argc, char** argv) {
             !label.empty() && label.size() <= 64 && label.find_first_not_of(kLabelLetters) == label.npos;
         return good ? std::string() : "a label has up to 64 letters, digits, dots, dashes and underscores";
       });
-  tool.app.add_flag("!--no-hooks", options.hooks,
-                    "Load nothing into bots that has them ask before they log in");
+  tool.app.add_flag("!--no-hooks", options.hooks, "Load no hooks into bots: they log in without asking");
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");
+  tool.app
+      .add_option("--log-lines", options.log_lines, "Lines of each bot's output to keep, for smaster logs")
+      ->type_name("N")
+      ->check(CLI::Range(0, 100'000))
+      ->capture_default_str();
+  tool.app.add_option("--log-dir", log_dir, "Folder for files with the bots' output; default: none")
+      ->type_name("DIR");
+  tool.app.add_option("--log-size", log_mebibytes, "MiB at which such a file is compressed")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  (void)tools::add_duration(tool.app, "--log-age", options.log_limits.age, "Age at which they are removed");
   (void)tools::add_duration(tool.app, "--grace", options.grace,
                             "From SIGTERM to SIGKILL when a bot is stopped");
   (void)tools::add_duration(tool.app, "--restart-delay", options.life.restart_delay,
@@ -134,6 +147,11 @@ int main(int argc, char** argv) {
                                                     "; see \"smaster agent --help\""));
     }
     if (!project_dir.empty()) options.project_dir = project_dir;
+    if (!log_dir.empty()) options.log_dir = log_dir;
+    options.log_limits.size = log_mebibytes << 20;
+    if (options.log_dir && options.log_lines == 0) {
+      return tool.report(fail(ErrorKind::usage, "--log-dir needs lines: give no --log-lines 0"));
+    }
     if (only_check) return check(configs, options);
     if (options.command.empty()) {
       return tool.report(

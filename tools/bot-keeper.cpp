@@ -12,6 +12,7 @@
 //      the same without `ended` when all its processes are gone
 //   5  the agent's config lock, only kept open
 //   6  memory with the end of the lease (agent/lease_word.hpp), at which the bot is stopped in any case
+//   7  if open: the agent, to which the lines of the bot's output go, too (agent/bot/output_packet.hpp)
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,11 +21,13 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/timerfd.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -38,6 +41,7 @@
 #include <vector>
 
 #include "agent/bot/lease_word.hpp"
+#include "agent/bot/output_packet.hpp"
 
 namespace {
 
@@ -47,17 +51,23 @@ using smaster::Millis;
 using smaster::agent::kLostGrace;
 using smaster::agent::kNoLimit;
 using smaster::agent::LeaseWord;
+using smaster::agent::OutputHead;
+using smaster::agent::OutputPacker;
+using smaster::agent::OutputStream;
 
 constexpr int kChannelFd = 3;
 constexpr int kAgentFd = 4;
 constexpr int kLeaseFd = 6;
-constexpr int kLastFd = kLeaseFd;
+constexpr int kOutputFd = 7;
+constexpr int kLastFd = kOutputFd;
 /// Time for the bot's descendants to end after the bot has.
 constexpr Millis kLeftoverGrace{5'000};
 /// Interval of the checks for processes that were killed.
 constexpr Millis kLookAgain{50};
 /// Maximum time for writing the last output.
 constexpr Millis kOutputGrace{1'000};
+/// Part of it for an agent that is late.
+constexpr Millis kLateGrace{500};
 
 void tell_agent(const std::string& line) {
   // The message is lost if the agent is gone or stopped: never block for it.
@@ -76,55 +86,138 @@ const LeaseWord* map_lease() {
   return at == MAP_FAILED ? nullptr : static_cast<const LeaseWord*>(at);
 }
 
-/// Copies a pipe to a descriptor, with `prefix` before each line.
-void copy_lines(int from, int to, const std::string& prefix) {
-  std::string pending;
-  char buffer[8192];
-  const auto put = [to](std::string_view text) {
-    while (!text.empty()) {
-      const auto written = ::write(to, text.data(), text.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return;
-      text.remove_prefix(static_cast<std::size_t>(written));
-    }
-  };
-  for (ssize_t got = 0; (got = ::read(from, buffer, sizeof buffer)) != 0;) {
-    if (got < 0) {
-      if (errno == EINTR) continue;
-      break;
-    }
-    pending.append(buffer, static_cast<std::size_t>(got));
-    std::string out;
-    std::size_t begin = 0;
-    for (auto end = pending.find('\n'); end != std::string::npos; end = pending.find('\n', begin)) {
-      out += prefix;
-      out.append(pending, begin, end + 1 - begin);
-      begin = end + 1;
-    }
-    pending.erase(0, begin);
-    if (pending.size() > 65'536) {  // pass on very long lines in pieces
-      out += prefix + pending + '\n';
-      pending.clear();
-    }
-    put(out);
+void put(int to, std::string_view text) {
+  while (!text.empty()) {
+    const auto written = ::write(to, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return;
+    text.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (!pending.empty()) put(prefix + pending + '\n');
 }
 
+/// Copies a bot's output with `prefix` before each line.
+class Prefixer {
+ public:
+  explicit Prefixer(const std::string& prefix) : prefix_(prefix) {}
+
+  std::string add(std::string_view bytes) {
+    if (prefix_.empty()) return std::string(bytes);
+    pending_ += bytes;
+    std::string out;
+    std::size_t begin = 0;
+    for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n', begin)) {
+      out += prefix_;
+      out.append(pending_, begin, end + 1 - begin);
+      begin = end + 1;
+    }
+    pending_.erase(0, begin);
+    return pending_.size() > 65'536 ? out + finish() : out;  // pass on very long lines in pieces
+  }
+  std::string finish() { return pending_.empty() ? "" : prefix_ + std::exchange(pending_, {}) + '\n'; }
+
+ private:
+  const std::string& prefix_;
+  std::string pending_;
+};
+
+std::int64_t wall_ms() {
+  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// One stream of the bot's output.
+struct Stream {
+  Stream(int from_, int to_, const std::string& prefix, OutputStream stream)
+      : from(from_), to(to_), prefixer(prefix), lines(stream) {}
+  int from;
+  int to;
+  Prefixer prefixer;
+  OutputPacker lines;
+};
+
+/// Copies a bot's output, and gives its lines to the agent without ever waiting for it. One thread for both
+/// streams: of what a bot has written before it died, the error comes last.
+class Copier {
+ public:
+  /// `captures`: gives the lines to the agent.
+  Copier(int out, int error, const std::string& prefix, bool captures)
+      : streams_{Stream(out, STDOUT_FILENO, prefix, OutputStream::out),
+                 Stream(error, STDERR_FILENO, prefix, OutputStream::err)},
+        captures_(captures) {}
+
+  void run() {
+    while (streams_[0].from >= 0 || streams_[1].from >= 0) {
+      const bool waits = captures_ && (streams_[0].lines.waits() || streams_[1].lines.waits());
+      // poll() ignores a descriptor of −1
+      pollfd wait[] = {
+          {streams_[0].from, POLLIN, 0}, {streams_[1].from, POLLIN, 0}, {waits ? kOutputFd : -1, POLLOUT, 0}};
+      ::poll(wait, std::size(wait), -1);
+      if (wait[2].revents != 0) give();
+      for (std::size_t i = 0; i < 2; ++i) {
+        if (wait[i].revents != 0) copy(streams_[i]);
+      }
+    }
+    if (!captures_ || !(streams_[0].lines.waits() || streams_[1].lines.waits())) return;
+    // The bot has ended: a moment for an agent that is late.
+    pollfd wait{kOutputFd, POLLOUT, 0};
+    ::poll(&wait, 1, static_cast<int>(kLateGrace.count()));
+    give();
+  }
+
+ private:
+  void copy(Stream& stream) {
+    char buffer[16'384];
+    const auto got = ::read(stream.from, buffer, sizeof buffer);
+    if (got < 0 && errno == EINTR) return;
+    const std::string_view bytes(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (captures_) {
+      got > 0 ? stream.lines.add(bytes, wall_ms()) : stream.lines.finish(wall_ms());
+      give();  // first the agent, which never blocks
+    }
+    put(stream.to, got > 0 ? stream.prefixer.add(bytes) : stream.prefixer.finish());
+    if (got <= 0) stream.from = -1;
+  }
+
+  /// Sends the agent what it takes at once.
+  void give() {
+    for (auto& [from, to, prefixer, lines] : streams_) {
+      if (!captures_ || !lines.waits()) continue;
+      iovec parts[] = {{const_cast<OutputHead*>(&lines.head()), sizeof lines.head()},
+                       {const_cast<char*>(lines.text().data()), lines.text().size()}};
+      msghdr message{};
+      message.msg_iov = parts;
+      message.msg_iovlen = std::size(parts);
+      if (::sendmsg(kOutputFd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) {
+        lines.sent();
+      } else {
+        captures_ = errno == EAGAIN || errno == ENOBUFS || errno == EINTR;  // otherwise it is gone
+      }
+    }
+  }
+
+  Stream streams_[2];
+  bool captures_;
+};
+
+/// The bot's ends of its output; −1: it writes to our own.
 struct Output {
-  int bot_end = -1;
+  int out = -1;
+  int error = -1;
   std::thread copier;
 };
 
-Output prefixed(int to, const std::string& prefix) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {};
-  return {ends[1], std::thread(copy_lines, ends[0], to, prefix)};
+Output copied(const std::string& prefix, bool captures) {
+  int out[2];
+  int error[2];
+  if (::pipe2(out, O_CLOEXEC) != 0) return {};
+  if (::pipe2(error, O_CLOEXEC) != 0) {
+    for (const int fd : out) ::close(fd);
+    return {};
+  }
+  return {out[1], error[1], std::thread([=] { Copier(out[0], error[0], prefix, captures).run(); })};
 }
 
 /// Runs in the new process: executes the bot. Writes errno to `report` on failure.
-[[noreturn]] void become_bot(char** command, const Output& out, const Output& error, int report,
-                             pid_t keeper) {
+[[noreturn]] void become_bot(char** command, const Output& output, int report, pid_t keeper) {
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -132,8 +225,8 @@ Output prefixed(int to, const std::string& prefix) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a fallback in case the keeper is killed
   if (::getppid() != keeper) ::_exit(127);
   ::setsid();
-  if (out.bot_end >= 0) ::dup2(out.bot_end, STDOUT_FILENO);
-  if (error.bot_end >= 0) ::dup2(error.bot_end, STDERR_FILENO);
+  if (output.out >= 0) ::dup2(output.out, STDOUT_FILENO);
+  if (output.error >= 0) ::dup2(output.error, STDERR_FILENO);
   ::execvp(command[0], command);
   const int why = errno;
   [[maybe_unused]] const auto written = ::write(report, &why, sizeof why);
@@ -325,22 +418,19 @@ int main(int argc, char** argv) {
   ::close_range(kLastFd + 1, ~0U, 0);
   for (int fd = kAgentFd; fd <= kLastFd; ++fd) ::fcntl(fd, F_SETFD, FD_CLOEXEC);
 
-  Output out;
-  Output error;
-  if (!prefix.empty()) {
-    out = prefixed(STDOUT_FILENO, prefix);
-    error = prefixed(STDERR_FILENO, prefix);
-  }
+  Output output;
+  const bool captures = ::fcntl(kOutputFd, F_GETFD) >= 0;
+  if (captures || !prefix.empty()) output = copied(prefix, captures);
   int report[2];
   if (::pipe2(report, O_CLOEXEC) != 0) return 71;
   const pid_t keeper = ::getpid();
   const pid_t bot = ::fork();
   const int fork_error = errno;
-  if (bot == 0) become_bot(argv + 3, out, error, report[1], keeper);
+  if (bot == 0) become_bot(argv + 3, output, report[1], keeper);
   ::close(report[1]);
   ::close(kChannelFd);
-  for (const auto* const output : {&out, &error}) {
-    if (output->bot_end >= 0) ::close(output->bot_end);
+  for (const int end : {output.out, output.error}) {
+    if (end >= 0) ::close(end);
   }
   if (bot < 0) {
     tell_agent("failed " + std::to_string(fork_error) + '\n');
@@ -352,13 +442,11 @@ int main(int argc, char** argv) {
     tell_agent(words(status));
     ::_exit(0);
   };
-  // All writers are gone, so the copiers end, unless the reader of their output blocks.
+  // All writers are gone, so the copier ends, unless the reader of their output blocks.
   std::thread([finish] {
     std::this_thread::sleep_for(kOutputGrace);
     finish();
   }).detach();
-  for (auto* const output : {&out, &error}) {
-    if (output->copier.joinable()) output->copier.join();
-  }
+  if (output.copier.joinable()) output.copier.join();
   finish();
 }

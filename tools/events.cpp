@@ -2,6 +2,7 @@
 #include <chrono>
 #include <ctime>
 
+#include "base/text.hpp"
 #include "json/json.hpp"
 #include "records/event.hpp"
 #include "terminal.hpp"
@@ -35,6 +36,9 @@ void show(const fleet::Event& event, bool colours) {
   const auto colour = colours ? colour_of(about.severity) : "";
   tools::print_styled(local_time(event.at()) + "  " + colour + kind + (colour.empty() ? "" : "\x1b[0m"));
   tools::print_line(event.text + (event.by.empty() ? "" : ", asked for by " + event.by));
+  for (const auto line : split(event.details, '\n')) {
+    if (!line.empty()) tools::print_line("    " + std::string(line));
+  }
 }
 
 }  // namespace

@@ -40,6 +40,8 @@ inline constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
     {"run", "serve"},
     {"start", "serve"},
     {"describe", "shard"},
+    {"log", "logs"},
+    {"tail", "logs"},
     {"scale", "reshard"},
     {"history", "events"},
     {"timeline", "events"},

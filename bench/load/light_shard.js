@@ -7,8 +7,10 @@ export {authorization};
 export const WebSocket = createRequire(new URL('../../tests/e2e/package.json', import.meta.url))('ws');
 
 export class LightShard {
-  constructor(config, {evaluate = () => null, onUpdate = () => {}} = {}) {
+  /** `auth`: what an agent says about itself. */
+  constructor(config, {evaluate = () => null, onUpdate = () => {}, auth} = {}) {
     this.config = config;
+    this.auth = auth;
     this.evaluate = evaluate;
     this.onUpdate = onUpdate;
     this.goal = {id: -1, count: -1};
@@ -36,7 +38,7 @@ export class LightShard {
 
   receive(text) {
     if (text === '2') return this.send('3');
-    if (text[0] === '0') return this.send('40');
+    if (text[0] === '0') return this.send(`40${this.auth ? JSON.stringify(this.auth) : ''}`);
     const [, id, json] = text.match(/^42(\d*)(\[.*)$/s) ?? [];
     if (json) return this.event(id, ...JSON.parse(json));
     const [, ack, answer] = text.match(/^43(\d+)(\[.*)$/s) ?? [];

@@ -51,6 +51,15 @@ void read(const bj::object& object, std::string_view key, Millis& out) {
   if (ms > 0 && ms <= kLongestDelay.count()) out = Millis{ms};
 }
 
+/// The token that the bot gets; empty if there is none.
+std::string token_of(const std::vector<std::string>& environment) {
+  constexpr std::string_view kVariable = "DISCORD_TOKEN=";
+  for (const auto& variable : environment) {
+    if (variable.starts_with(kVariable)) return variable.substr(kVariable.size());
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string introduction(const AgentOptions& options, const Identity& identity, bool only_check) {
@@ -76,6 +85,7 @@ Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, i
       uplink_(shared.context, shared.pool,
               {*config_, process, shared.lookup(config_->masters), std::move(introduction)}, *this),
       requests_(uplink_),
+      output_(shared.context, uplink_, shared.options.log_lines, token_of(shared.options.environment)),
       life_(shared.options.life),
       life_timer_(shared.context.get_executor()),
       master_watch_(shared.context.get_executor()),
@@ -86,7 +96,12 @@ Agent::Agent(Shared& shared, std::shared_ptr<ShardConfig> config, int process, i
       figures_timer_(shared.context.get_executor()),
       soon_timer_(shared.context.get_executor()),
       respawn_timer_(shared.context.get_executor()),
-      kill_timer_(shared.context.get_executor()) {}
+      kill_timer_(shared.context.get_executor()) {
+  if (const auto& options = shared.options; options.log_dir) {
+    output_.write_to(std::make_unique<LogFile>(*options.log_dir, name_.str(), options.log_limits),
+                     shared.pool, shared.tasks);
+  }
+}
 
 void Agent::start() {
   shared_.tasks.keep_running("connection to the master", [this] { return uplink_.run(); });
@@ -114,6 +129,7 @@ void Agent::leave() {
                             &status_timer_, &figures_timer_, &soon_timer_, &kill_timer_}) {
     timer->cancel();
   }
+  output_.stop();
   uplink_.stop();
   if (on_finished) on_finished();
 }
@@ -239,6 +255,11 @@ void Agent::uplink_event(std::string_view name, std::optional<socketio::AckId> a
     const auto prop = text(0);
     if (!prop) return answer(error_outcome("TypeError", "fetchProp takes a path as text"));
     ask_bot(answer, [&](Channel& channel) { channel.fetch_prop(*prop, answer); });
+  } else if (name == "logs") {
+    if (shared_.options.log_lines == 0) {
+      return answer(error_outcome("Error", "its agent runs with --log-lines 0 and keeps no output"));
+    }
+    answer(output_.answer(arguments.json.empty() ? "" : arguments.json.front()));
   } else if (name == "message") {
     const auto from = arguments.json.size() < 2 ? std::nullopt : parse_int<std::int64_t>(arguments.json[1]);
     if (!from) return answer(error_outcome("TypeError", "message takes data and the sender's shard id"));

@@ -20,6 +20,7 @@
 #include "agent/bot/statuses.hpp"
 #include "agent/bot/storage_gauge.hpp"
 #include "agent/config_lock.hpp"
+#include "agent/output_feed.hpp"
 #include "agent/requests.hpp"
 #include "agent/uplink.hpp"
 #include "files/folder.hpp"
@@ -33,7 +34,11 @@ struct AgentOptions {
   std::vector<std::string> command;  ///< the bot's program and its arguments
   /// NAME=VALUE; added to by the agent: shard ids, count, names, hooks.
   std::vector<std::string> environment;
-  bool prefix = false;   ///< mark each line of the bot's output with the shard
+  bool prefix = false;  ///< mark each line of the bot's output with the shard
+  /// How many lines of each bot's output are kept for the master; 0: the bot writes to our own output.
+  std::size_t log_lines = OutputRing::kDefaultLines;
+  std::optional<std::filesystem::path> log_dir;  ///< for files with the bots' output
+  LogFile::Limits log_limits;
   Millis grace{30'000};  ///< time from SIGTERM to SIGKILL
   LifeOptions life;
   std::string ca_file;  ///< additional certificate authorities, PEM; empty: only the system's
@@ -201,6 +206,7 @@ class Agent final : public UplinkOwner,
   Instant said_foreign_{};
   Uplink uplink_;
   Requests requests_;
+  OutputFeed output_;
   BotLife life_;
   std::shared_ptr<BotProcess> bot_;
   std::optional<Channel> channel_;
@@ -231,6 +237,7 @@ class Agent final : public UplinkOwner,
   Time start_time_ = fleet::kNever;
   Time stop_time_ = fleet::kNever;
   std::string last_exit_;
+  std::vector<std::string> last_lines_;  ///< of a bot that died
   /// Index of the script in kStatsScripts that this bot supports; past the end: none.
   std::size_t stats_script_ = 0;
   bool asking_figures_ = false;

@@ -112,6 +112,13 @@ BotCommand Agent::bot_command(const Assignment& assignment) const {
     add_hooks(command.environment, folder);
   }
   if (identify_address_) command.environment.push_back("SMASTER_IDENTIFY_URL=" + identify_address_->url());
+  // To a pipe Python writes in blocks of 8 KiB: its lines would come late, and the last ones of a bot that
+  // dies not at all.
+  if (options.log_lines > 0 &&
+      std::none_of(command.environment.begin(), command.environment.end(),
+                   [](const std::string& variable) { return variable.starts_with("PYTHONUNBUFFERED="); })) {
+    command.environment.emplace_back("PYTHONUNBUFFERED=1");
+  }
   if (options.prefix) command.prefix = '[' + name_.str() + ' ' + fleet::ids_text(assignment) + "] ";
   command.grace = options.grace;
   command.lock = lock_;
@@ -136,7 +143,11 @@ void Agent::start_bot() {
   if (shared_.identify != nullptr) identify_address_.emplace(*shared_.identify, *this);
   start_time_ = wall_clock();
   kill_timer_.cancel();
-  auto started = BotProcess::start(shared_.context, bot_command(assignment), *this);
+  output_.note("(the bot starts as shard " + fleet::ids_text(assignment) + " of " +
+               std::to_string(assignment.count.value) + ')');
+  output_.started();
+  auto started = BotProcess::start(shared_.context, bot_command(assignment), *this,
+                                   shared_.options.log_lines > 0 ? &output_ : nullptr);
   if (started) {
     bot_ = std::move(*started);
     send_status();
@@ -161,6 +172,8 @@ void Agent::bot_exited(const std::string& how) {
   shared_.boots.leave(*this);
   logins_.ended(!asked_for);
   last_exit_ = how;
+  last_lines_ = asked_for ? std::vector<std::string>() : output_.last_lines();
+  output_.note("(the bot ended: " + end_words(how) + ')');
   stop_time_ = wall_clock();
   ready_.reset();
   bot_ended(how);

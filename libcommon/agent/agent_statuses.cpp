@@ -103,6 +103,7 @@ fleet::BotReport Agent::bot_report() const {
   report.deaths = life_.deaths();
   report.crash_loop = life_.crash_loop();
   report.last_exit = last_exit_;
+  report.last_lines = last_lines_;
   if (const auto next = life_.deadline()) {
     report.next_start_in = std::chrono::duration_cast<Millis>(*next - net::now()).count();
   }

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/outlet.hpp"
 #include "control/render.hpp"
 #include "control/select.hpp"
 #include "control/sparkline.hpp"
@@ -98,7 +100,9 @@ std::vector<std::string> advice(const bj::object& row, const std::string& which)
   }
   if (state == "silent") return {respawn, "smaster reboot --force " + which + " ends its program, too"};
   if (state == "refused") return {"mend what Discord refuses (the token, the intents), then " + respawn};
-  if (state == "crashing" || state == "parked") return {"mend what ends the bot, then " + respawn};
+  if (state == "crashing" || state == "parked") {
+    return {"smaster logs " + which + " shows its output", "mend what ends the bot, then " + respawn};
+  }
   if (state == "queued" || state == "logging in" || state == "starting") {
     return {"smaster stats shows the queue of logins"};
   }
@@ -127,6 +131,13 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   line("at", place(row));
   line("seen", ago(number(row.if_contains("lastSeen")), now_ms));
   line("bot", bot(row, now_ms));
+  if (const auto* const last = bot_field(row, "lastLines"); last != nullptr && last->is_array()) {
+    std::string_view label = "output";  // before it died
+    for (const auto& each : last->get_array()) {
+      if (each.is_string())
+        line(std::exchange(label, ""), outlet::terminal(std::string_view(each.get_string())));
+    }
+  }
   if (const auto* const hooks = bot_field(row, "hooks");
       hooks != nullptr && hooks->is_string() && !hooks->get_string().empty()) {
     line("hooks", std::string(hooks->get_string()));

@@ -12,6 +12,9 @@ namespace {
 constexpr std::size_t kMaxText = 200;
 /// Maximum number of gateway reports per process.
 constexpr std::size_t kMaxGateways = 1024;
+/// Maximum number of a bot's last lines, and of their bytes.
+constexpr std::size_t kMaxLines = 20;
+constexpr std::size_t kMaxLineBytes = 2'048;
 
 void read_short(const boost::json::object& from, std::string_view key, std::string& out) {
   json::read(from, key, out);
@@ -50,6 +53,19 @@ boost::json::object to_json(const GatewayReport& report) {
           {"heard", report.heard}};
 }
 
+std::vector<std::string> read_lines(const boost::json::array& from) {
+  std::vector<std::string> lines;
+  auto room = kMaxLineBytes;
+  for (const auto& line : from) {
+    if (lines.size() == kMaxLines) break;
+    if (!line.is_string()) continue;
+    const std::string_view text = line.get_string();
+    lines.emplace_back(outlet::cut(text, room));
+    room -= lines.back().size();
+  }
+  return lines;
+}
+
 void read_if_known(const boost::json::object& from, std::string_view key, std::optional<bool>& out) {
   const auto* const value = from.if_contains(key);
   if (value != nullptr) out = value->is_bool() ? std::optional(value->get_bool()) : std::nullopt;
@@ -73,6 +89,9 @@ void read(const boost::json::object& from, BotReport& report) {
   json::read(from, "deaths", report.deaths);
   json::read(from, "crashLoop", report.crash_loop);
   json::read(from, "nextStartIn", report.next_start_in);
+  if (const auto* const lines = from.if_contains("lastLines"); lines != nullptr && lines->is_array()) {
+    report.last_lines = read_lines(lines->get_array());
+  }
   if (const auto* const list = from.if_contains("gateways"); list != nullptr && list->is_array()) {
     report.gateways.clear();
     for (const auto& element : list->get_array()) {
@@ -96,6 +115,7 @@ boost::json::object to_json(const BotReport& report) {
           {"deaths", report.deaths},
           {"crashLoop", report.crash_loop},
           {"lastExit", report.last_exit},
+          {"lastLines", boost::json::array(report.last_lines.begin(), report.last_lines.end())},
           {"nextStartIn", report.next_start_in}};
 }
 

@@ -35,12 +35,13 @@ struct BotReport {
   bool asks = false;          ///< asks before each login, so its process may be started at any time
   std::string hooks;          ///< libraries that the hooks found in the bot
   std::vector<GatewayReport> gateways;
-  std::optional<bool> askable;     ///< answers requests such as evals; unset: it has not written anything yet
-  std::int64_t pid = -1;           ///< process id; −1: none
-  std::int64_t deaths = 0;         ///< deaths without a request to stop, since the agent's start
-  bool crash_loop = false;         ///< the bot dies repeatedly
-  std::string last_exit;           ///< how the last process ended: "exit 1", "signal 9"; empty: none has
-  std::int64_t next_start_in = 0;  ///< milliseconds until a restart, in state "waiting"
+  std::optional<bool> askable;  ///< answers requests such as evals; unset: it has not written anything yet
+  std::int64_t pid = -1;        ///< process id; −1: none
+  std::int64_t deaths = 0;      ///< deaths without a request to stop, since the agent's start
+  bool crash_loop = false;      ///< the bot dies repeatedly
+  std::string last_exit;        ///< how the last process ended: "exit 1", "signal 9"; empty: none has
+  std::vector<std::string> last_lines;  ///< the last lines of its output, if it died by itself
+  std::int64_t next_start_in = 0;       ///< milliseconds until a restart, in state "waiting"
   bool operator==(const BotReport&) const = default;
 };
 

@@ -86,6 +86,7 @@ std::uint64_t first_event_id(Time at) {
 
 void shorten(Event& event) {
   cut_event_text(event.text, kMaxEventText);
+  cut_event_text(event.details, kMaxEventDetails);
   for (auto* const field : {&event.shard, &event.host, &event.by}) cut_event_text(*field, kMaxEventField);
   if (event.ids.size() > kMaxEventField) event.ids.resize(event.ids.rfind(',', kMaxEventField));
 }
@@ -100,6 +101,7 @@ std::string to_text(const Event& event) {
   if (!event.ids.empty()) text += R"(,"ids":[)" + event.ids + ']';
   if (!event.host.empty()) text += R"(,"host":)" + json::quote(event.host);
   if (!event.by.empty()) text += R"(,"by":)" + json::quote(event.by);
+  if (!event.details.empty()) text += R"(,"details":)" + json::quote(event.details);
   return text + R"(,"text":)" + json::quote(event.text) + '}';
 }
 
@@ -116,6 +118,7 @@ std::optional<Event> parse_event(std::string_view text) {
   Event event{*kind};
   event.id = static_cast<std::uint64_t>(id);
   json::read(object, "text", event.text);
+  json::read(object, "details", event.details);
   json::read(object, "shard", event.shard);
   json::read(object, "host", event.host);
   json::read(object, "by", event.by);

@@ -75,6 +75,7 @@ struct EventTraits {
 struct Event {
   EventKind kind{};
   std::string text{};   ///< a sentence: what happened, and why
+  std::string details{};  ///< lines that belong to it, such as a bot's last ones; empty: none
   std::string shard{};  ///< the shard's name; empty: it is not about one
   std::string ids{};    ///< its ids at that time: "7", or "3,4"; empty: none
   std::string host{};   ///< the label of its host
@@ -92,6 +93,7 @@ struct Event {
 
 /// Maximum sizes of the texts of an event, in bytes: longer ones are cut when it is recorded.
 inline constexpr std::size_t kMaxEventText = 1'000;
+inline constexpr std::size_t kMaxEventDetails = 3'000;
 inline constexpr std::size_t kMaxEventField = 200;
 /// Cuts its texts at those sizes, between characters.
 void shorten(Event& event);

@@ -15,7 +15,7 @@ const commands = list.split('Commands:\n')[1].split('\n')[0].trim().split(' ');
 /** The long flags in a --help text. */
 const helpFlags = (text) => new Set([...text.matchAll(/^ {2}(?:-\w,)?--([a-z-]+)/gm)].map((match) => match[1]));
 /** The long flags that a page describes. */
-const pageFlags = (text) => new Set([...text.matchAll(/^\.It Fl (?:h , )?-([a-z-]+)/gm)].map((match) => match[1]));
+const pageFlags = (text) => new Set([...text.matchAll(/^\.It Fl (?:\w , )?-([a-z-]+)/gm)].map((match) => match[1]));
 
 /** The completions of each shell after `smaster` and these words, sorted; `this` is the environment. */
 const shells = Object.fromEntries(Object.entries({
@@ -111,7 +111,7 @@ test('the pages are good mdoc', async () => {
 test('every --help fits a screen, says first what the command does, and ends with two examples', async () => {
   for (const command of commands) {
     const lines = (await smaster(command, '--help')).stdout.trimEnd().split('\n');
-    assert.ok(lines.length <= 28 && lines.every((line) => line.length <= 80), `${command}: ${lines.length} lines, at most ${Math.max(...lines.map((line) => line.length))} wide`);
+    assert.ok(lines.length <= 31 && lines.every((line) => line.length <= 80), `${command}: ${lines.length} lines, at most ${Math.max(...lines.map((line) => line.length))} wide`);
     assert.match(lines[0], /^[A-Z].*[^.]$/, command);
     assert.deepEqual(lines.slice(-3).map((line) => line.replace(/^  \S.*/, '  example')), ['Examples:', '  example', '  example'], command);
   }

@@ -17,6 +17,7 @@
 #include <boost/asio/write.hpp>
 #include <csignal>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <tuple>
 #include <utility>
@@ -34,11 +35,15 @@ constexpr int kChannelFd = 3;  ///< descriptor numbers in the keeper's process
 constexpr int kAgentFd = 4;
 constexpr int kLockFd = 5;
 constexpr int kLeaseFd = 6;
+constexpr int kOutputFd = 7;
 constexpr std::size_t kMaxLine = 16u << 20;  ///< maximum size of a line from the bot, in bytes
 /// Maximum size of the queue for a bot that does not read, in bytes.
 constexpr std::size_t kMaxQueued = 64u << 20;
 constexpr Millis kLookAgain{50};
 constexpr Millis kSpeakPause{10};
+/// A bot that writes without end does not keep the loop busy: so many bytes are read between two pauses.
+constexpr std::size_t kOutputAtOnce = 128u << 10;
+constexpr Millis kOutputPause{10};
 
 /// bot-keeper is installed beside this program.
 std::string keeper_path() {
@@ -53,9 +58,9 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
   return raw;
 }
 
-/// Spawns the keeper with these descriptors as its 3, 4, 5 and 6. It gets its own session, so that signals to
-/// our process group do not reach it. Returns the process id, or −errno.
-pid_t spawn(const BotCommand& command, int channel, int control) {
+/// Spawns the keeper with these descriptors as its 3 to 7. It gets its own session, so that signals to our
+/// process group do not reach it. Returns the process id, or −errno.
+pid_t spawn(const BotCommand& command, int channel, int control, int output) {
   std::vector<std::string> words{keeper_path(), std::to_string(command.grace.count()), command.prefix};
   words.insert(words.end(), command.words.begin(), command.words.end());
   auto environment = command.environment;
@@ -66,14 +71,15 @@ pid_t spawn(const BotCommand& command, int channel, int control) {
   // Duplicate to high numbers first: a target number may be one of the sources.
   const Fd high[] = {Fd(::fcntl(channel, F_DUPFD_CLOEXEC, 16)), Fd(::fcntl(control, F_DUPFD_CLOEXEC, 16)),
                      Fd(::fcntl(command.lock, F_DUPFD_CLOEXEC, 16)),
-                     Fd(::fcntl(command.lease, F_DUPFD_CLOEXEC, 16))};
+                     Fd(::fcntl(command.lease, F_DUPFD_CLOEXEC, 16)),
+                     Fd(::fcntl(output, F_DUPFD_CLOEXEC, 16))};
   posix_spawnattr_t attributes;
   ::posix_spawnattr_init(&attributes);
   ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
   posix_spawn_file_actions_t actions;
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  for (int i = 0; i < 4; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].get(), kChannelFd + i);
+  for (int i = 0; i < 5; ++i) ::posix_spawn_file_actions_adddup2(&actions, high[i].get(), kChannelFd + i);
   pid_t pid = -1;
   const int error = ::posix_spawn(&pid, words.front().c_str(), &actions, &attributes, pointers(words).data(),
                                   pointers(environment).data());
@@ -99,8 +105,9 @@ std::size_t kill_orphans() {
 }  // namespace
 
 Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context, const BotCommand& command,
-                                                      BotOwner& owner) {
-  static_assert(kAgentFd == kChannelFd + 1 && kLockFd == kAgentFd + 1 && kLeaseFd == kLockFd + 1);
+                                                      BotOwner& owner, OutputSink* output) {
+  static_assert(kAgentFd == kChannelFd + 1 && kLockFd == kAgentFd + 1 && kLeaseFd == kLockFd + 1 &&
+                kOutputFd == kLeaseFd + 1);
   int channel[2];
   int control[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, channel) != 0) {
@@ -115,6 +122,13 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
   }
   Fd near(control[0]);
   const Fd keepers(control[1]);
+  int lines[2] = {-1, -1};
+  // Without it the bot's output is not kept; the bot itself does not need it.
+  if (output != nullptr && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, lines) != 0) {
+    spdlog::warn("the bot's output is not kept: {}", std::strerror(errno));
+  }
+  Fd our_lines(lines[0]);
+  const Fd keepers_lines(lines[1]);
   const auto& [words, environment] = std::tie(command.words, command.environment);
   if (std::any_of(words.begin(), words.end(), has_nul) ||
       std::any_of(environment.begin(), environment.end(), has_nul)) {
@@ -124,28 +138,36 @@ Result<std::shared_ptr<BotProcess>> BotProcess::start(asio::io_context& context,
                 "and bot_args in the master's [shards]");
   }
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);  // we become the parent of a killed keeper's orphans
-  const auto keeper = spawn(command, bots.get(), keepers.get());
+  const auto keeper = spawn(command, bots.get(), keepers.get(), keepers_lines.get());
   if (keeper > 0) live_keepers.insert(keeper);
   if (keeper < 0) {
     return fail(ErrorKind::cannot_create, "cannot run " + keeper_path() + ": " + std::strerror(-keeper));
   }
   auto bot = std::make_shared<BotProcess>(
-      context, owner, net::LocalSocket(context, asio::local::stream_protocol(), ours.release()),
-      net::LocalSocket(context, asio::local::stream_protocol(), near.release()), keeper);
+      context, owner, output,
+      Ends{net::LocalSocket(context, asio::local::stream_protocol(), ours.release()),
+           net::LocalSocket(context, asio::local::stream_protocol(), near.release()), std::move(our_lines)},
+      keeper);
   bot->tasks_.spawn("read the channel", bot->read_channel());
   bot->tasks_.spawn("read the keeper", bot->read_control());
+  if (bot->output_.is_open()) bot->tasks_.spawn("read the output", bot->read_output());
   return bot;
 }
 
-BotProcess::BotProcess(asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
-                       net::LocalSocket control, pid_t keeper)
+BotProcess::BotProcess(asio::io_context& context, BotOwner& owner, OutputSink* output, Ends ends,
+                       pid_t keeper)
     : context_(context),
       tasks_(context.get_executor(), "bot process"),
       owner_(&owner),
-      channel_(std::move(channel)),
-      control_(std::move(control)),
+      sink_(output),
+      channel_(std::move(ends.channel)),
+      control_(std::move(ends.control)),
+      output_(context),
       keeper_(keeper),
-      lines_(kMaxLine) {}
+      lines_(kMaxLine) {
+  boost::system::error_code ignored;
+  if (ends.output) output_.assign(ends.output.release(), ignored);
+}
 
 net::Task<> BotProcess::read_channel() {
   const auto self = shared_from_this();
@@ -173,6 +195,33 @@ net::Task<> BotProcess::read_channel() {
   hung_up_ = true;
   channel_.close(error);
   judge_hang_up();
+}
+
+net::Task<> BotProcess::read_output() {
+  const auto self = shared_from_this();
+  net::Timer pause(context_.get_executor());
+  boost::system::error_code error;
+  while (output_.is_open()) {
+    co_await output_.async_wait(Descriptor::wait_read, asio::redirect_error(net::use_task, error));
+    if (error || !output_.is_open()) break;
+    if (!take_output(kOutputAtOnce)) break;
+    pause.expires_after(kOutputPause);
+    co_await pause.async_wait(asio::redirect_error(net::use_task, error));
+  }
+}
+
+/// Takes what is there, up to `most` bytes and one packet. False at the end of the output.
+bool BotProcess::take_output(std::size_t most) {
+  static std::vector<char> packet(sizeof(OutputHead) + kMaxOutputText);  // one for all bots: it is large
+  for (std::size_t taken = 0; taken < most;) {
+    const auto got = ::recv(output_.native_handle(), packet.data(), packet.size(), MSG_DONTWAIT);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return errno == EAGAIN;
+    if (got == 0) return false;
+    if (sink_ != nullptr) sink_->output({packet.data(), static_cast<std::size_t>(got)});
+    taken += static_cast<std::size_t>(got);
+  }
+  return true;
 }
 
 /// A bot that ends also closes its channel. Reports a hang-up only for a process that goes on.
@@ -235,6 +284,12 @@ net::Task<> BotProcess::wait_for_end() {
     }
   }
   channel_.close(ignored);
+  if (output_.is_open()) {
+    // What the bot wrote last; the socket's buffer bounds it.
+    (void)take_output(std::numeric_limits<std::size_t>::max());
+    output_.close(ignored);
+  }
+  sink_ = nullptr;
   if (auto* const owner = std::exchange(owner_, nullptr)) owner->bot_exited(how_);
 }
 

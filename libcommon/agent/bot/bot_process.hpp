@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "agent/bot/channel.hpp"
+#include "agent/bot/output_packet.hpp"
+#include "base/fd.hpp"
 #include "base/result.hpp"
 #include "net/asio.hpp"
 #include "net/task_scope.hpp"
@@ -54,10 +56,17 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
  public:
   /// Starts the keeper, which starts the bot. Errors: cannot_create if the keeper cannot be started;
   /// bad_config for a NUL character in an argument or variable.
+  /// `output`: takes the bot's output; null: the bot writes to our own standard output and error.
   [[nodiscard]] static Result<std::shared_ptr<BotProcess>> start(net::asio::io_context& context,
-                                                                 const BotCommand& command, BotOwner& owner);
-  BotProcess(net::asio::io_context& context, BotOwner& owner, net::LocalSocket channel,
-             net::LocalSocket control, pid_t keeper);
+                                                                 const BotCommand& command, BotOwner& owner,
+                                                                 OutputSink* output);
+  /// Our ends of the sockets to the bot and its keeper.
+  struct Ends {
+    net::LocalSocket channel;
+    net::LocalSocket control;
+    Fd output;  ///< invalid: the output is not captured
+  };
+  BotProcess(net::asio::io_context& context, BotOwner& owner, OutputSink* output, Ends ends, pid_t keeper);
 
   /// Queues a line. False: dropped, because the bot does not read (64 MiB are queued) or has closed the
   /// channel. The first of several is logged.
@@ -81,6 +90,8 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
 
   net::Task<> read_channel();
   net::Task<> read_control();
+  net::Task<> read_output();
+  bool take_output(std::size_t most);
   net::Task<> wait_for_end();
   void control_line(std::string_view line);
   void judge_hang_up();
@@ -89,8 +100,10 @@ class BotProcess : public std::enable_shared_from_this<BotProcess> {
   net::asio::io_context& context_;
   net::TaskScope tasks_;  ///< its tasks keep this object alive
   BotOwner* owner_;       ///< null after bot_exited
+  OutputSink* sink_;      ///< the same
   net::LocalSocket channel_;
   net::LocalSocket control_;
+  Descriptor output_;
   const pid_t keeper_;
   pid_t pid_ = -1;
   std::string how_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "log/log.hpp"
 #include "net/clock.hpp"
@@ -271,7 +272,9 @@ void Attendance::say(const fleet::Parked& parked) {
                                                          : std::string()) +
                     ": it is parked for " + format_duration(parked.pause) + "; \"smaster respawn --shard " +
                     std::to_string(assignment.first().value) + "\" lets it try now";
-  events_.record(about(*shard, fleet::EventKind::parked, text));
+  auto event = about(*shard, fleet::EventKind::parked, text);
+  event.details = last_words(*shard);
+  events_.record(std::move(event));
 }
 
 }  // namespace smaster::server

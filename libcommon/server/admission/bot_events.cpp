@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "base/text.hpp"
 #include "records/gateway_watch.hpp"
 #include "server/shards/shard_event.hpp"
@@ -52,6 +53,15 @@ void record_gateway(Events& events, const Shard& shard, const GatewaySeen& befor
 
 }  // namespace
 
+std::string last_words(const Shard& shard) {
+  if (!shard.status || !shard.status->bot) return {};
+  std::string text;
+  for (const auto& line : shard.status->bot->last_lines) {
+    text += (text.empty() ? "its last lines:\n| " : "\n| ") + outlet::terminal(line);
+  }
+  return text;
+}
+
 void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready) {
   const auto name = shard.info.id.str();
   const auto id = " (id " + fleet::ids_text(status.current) + ')';
@@ -76,7 +86,9 @@ void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& stat
                           ? "; it is started again in " + format_duration(Millis{bot.next_start_in})
                           : std::string();
     const auto exit = bot.last_exit.empty() ? std::string() : " (" + bot.last_exit + ')';
-    events.record(about(shard, EventKind::died, "the bot of shard " + name + " died" + exit + next));
+    auto died = about(shard, EventKind::died, "the bot of shard " + name + " died" + exit + next);
+    died.details = last_words(shard);
+    events.record(std::move(died));
   } else if (before.pid > 0 && seen.pid <= 0) {
     events.record(about(shard, EventKind::stopped, "the bot of shard " + name + " has stopped"));
   }

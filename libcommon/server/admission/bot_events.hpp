@@ -11,4 +11,7 @@ namespace smaster::server {
 /// gateways.
 void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready);
 
+/// The last lines of a bot that died, for its event; empty: none are known.
+[[nodiscard]] std::string last_words(const Shard& shard);
+
 }  // namespace smaster::server

@@ -36,7 +36,7 @@ std::string_view notice_word(Notice::Kind kind) {
 }
 
 std::string notice_line(const Notice& notice) {
-  const auto text = outlet::mail_body(outlet::terminal(notice.text));
+  const auto text = outlet::terminal(notice.text) + (notice.details.empty() ? "" : "\n" + notice.details);
   const auto lasted = format_duration(std::chrono::floor<std::chrono::seconds>(notice.lasted));
   if (notice.kind == Notice::Kind::over) return "recovered after " + lasted + ": " + text;
   return notice.kind == Notice::Kind::lasts ? "still, for " + lasted + ": " + text : text;
@@ -69,6 +69,7 @@ std::string AlertMessage::json(Time now) const {
     list.push_back(bj::object{{"kind", notice_word(notice.kind)},
                               {"key", notice.key},
                               {"text", notice.text},
+                              {"details", notice.details},
                               {"lasted_ms", notice.lasted.count()}});
   }
   return json::serialize(

@@ -117,7 +117,7 @@ void Alerts::heard(const fleet::Event& event) {
   for (const auto& silence : parts_.book.silences()) {
     if (silence.covers(condition) && silence.until > now) return;
   }
-  collected_.push_back({Notice::Kind::begins, key, event.text});
+  collected_.push_back({Notice::Kind::begins, key, event.text, Millis{0}, event.details});
   if (collected_.size() > 1) return;
   together_.expires_after(kTogether);
   together_.async_wait([this](boost::system::error_code error) {
@@ -138,7 +138,9 @@ void Alerts::tell(std::vector<Notice> notices) {
                           over ? "recovered: " + notice.text : notice.text});
   }
   const AlertMessage message{server_name(), std::move(notices)};
-  if (mail) mail(message.text());
+  const auto text = message.text();
+  const auto first = text.find('\n');
+  if (mail) mail(text.substr(0, first), first == std::string::npos ? "" : text.substr(first + 1));
   parts_.sender.send(message);
 }
 

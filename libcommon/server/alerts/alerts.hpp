@@ -45,7 +45,7 @@ class Alerts {
   [[nodiscard]] const std::string& trouble() const { return parts_.sender.trouble(); }
 
   /// Set by the wiring: mails an alert; and adds conditions that only the server knows.
-  std::function<void(const std::string& text)> mail;
+  std::function<void(const std::string& text, const std::string& details)> mail;
   std::function<void(std::vector<AlertCondition>&)> more;
 
  private:

@@ -109,6 +109,26 @@ net::Task<Answer> post_undrain(ControlContext context, Call call) {
   co_return json_reply(bj::object{{"drained", bj::array(goal.drained().begin(), goal.drained().end())}});
 }
 
+/// Request: {lines?, age_ms?, follow?, timeout_ms?} and a selection (addressed.hpp).
+net::Task<Answer> post_logs(ControlContext context, Call call) {
+  const auto body = body_object(call);
+  if (!body) co_return control::error_reply(body.error());
+  const auto ids = co_await addressed(context.parts.stats, *body);
+  const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);
+  if (!ids || !timeout) co_return control::error_reply(!ids ? ids.error() : timeout.error());
+  LogRequest request;
+  request.all = !ids->has_value();
+  request.ids = *ids ? **ids : context.parts.directory.all_ids();
+  request.timeout = *timeout;
+  json::read(*body, "lines", request.lines);
+  json::read(*body, "age_ms", request.age);
+  json::read(*body, "follow", request.follow);
+  auto lines = std::make_shared<LineStream>(context.parts.context.get_executor());
+  const auto begun = context.parts.logs.read(request, lines);
+  if (!begun) co_return control::error_reply(begun.error());
+  co_return lines;
+}
+
 /// Request: {"statement": "…"}. Answer: {columns, rows}, blobs as base64, or {affectedRows, insertId,
 /// changedRows}.
 net::Task<Answer> post_sql(ControlContext context, Call call) {

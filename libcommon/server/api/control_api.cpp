@@ -324,6 +324,7 @@ const Route kRoutes[] = {
     {"POST", "/v1/silence", post_silence},
     {"DELETE", "/v1/silence", delete_silence},
     {"POST", "/v1/eval", post_eval},
+    {"POST", "/v1/logs", post_logs},
     {"POST", "/v1/respawn", post_respawn},
     {"POST", "/v1/reboot", post_reboot},
     {"POST", "/v1/genconfig", post_genconfig},

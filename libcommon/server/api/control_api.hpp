@@ -12,6 +12,7 @@
 #include "server/alerts/alerts.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
+#include "server/logs/logs.hpp"
 #include "server/requests/eval.hpp"
 #include "server/requests/files.hpp"
 #include "server/requests/reboot.hpp"
@@ -52,6 +53,7 @@ struct ControlParts {
   const EventParts& event_list;
   Alerts& alerts;
   Evals& evals;
+  Logs& logs;
   const RespawnParts& respawns;
   const RebootParts& reboot;
   const ReshardParts& reshard;

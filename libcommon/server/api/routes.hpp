@@ -16,6 +16,7 @@ net::Task<control::Answer> delete_shards(ControlContext context, control::Call c
 // command_routes.cpp
 net::Task<control::Answer> post_reboot(ControlContext context, control::Call call);
 net::Task<control::Answer> post_undrain(ControlContext context, control::Call call);
+net::Task<control::Answer> post_logs(ControlContext context, control::Call call);
 net::Task<control::Answer> post_sql(ControlContext context, control::Call call);
 control::Answer post_update(ControlContext& context, const control::Call& call);
 control::Answer get_log_level(ControlContext& context, const control::Call& call);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/outlet.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/fairness/slices.hpp"
@@ -18,6 +19,7 @@ namespace {
 
 constexpr Millis kPause{1'000};
 constexpr std::size_t kMaxEvents = 500;
+constexpr std::size_t kLastLine = 200;  ///< bytes of a bot's last line
 
 std::string number(float value) {
   return std::isnan(value) ? "null" : fmt::format("{:.6g}", static_cast<double>(value));
@@ -151,7 +153,10 @@ void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bo
     const auto& status = *shard.status;
     const bool known = !fresh && row.start_time != fleet::kNever;
     if (known && status.bot && status.bot->deaths > row.deaths) {
-      tell("the bot died: " + status.bot->last_exit, name, ids_text(shard));
+      const auto& last = status.bot->last_lines;
+      tell("the bot died: " + status.bot->last_exit +
+               (last.empty() ? "" : "; its last line: " + std::string(outlet::cut(last.back(), kLastLine))),
+           name, ids_text(shard));
     }
     if (known && status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
     row.deaths = status.bot ? status.bot->deaths : 0;

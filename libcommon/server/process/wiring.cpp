@@ -33,9 +33,13 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
   store.changed = [this](bool works, const std::string& text) {
     events.record({works ? fleet::EventKind::recovered : fleet::EventKind::store, text});
   };
-  alerts.mail = [this](const std::string& text) { mail.alert(text); };
+  alerts.mail = [this](const std::string& text, const std::string& details) { mail.alert(text, details); };
   reception.requested = [this](ShardSession& session, const Shard& shard, std::string_view name,
                                std::optional<socketio::AckId> ack_id, socketio::Arguments& arguments) {
+    if (name == "logLines" && session.is_agent()) {
+      logs.pushed(session, shard, arguments);
+      return true;
+    }
     return shard_requests.handle(session, shard, name, ack_id, arguments);
   };
   reception.is_there = [this](ShardSession& session) { shard_requests.is_there(session); };
@@ -80,7 +84,7 @@ Candidacy::Parts Wiring::candidacy_parts() {
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
   return {context,   settings,     started_at,    port,         tasks,         slices, operators_answers,
           directory, registration, rotation,      registrar,    stats,         past,   event_list,
-          alerts,    evals,        respawn_parts, reboot_parts, reshard_parts, files,  sql,
+          alerts,    evals,        logs,          respawn_parts, reboot_parts, reshard_parts, files,  sql,
           update,    engine};
 }
 

@@ -29,6 +29,7 @@
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/keys/master_proof.hpp"
+#include "server/logs/logs.hpp"
 #include "server/metrics/metrics.hpp"
 #include "server/persistence/row_writer.hpp"
 #include "server/persistence/status_history.hpp"
@@ -125,6 +126,7 @@ class Wiring {
   const EventParts event_list{events, store};
 
   Evals evals{context, directory, metrics};
+  Logs logs{{directory, evals, slices, tasks}};
   Sql sql{{context, settings, metrics}};
   Files files{{context, settings, settings_file, directory, descriptors}};
   Mail mail{{context, settings, tasks}};

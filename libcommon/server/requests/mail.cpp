@@ -102,12 +102,15 @@ void Mail::config_failed(const std::string& errors) {
   send_once_an_hour("that no config can be made", errors, program(settings.mail_fail_args, std::move(text)));
 }
 
-void Mail::alert(const std::string& text) {
+void Mail::alert(const std::string& text, const std::string& details) {
   const auto& settings = parts_.settings;
   if (!settings.mail_enabled) return;
   auto filled =
       fill(settings.mail_alert_message, {{"date", mail_date()}}, {{"text", outlet::terminal(text)}});
-  send_once_an_hour("an alert", text, program(settings.mail_fail_args, std::move(filled)));
+  // After an empty line: of a text without a header nothing may be taken for one.
+  if (!details.empty())
+    filled += (filled.ends_with('\n') ? "\n" : "\n\n") + outlet::mail_body(details) + '\n';
+  send({"an alert", program(settings.mail_fail_args, std::move(filled)), {}});
 }
 
 /// At most one mail per hour and text: what fails is tried again every few seconds.

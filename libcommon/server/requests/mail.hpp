@@ -32,8 +32,8 @@ class Mail {
   void config_failed(const std::string& errors);
   /// Number of mails that wait to be sent.
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-  /// Sends an alert; once an hour per text.
-  void alert(const std::string& text);
+  /// Sends an alert; once an hour per text. `details`: lines that follow the text.
+  void alert(const std::string& text, const std::string& details = {});
 
  private:
   struct Message {

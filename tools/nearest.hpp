@@ -27,7 +27,7 @@ namespace smaster::tools {
 }
 
 /// What other programs of the field call our commands.
-inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> kSynonyms{{
+inline constexpr std::array<std::pair<std::string_view, std::string_view>, 16> kSynonyms{{
     {"restart", "respawn"},
     {"reload", "respawn"},
     {"top", "stats"},
@@ -41,6 +41,9 @@ inline constexpr std::array<std::pair<std::string_view, std::string_view>, 13> k
     {"start", "serve"},
     {"describe", "shard"},
     {"scale", "reshard"},
+    {"check", "doctor"},
+    {"diagnose", "doctor"},
+    {"health", "doctor"},
 }};
 
 /// `, did you mean X?` with the most similar word; empty if no word is similar enough.

@@ -9,6 +9,7 @@
 #include "net/task_scope.hpp"
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
+#include "server/checks/checks.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/requests/eval.hpp"
@@ -55,6 +56,7 @@ struct ControlParts {
   Sql& sql;
   Update& update;
   net::EngineServer& engine;
+  const ChecksParts& checks;
 };
 
 struct ControlContext {
@@ -65,6 +67,7 @@ struct ControlContext {
   PeerLink* peers = nullptr;
   std::function<void()> step_down = {};
   bool leads = true;
+  const DiscordWatch* discord = nullptr;
 };
 
 /// Answers a request. unavailable while this server does not lead, except for requests about the server

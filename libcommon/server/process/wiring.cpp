@@ -62,7 +62,8 @@ void Wiring::settings_changed() {
 }
 
 Admission::Parts Wiring::admission_parts() {
-  return {context, settings, metrics, directory, rows, registration, proof, leadership, signatures, sessions};
+  return {context,  settings, metrics,    directory,  rows,    registration,
+          refusals, proof,    leadership, signatures, sessions};
 }
 
 Candidacy::Parts Wiring::candidacy_parts() {
@@ -70,9 +71,9 @@ Candidacy::Parts Wiring::candidacy_parts() {
 }
 
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
-  return {context,       settings,     started_at,    port,      tasks, slices, operators_answers,
-          directory,     registration, rotation,      registrar, stats, past,   evals,
-          respawn_parts, reboot_parts, reshard_parts, files,     sql,   update, engine};
+  return {context,       settings, started_at, port,   tasks,  slices, operators_answers, directory,
+          registration,  rotation, registrar,  stats,  past,   evals,  respawn_parts,     reboot_parts,
+          reshard_parts, files,    sql,        update, engine, checks};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {

@@ -32,6 +32,8 @@ class Mail {
   void config_failed(const std::string& errors);
   /// Number of mails that wait to be sent.
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
+  /// Why the last mail was not sent; empty: it was, or there was none.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
   /// Sends an alert; once an hour per text.
   void alert(const std::string& text);
 
@@ -52,6 +54,7 @@ class Mail {
   const Parts parts_;
   std::deque<Message> waiting_;
   net::Busy running_;
+  std::string trouble_;
   std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent
 };
 

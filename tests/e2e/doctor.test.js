@@ -215,22 +215,34 @@ test('too few descriptors', async (t) => {
   names(await examine(server), 'descriptors', 'failed', /limit of 128 descriptors has room for \d+ shards, and there are 500/, /LimitNOFILE=/);
 });
 
-test('a dead host, and the reshard that waits for it', async (t) => {
+test('a dead host', async (t) => {
+  const server = await serve(t);
+  const [config] = await server.register(1);
+  const shard = server.shard(config);
+  await server.running(1);
+  shard.close();
+  const checks = await until('it to be offline', async () => {
+    const all = await examine(server);
+    return all.shards.verdict === 'warn' && all;
+  });
+  names(checks, 'shards', 'warn', new RegExp(`shard ${config.id} \\(id 0\\).* is offline, and was last seen`), /look at its host/);
+});
+
+test('a reshard that waits for a bot that dies', async (t) => {
   const server = await serve(t, '[shards]\ncount = 2\nreshard_strategy = "rolling"\n');
-  const [stays, leaves] = await server.register(2);
-  server.shard(stays);
-  const gone = server.shard(leaves);
+  const [first, second, third] = await server.register(3);
+  server.shard(first);
+  server.shard(second);
   await server.running(2);
-  gone.close();
-  await server.register(1, {prefix: 'x'}).then(([config]) => server.shard(config));
-  await until('it to be offline', async () => (await examine(server)).shards.verdict === 'warn');
+  // A bot that never runs: its new id is the first of the new generation.
+  reports(server.shard(third), {currentShardId: -1, currentShardCount: -1, bot: {agent: version, state: 'waiting', crashLoop: true, lastExit: 'exit 3'}});
+  await until('the spare', async () => (await server.stats()).current === 3);
   assert.equal((await server.tool(['reshard', '3'])).code, 0);
   const checks = await until('it to wait', async () => {
     const all = await examine(server);
     return all.reshard.verdict === 'warn' && all;
   });
-  names(checks, 'shards', 'warn', new RegExp(`shard ${leaves.id}.* is offline, and was last seen`), /look at its host/);
-  names(checks, 'reshard', 'warn', new RegExp(`it waits for shard ${leaves.id} .*, offline`), /smaster reshard OLDCOUNT/);
+  names(checks, 'reshard', 'warn', new RegExp(`0 of 3 ids are up, 2 shards are of the old count; it waits for shard ${third.id} .*, crashing`), /smaster reshard OLDCOUNT/);
 });
 
 test('a server that is frozen', async (t) => {
@@ -242,21 +254,30 @@ test('a server that is frozen', async (t) => {
 
 const mountable = process.getuid() === 0 && spawnSync('unshare', ['-m', 'mount', '-t', 'tmpfs', 'x', '/mnt']).status === 0;
 test('a full disk, and one that has become read-only', {skip: !mountable && 'file systems cannot be mounted here'}, async (t) => {
-  const folder = temporary(t);
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-doctor-'));
   const mount = (...args) => execFileSync('mount', args, {stdio: 'pipe'});
   mount('-t', 'tmpfs', '-o', 'size=4m,mode=0777', 'smaster-test', folder);
-  t.after(() => execFileSync('umount', ['-l', folder]));
+  t.after(() => {
+    execFileSync('umount', ['-l', folder]);
+    rmSync(folder, {recursive: true});
+  });
   const server = await serve(t, '[heartbeat]\ninterval = "100ms"\n', [], {state: `${folder}/state`});
   names(await examine(server), 'disk', 'failed', /the disk of server\.state_dir .* has only \d MiB left/, /df -h/);
   server.shard((await server.register(1))[0]);
   await server.running(1);
-  mount('-o', 'remount,ro', folder);
-  const checks = await until('the store to fail', async () => {
+  assert.throws(() => {
+    for (;;) writeFileSync(`${folder}/filler`, Buffer.alloc(4096), {flag: 'a'});
+  }, {code: 'ENOSPC'});
+  const full = await until('the store to fail', async () => {
     const all = await examine(server);
     return all.store.verdict === 'failed' && all;
   });
-  names(checks, 'disk', 'failed', /is read-only/, /dmesg/);
-  names(checks, 'store', 'failed', /smaster\.db/, /free or repair/);
+  names(full, 'store', 'failed', /smaster\.db/, /free or repair/);
+  await server.end('SIGKILL');
+  rmSync(`${folder}/filler`);
+  mount('-o', 'remount,ro', folder);
+  await server.start();
+  names(await examine(server), 'disk', 'failed', /is read-only/, /dmesg/);
 });
 
 test('a real agent tells how it runs', async (t) => {

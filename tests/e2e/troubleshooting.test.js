@@ -130,11 +130,11 @@ const provoke = {
   },
   'A change of the shard count makes no progress': async (t) => {
     const server = await serve(t, '[shards]\ncount = 2\nreshard_strategy = "rolling"\n');
-    const [first, ...others] = (await server.register(3)).map((config) => server.shard(config));
-    await until('two to run', async () => (await server.stats()).configured === 2);
-    const busy = [first, ...others].find((shard) => shard.bot);
-    busy.close();
-    await examined(server, 'shards');
+    const [spare, ...others] = await server.register(3);
+    for (const config of others) server.shard(config);
+    await server.running(2);
+    addToStatuses(server.shard(spare), {currentShardId: -1, currentShardCount: -1, bot: {state: 'waiting', crashLoop: true}});
+    await until('the spare', async () => (await server.stats()).current === 3);
     await server.tool(['reshard', '3']);
     return examined(server, 'reshard');
   },
@@ -178,9 +178,14 @@ function examined(server, check) {
 async function withStatus(t, more) {
   const server = await serve(t);
   const shard = server.shard((await server.register(1))[0]);
+  addToStatuses(shard, more);
+  return examined(server, 'bots');
+}
+
+/** Adds members to all statuses of a demo shard. */
+function addToStatuses(shard, more) {
   const emit = shard.socket.emit.bind(shard.socket);
   shard.socket.emit = (name, status, ...rest) => emit(name, name === 'status' ? {...status, ...more} : status, ...rest);
-  return examined(server, 'bots');
 }
 
 /** The server's log about a handshake with this header. */

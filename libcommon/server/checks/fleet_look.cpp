@@ -15,6 +15,8 @@ using checks::Finding;
 constexpr Millis kClockOff{30'000};
 /// A config is new for this long: it may be on its way to its host.
 constexpr Millis kConfigNew{600'000};
+/// A bot that has not started after this time since its assignment is late.
+constexpr Millis kStartLate{60'000};
 constexpr std::size_t kMostPlaces = 1'000;
 constexpr std::size_t kBlockersNamed = 5;
 
@@ -47,7 +49,9 @@ void FleetLook::add(const Shard& shard, std::string_view state, const std::strin
   const auto name = "shard " + info.id.str() +
                     (info.goal.bound() ? " (id " + fleet::ids_text(info.goal) + ")" : std::string()) +
                     (place.empty() ? "" : " on " + place);
-  if (info.goal.bound() && runs_badly(state) && blockers_.size() < kBlockersNamed) {
+  const bool late =
+      of_goal && state != "running" && state != "queued" && now_.fleet - info.boot_time > kStartLate;
+  if (info.goal.bound() && (runs_badly(state) || late) && blockers_.size() < kBlockersNamed) {
     blockers_.push_back(name + ", " + std::string(state));
   }
   look_at_connection(shard, state, name);

@@ -49,6 +49,9 @@ inline constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
     {"mute", "silence"},
     {"alerts", "silence"},
     {"uncordon", "undrain"},
+    {"check", "doctor"},
+    {"diagnose", "doctor"},
+    {"health", "doctor"},
 };
 
 /// `, did you mean X?` with the most similar word; empty if no word is similar enough.

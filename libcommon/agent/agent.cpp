@@ -6,6 +6,7 @@
 #include <boost/json/array.hpp>
 #include <utility>
 
+#include "agent/bot/proc.hpp"
 #include "base/text.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
@@ -71,6 +72,9 @@ std::string introduction(const AgentOptions& options, const Identity& identity, 
                     {"instance", identity.instance},
                     {"boot", identity.boot},
                     {"machine", identity.machine}};
+  const auto confinement = own_confinement();
+  object["uid"] = confinement.uid;
+  object["confined"] = confinement.confined;
   if (only_check) object["check"] = true;
   return json::serialize(object);
 }

@@ -66,6 +66,7 @@ test('all JSON is as the schemas have it, and the schemas know all of it', async
   check('genconfig', JSON.parse(await json('genconfig', '--json', '--out', '-')));
   check('stats', JSON.parse(await json('stats', '--json')));
   check('config', JSON.parse(await json('config', 'show', '--json')));
+  for (const line of lines(await json('doctor', '--json'))) check('doctor', line);
   check('members', JSON.parse((await (await cluster(t, 1)).servers[0].tool(['members', '--json'])).stdout));
 });
 

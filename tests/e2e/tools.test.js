@@ -292,7 +292,7 @@ test('usage errors are 64 and say what to do; help and version are 0', async (t)
   }
   assert.equal((await smaster('eval')).code, 64);
   assert.equal((await smaster('nonsense')).code, 64);
-  for (const [typed, meant] of [['restart', 'respawn'], ['top', 'stats'], ['ps', 'stats'], ['exec', 'eval'], ['stat', 'stats']]) {
+  for (const [typed, meant] of [['restart', 'respawn'], ['top', 'stats'], ['health', 'doctor'], ['ps', 'stats'], ['exec', 'eval'], ['stat', 'stats']]) {
     assert.match((await smaster(typed)).stderr, new RegExp(`did you mean "${meant}"`), typed);
   }
   assert.equal((await smaster()).code, 64);

@@ -1,12 +1,15 @@
 // Provokes each symptom of man 7 smaster-troubleshooting; the program's message must be the one that the page quotes.
 import assert from 'node:assert/strict';
+import {execFileSync} from 'node:child_process';
 import {mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import net from 'node:net';
 import path from 'node:path';
 import {test} from 'node:test';
 import {io} from 'socket.io-client';
-import {Server, bin, run, serve, until} from './harness.js';
+import {certificates} from './certificates.js';
+import {discord} from './discord.js';
+import {Server, bin, keys, run, serve, until} from './harness.js';
 import {authorization} from './shard.js';
 
 const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
@@ -17,6 +20,35 @@ const pattern = (title) => new RegExp(symptoms.get(title).replaceAll(/[.*+?^${}(
 
 const provoke = {
   'A command finds no server': async (t) => (await run(path.join(bin, 'smaster'), ['stats', '--socket', `${tmpdir()}/nowhere.sock`])).stderr,
+  'The server does not answer': async (t) => {
+    const server = await serve(t);
+    server.process.kill('SIGSTOP');
+    return (await server.tool(['doctor', '--timeout', '1s', '--config', `${server.folder}/smaster.toml`])).stdout;
+  },
+  'The disk is full': async (t) => {
+    const server = await serve(t);
+    execFileSync('prlimit', ['--pid', `${server.process.pid}`, '--fsize=1:1']); // the same for SQLite
+    return until('the store to fail', async () => {
+      await server.tool(['shards', 'import', '-'], {input: JSON.stringify({abc: {id: 'abc', key: keys().publicKey}})});
+      return (await server.tool(['doctor'])).stdout.match(/^FAILED +store .*/m)?.[0];
+    });
+  },
+  'The certificate has expired': async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'smaster-trouble-'));
+    t.after(() => rmSync(folder, {recursive: true}));
+    const {keyFile} = certificates(folder);
+    execFileSync('openssl', ['x509', '-req', '-in', 'server.csr', '-signkey', 'server.key', '-days', '-1', '-out', 'old.pem'], {cwd: folder, stdio: 'pipe'});
+    const server = await serve(t, `[server]\ntls_certificate = "${folder}/old.pem"\ntls_key = "${keyFile}"\n`);
+    return (await server.tool(['doctor'])).stdout.match(/^FAILED +certificate .*/m)[0];
+  },
+  'Discord refuses the server\'s token': async (t) => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'smaster-trouble-'));
+    t.after(() => rmSync(folder, {recursive: true}));
+    writeFileSync(`${folder}/token`, 'sesame', {mode: 0o600});
+    const api = await discord(t, folder, () => ({status: 401, body: {message: '401: Unauthorized', code: 0}}));
+    const server = await serve(t, `[shards]\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\nca_file = "${api.ca}"\n`);
+    return examined(server, 'token');
+  },
   'The server does not start: the port is taken': async (t) => {
     const server = await serve(t);
     return started(t, `[server]\nport = ${server.port}\n`);
@@ -87,6 +119,25 @@ const provoke = {
     const server = await serve(t);
     return says(server.agent(await server.register(1), ['/bin/sh', '-c', 'exit 3']), /again and again/);
   },
+  'Discord refuses a bot': (t) => withStatus(t, {bot: {state: 'running', gateways: [{id: 0, state: 'refused', code: 4014}]}}),
+  'A bot hangs': (t) => withStatus(t, {bot: {state: 'running', gateways: [{id: 0, state: 'ready', heard: 40_000}]}}),
+  'A host is dead': async (t) => {
+    const server = await serve(t);
+    const shard = server.shard((await server.register(1))[0]);
+    await server.running(1);
+    shard.close();
+    return examined(server, 'shards');
+  },
+  'A change of the shard count makes no progress': async (t) => {
+    const server = await serve(t, '[shards]\ncount = 2\nreshard_strategy = "rolling"\n');
+    const [spare, ...others] = await server.register(3);
+    for (const config of others) server.shard(config);
+    await server.running(2);
+    addToStatuses(server.shard(spare), {currentShardId: -1, currentShardCount: -1, bot: {state: 'waiting', crashLoop: true}});
+    await until('the spare', async () => (await server.stats()).current === 3);
+    await server.tool(['reshard', '3']);
+    return examined(server, 'reshard');
+  },
   'An eval is not supported': async (t) => {
     const server = await serve(t);
     server.agent(await server.register(1), ['/bin/sleep', '1000']);
@@ -116,6 +167,25 @@ async function started(t, settings) {
   const {code, stderr} = await run(path.join(bin, 'smaster'), ['serve', '--config', `${folder}/smaster.toml`, '--socket', `${folder}/socket`]);
   assert.notEqual(code, 0);
   return stderr;
+}
+
+/** The line of this check, once it is a problem. */
+function examined(server, check) {
+  return until(`${check} to be a problem`, async () => (await server.tool(['doctor'])).stdout.match(new RegExp(`^(WARN|FAILED) +${check} .*`, 'm'))?.[0]);
+}
+
+/** What is found about a bot of which the statuses say this. */
+async function withStatus(t, more) {
+  const server = await serve(t);
+  const shard = server.shard((await server.register(1))[0]);
+  addToStatuses(shard, more);
+  return examined(server, 'bots');
+}
+
+/** Adds members to all statuses of a demo shard. */
+function addToStatuses(shard, more) {
+  const emit = shard.socket.emit.bind(shard.socket);
+  shard.socket.emit = (name, status, ...rest) => emit(name, name === 'status' ? {...status, ...more} : status, ...rest);
 }
 
 /** The server's log about a handshake with this header. */

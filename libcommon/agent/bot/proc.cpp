@@ -183,6 +183,25 @@ bool exiting(pid_t pid) {
   return (parse_int<unsigned>(fields[6]).value_or(0) & kExiting) != 0;
 }
 
+Confinement parse_confinement(std::string_view text) {
+  Confinement found;
+  while (!text.empty()) {
+    auto line = take_line(text);
+    const auto name = take_word(line);
+    if (name == "Uid:") {
+      (void)take_word(line);  // the real one; the effective one follows
+      found.uid = parse_int<std::int64_t>(take_word(line)).value_or(-1);
+    } else if (name == "NoNewPrivs:") {
+      found.confined = found.confined || take_word(line) == "1";
+    } else if (name == "Seccomp:") {
+      found.confined = found.confined || take_word(line) == "2";
+    }
+  }
+  return found;
+}
+
+Confinement own_confinement() { return parse_confinement(read_proc("/proc/self/status")); }
+
 std::vector<pid_t> children_of(pid_t parent) {
   const auto children = all_children();
   std::vector<pid_t> own;

@@ -64,6 +64,16 @@ class ProcessTree {
 };
 /// Resident memory of one process in bytes; 0 if it does not exist.
 [[nodiscard]] double process_rss(pid_t pid);
+/// With which rights a process runs, for `smaster doctor`.
+struct Confinement {
+  std::int64_t uid = -1;  ///< −1: unknown
+  bool confined = false;  ///< it can gain no privileges (NoNewPrivileges), or a seccomp filter limits it
+};
+/// Parses /proc/PID/status.
+[[nodiscard]] Confinement parse_confinement(std::string_view proc_status);
+/// That of this process.
+[[nodiscard]] Confinement own_confinement();
+
 /// True if the process has started to exit, or is gone.
 [[nodiscard]] bool exiting(pid_t pid);
 [[nodiscard]] std::vector<pid_t> children_of(pid_t parent);

@@ -45,6 +45,7 @@ void Admission::settings_changed() { proxies_ = net::Proxies(parts_.settings.tru
 net::Refusal Admission::refuse(const std::string& address, std::string_view outcome, std::string_view why) {
   ++parts_.metrics.handshakes[outcome];
   attempts_.count(address, net::now());
+  parts_.refusals.note(outcome, std::string(why) + " (address " + address + ")", net::fleet_clock());
   log::shard(spdlog::level::warn, {"handshake_refused", {}, {}, address},
              "handshake refused: " + std::string(why) + " (address " + address + ")");
   return {};
@@ -63,6 +64,10 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   const auto& settings = parts_.settings;
   const auto address = proxies_.limit_key(request.peer, request.forwarded_for);
   const auto instant = net::now();
+  const auto note_too_many = [&] {
+    ++parts_.metrics.handshakes["too_many"];
+    parts_.refusals.note("too_many", "too many attempts (address " + address + ")", net::fleet_clock());
+  };
   const auto exhausted = [&](const std::string& key) {
     return attempts_.exhausted(key, settings.conn_count, settings.conn_time, instant);
   };
@@ -74,7 +79,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
                               std::chrono::ceil<std::chrono::seconds>(settings.conn_time)};
   if (exhausted(address)) {
     spdlog::debug("handshake refused: too many attempts (address {})", address);
-    ++parts_.metrics.handshakes["too_many"];
+    note_too_many();
     co_return too_many;
   }
 
@@ -87,7 +92,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   if (exhausted(seat)) {
     log::shard(spdlog::level::warn, {"handshake_refused", name.str(), {}, address},
                "handshake refused: shard " + name.str() + " connects too often (address " + address + ")");
-    ++parts_.metrics.handshakes["too_many"];
+    note_too_many();
     co_return too_many;
   }
 
@@ -108,7 +113,7 @@ net::Task<net::Admission> Admission::decide(net::HandshakeRequest request) {
   }
   // Handshakes ahead in the queue may have used up the address's limit.
   if (exhausted(address)) {
-    ++parts_.metrics.handshakes["too_many"];
+    note_too_many();
     co_return too_many;
   }
   // An unknown name gets the same check (see key_for) and the same answer.

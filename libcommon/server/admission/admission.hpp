@@ -3,6 +3,7 @@
 
 #include "net/address.hpp"
 #include "net/engineio/application.hpp"
+#include "server/admission/refusals.hpp"
 #include "server/admission/registration.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/fairness/attempts.hpp"
@@ -24,6 +25,7 @@ class Admission {
     Directory& directory;
     RowWriter& rows;
     Registration& registration;
+    Refusals& refusals;
     const MasterProof& proof;
     const Leadership& leadership;
     net::asio::thread_pool& signatures;

@@ -138,13 +138,14 @@ void Attendance::leave(Shard& shard) {
   orders_.changed(shard);
 }
 
-void Attendance::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
-                            const std::string& kind) {
+void Attendance::introduced(ShardSession& session, const Introduction& introduction) {
   auto* const shard = directory_.find(session.name());
   if (shard == nullptr || shard->session != &session) return;
-  shard->info.capacity = capacity;
-  shard->info.host = host;
-  shard->kind = kind;
+  shard->info.capacity = introduction.capacity;
+  shard->info.host = introduction.host;
+  shard->kind = introduction.kind;
+  shard->agent_root = introduction.root;
+  shard->agent_confined = introduction.confined;
   rows_.save_soon(*shard);
   orders_.changed(*shard);
 }

@@ -67,10 +67,8 @@ class Attendance {
   /// An agent leaves, and its bot has ended: the shard has no holder any more, and once it is disconnected,
   /// its ids may go to spares.
   void leave(Shard& shard);
-  /// Records the shard's capacity (ids per process), the label of its host and the kind of its bot. Ignored
-  /// if the session was replaced.
-  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
-                  const std::string& kind);
+  /// Records what the shard's agent tells about itself. Ignored if the session was replaced.
+  void introduced(ShardSession& session, const Introduction& introduction);
   /// The session was sent the master's proof: orders may follow. Ignored if it was replaced.
   void joined(ShardSession& session);
   /// The session has ended. Ignored if it was replaced.

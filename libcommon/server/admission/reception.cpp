@@ -44,9 +44,8 @@ Result<void> Reception::attach(ShardSession& session, Reservation reservation, f
   return attached;
 }
 
-void Reception::introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
-                           const std::string& kind) {
-  parts_.attendance.introduced(session, capacity, host, kind);
+void Reception::introduced(ShardSession& session, const Introduction& introduction) {
+  parts_.attendance.introduced(session, introduction);
 }
 
 MasterProof& Reception::proof_for(const ShardName& name) { return parts_.rotation.proof_for(name); }

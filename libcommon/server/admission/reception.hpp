@@ -34,8 +34,7 @@ class Reception final : public SessionHost {
                                                   const fleet::Holder& claimant) override;
   [[nodiscard]] Result<void> attach(ShardSession& session, Reservation reservation,
                                     fleet::Holder claimant) override;
-  void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
-                  const std::string& kind) override;
+  void introduced(ShardSession& session, const Introduction& introduction) override;
   [[nodiscard]] MasterProof& proof_for(const ShardName& name) override;
   void took_proof(const ShardName& name, const MasterProof& proof) override;
   void refused_proof(const ShardName& name, const MasterProof& proof) override;

@@ -317,6 +317,7 @@ struct Route {
 const Route kRoutes[] = {
     {"GET", "/v1/stats", get_stats},
     {"GET", "/v1/shard", get_shard},
+    {"GET", "/v1/checks", get_checks},
     {"GET", "/v1/server", get_server},
     {"GET", "/v1/history", get_history},
     {"GET", "/v1/events", get_events},

@@ -10,6 +10,7 @@
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
 #include "server/alerts/alerts.hpp"
+#include "server/checks/checks.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/logs/logs.hpp"
@@ -61,6 +62,7 @@ struct ControlParts {
   Sql& sql;
   Update& update;
   net::EngineServer& engine;
+  const ChecksParts& checks;
 };
 
 struct ControlContext {
@@ -71,6 +73,7 @@ struct ControlContext {
   PeerLink* peers = nullptr;
   std::function<void()> step_down = {};
   bool leads = true;
+  const DiscordWatch* discord = nullptr;
 };
 
 /// Answers a request. unavailable while this server does not lead, except for requests about the server

@@ -42,6 +42,9 @@ net::Task<control::Answer> post_fetch(ControlContext context, control::Call call
 // member_routes.cpp: clusters
 net::Task<control::Answer> get_members(ControlContext context, control::Call call);
 net::Task<control::Answer> post_step_down(ControlContext context, control::Call call);
+// check_routes.cpp
+net::Task<control::Answer> get_checks(ControlContext context, control::Call call);
+
 /// True for requests that every server answers itself, even while another one leads.
 [[nodiscard]] bool is_local(std::string_view path);
 

@@ -54,12 +54,15 @@ net::Task<> DiscordWatch::run() {
 
 net::Task<std::optional<Millis>> DiscordWatch::ask() {
   const auto token = read_token(parts_.settings);
-  if (!token) spdlog::error("[shards] token: {}", token.error().message);
+  refused_ = false;
+  trouble_ = token ? "" : "[shards] token: " + token.error().message;
   if (parts_.settings.names_token() && token && token->empty()) {
-    spdlog::error("[shards] token: {} is empty; put the bot's token there and reload the settings",
-                  parts_.settings.token_file.empty() ? "the variable " + parts_.settings.token_env
-                                                     : parts_.settings.token_file.string());
+    trouble_ = "[shards] token: " +
+               (parts_.settings.token_file.empty() ? "the variable " + parts_.settings.token_env
+                                                   : parts_.settings.token_file.string()) +
+               " is empty; put the bot's token there and reload the settings";
   }
+  if (!trouble_.empty()) spdlog::error("{}", trouble_);
   if (!token || token->empty()) co_return std::nullopt;
   auto endpoint = *discord::parse_api_base(parts_.settings.api_base);  // the settings were checked
   if (parts_.settings.api_base.starts_with("https:")) {
@@ -67,7 +70,8 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
     auto tls =
         co_await net::run_in(parts_.rendering, [&ca_file] { return net::client_tls_context(ca_file); });
     if (!tls) {
-      spdlog::error("[discord]: {}", tls.error().message);
+      trouble_ = "[discord]: " + tls.error().message;
+      spdlog::error("{}", trouble_);
       co_return std::nullopt;
     }
     endpoint.tls = std::move(*tls);
@@ -88,6 +92,8 @@ net::Task<std::optional<Millis>> DiscordWatch::ask() {
     co_return fresh_in > Millis{0} ? std::min(interval, fresh_in + kAfterReset) : interval;
   }
   const auto& failure = std::get<discord::GatewayFailure>(answer);
+  trouble_ = failure.message;
+  refused_ = failure.token_refused;
   if (failure.token_refused) {
     spdlog::error("{}; it is not asked again before the settings are reloaded", failure.message);
     co_return std::nullopt;

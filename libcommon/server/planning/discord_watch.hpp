@@ -28,6 +28,10 @@ class DiscordWatch {
   /// Discord's last answer may be outdated: asks again a minute after it.
   void ask_soon();
   void stop();
+  /// Why Discord's limits are not known now, or are old; empty: they are known, or no token is configured.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  /// True if Discord itself has refused the token.
+  [[nodiscard]] bool refused() const { return refused_; }
 
  private:
   /// Asks once. Returns the time until the next request; nullopt: not before the settings change.
@@ -36,6 +40,8 @@ class DiscordWatch {
   const Parts parts_;
   net::Timer pause_;
   Backoff backoff_;
+  std::string trouble_;
+  bool refused_ = false;
   Instant asked_{};
   Instant next_{};
   bool answered_ = false;  ///< the last request was

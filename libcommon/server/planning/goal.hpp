@@ -53,6 +53,8 @@ class Goal {
   void follow_settings();
   /// Handles Discord's recommendation and limits.
   void discord_says(ShardCount recommended, const fleet::IdentifyLimits& limits);
+  /// The count that Discord recommends; unknown until it is asked.
+  [[nodiscard]] ShardCount recommended() const { return recommended_; }
 
  private:
   void set(Target target);

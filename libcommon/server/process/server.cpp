@@ -197,7 +197,8 @@ ControlContext Server::control_context() {
           candidacy(),
           &peers_,
           [this] { step_down(); },
-          leads_ || !candidacy_};
+          leads_ || !candidacy_,
+          &discord_};
 }
 
 net::Task<> Server::generate(fleet::Generate what) {

@@ -74,7 +74,8 @@ void Wiring::settings_changed() {
 }
 
 Admission::Parts Wiring::admission_parts() {
-  return {context, settings, metrics, directory, rows, registration, proof, leadership, signatures, sessions};
+  return {context,  settings, metrics,    directory,  rows,    registration,
+          refusals, proof,    leadership, signatures, sessions};
 }
 
 Candidacy::Parts Wiring::candidacy_parts() {
@@ -85,7 +86,7 @@ ControlParts Wiring::control_parts(net::EngineServer& engine) {
   return {context,   settings,     started_at,    port,         tasks,         slices, operators_answers,
           directory, registration, rotation,      registrar,    stats,         past,   event_list,
           alerts,    evals,        logs,          respawn_parts, reboot_parts, reshard_parts, files,  sql,
-          update,    engine};
+          update,    engine,  checks};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {

@@ -17,11 +17,13 @@
 #include "server/admission/admission.hpp"
 #include "server/admission/attendance.hpp"
 #include "server/admission/reception.hpp"
+#include "server/admission/refusals.hpp"
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
 #include "server/alerts/alerts.hpp"
 #include "server/api/control_api.hpp"
 #include "server/api/http_api.hpp"
+#include "server/checks/checks.hpp"
 #include "server/cluster/candidacy.hpp"
 #include "server/cluster/leadership.hpp"
 #include "server/dashboard/dashboard.hpp"
@@ -115,6 +117,7 @@ class Wiring {
   Registration registration{
       {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats, events}};
   net::TaskScope fleet_tasks;
+  Refusals refusals;
 
   Rotation rotation;
   Reception reception{{settings, metrics, attendance, rotation, sender}};
@@ -131,6 +134,7 @@ class Wiring {
   Files files{{context, settings, settings_file, directory, descriptors}};
   Mail mail{{context, settings, tasks}};
   Update update{{context, settings}};
+  const ChecksParts checks{settings, settings_file, stats, store, mail, refusals, slow_work};
   Registrar registrar;
   const RespawnParts respawn_parts{context, directory, sender, news, slices, tasks};
   const RebootParts reboot_parts;

@@ -158,11 +158,15 @@ net::Task<> Mail::run() {
       co_await pause.async_wait(net::use_task);
       continue;
     }
+    trouble_.clear();
     if (!ended) {
-      spdlog::error("mail: {} is not sent: {}", message.what, ended.error().message);
+      trouble_ = message.what + " is not sent: " + ended.error().message;
     } else if (!ended->ok()) {
-      spdlog::error("mail: {} is not sent: {} ended with {}", message.what, message.program.command.front(),
-                    ended->text(message.program));
+      trouble_ = message.what + " is not sent: " + message.program.command.front() + " ended with " +
+                 ended->text(message.program);
+    }
+    if (!trouble_.empty()) {
+      spdlog::error("mail: {}", trouble_);
     } else {
       spdlog::info("mail: {} is sent (exit code 0)", message.what);
     }

@@ -32,7 +32,9 @@ class Mail {
   void config_failed(const std::string& errors);
   /// Number of mails that wait to be sent.
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
-  /// Sends an alert; once an hour per text. `details`: lines that follow the text.
+  /// Why the last mail was not sent; empty: it was, or there was none.
+  [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  /// Sends an alert. `details`: lines that follow the text.
   void alert(const std::string& text, const std::string& details = {});
 
  private:
@@ -52,7 +54,8 @@ class Mail {
   const Parts parts_;
   std::deque<Message> waiting_;
   net::Busy running_;
-  std::map<std::string, Instant> said_;  ///< when a failure or an alert was last sent
+  std::string trouble_;
+  std::map<std::string, Instant> said_;  ///< when a failure was last sent
 };
 
 /// `text` with each {word} of `values` or `said` replaced by its value; other words stay. `values` are

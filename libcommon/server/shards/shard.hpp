@@ -38,6 +38,18 @@ struct BotSeen {
   }
 };
 
+/// What an agent tells about itself when it connects.
+struct Introduction {
+  bool agent = false;  ///< false: a shard without an agent, which tells nothing
+  bool only_check = false;
+  std::uint32_t capacity = 1;  ///< ids per process
+  std::string host;            ///< the label of its host
+  std::string kind;            ///< of its bot
+  fleet::Holder holder;
+  std::optional<bool> root;      ///< runs as root; unset: not told
+  std::optional<bool> confined;  ///< cannot gain privileges; unset: not told
+};
+
 struct Shard : fleet::Seat {
   using Seat::Seat;
   std::unique_ptr<fleet::ShardStatus> status;  ///< the last one, if any since the start
@@ -55,6 +67,8 @@ struct Shard : fleet::Seat {
   std::uint64_t registration = 0;  ///< number of this registration; a name registered anew has another
   fleet::Replacements replacements;
   std::optional<fleet::Duplicate> duplicate;  ///< another shard that has its config
+  std::optional<bool> agent_root;             ///< Introduction::root of the connected agent
+  std::optional<bool> agent_confined;         ///< Introduction::confined
   Time alerted = fleet::kNever;               ///< time of the last alert about that
   Time idle_process = fleet::kNever;  ///< start of the last bot that was reported for not asking to log in
 };

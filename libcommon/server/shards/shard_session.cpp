@@ -21,16 +21,7 @@ constexpr std::size_t kMaxHostLabel = 64;
 /// A shard that still sends events after this time has accepted the proof.
 constexpr std::chrono::seconds kProofTaken{2};
 
-/// An agent's data in CONNECT; other shards send none.
-struct Introduction {
-  bool agent = false;
-  bool only_check = false;
-  std::uint32_t capacity = 1;
-  std::string host;
-  std::string kind;  ///< of its bot
-  fleet::Holder holder;
-};
-
+/// Reads an agent's data in CONNECT; other shards send none.
 Introduction read_introduction(std::string_view auth) {
   constexpr std::int64_t kMostIds = 1024;
   Introduction introduction;
@@ -47,7 +38,13 @@ Introduction read_introduction(std::string_view auth) {
   for (auto* const text : {&introduction.host, &introduction.kind}) {
     *text = has_nul(*text) ? std::string() : std::string(outlet::cut(*text, kMaxHostLabel));
   }
-  if (introduction.agent) introduction.holder = fleet::parse_holder(auth);
+  if (!introduction.agent) return introduction;
+  introduction.holder = fleet::parse_holder(auth);
+  std::int64_t user = -1;
+  json::read(object, "uid", user);
+  if (user >= 0) introduction.root = user == 0;
+  if (const auto* const confined = object.if_contains("confined"); confined != nullptr && confined->is_bool())
+    introduction.confined = confined->get_bool();
   return introduction;
 }
 
@@ -133,7 +130,7 @@ void ShardSession::connected(std::string_view, std::string_view auth) {
           "is refused after its handshake: " + attached.error().message + " (address " + address_ + ")");
       return close();
     }
-    context_.host.introduced(*this, introduction.capacity, introduction.host, introduction.kind);
+    context_.host.introduced(*this, introduction);
   }
   auto& master = context_.host.proof_for(ref_.name);
   waits_for_proof_ =

@@ -32,9 +32,8 @@ class SessionHost {
   /// Attaches the session to its shard; an error is the reason for a refusal.
   [[nodiscard]] virtual Result<void> attach(ShardSession& session, Reservation reservation,
                                             fleet::Holder claimant) = 0;
-  /// The shard's capacity (ids per process), the label of its host and the kind of its bot.
-  virtual void introduced(ShardSession& session, std::uint32_t capacity, const std::string& host,
-                          const std::string& kind) = 0;
+  /// The session's shard has told this.
+  virtual void introduced(ShardSession& session, const Introduction& introduction) = 0;
   /// The proof that this shard can verify, as far as is known. took_proof or refused_proof follows, once it
   /// shows whether the shard accepts it.
   [[nodiscard]] virtual MasterProof& proof_for(const ShardName& name) = 0;

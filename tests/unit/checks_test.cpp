@@ -1,0 +1,99 @@
+// smaster doctor's findings: one line for each check, whatever is found; and what its parts remember.
+#include <gtest/gtest.h>
+
+#include "agent/bot/proc.hpp"
+#include "checks/finding.hpp"
+#include "checks/machine.hpp"
+#include "server/admission/refusals.hpp"
+
+namespace smaster::checks {
+namespace {
+
+TEST(Checks, NameTheFirstProblemsAndCountTheOthers) {
+  Check check("clock");
+  EXPECT_EQ(check.finding("all agree").found, "all agree");
+  for (int i = 1; i <= 7; ++i) check.warn("shard " + std::to_string(i), "use NTP");
+  check.fail("a late one", "look");
+  const auto finding = check.finding("all agree");
+  EXPECT_EQ(finding.verdict, Verdict::failed) << "the worst one, though it is not named";
+  EXPECT_EQ(finding.found, "shard 1; shard 2; shard 3; shard 4; shard 5; and 3 more");
+  EXPECT_EQ(finding.remedy, "use NTP") << "each remedy once";
+}
+
+TEST(Checks, TwoResultsOfOneCheckBecomeOneLine) {
+  std::vector<Finding> findings;
+  add(findings, {Verdict::ok, "token", "it is there", ""});
+  add(findings, {Verdict::failed, "token", "Discord refuses it", "correct it"});
+  add(findings, {Verdict::warn, "token", "others can read it", "chmod 600"});
+  add(findings, {Verdict::ok, "token", "", ""});
+  ASSERT_EQ(findings.size(), 1U);
+  EXPECT_EQ(findings[0].verdict, Verdict::failed);
+  EXPECT_EQ(findings[0].found, "Discord refuses it; others can read it");
+  EXPECT_EQ(findings[0].remedy, "correct it; chmod 600");
+}
+
+TEST(Checks, FindingsKeepTheirMeaningInJson) {
+  const Finding finding{Verdict::warn, "disk", "little space", "free some"};
+  const auto again = read_finding(to_json(finding));
+  ASSERT_TRUE(again);
+  EXPECT_EQ(to_line(*again), to_line(finding));
+  EXPECT_FALSE(read_finding({{"check", "disk"}, {"verdict", "splendid"}}));
+  EXPECT_FALSE(read_finding({{"verdict", "ok"}}));
+}
+
+TEST(Checks, TextOfShardsCannotLeaveItsLine) {
+  const auto line = to_line({Verdict::failed, "bots", "died\n\x1b[2Jok      bots", "look"});
+  EXPECT_EQ(line.find('\n'), line.npos);
+  EXPECT_EQ(line.find('\x1b'), line.npos);
+  EXPECT_TRUE(line.starts_with("FAILED  bots         died")) << line;
+}
+
+TEST(Checks, TimesMustFitTogether) {
+  server::Settings settings;
+  EXPECT_EQ(check_times(settings).verdict, Verdict::ok);
+  settings.interval = settings.request_reboot_after;
+  EXPECT_EQ(check_times(settings).verdict, Verdict::warn);
+  settings = {};
+  settings.expect_reboot_after = settings.assume_dead_after;
+  EXPECT_EQ(check_times(settings).verdict, Verdict::warn);
+}
+
+TEST(Checks, AnOpenAddressNeedsEncryption) {
+  server::Settings settings;
+  EXPECT_EQ(check_network(settings).verdict, Verdict::ok);
+  settings.address = "0.0.0.0";
+  settings.remote_host.host = "shards.example.org";
+  EXPECT_EQ(check_network(settings).verdict, Verdict::warn);
+  settings.trusted_proxies = {"10.0.0.0/8"};
+  EXPECT_EQ(check_network(settings).verdict, Verdict::ok);
+  settings.trusted_proxies = {"::/0"};
+  EXPECT_EQ(check_network(settings).verdict, Verdict::failed);
+}
+
+TEST(Checks, RefusalsCountWhileTheyAreRecent) {
+  server::Refusals refusals;
+  const Time start = from_unix_ms(1'000'000'000);
+  EXPECT_EQ(refusals.recent("clock", start), nullptr);
+  refusals.note("clock", "first", start);
+  refusals.note("clock", "second", start + server::Refusals::kRecent);
+  const auto* const last = refusals.recent("clock", start + server::Refusals::kRecent);
+  ASSERT_NE(last, nullptr);
+  EXPECT_EQ(last->count, 2U);
+  EXPECT_EQ(last->why, "second");
+  const auto later = start + 3 * server::Refusals::kRecent;
+  EXPECT_EQ(refusals.recent("clock", later), nullptr);
+  refusals.note("clock", "third", later);
+  EXPECT_EQ(refusals.recent("clock", later)->count, 1U);
+}
+
+TEST(Checks, AnAgentsConfinementIsReadFromTheKernel) {
+  const auto root = agent::parse_confinement("Name:\tx\nUid:\t1000\t0\t0\t0\nNoNewPrivs:\t0\nSeccomp:\t0\n");
+  EXPECT_EQ(root.uid, 0);
+  EXPECT_FALSE(root.confined);
+  EXPECT_TRUE(agent::parse_confinement("NoNewPrivs:\t1\nSeccomp:\t0\n").confined);
+  EXPECT_TRUE(agent::parse_confinement("NoNewPrivs:\t0\nSeccomp:\t2\n").confined);
+  EXPECT_EQ(agent::parse_confinement("").uid, -1);
+}
+
+}  // namespace
+}  // namespace smaster::checks

@@ -28,30 +28,12 @@ namespace smaster::tools {
 
 /// What other programs of the field call our commands.
 inline constexpr std::pair<std::string_view, std::string_view> kSynonyms[] = {
-    {"restart", "respawn"},
-    {"reload", "respawn"},
-    {"top", "stats"},
-    {"ps", "stats"},
-    {"ls", "stats"},
-    {"list", "stats"},
-    {"status", "stats"},
-    {"monit", "stats"},
-    {"exec", "eval"},
-    {"run", "serve"},
-    {"start", "serve"},
-    {"describe", "shard"},
-    {"log", "logs"},
-    {"tail", "logs"},
-    {"scale", "reshard"},
-    {"history", "events"},
-    {"timeline", "events"},
-    {"audit", "events"},
-    {"mute", "silence"},
-    {"alerts", "silence"},
-    {"uncordon", "undrain"},
-    {"check", "doctor"},
-    {"diagnose", "doctor"},
-    {"health", "doctor"},
+    {"restart", "respawn"},  {"reload", "respawn"}, {"top", "stats"},       {"ps", "stats"},
+    {"ls", "stats"},         {"list", "stats"},     {"status", "stats"},    {"monit", "stats"},
+    {"exec", "eval"},        {"run", "serve"},      {"start", "serve"},     {"describe", "shard"},
+    {"log", "logs"},         {"tail", "logs"},      {"scale", "reshard"},   {"history", "events"},
+    {"timeline", "events"},  {"audit", "events"},   {"mute", "silence"},    {"alerts", "silence"},
+    {"uncordon", "undrain"}, {"check", "doctor"},   {"diagnose", "doctor"}, {"health", "doctor"},
 };
 
 /// `, did you mean X?` with the most similar word; empty if no word is similar enough.

@@ -74,12 +74,12 @@ struct EventTraits {
 
 struct Event {
   EventKind kind{};
-  std::string text{};   ///< a sentence: what happened, and why
+  std::string text{};     ///< a sentence: what happened, and why
   std::string details{};  ///< lines that belong to it, such as a bot's last ones; empty: none
-  std::string shard{};  ///< the shard's name; empty: it is not about one
-  std::string ids{};    ///< its ids at that time: "7", or "3,4"; empty: none
-  std::string host{};   ///< the label of its host
-  std::string by{};     ///< who asked: "root (control socket)", "shard abc (10.0.0.1)"; empty: nobody
+  std::string shard{};    ///< the shard's name; empty: it is not about one
+  std::string ids{};      ///< its ids at that time: "7", or "3,4"; empty: none
+  std::string host{};     ///< the label of its host
+  std::string by{};       ///< who asked: "root (control socket)", "shard abc (10.0.0.1)"; empty: nobody
   /// Set when it is recorded. Milliseconds since 1970 times 1,000, plus a number that makes it unique: sorted
   /// by time, and below 2^53.
   std::uint64_t id = 0;

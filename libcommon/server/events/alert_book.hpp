@@ -39,8 +39,8 @@ struct Notice {
   Kind kind;
   std::string key;
   std::string text;
-  Millis lasted{0};        ///< since the condition began
-  std::string details{};   ///< lines that belong to it
+  Millis lasted{0};       ///< since the condition began
+  std::string details{};  ///< lines that belong to it
 };
 
 /// A trouble that operators have been told of.

@@ -33,7 +33,8 @@ std::size_t index_of(EventKind kind) { return static_cast<std::size_t>(kind); }
 void log_event(const Event& event, const std::string& address) {
   const auto& about = fleet::traits(event.kind);
   const auto level = level_of(about.severity);
-  const auto text = event.text + (event.details.empty() ? "" : "; " + event.details) + (event.by.empty() ? "" : ", asked for by " + event.by);
+  const auto text = event.text + (event.details.empty() ? "" : "; " + event.details) +
+                    (event.by.empty() ? "" : ", asked for by " + event.by);
   if (event.shard.empty()) return spdlog::log(level, "{}", text);
   const auto id = parse_int<std::int32_t>(std::string_view(event.ids).substr(0, event.ids.find(',')));
   log::shard(level, {about.word, event.shard, id ? std::optional(ShardId{*id}) : std::nullopt, address},

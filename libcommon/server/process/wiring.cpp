@@ -83,10 +83,10 @@ Candidacy::Parts Wiring::candidacy_parts() {
 }
 
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
-  return {context,   settings,     started_at,    port,         tasks,         slices, operators_answers,
-          directory, registration, rotation,      registrar,    stats,         past,   event_list,
-          alerts,    evals,        logs,          respawn_parts, reboot_parts, reshard_parts, files,  sql,
-          update,    engine,  checks};
+  return {context,   settings,     started_at, port,          tasks,        slices,        operators_answers,
+          directory, registration, rotation,   registrar,     stats,        past,          event_list,
+          alerts,    evals,        logs,       respawn_parts, reboot_parts, reshard_parts, files,
+          sql,       update,       engine,     checks};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {

@@ -129,6 +129,24 @@ test('what was registered is known to who takes over, and what was revoked is no
   assert.deepEqual((await other.stats()).shards.map(({id}) => id), ['aaa', 'aac', 'aad', 'aae']);
 });
 
+test('a drained host stays drained under the next leader', async (t) => {
+  const servers = await cluster(t, 2, {settings: settings.replace('count = 3', 'count = 1')});
+  const [drained, other] = await servers.register(2);
+  const on = (config, host) => servers.servers[0].agent([config], 'discord-bot.js', {flags: ['--host', host]});
+  const leader = await servers.leader();
+  on(drained, 'fra1');
+  await leader.running(1);
+  on(other, 'ams1');
+  await until('the spare', async () => (await leader.stats()).current === 2);
+  const standby = servers.servers.find((server) => server !== leader);
+  const {code, stderr} = await standby.tool(['drain', 'fra1', '--yes']);
+  assert.equal(code, 0, stderr);
+  await leader.end('SIGKILL');
+  const stats = await (await servers.leader(leader)).running(1);
+  assert.deepEqual(stats.drained, ['fra1']);
+  assert.deepEqual(stats.shards.map((row) => `${row.host} ${row.goalShardId}`).sort(), ['ams1 0', 'fra1 -1']);
+});
+
 test('an unmodified shard is refused by a server that stands by, and taken by the one that leads', async (t) => {
   const servers = await cluster(t, 2, {settings: settings.replace('count = 3', 'count = 1')});
   const [config] = await servers.register(1);

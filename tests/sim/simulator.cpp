@@ -1096,9 +1096,10 @@ class World {
       begin_period(kQuietTime);
       if (server_up_) ask_discord(Millis{50});
     }
-    // Once one bot has asked, also without Discord's limits one bot at a time logs in.
+    // Once one bot has asked, also without Discord's limits one bot at a time logs in; some first for an
+    // assignment that has been replaced meanwhile.
     const bool asked = std::any_of(hosts_.begin(), hosts_.end(), [](const Host& host) { return host.asks; });
-    if (asked && !limits_) end_ += goal_ * (fleet::kLoginPatience + fleet::kIdentifyInterval);
+    if (asked && !limits_) end_ += 2 * goal_ * (fleet::kLoginPatience + fleet::kIdentifyInterval);
     after(Millis{900'000}, [this] { release(); });
     // What is drained stays so, or not. In a large fleet it would take longer than is looked at.
     if (hosts_.size() >= kSmall || pick(0, 1) > 0) {

@@ -282,8 +282,7 @@ std::string trouble_lines(const bj::object& stats) {
 
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
   std::string trouble;
-  json::read(stats, "connections_trouble", trouble);
-  if (!trouble.empty()) trouble += '\n';
+  for (const auto& sentence : server_troubles(stats)) trouble += sentence + '\n';
   const auto waiting = identify_line(stats);
   return totals_line(stats) + '\n' + trouble + waiting + (waiting.empty() ? "" : "\n") +
          trouble_lines(stats) + '\n' + render(shard_table(stats, now_ms), look);

@@ -141,7 +141,7 @@ function draw_head() {
   $('progress').hidden = head.goal <= 0 || up === head.goal;
   $('progress').max = Math.max(head.goal, 1);
   $('progress').value = up;
-  const words = [];
+  const words = [...head.troubles ?? []];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
   const reserved = identify?.waiting && identify.remaining != null && identify.next_needs > identify.remaining - identify.reserve;
   if (reserved) words.push(`${identify.waiting} wait to log in until Discord allows more: ${identify.reserve} logins are reserved, and the next process needs ${identify.next_needs}`);

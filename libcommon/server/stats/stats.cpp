@@ -92,6 +92,10 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
   object["states"] = std::move(states);
   if (clients) object["clients"] = *clients;
   if (auto trouble = parts.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
+  if (const auto troubles = parts.troubles ? parts.troubles() : std::vector<std::string>();
+      !troubles.empty()) {
+    object["troubles"] = boost::json::array(troubles.begin(), troubles.end());
+  }
   object["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
   // Only if Discord's limits are known: otherwise no login waits.

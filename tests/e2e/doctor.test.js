@@ -168,7 +168,7 @@ command = ["no-such-program"]
     const lines = stdout.trimEnd().split('\n');
     const order = lines.map((line) => ['FAILED', 'WARN', 'skipped', 'ok'].indexOf(line.split(' ')[0]));
     assert.deepEqual(order, order.toSorted());
-    for (const line of lines) assert.match(line, /^((FAILED|WARN) +[a-z]+ +\S.*\. To do: \S|(skipped|ok) +[a-z]+ +\S)/);
+    for (const line of lines) assert.match(line, /^((FAILED|WARN) +[a-z]+ +\S.*[.?] To do: \S|(skipped|ok) +[a-z]+ +\S)/);
   });
 
   test('without the server, what its machine shows is still found', async () => {

@@ -68,6 +68,9 @@ Finding look_at_server(const tools::Tool& tool, const Result<boost::json::object
     } else if (kind == ErrorKind::not_found) {
       check.fail("the running server is older than this command: " + sentence,
                  "smaster reboot --master replaces it by the installed one");
+    } else if (sentence.find("no server leads") != std::string::npos) {
+      check.fail(sentence,
+                 "look at the store that the servers share: etcdctl endpoint health, or the database");
     } else {
       check.fail(sentence, "systemctl status smaster, and its last lines: journalctl -u smaster -n 50");
     }

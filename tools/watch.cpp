@@ -117,9 +117,11 @@ class View {
   void draw(const Screen& screen) {
     choose();
     screen.line(0, control::totals_line(stats_));
+    const auto troubles = control::server_troubles(stats_);
     const auto waiting = control::identify_line(stats_);
     const auto drained = control::drained_line(stats_);
-    screen.line(1, waiting + (waiting.empty() || drained.empty() ? "" : "; ") + drained);
+    screen.line(1, troubles.empty() ? waiting + (waiting.empty() || drained.empty() ? "" : "; ") + drained : troubles.front(),
+                troubles.empty() ? A_NORMAL : A_BOLD);
     const auto table = control::shard_table(chosen_, now_);
     std::vector<std::size_t> widths(kColumns.size());
     for (const auto& row : table.rows) {

@@ -81,9 +81,16 @@ std::string check_dates(Check& check, const fs::path& path, const net::Certifica
   return path.string() + " is valid for " + days(certificate.ends() - now);
 }
 
+/// True for a URL with a password: "scheme://user:password@host".
+bool has_password(const std::string& url) {
+  const auto begin = url.find("://");
+  const auto at = url.rfind('@');
+  return begin != std::string::npos && at != std::string::npos && url.find(':', begin + 3) < at;
+}
+
 }  // namespace
 
-Finding check_permissions(const server::Settings& settings) {
+Finding check_permissions(const server::Settings& settings, const fs::path& file) {
   constexpr mode_t kAnybody = S_IRWXG | S_IRWXO;
   constexpr mode_t kStrangers = S_IRWXO | S_IWGRP;  // a group may be meant to read these
   constexpr mode_t kWriters = S_IWGRP | S_IWOTH;
@@ -104,6 +111,9 @@ Finding check_permissions(const server::Settings& settings) {
   check_open(check, settings.tls_key, kStrangers, "600");
   check_open(check, settings.store.key, kStrangers, "600");
   check_open(check, settings.tls_certificate, kWriters, "644");
+  const bool secret = has_password(settings.database_url) || has_password(settings.store.url) ||
+                      has_password(settings.history_url);
+  check_open(check, file, secret ? kStrangers : kWriters, secret ? "640" : "644");
   if (check.well() && !mode_of(state)) return check.skipped("there is no " + state.string() + " yet");
   return check.finding("keys, configs and passwords are private");
 }

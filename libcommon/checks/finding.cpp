@@ -92,7 +92,8 @@ std::optional<Finding> read_finding(const boost::json::object& object) {
 std::string to_line(const Finding& finding) {
   auto line =
       padded(label(finding.verdict), kVerdictColumns) + padded(finding.check, kCheckColumns) + finding.found;
-  if (!finding.remedy.empty()) line += ". To do: " + finding.remedy;
+  const bool ended = line.ends_with('.') || line.ends_with('?');
+  if (!finding.remedy.empty()) line += (ended ? " To do: " : ". To do: ") + finding.remedy;
   return outlet::terminal(line);
 }
 

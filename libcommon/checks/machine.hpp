@@ -26,8 +26,8 @@ namespace smaster::checks {
 
 // The single checks:
 
-/// Permissions of secrets: keys, configs, the store, token, passwords.
-[[nodiscard]] Finding check_permissions(const server::Settings& settings);
+/// Permissions of secrets: keys, configs, the store, token, passwords, also those in the settings file.
+[[nodiscard]] Finding check_permissions(const server::Settings& settings, const std::filesystem::path& file);
 /// Space on the file systems of state_dir and project_dir.
 [[nodiscard]] Finding check_disk(const server::Settings& settings);
 /// Certificates: valid now and for some more days, with their keys, for the host that configs name.
@@ -42,5 +42,11 @@ namespace smaster::checks {
 [[nodiscard]] Finding check_programs(const server::Settings& settings);
 /// What shards could change in project_dir.
 [[nodiscard]] Finding check_project(const server::Settings& settings, const std::filesystem::path& file);
+
+/// This process' limits of memory, processes and file sizes. `group`: the folder of its control group; empty:
+/// none.
+[[nodiscard]] Finding check_limits(const std::filesystem::path& group);
+/// The folder of this process' control group; empty: unknown.
+[[nodiscard]] std::filesystem::path own_group();
 
 }  // namespace smaster::checks

@@ -136,7 +136,7 @@ Finding check_project(const server::Settings& settings, const fs::path& file) {
 }
 
 std::vector<Finding> check_machine(const server::Settings& settings, const fs::path& file, Time now) {
-  return {check_settings_file(file),    check_permissions(settings),
+  return {check_settings_file(file),    check_permissions(settings, file),
           check_disk(settings),         check_certificates(settings, now),
           check_token_file(settings),   check_network(settings),
           check_times(settings),        check_programs(settings),

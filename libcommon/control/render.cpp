@@ -245,8 +245,7 @@ std::string trouble_lines(const bj::object& stats) {
 
 std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
   std::string trouble;
-  json::read(stats, "connections_trouble", trouble);
-  if (!trouble.empty()) trouble += '\n';
+  for (const auto& sentence : server_troubles(stats)) trouble += sentence + '\n';
   trouble = alert_lines(stats, now_ms) + trouble;
   const auto waiting = identify_line(stats);
   const auto drained = outlet::terminal(drained_line(stats));

@@ -20,6 +20,8 @@ namespace smaster::control {
 [[nodiscard]] std::string drained_line(const boost::json::object& stats);
 [[nodiscard]] std::string identify_line(const boost::json::object& stats);
 [[nodiscard]] Table shard_table(const boost::json::object& stats, std::int64_t now_ms);
+/// What is wrong with the server itself: sentences for a terminal.
+[[nodiscard]] std::vector<std::string> server_troubles(const boost::json::object& stats);
 /// Problems that have no column in the table: one line per shard, up to a limit.
 [[nodiscard]] std::string trouble_lines(const boost::json::object& stats);
 /// Formats a time in unix milliseconds: "5 min ago"; "never" for none.

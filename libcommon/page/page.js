@@ -141,7 +141,7 @@ function draw_head() {
   $('progress').hidden = head.goal <= 0 || up === head.goal;
   $('progress').max = Math.max(head.goal, 1);
   $('progress').value = up;
-  const words = [];
+  const words = [...head.troubles ?? []];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
   if (head.drained) words.push(`drained hosts: ${head.drained.join(', ')}`);
   const reserved = identify?.waiting && identify.remaining != null && identify.next_needs > identify.remaining - identify.reserve;

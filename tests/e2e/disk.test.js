@@ -50,6 +50,7 @@ async function servesFromMemory(server, shards, configs) {
   });
   assert.match(degraded.body, /^degraded, served from memory: cannot (write the (registry|history) in|open the store) .*smaster\.db: /);
   assert.equal((await request(server.port, '/healthz')).status, 200);
+  assert.match((await server.tool(['stats'])).stdout, /^cannot .*smaster\.db: .*; free or repair the disk or database$/m);
   assert.deepEqual((await server.evaluate('this.id')).map((line) => line.result), [0, 1]);
   assert.match((await request(server.port, '/metrics')).body, /^smaster_store_writable 0$/m);
   const bot = shards[1].bot;

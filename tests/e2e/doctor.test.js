@@ -6,6 +6,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {after, before, describe, test} from 'node:test';
 import {io} from 'socket.io-client';
+import {cluster} from './cluster.js';
 import {discord, gateway} from './discord.js';
 import {bin, run, serve, tls, until} from './harness.js';
 import {authorization} from './shard.js';
@@ -167,7 +168,7 @@ command = ["no-such-program"]
     const lines = stdout.trimEnd().split('\n');
     const order = lines.map((line) => ['FAILED', 'WARN', 'skipped', 'ok'].indexOf(line.split(' ')[0]));
     assert.deepEqual(order, order.toSorted());
-    for (const line of lines) assert.match(line, /^((FAILED|WARN) +[a-z]+ +\S.*\. To do: \S|(skipped|ok) +[a-z]+ +\S)/);
+    for (const line of lines) assert.match(line, /^((FAILED|WARN) +[a-z]+ +\S.*[.?] To do: \S|(skipped|ok) +[a-z]+ +\S)/);
   });
 
   test('without the server, what its machine shows is still found', async () => {
@@ -278,6 +279,25 @@ test('a full disk, and one that has become read-only', {skip: !mountable && 'fil
   mount('-o', 'remount,ro', folder);
   await server.start();
   names(await examine(server), 'disk', 'failed', /is read-only/, /dmesg/);
+});
+
+test('servers of a cluster, and their store', async (t) => {
+  const group = await cluster(t, 2);
+  const [first, second] = group.servers;
+  const found = async (server, check, pattern) => {
+    const checks = await until(`${check} to be ${pattern}`, async () => {
+      const all = await examine(server, '--config', `${server.folder}/smaster.toml`);
+      return pattern.test(all[check]?.found) && all;
+    });
+    return checks;
+  };
+  for (const server of [first, second]) assert.equal((await found(server, 'cluster', /^2 servers, all reachable$/)).cluster.verdict, 'ok');
+  const leader = await group.leader();
+  await (leader === first ? second : first).end('SIGKILL');
+  names(await found(leader, 'cluster', /no other server stands by/), 'cluster', 'warn', /stands by/, /start a second one/);
+  for (const etcd of group.url.members) etcd.process.kill('SIGSTOP');
+  t.after(() => group.url.members.forEach((etcd) => etcd.process.kill('SIGCONT')));
+  names(await found(leader, 'server', /no server leads now/), 'server', 'failed', /no server leads now/, /etcdctl endpoint health/);
 });
 
 test('a real agent tells how it runs', async (t) => {

@@ -39,6 +39,7 @@ const provoke = {
     const {keyFile} = certificates(folder);
     execFileSync('openssl', ['x509', '-req', '-in', 'server.csr', '-signkey', 'server.key', '-days', '-1', '-out', 'old.pem'], {cwd: folder, stdio: 'pipe'});
     const server = await serve(t, `[server]\ntls_certificate = "${folder}/old.pem"\ntls_key = "${keyFile}"\n`);
+    assert.match((await server.tool(['stats'])).stdout, /^the certificate \S*old\.pem has expired; renew it$/m);
     return (await server.tool(['doctor'])).stdout.match(/^FAILED +certificate .*/m)[0];
   },
   'Discord refuses the server\'s token': async (t) => {
@@ -47,6 +48,7 @@ const provoke = {
     writeFileSync(`${folder}/token`, 'sesame', {mode: 0o600});
     const api = await discord(t, folder, () => ({status: 401, body: {message: '401: Unauthorized', code: 0}}));
     const server = await serve(t, `[shards]\ntoken_file = "${folder}/token"\n[discord]\napi_base = "${api.base}"\nca_file = "${api.ca}"\n`);
+    await until('the figures to say it', async () => /^Discord says that the bot's token is wrong \(401\)$/m.test((await server.tool(['stats'])).stdout));
     return examined(server, 'token');
   },
   'The server does not start: the port is taken': async (t) => {

@@ -1,7 +1,11 @@
 // smaster doctor's findings: one line for each check, whatever is found; and what its parts remember.
 #include <gtest/gtest.h>
 
+#include <cstdlib>
+#include <filesystem>
+
 #include "agent/bot/proc.hpp"
+#include "base/file.hpp"
 #include "checks/finding.hpp"
 #include "checks/machine.hpp"
 #include "server/admission/refusals.hpp"
@@ -68,6 +72,47 @@ TEST(Checks, AnOpenAddressNeedsEncryption) {
   EXPECT_EQ(check_network(settings).verdict, Verdict::ok);
   settings.trusted_proxies = {"::/0"};
   EXPECT_EQ(check_network(settings).verdict, Verdict::failed);
+}
+
+/// A folder that is removed at the end.
+struct ChecksFolder {
+  ChecksFolder() {
+    char name[] = "/tmp/smaster-checks-XXXXXX";
+    path = ::mkdtemp(name);
+  }
+  ~ChecksFolder() { std::filesystem::remove_all(path); }
+  void write(const std::string& name, const std::string& text, mode_t mode = 0600) const {
+    (void)write_file(path / name, text, mode, IfExists::replace);
+  }
+  std::filesystem::path path;
+};
+
+TEST(Checks, AGroupNearItsLimitIsNamed) {
+  const ChecksFolder group;
+  EXPECT_EQ(check_limits(group.path).verdict, Verdict::ok) << "without limits";
+  group.write("memory.max", "max\n");
+  group.write("memory.current", "1000000\n");
+  group.write("pids.max", "100\n");
+  group.write("pids.current", "89\n");
+  EXPECT_EQ(check_limits(group.path).verdict, Verdict::ok);
+  group.write("memory.max", "1000000\n");
+  group.write("memory.stat", "anon 80000\nfile 900000\n");
+  EXPECT_EQ(check_limits(group.path).verdict, Verdict::ok) << "copies of files can be freed";
+  group.write("pids.current", "90\n");
+  EXPECT_EQ(check_limits(group.path).verdict, Verdict::warn);
+  EXPECT_NE(check_limits(group.path).remedy.find("TasksMax="), std::string::npos);
+}
+
+TEST(Checks, APasswordInTheSettingsMakesThemASecret) {
+  const ChecksFolder folder;
+  folder.write("smaster.toml", "", 0644);
+  server::Settings settings;
+  settings.state_dir = folder.path / "state";
+  const auto file = folder.path / "smaster.toml";
+  settings.database_url = "postgresql://bot@db:5432/bot";
+  EXPECT_NE(check_permissions(settings, file).verdict, Verdict::failed);
+  settings.database_url = "postgresql://bot:secret@db/bot";
+  EXPECT_EQ(check_permissions(settings, file).verdict, Verdict::failed);
 }
 
 TEST(Checks, RefusalsCountWhileTheyAreRecent) {

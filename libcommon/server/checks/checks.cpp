@@ -184,7 +184,11 @@ net::Task<std::vector<Finding>> check_server(const ChecksParts& parts, ChecksOfS
   }
   const auto settings = parts.settings;  // they may be reloaded meanwhile
   const auto file = parts.settings_file;
-  const auto machine = [&] { return checks::check_machine(settings, file, now.wall); };
+  const auto machine = [&] {
+    auto found = checks::check_machine(settings, file, now.wall);
+    found.push_back(checks::check_limits(checks::own_group()));
+    return found;
+  };
   auto findings = co_await net::run_in(parts.pool, machine);
   for (auto& finding : look.findings()) checks::add(findings, std::move(finding));
   checks::add(findings, look.check_goal(parts.settings.count_auto));

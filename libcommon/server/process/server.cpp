@@ -86,6 +86,7 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
       stop("to restart");
     });
   };
+  wiring_.troubles = [this] { return troubles(); };
   wiring_.loop.complain = [](net::LoopWatch::Duration took, net::LoopWatch::Duration worked,
                              std::uint64_t turns) {
     const auto ms = [](auto time) { return std::chrono::duration_cast<Millis>(time).count(); };
@@ -199,6 +200,20 @@ ControlContext Server::control_context() {
           [this] { step_down(); },
           leads_ || !candidacy_,
           &discord_};
+}
+
+/// What no shard shows: the store, the token, the certificate. `smaster doctor` looks for more.
+std::vector<std::string> Server::troubles() const {
+  std::vector<std::string> found;
+  if (const auto& store = wiring_.store.trouble(); !store.empty()) {
+    found.push_back(store + "; free or repair the disk or database");
+  }
+  if (!discord_.trouble().empty()) found.push_back(discord_.trouble());
+  if (certificate_ends_ && net::wall_clock() >= *certificate_ends_) {
+    found.push_back("the certificate " + wiring_.settings.tls_certificate.string() +
+                    " has expired; renew it");
+  }
+  return found;
 }
 
 net::Task<> Server::generate(fleet::Generate what) {

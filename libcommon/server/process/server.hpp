@@ -44,6 +44,7 @@ class Server final : public net::Application {
   Result<void> listen(ListeningSockets sockets);
   [[nodiscard]] Candidacy* candidacy() { return candidacy_ ? &*candidacy_ : nullptr; }
   ControlContext control_context();
+  [[nodiscard]] std::vector<std::string> troubles() const;
   net::Task<> generate(fleet::Generate what);
   void stop(std::string_view why);
   net::Task<> finish();
@@ -92,7 +93,8 @@ class Server final : public net::Application {
   FileWatch watch_;
   net::Timer grace_;
   net::TaskScope tasks_;
-  std::string generate_trouble_;  ///< error of the last generated config; empty: none
+  std::optional<Time> certificate_ends_;  ///< of the certificate that shards see; unset: no TLS
+  std::string generate_trouble_;          ///< error of the last generated config; empty: none
   bool stopping_ = false;
   bool restart_ = false;
   bool leads_ = false;           ///< with a shared store: has the lease, and all data is loaded

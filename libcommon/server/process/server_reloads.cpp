@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "log/log.hpp"
+#include "net/certificate.hpp"
 #include "net/stream.hpp"
 #include "server/keys/key_files.hpp"
 #include "settings/containment.hpp"
@@ -52,11 +53,14 @@ void Server::wait_for_hangup() {
 Result<void> Server::set_tls(const Settings& settings) {
   if (settings.tls_certificate.empty()) {
     listener_.set_tls(nullptr);
+    certificate_ends_.reset();
     return {};
   }
   auto tls = net::server_tls_context(settings.tls_certificate, settings.tls_key);
   if (!tls) return fail(tls.error().kind, "TLS: " + tls.error().message);
   listener_.set_tls(std::move(*tls));
+  const auto certificate = net::Certificate::read(settings.tls_certificate);
+  certificate_ends_ = certificate ? std::optional(certificate->ends()) : std::nullopt;
   return {};
 }
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "crypto/keys.hpp"
 #include "fleet/orders.hpp"
@@ -76,6 +77,7 @@ class Wiring {
   std::filesystem::path settings_file;                   ///< empty: there is none; set by the server
   std::uint16_t port = 0;                                ///< where shards connect, once listening
   std::function<net::Task<Result<void>>()> reload_keys;  ///< reloads the key files; set by the server
+  std::function<std::vector<std::string>()> troubles;    ///< see StatsParts; set by the server
   std::function<void()> restart;                         ///< restarts this server in place; set by the server
   const Instant started = net::now();
   const Time started_at = net::wall_clock();
@@ -124,7 +126,7 @@ class Wiring {
   const SessionContext sessions{context, leadership, assembly, directory, events, reception};
 
   FairSemaphore history_turns{context, 1, 256, 256};
-  const StatsParts stats{directory, goal, plans, sender, descriptors, slices, alert_book, started};
+  const StatsParts stats{directory, goal, plans, sender, descriptors, slices, alert_book, started, troubles};
   const HistoryParts past{history, history_turns, rendering};
   const EventParts event_list{events, store};
 

@@ -105,6 +105,10 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
     for (const auto& each : parts.alerts.active()) alerts.push_back(alert_json(each));
     object["alerts"] = std::move(alerts);
   }
+  if (const auto troubles = parts.troubles ? parts.troubles() : std::vector<std::string>();
+      !troubles.empty()) {
+    object["troubles"] = boost::json::array(troubles.begin(), troubles.end());
+  }
   object["uptime_ms"] = uptime.count();
   if (const auto reshard = reshard_json(parts); !reshard.empty()) object["reshard"] = reshard;
   if (const auto& drained = parts.goal.drained(); !drained.empty()) {

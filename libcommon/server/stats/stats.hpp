@@ -4,9 +4,12 @@
 
 #include <boost/json/object.hpp>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/types.hpp"
 #include "control/stream.hpp"
@@ -31,6 +34,8 @@ struct StatsParts {
   Slices& slices;
   const AlertBook& alerts;
   Instant started;  ///< start of this server
+  /// What is wrong with the server itself now, a sentence each; may be empty.
+  const std::function<std::vector<std::string>()>& troubles;
 };
 
 /// {key, text, since, silenced}

@@ -28,6 +28,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -66,7 +67,9 @@ constexpr Millis kLeftoverGrace{5'000};
 constexpr Millis kLookAgain{50};
 /// Maximum time for writing the last output.
 constexpr Millis kOutputGrace{1'000};
-/// Part of it for an agent that is late.
+/// Time for the rest of a line, before its beginning is passed on.
+constexpr Millis kPartGrace{100};
+/// Part of kOutputGrace for an agent that is late.
 constexpr Millis kLateGrace{500};
 
 void tell_agent(const std::string& line) {
@@ -86,34 +89,50 @@ const LeaseWord* map_lease() {
   return at == MAP_FAILED ? nullptr : static_cast<const LeaseWord*>(at);
 }
 
+/// Other bots may write to the same output: pieces of whole lines of up to PIPE_BUF are not mixed with theirs
+/// (pipe(7)).
 void put(int to, std::string_view text) {
   while (!text.empty()) {
-    const auto written = ::write(to, text.data(), text.size());
+    auto piece = text.substr(0, PIPE_BUF);
+    if (piece.size() < text.size()) piece = piece.substr(0, piece.rfind('\n') + 1);
+    if (piece.empty()) piece = text.substr(0, PIPE_BUF);
+    const auto written = ::write(to, piece.data(), piece.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) return;
     text.remove_prefix(static_cast<std::size_t>(written));
   }
 }
 
-/// Copies a bot's output with `prefix` before each line.
+/// Makes whole lines of a bot's output, with `prefix` before each.
 class Prefixer {
  public:
   explicit Prefixer(const std::string& prefix) : prefix_(prefix) {}
 
+  /// The lines that are complete.
   std::string add(std::string_view bytes) {
-    if (prefix_.empty()) return std::string(bytes);
     pending_ += bytes;
     std::string out;
     std::size_t begin = 0;
-    for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n', begin)) {
-      out += prefix_;
-      out.append(pending_, begin, end + 1 - begin);
-      begin = end + 1;
+    if (prefix_.empty()) {
+      begin = pending_.rfind('\n') + 1;
+      out = pending_.substr(0, begin);
+    } else {
+      for (auto end = pending_.find('\n'); end != std::string::npos; end = pending_.find('\n', begin)) {
+        out += prefix_;
+        out.append(pending_, begin, end + 1 - begin);
+        begin = end + 1;
+      }
     }
     pending_.erase(0, begin);
     return pending_.size() > 65'536 ? out + finish() : out;  // pass on very long lines in pieces
   }
-  std::string finish() { return pending_.empty() ? "" : prefix_ + std::exchange(pending_, {}) + '\n'; }
+  /// True if a part of a line is to be passed on when no more of it comes, such as a question without an end.
+  [[nodiscard]] bool waits() const { return prefix_.empty() && !pending_.empty(); }
+  /// What is left.
+  std::string finish() {
+    auto rest = std::exchange(pending_, {});
+    return rest.empty() || prefix_.empty() ? rest : prefix_ + rest + '\n';
+  }
 
  private:
   const std::string& prefix_;
@@ -150,7 +169,10 @@ class Copier {
       // poll() ignores a descriptor of −1
       pollfd wait[] = {
           {streams_[0].from, POLLIN, 0}, {streams_[1].from, POLLIN, 0}, {waits ? kOutputFd : -1, POLLOUT, 0}};
-      ::poll(wait, std::size(wait), -1);
+      const bool part = streams_[0].prefixer.waits() || streams_[1].prefixer.waits();
+      if (::poll(wait, std::size(wait), part ? static_cast<int>(kPartGrace.count()) : -1) == 0) {
+        for (auto& stream : streams_) put(stream.to, stream.prefixer.finish());
+      }
       if (wait[2].revents != 0) give();
       for (std::size_t i = 0; i < 2; ++i) {
         if (wait[i].revents != 0) copy(streams_[i]);

@@ -91,7 +91,8 @@ Outcome OutputFeed::answer(std::string_view question) {
 
   send();  // an earlier follower gets its lines before this answer: it needs no line twice
   OutputRing::Wanted wanted;
-  wanted.bytes = static_cast<std::size_t>(std::clamp<std::int64_t>(bytes, 1'024, kMostBytes));
+  wanted.bytes =
+      std::min(static_cast<std::size_t>(std::clamp<std::int64_t>(bytes, 1'024, kMostBytes)), room());
   const bool goes_on = ring == id_ && after >= 0;
   if (goes_on) {
     wanted.after = static_cast<std::uint64_t>(after);
@@ -110,6 +111,11 @@ Outcome OutputFeed::answer(std::string_view question) {
   return {true, std::move(answer)};
 }
 
+/// Bytes of lines that fit into a message to this master.
+std::size_t OutputFeed::room() const {
+  return uplink_.max_payload() - std::min(uplink_.max_payload(), 2 * kPacketOverhead);
+}
+
 bool OutputFeed::follows() const {
   return uplink_.up() && generation_ == uplink_.generation() && net::now() < until_;
 }
@@ -119,8 +125,9 @@ void OutputFeed::arm() {
   if (!follows() || std::exchange(armed_, true)) return;
   timer_.expires_at(std::max(net::now(), sent_ + every_));
   timer_.async_wait([this](boost::system::error_code error) {
+    if (error) return;
     armed_ = false;
-    if (!error) send();
+    send();
   });
 }
 
@@ -132,7 +139,8 @@ void OutputFeed::send() {
   }
   OutputRing::Wanted wanted;
   wanted.after = cursor_;
-  wanted.bytes = std::max<std::size_t>(rate_ * static_cast<std::size_t>(every_.count()) / 1'000, 512);
+  wanted.bytes =
+      std::min(std::max<std::size_t>(rate_ * static_cast<std::size_t>(every_.count()) / 1'000, 512), room());
   cursor_ = ring_.newest();
   sent_ = net::now();
   uplink_.emit("logLines", {batch(wanted)});

@@ -43,6 +43,7 @@ class OutputFeed final : public OutputSink {
 
  private:
   [[nodiscard]] bool follows() const;
+  [[nodiscard]] std::size_t room() const;
   [[nodiscard]] std::string batch(const OutputRing::Wanted& wanted);
   void arm();
   void send();

@@ -80,6 +80,18 @@ test('the last lines of all bots are printed in order of time, each with its sha
   assert.match(server.agents[0].log, /^bad$/m);
 });
 
+test('the output of several bots of one agent is passed on line by line, a part of a line too', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n');
+  const done = `${server.folder}/done`;
+  const agent = server.agent(await server.register(2), shell(`printf 'question? '; while [ ! -e "${done}.go" ]; do sleep 0.05; done; echo; awk -v name="$SHARDING_NAME" 'BEGIN { for (i = 0; i < 20000; ++i) print name " " i " is a line of some length" }'; touch "${done}$SHARD_ID"; ${stays}`));
+  await until('both questions', () => agent.output.split('question? ').length === 3);
+  writeFileSync(`${done}.go`, '');
+  await until('all', () => existsSync(`${done}0`) && existsSync(`${done}1`) && agent.output.split('\n').length >= 40_003);
+  const lines = agent.output.split('\n').filter((line) => line && !line.startsWith('question'));
+  assert.deepEqual(lines.filter((line) => !/^aa[ab] \d+ is a line of some length$/.test(line)), []);
+  assert.equal(new Set(lines).size, 40_000, 'each line once');
+});
+
 test('a shard without an agent, with an old one, or without a connection is named', async (t) => {
   const server = await serve(t, '[shards]\ncount = 4\n');
   const configs = await server.register(4);
@@ -140,7 +152,7 @@ test('an agent that answers nonsense harms nobody', async (t) => {
   assert.equal(reader.child.exitCode, null);
 });
 
-test('a follower gets new lines once each, also of a shard that reconnects, and the agent sends nothing to nobody', async (t) => {
+test('a follower gets new lines once each, also of a shard that reconnects', async (t) => {
   const server = await serve(t, '[shards]\ncount = 2\n');
   const configs = await server.register(2);
   const links = new Set();

@@ -113,6 +113,13 @@ TEST(OutputRing, SaysHowManyLinesAreMissing) {
   EXPECT_EQ(ring.select({.after = 4, .bytes = 20}), R"x([[6,0,"(1 line dropped)"],[6,1,"xxxxxxxxxx…"]])x");
 }
 
+TEST(OutputRing, APartOfALineIsBoundedAsJson) {
+  OutputRing ring(10, "");
+  ring.add(log_time(1), OutputStream::out, std::string(8'000, '\x1b'));
+  EXPECT_LE(ring.select({.bytes = 1'000}).size(), 1'050U);
+  EXPECT_GE(ring.select({.bytes = 1'000}).size(), 700U);
+}
+
 TEST(OutputRing, IsBoundedInBytes) {
   OutputRing ring(1'000, "");
   for (int i = 0; i < 10'000; ++i) ring.add(log_time(i), OutputStream::out, std::string(kMaxOutputLine, 'x'));

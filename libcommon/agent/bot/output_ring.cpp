@@ -12,6 +12,7 @@ namespace {
 /// A shorter secret is a word that any output may contain.
 constexpr std::size_t kLeastSecret = 8;
 constexpr std::string_view kSecret = "[token]";
+constexpr std::size_t kLineHead = 32;  ///< maximum size of a line's JSON without its text, about
 
 std::string line_json(Time time, OutputStream stream, std::string_view text) {
   return '[' + std::to_string(to_unix_ms(time)) + ',' + std::to_string(static_cast<int>(stream)) + ',' +
@@ -77,8 +78,11 @@ std::string OutputRing::select(const Wanted& wanted) const {
       missing += number - std::max(after, first);
       if (!chosen.empty()) break;
       // At least a part of the newest line.
-      text =
-          line_json(at->time, at->stream, std::string(outlet::cut(at->text, wanted.bytes / 2)).append(kCut));
+      const auto part = [&](std::size_t size) {
+        return line_json(at->time, at->stream, std::string(outlet::cut(at->text, size)).append(kCut));
+      };
+      text = part(wanted.bytes / 2);
+      if (text.size() > wanted.bytes + kLineHead) text = part(wanted.bytes / 8);  // JSON escapes most of it
       --missing;
       chosen.push_back(std::move(text));
       break;

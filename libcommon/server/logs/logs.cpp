@@ -111,18 +111,16 @@ Result<void> Logs::read(const LogRequest& request, std::shared_ptr<control::Line
   }
   auto reader = std::make_shared<Reader>();
   reader->request = request;
-  reader->ids = {request.ids.begin(), request.ids.end()};
+  if (!request.all) reader->ids = {request.ids.begin(), request.ids.end()};
   reader->lines = std::move(lines);
   std::string question = R"({"lines":)" + std::to_string(request.lines) + R"(,"age":)" +
                          std::to_string(request.age) + R"(,"bytes":)" +
                          std::to_string(share(kFirstBytes, request.ids.size(), kLeastBytes));
   if (request.follow) {
     followers_.push_back(reader);
-    targets_ = 0;
-    for (const auto& follower : followers_) targets_ = std::max(targets_, follower->ids.size());
     question += R"(,"follow":)" + std::to_string(kFollow.count()) + R"(,"every":)" +
                 std::to_string(every().count()) + R"(,"rate":)" +
-                std::to_string(share(kRate, targets_, kLeastRate));
+                std::to_string(share(kRate, targets(), kLeastRate));
     if (!following_) parts_.tasks.spawn("follow logs", follow());
   }
   const auto eval = Eval::start(
@@ -231,8 +229,14 @@ net::Task<> Logs::follow() {
   tails_.clear();
 }
 
+std::size_t Logs::targets() const {
+  std::size_t most = 1;
+  for (const auto& follower : followers_) most = std::max(most, follower->request.ids.size());
+  return most;
+}
+
 Millis Logs::every() const {
-  return Millis{std::clamp<std::int64_t>(static_cast<std::int64_t>(targets_), kLeastEvery, kMostEvery)};
+  return Millis{std::clamp<std::int64_t>(static_cast<std::int64_t>(targets()), kLeastEvery, kMostEvery)};
 }
 
 /// Two ticks follow the last lines, so that a reader can wait for lines that are older and come later.
@@ -253,22 +257,24 @@ void Logs::tick(Reader& reader) {
 net::Task<> Logs::renew() {
   Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
-  bool all = false;
-  bool beginning = false;
-  std::set<ShardId> ids;
-  for (const auto& follower : followers_) {
-    beginning = beginning || !follower->begun;
-    all = all || follower->request.all;
-    ids.insert(follower->ids.begin(), follower->ids.end());
+  const auto followers = followers_;  // some may leave, and others come, between two slices
+  const auto all = std::find_if(followers.begin(), followers.end(),
+                                [](const auto& follower) { return follower->request.all; });
+  if (all != followers.end()) {
+    (*all)->request.ids = parts_.directory.all_ids();
+    co_return co_await renew(**all, slice);
   }
-  std::vector<ShardId> wanted(ids.begin(), ids.end());
-  if (all) wanted = parts_.directory.all_ids();
-  targets_ = wanted.size();
-  for (const auto id : wanted) {
+  for (const auto& follower : followers) co_await renew(*follower, slice);
+}
+
+net::Task<> Logs::renew(const Reader& of, Slice& slice) {
+  for (const auto id : of.request.ids) {
     if (slice.over()) co_await slice.next();
     auto* const shard = parts_.directory.holder(id);
     if (shard == nullptr || !shard->connected() || !shard->session->is_agent()) continue;
     // A reader's first question to it may be on its way.
+    const bool beginning = std::any_of(followers_.begin(), followers_.end(),
+                                       [](const auto& follower) { return !follower->begun; });
     if (!beginning || tails_.contains(shard->info.id)) ask(*shard);
   }
 }
@@ -284,8 +290,8 @@ void Logs::ask(Shard& shard) {
   tail.asked = now;
   std::string question = R"({"lines":-1,"follow":)" + std::to_string(kFollow.count()) + R"(,"every":)" +
                          std::to_string(every().count()) + R"(,"bytes":)" +
-                         std::to_string(share(kFirstBytes, targets_, kLeastBytes)) + R"(,"rate":)" +
-                         std::to_string(share(kRate, targets_, kLeastRate));
+                         std::to_string(share(kFirstBytes, targets(), kLeastBytes)) + R"(,"rate":)" +
+                         std::to_string(share(kRate, targets(), kLeastRate));
   if (!tail.ring.empty()) {
     question += R"(,"ring":)" + json::quote(tail.ring) + R"(,"after":)" + std::to_string(tail.next);
   }

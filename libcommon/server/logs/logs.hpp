@@ -78,14 +78,16 @@ class Logs {
   void pass_on(Tail& tail, const Shard& shard, const Batch& batch);
   net::Task<> follow();
   net::Task<> renew();
+  net::Task<> renew(const Reader& of, Slice& slice);
   void ask(Shard& shard);
   void tick(Reader& reader);
+  /// Number of ids of the follower that has most.
+  [[nodiscard]] std::size_t targets() const;
   [[nodiscard]] Millis every() const;
 
   const Parts parts_;
   std::list<std::shared_ptr<Reader>> followers_;
   std::map<ShardName, Tail> tails_;
-  std::size_t targets_ = 0;  ///< number of ids that are followed
   net::Busy following_;
 };
 

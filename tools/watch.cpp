@@ -120,7 +120,9 @@ class View {
     const auto troubles = control::server_troubles(stats_);
     const auto waiting = control::identify_line(stats_);
     const auto drained = control::drained_line(stats_);
-    screen.line(1, troubles.empty() ? waiting + (waiting.empty() || drained.empty() ? "" : "; ") + drained : troubles.front(),
+    screen.line(1,
+                troubles.empty() ? waiting + (waiting.empty() || drained.empty() ? "" : "; ") + drained
+                                 : troubles.front(),
                 troubles.empty() ? A_NORMAL : A_BOLD);
     const auto table = control::shard_table(chosen_, now_);
     std::vector<std::size_t> widths(kColumns.size());

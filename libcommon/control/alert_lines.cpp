@@ -18,7 +18,11 @@ std::string alert_lines(const boost::json::object& stats, std::int64_t now_ms) {
   std::string lines;
   for (const auto& each : alerts->get_array()) {
     if (!each.is_object()) continue;
+    std::string key;
     std::string text;
+    json::read(each.get_object(), "key", key);
+    // server_troubles shows those.
+    if (key == "store" || key == "connections" || key.starts_with("server ")) continue;
     std::int64_t since = now_ms;
     bool silenced = false;
     json::read(each.get_object(), "text", text);

@@ -96,11 +96,18 @@ Finding check_store(const StoreThread& store) {
 
 Finding check_mail(const ChecksParts& parts) {
   Check check("mail");
-  if (!parts.settings.mail_enabled) return check.skipped("off: nobody is told of failures");
+  const auto& alerts = parts.settings.alerts;
+  if (!parts.alerts_trouble.empty()) {
+    check.fail("alerts are not delivered: " + parts.alerts_trouble, "look at [alerts] webhooks and command");
+  }
+  const bool others = !alerts.webhooks.empty() || !alerts.command.empty();
+  if (!parts.settings.mail_enabled && !others) {
+    return check.skipped("no mail and no webhook: nobody is told of failures");
+  }
   if (!parts.mail.trouble().empty()) {
     check.fail(parts.mail.trouble(), "try mail.command with its arguments by hand, as the server's user");
   }
-  return check.finding(parts.settings.mail_command + " has refused no mail");
+  return check.finding("nothing has been refused by mail, webhooks or program");
 }
 
 /// Handshakes that were refused lately. Strangers can cause these, too, so they are warnings.

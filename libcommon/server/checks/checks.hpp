@@ -24,6 +24,7 @@ struct ChecksParts {
   const StatsParts& stats;
   const StoreThread& store;
   const Mail& mail;
+  const std::string& alerts_trouble;  ///< last failure of a webhook or program of [alerts]
   const Refusals& refusals;
   net::asio::thread_pool& pool;  ///< may be blocked for seconds by slow disks
 };

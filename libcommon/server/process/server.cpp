@@ -87,6 +87,7 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
     });
   };
   wiring_.troubles = [this] { return troubles(); };
+  wiring_.alerts.more = [this](std::vector<AlertCondition>& conditions) { add_troubles(conditions); };
   wiring_.loop.complain = [](net::LoopWatch::Duration took, net::LoopWatch::Duration worked,
                              std::uint64_t turns) {
     const auto ms = [](auto time) { return std::chrono::duration_cast<Millis>(time).count(); };
@@ -214,6 +215,21 @@ std::vector<std::string> Server::troubles() const {
                     " has expired; renew it");
   }
   return found;
+}
+
+/// The same for alerts, without the store's, which has its own; and a certificate that is about to expire.
+void Server::add_troubles(std::vector<AlertCondition>& conditions) const {
+  constexpr std::chrono::days kExpirySoon{14};
+  const auto& store = wiring_.store.trouble();
+  for (const auto& each : troubles()) {
+    if (store.empty() || !each.starts_with(store)) conditions.push_back({"server " + each, each});
+  }
+  const auto now = net::wall_clock();
+  if (certificate_ends_ && now < *certificate_ends_ && *certificate_ends_ - now < kExpirySoon) {
+    const auto days = std::chrono::floor<std::chrono::days>(*certificate_ends_ - now).count();
+    conditions.push_back({"certificate", "the certificate " + wiring_.settings.tls_certificate.string() +
+                                             " expires in " + std::to_string(days) + " days; renew it"});
+  }
 }
 
 net::Task<> Server::generate(fleet::Generate what) {

@@ -45,6 +45,7 @@ class Server final : public net::Application {
   [[nodiscard]] Candidacy* candidacy() { return candidacy_ ? &*candidacy_ : nullptr; }
   ControlContext control_context();
   [[nodiscard]] std::vector<std::string> troubles() const;
+  void add_troubles(std::vector<AlertCondition>& conditions) const;
   net::Task<> generate(fleet::Generate what);
   void stop(std::string_view why);
   net::Task<> finish();

@@ -136,7 +136,9 @@ class Wiring {
   Files files{{context, settings, settings_file, directory, descriptors}};
   Mail mail{{context, settings, tasks}};
   Update update{{context, settings}};
-  const ChecksParts checks{settings, settings_file, stats, store, mail, refusals, slow_work};
+  AlertSender alert_sender{{context, settings, rendering, tasks}};
+  const ChecksParts checks{settings, settings_file,          stats,    store,
+                           mail,     alert_sender.trouble(), refusals, slow_work};
   Registrar registrar;
   const RespawnParts respawn_parts{context, directory, sender, news, slices, tasks};
   const RebootParts reboot_parts;
@@ -145,7 +147,6 @@ class Wiring {
   net::TaskScope tasks;  ///< tasks of parts without a scope of their own
   Respawns respawns{respawn_parts};
   Conditions conditions{{settings, directory, plans, sender, store, descriptors, slices}};
-  AlertSender alert_sender{{context, settings, rendering, tasks}};
   Alerts alerts{{context, settings, store, events, alert_book, conditions, alert_sender, tasks}};
   ShardRequests shard_requests{
       {settings, directory, metrics, tasks, evals, files, sql, update, respawns, events, reboot_parts}};

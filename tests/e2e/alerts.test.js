@@ -59,7 +59,7 @@ test('a dead host is one alert, by every way, and its recovery follows', async (
   await until('the program', () => existsSync(got) && readFileSync(got, 'utf8').includes('\n'));
   assert.equal(JSON.parse(readFileSync(got, 'utf8').split('\n')[0]).notices[0].key, 'host fra1');
   await until('the mail', () => existsSync(mails) && /host fra1 is down/.test(readFileSync(mails, 'utf8')));
-  assert.match((await server.tool(['stats'])).stdout, /degraded for \d+\s?s: host fra1 is down/);
+  assert.match((await server.tool(['stats'])).stdout, /degraded for \d+\s?m?s: host fra1 is down/);
   assert.match((await server.tool(['silence', '--list'])).stdout, /^alert {4}since .* host fra1 is down/m);
 
   const ready = await request(server.port, '/readyz?strict');

@@ -70,7 +70,15 @@ test('Prometheus itself fires for dead shards and for a server that is gone, and
       return ['none yet'];
     }
   };
-  const clear = (what) => until(`no alert ${what}`, async () => !(await firing()).length);
+  // A machine that is busy with other tests may make the loop slow.
+  const clear = async (what) => {
+    let last = [];
+    try {
+      await until(`no alert ${what}`, async () => (last = (await firing()).filter((name) => name !== 'SmasterLoopSlow')).length === 0);
+    } catch (error) {
+      throw new Error(`${error.message}; there were: ${last}`);
+    }
+  };
   await clear('while all is well');
   await agent.end('SIGKILL');
   for (const name of ['SmasterShardsDead', 'SmasterShardIdsDown', 'SmasterFleetDown']) await until(`${name}; ${log}`, async () => (await firing()).includes(name));

@@ -68,7 +68,8 @@ TEST_F(Progress, AShardThatDoesNotComeBackIsLateAtTheTimeout) {
 TEST_F(Progress, AReshardThatNobodyFollowsAnyMoreEnds) {
   Result<std::shared_ptr<control::LineStream>> lines = fail(ErrorKind::internal, "it has not ended");
   const auto begin = [&]() -> net::Task<> {
-    lines = co_await reshard(server_->reshard_parts, {ShardCount{2}, {}, false, true, std::chrono::hours(1)});
+    Reshard request{ShardCount{2}, {}, false, true, std::chrono::hours(1)};
+    lines = co_await reshard(server_->reshard_parts, std::move(request));
   };
   tasks_.spawn("reshard", begin());
   run();

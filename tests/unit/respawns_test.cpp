@@ -135,7 +135,8 @@ TEST_F(Rolling, OrdersForAShardThatLeavesBeforeTheyAreSentHarmNobody) {
 TEST_F(Rolling, AReshardThatIsWaitedForEndsAtItsTimeout) {
   Result<std::shared_ptr<control::LineStream>> lines = fail(ErrorKind::internal, "it has not ended");
   const auto begin = [&]() -> net::Task<> {
-    lines = co_await reshard(server_->reshard_parts, {ShardCount{3}, {}, false, true, minutes(10)});
+    Reshard request{ShardCount{3}, {}, false, true, minutes(10)};
+    lines = co_await reshard(server_->reshard_parts, std::move(request));
   };
   tasks_.spawn("reshard", begin());
   run();
@@ -151,8 +152,8 @@ TEST_F(Rolling, AReshardIsNotWaitedForOnceAnotherHasReplacedIt) {
   Result<std::shared_ptr<control::LineStream>> first = fail(ErrorKind::internal, "it has not ended");
   auto second = first;
   const auto begin = [&](Result<std::shared_ptr<control::LineStream>>& lines, int count) -> net::Task<> {
-    lines = co_await reshard(server_->reshard_parts,
-                             {ShardCount{count}, {}, false, true, std::chrono::hours(10)});
+    Reshard request{ShardCount{count}, {}, false, true, std::chrono::hours(10)};
+    lines = co_await reshard(server_->reshard_parts, std::move(request));
   };
   tasks_.spawn("reshard", begin(first, 3));
   run();
@@ -171,7 +172,8 @@ TEST_F(Rolling, AReshardWhoseTargetIsNotPersistedChangesNothing) {
   fake().next({FakeStore::Does::fails});
   Result<std::shared_ptr<control::LineStream>> lines = fail(ErrorKind::internal, "it has not ended");
   const auto begin = [&]() -> net::Task<> {
-    lines = co_await reshard(server_->reshard_parts, {ShardCount{3}, {}, false, true, minutes(10)});
+    Reshard request{ShardCount{3}, {}, false, true, minutes(10)};
+    lines = co_await reshard(server_->reshard_parts, std::move(request));
   };
   tasks_.spawn("reshard", begin());
   run();

@@ -48,8 +48,8 @@ TEST(Settings, ErrorsSayWhereWhatAndWhatIsRight) {
             "f.toml:2:3: unknown setting server.prot; [server] takes address, control_group, "
             "control_socket, path, port, project_dir, state_dir, tls_certificate, tls_key, trusted_proxies");
   EXPECT_EQ(error_of("[sever]\nport = 1"),
-            "f.toml:1:2: unknown section \"sever\"; there are cluster, dashboard, database, discord, "
-            "heartbeat, history, "
+            "f.toml:1:2: unknown section \"sever\"; there are alerts, cluster, dashboard, database, discord, "
+            "events, heartbeat, history, "
             "limits, log, mail, master_host, permissions, remote_host, server, shards, store, update");
   EXPECT_NE(error_of("[}"), "");  // toml++ asserts otherwise
   // A letter where toml++ looks for a blank.

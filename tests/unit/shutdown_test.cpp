@@ -132,7 +132,8 @@ TEST(Shutdown, DuringARespawnThatIsWaitedFor) {
 
 TEST(Shutdown, DuringAReshard) {
   end_at_each_step([](House& house) {
-    house.spawn(reshard(house.server().reshard_parts, {ShardCount{1}, {}, false, true, Millis{30}}));
+    Reshard request{ShardCount{1}, {}, false, true, Millis{30}};
+    house.spawn(reshard(house.server().reshard_parts, std::move(request)));
   });
 }
 

@@ -28,7 +28,8 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       registrar({settings, port, directory, registration, history, rotation, proof, mail, events, slices,
                  slow_work}),
       reboot_parts{directory, sender, slices, [this] { restart(); }},
-      tasks(context_.get_executor(), "server") {
+      tasks(context_.get_executor(), "server"),
+      alert_tasks(context_.get_executor(), "alerts") {
   registration.on_revoked = [this](const ShardName& name) { sql.forget(name.str()); };
   store.changed = [this](bool works, const std::string& text) {
     events.record({works ? fleet::EventKind::recovered : fleet::EventKind::store, text});
@@ -64,6 +65,7 @@ net::Task<> Wiring::finish(bool save) {
   alerts.stop();
   write_behind.stop();
   if (save) co_await write_behind.flush();
+  co_await alert_tasks.join();
   co_await fleet_tasks.join();
 }
 

@@ -136,7 +136,7 @@ class Wiring {
   Files files{{context, settings, settings_file, directory, descriptors}};
   Mail mail{{context, settings, tasks}};
   Update update{{context, settings}};
-  AlertSender alert_sender{{context, settings, rendering, tasks}};
+  AlertSender alert_sender{{context, settings, rendering, alert_tasks}};
   const ChecksParts checks{settings, settings_file,          stats,    store,
                            mail,     alert_sender.trouble(), refusals, slow_work};
   Registrar registrar;
@@ -147,7 +147,8 @@ class Wiring {
   net::TaskScope tasks;  ///< tasks of parts without a scope of their own
   Respawns respawns{respawn_parts};
   Conditions conditions{{settings, directory, plans, sender, store, descriptors, slices}};
-  Alerts alerts{{context, settings, store, events, alert_book, conditions, alert_sender, tasks}};
+  Alerts alerts{{context, settings, store, events, alert_book, conditions, alert_sender, alert_tasks}};
+  net::TaskScope alert_tasks;
   ShardRequests shard_requests{
       {settings, directory, metrics, tasks, evals, files, sql, update, respawns, events, reboot_parts}};
 };

@@ -61,7 +61,7 @@ test('Prometheus itself fires for dead shards and for a server that is gone, and
   t.after(() => new Promise((done) => prometheus.once('exit', done) && prometheus.kill('SIGKILL')));
   let log = '';
   prometheus.stderr.on('data', (data) => { log += data; });
-  const port = await until(`Prometheus to listen`, () => log.match(/address=127\.0\.0\.1:(\d+)/)?.[1]);
+  const port = await until(`Prometheus to listen`, () => log.match(/address=127\.0\.0\.1:([1-9]\d*)/)?.[1]);
   const firing = async () => {
     try {
       const answer = await fetch(`http://127.0.0.1:${port}/api/v1/alerts`);

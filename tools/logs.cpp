@@ -81,13 +81,14 @@ class Pattern {
  public:
   /// The reason why it cannot be used; empty: it can.
   [[nodiscard]] std::string compile(const std::string& text) {
-    regex_.reset(new regex_t{});
-    const int error = ::regcomp(regex_.get(), text.c_str(), REG_EXTENDED | REG_NOSUB);
-    if (error == 0) return {};
-    char words[256];
-    ::regerror(error, regex_.get(), words, sizeof words);
-    regex_.release();  // NOLINT: regfree must not see it
-    return words;
+    auto fresh = std::make_unique<regex_t>();
+    if (const int error = ::regcomp(fresh.get(), text.c_str(), REG_EXTENDED | REG_NOSUB); error != 0) {
+      char words[256];
+      ::regerror(error, fresh.get(), words, sizeof words);
+      return words;
+    }
+    regex_.reset(fresh.release());  // only what was compiled may be freed by regfree
+    return {};
   }
   [[nodiscard]] bool matches(const std::string& text) const {
     return regex_ == nullptr || ::regexec(regex_.get(), text.c_str(), 0, nullptr, 0) == 0;

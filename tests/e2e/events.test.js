@@ -3,10 +3,14 @@ import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import path from 'node:path';
 import {test} from 'node:test';
+import {postgres} from './databases.js';
 import {bin, serve, until} from './harness.js';
 
-const events = async (server, ...args) => (await server.tool(['events', '--json', '--lines', '1000', ...args])).stdout
-  .split('\n').filter(Boolean).map((line) => JSON.parse(line));
+const events = async (server, ...args) => {
+  const {code, stdout, stderr} = await server.tool(['events', '--json', '--lines', '1000', ...args]);
+  assert.equal(code, 0, stderr);
+  return stdout.split('\n').filter(Boolean).map((line) => JSON.parse(line));
+};
 const kinds = async (server, ...args) => (await events(server, ...args)).map((event) => event.kind);
 
 test('a bot\'s life is told: connected, assigned, started, ready, died with its status, dead', async (t) => {
@@ -30,7 +34,7 @@ test('a bot\'s life is told: connected, assigned, started, ready, died with its 
   assert.ok((await kinds(server, '--shard', '0')).includes('died'));
   assert.ok(!(await kinds(server, '--shard', '7')).length);
   assert.match((await events(server, '--kind', 'dead'))[0].text, /\(id 0\) has been gone for 3s: it is dead/);
-  assert.match((await server.tool(['events', '--kind', 'dead'])).stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}dead {10}shard/);
+  assert.match((await server.tool(['events', '--kind', 'dead'])).stdout, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d {2}dead {9}shard/);
 });
 
 test('who asked is recorded, with the outcome and without results; it outlives a restart', async (t) => {
@@ -103,4 +107,22 @@ test('wrong questions are answered in words', async (t) => {
     assert.equal(result.code, 64);
     assert.match(result.stderr, words);
   }
+});
+
+test('PostgreSQL keeps them as SQLite does', async (t) => {
+  const database = await postgres(t);
+  const server = await serve(t, `[shards]\ncount = 1\n[history]\nurl = "${database.url}"\n`);
+  const [config] = await server.register(1);
+  server.shard(config);
+  await server.running(1);
+  await server.tool(['sql', 'SELECT 1 AS n']);
+  const before = await events(server);
+  await server.end();
+  await server.start();
+  assert.deepEqual((await events(server)).slice(0, before.length), before);
+  assert.deepEqual(await kinds(server, '--audit', '--kind', 'sql'), ['sql']);
+  const about = await kinds(server, '--shard', '0');
+  assert.ok(about.includes('assigned') && !about.includes('sql'), `${about}`);
+  assert.equal((await kinds(server, '--shard', config.id, '--kind', 'connected'))[0], 'connected');
+  assert.equal((await kinds(server, '--shard', '10')).length, 0);
 });

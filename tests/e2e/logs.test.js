@@ -192,7 +192,7 @@ test('a follower gets new lines once each, also of a shard that reconnects', asy
   const numbers = of(third.lines, configs[0]);
   assert.deepEqual(numbers, Array.from(numbers, (_, i) => numbers[0] + i));
   for (const {child} of [reader, second, third]) child.kill('SIGINT');
-  assert.equal((await server.tool(['stop'])).code, 0);
+  assert.equal((await server.tool(['stop', '--yes'])).code, 0);
   await server.exited;
 });
 

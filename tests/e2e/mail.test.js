@@ -150,7 +150,7 @@ test('what a shard says of its bot ends no line, mail or part of one', async (t)
     return existsSync(`${server.folder}/mail.txt`);
   });
   const mail = readFileSync(`${server.folder}/mail.txt`, 'utf8');
-  assert.match(mail, /^Subject: the bot of shard aaa .* signal 9 +Bcc: evil@example\.org .*\nTo: operator@example\.org\n\nthe bot/);
+  assert.match(mail, /^Subject: smaster on \S+: the bot of shard aaa .* signal 9 +Bcc: evil@example\.org .*\nTo: operator@example\.org\n\nsmaster on \S+: the bot/);
   assert.doesNotMatch(mail, /^(Bcc:|\.|~|--)|\u001b|\r/m);
 });
 
@@ -166,7 +166,7 @@ test('a config that cannot be made, and a bot that is parked, are told to the op
   await server.start();
   const configs = await server.register(1);
   server.agent(configs, ['/bin/false']);
-  await until('an alert', () => mails().some((line) => /^failed: the bot of shard aaa \(id 0\) fails again and again, .* it is parked/.test(line)));
+  await until('an alert', () => mails().some((line) => /^failed: smaster on \S+: the bot of shard aaa \(id 0\) fails again and again, .* it is parked/.test(line)));
   await Promise.all(server.agents.map((agent) => agent.end()));
 
   rmSync(`${server.folder}/state/shards`, {recursive: true, force: true});

@@ -178,7 +178,7 @@ test('stats: the same numbers in every format', async (t) => {
   const {server} = await fleet(t, 2);
   const {stdout: csv} = await server.tool(['stats', '--csv']);
   const stats = await server.stats();
-  assert.deepEqual(Object.keys(stats), ['goal', 'current', 'known', 'registered', 'configured', 'states', 'clients', 'uptime_ms', 'shards']);
+  assert.deepEqual(Object.keys(stats), ['goal', 'current', 'known', 'registered', 'configured', 'states', 'clients', 'alerts', 'uptime_ms', 'shards']);
   assert.deepEqual([stats.goal, stats.current, stats.known, stats.registered, stats.configured, stats.clients], [2, 2, 2, 2, 2, 2]);
   const shard = stats.shards.find((row) => row.goalShardId === 1);
   assert.equal(shard.state, 'running');

@@ -1030,7 +1030,7 @@ class World {
   }
 
   /// An operator wants a host to be empty, or not any more.
-  void drain(const std::string& label, bool whether) {
+  void drain(std::string label, bool whether) {  // a copy: it may be an element of `drained_`
     if (whether ? !drained_.insert(label).second : drained_.erase(label) == 0) return;
     say("host %s is %s", label.c_str(), whether ? "drained" : "not drained any more");
     uncovered_.clear();

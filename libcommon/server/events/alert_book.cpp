@@ -28,9 +28,10 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     auto& [key, trouble] = *at;
     const bool there = trouble.seen == now;
     const auto lasted = now - trouble.since;
+    if (there || trouble.away <= trouble.seen) trouble.away = now;
     if (!there && now - trouble.seen >= kSettle) {
       if (trouble.told)
-        notices.push_back({Notice::Kind::over, key, trouble.condition.text, trouble.seen - trouble.since});
+        notices.push_back({Notice::Kind::over, key, trouble.condition.text, trouble.away - trouble.since});
       at = troubles_.erase(at);
       continue;
     }

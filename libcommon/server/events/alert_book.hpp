@@ -74,6 +74,7 @@ class AlertBook {
     AlertCondition condition;
     Time since{};
     Time seen{};                 ///< at the last update that had it
+    Time away{};                 ///< at the first update since then
     std::optional<Time> told{};  ///< when operators were told last
     bool due = false;            ///< has outlasted its patience
     bool silenced = false;

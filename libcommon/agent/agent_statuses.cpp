@@ -127,11 +127,12 @@ void Agent::send_status() {
   BotFacts facts{name_.str(), is_master_, life_.goal(), life_.assignment(), start_time_, stop_time_};
   if (bot_) {
     facts.pid = bot_->pid();
-    facts.tree = shared_.processes.descendants_memory(bot_->keeper(), net::now());
+    facts.tree = shared_.processes.descendants_usage(bot_->keeper(), net::now());
   }
   auto status = statuses_.compose(facts, bot_ && figures_ ? &*figures_ : nullptr, net::wall_clock(),
                                   shared_.storage.latest());
   status.bot = bot_report();
+  status.bot->cpu = statuses_.bot_cpu();
   uplink_.emit("status", {fleet::to_text(status)});
 }
 

@@ -56,6 +56,7 @@ constexpr Column kShardColumns[] = {
     {"bot_state", "state", In::bot},
     {"bot_ready", "ready", In::bot},
     {"bot_pid", "pid", In::bot},
+    {"bot_cpu", "cpu", In::bot},
     {"bot_deaths", "deaths", In::bot},
     {"bot_crash_loop", "crashLoop", In::bot},
     {"bot_last_exit", "lastExit", In::bot},
@@ -108,6 +109,8 @@ constexpr ShardGauge kShardGauges[] = {
     {Figure::ping, "shard_ping_seconds", "ping", "Round trip to Discord's gateway.", In::stats, 1e-3},
     {Figure::storage_used, "shard_storage_used_bytes", "storageUsedTotal", "Storage the bot's project uses.",
      In::stats, 1},
+    {Figure::bot_cpu, "shard_bot_cpu_cores", "cpu", "CPU time of the bot and its children per time.", In::bot,
+     1},
     {Figure::bot_deaths, "shard_bot_deaths_total", "deaths",
      "Times that the bot died by itself, as its agent counts.", In::bot, 1},
     {Figure::bot_crash_loop, "shard_bot_crash_loop", "crashLoop", "Whether the bot dies again and again.",
@@ -188,12 +191,13 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
     const auto id = number(shard.if_contains("goalShardId"));
     const auto of = [&](std::string_view key) { return status_field(shard, key); };
     const bj::value& address = shard.at("address");
+    const auto cpu = cpu_of(shard);
     table.rows.push_back({shard.at("isMaster").as_bool() ? "master"
                           : id < 0                       ? "-"
                                                          : fmt::format("{}", fmt::join(ids_of(shard), ",")),
                           std::string(shard.at("id").as_string()), std::string(shard.at("state").as_string()),
                           ago(number(shard.if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
-                          of("cpuLoad") == nullptr ? "-" : fmt::format("{:.0f} %", 100 * mean(of("cpuLoad"))),
+                          cpu ? fmt::format("{:.0f} %", 100 * *cpu) : "-",
                           of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
                           known(of("messageCountTotal"), "{:.0f}"),
                           known(bot_field(shard, "deaths"), "{:.0f}"),

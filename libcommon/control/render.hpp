@@ -41,6 +41,7 @@ enum class Figure {
   heap_used,
   resident,
   cpu_load,
+  bot_cpu,
   ping,
   storage_used,
   bot_deaths,

@@ -38,9 +38,9 @@ double rank(const bj::object& shard) {
 /// The number to sort by; nullopt if unknown (−1 or missing).
 std::optional<double> amount(const bj::object& shard, std::string_view key) {
   if (key == "seen") return number(shard.if_contains("lastSeen"));
+  if (key == "cpu") return cpu_of(shard);
   const auto* const value = key == "ping"       ? status_field(shard, "ping")
                             : key == "memory"   ? status_field(shard, "memRSS")
-                            : key == "cpu"      ? status_field(shard, "cpuLoad")
                             : key == "messages" ? status_field(shard, "messageCountTotal")
                                                 : bot_field(shard, "deaths");
   if (value == nullptr || value->is_null()) return std::nullopt;
@@ -129,6 +129,14 @@ void sort_shards(bj::object& stats, std::string_view key, bool reverse) {
     });
   }
   stats["shards"] = bj::array(std::make_move_iterator(sorted.begin()), std::make_move_iterator(sorted.end()));
+}
+
+std::optional<double> cpu_of(const bj::object& shard) {
+  if (const auto* const cpu = bot_field(shard, "cpu")) {
+    return number(cpu) < 0 ? std::nullopt : std::optional(number(cpu));
+  }
+  const auto* const load = status_field(shard, "cpuLoad");
+  return load == nullptr || load->is_null() ? std::nullopt : std::optional(mean(load));
 }
 
 }  // namespace smaster::control

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -28,6 +29,10 @@ void sort_shards(boost::json::object& stats, std::string_view key, bool reverse)
 /// Fields of a shard's last status, or of its `bot`; null if missing.
 [[nodiscard]] const boost::json::value* status_field(const boost::json::object& shard, std::string_view key);
 [[nodiscard]] const boost::json::value* bot_field(const boost::json::object& shard, std::string_view key);
+
+/// The CPU that the shard uses, in cores: its bot's, else what a shard without an agent says. nullopt:
+/// unknown.
+[[nodiscard]] std::optional<double> cpu_of(const boost::json::object& shard);
 
 /// The value of a number; 0 for other values.
 [[nodiscard]] double number(const boost::json::value* value);

@@ -154,7 +154,13 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
     const auto figure = [&](std::string_view label, double Sample::*which, const std::string& value) {
       line(label, drawn(samples, which, view, now_ms, value));
     };
-    figure("CPU", &Sample::cpu, fmt::format("{:.0f} %", 100 * mean(now("cpuLoad"))));
+    if (bot_field(row, "cpu") != nullptr) {
+      const auto cpu = cpu_of(row);
+      line("CPU", (cpu ? fmt::format("{:.0f} % of a core", 100 * *cpu) : std::string("-")));
+      figure("host CPU", &Sample::cpu, fmt::format("{:.0f} %", 100 * mean(now("cpuLoad"))));
+    } else {
+      figure("CPU", &Sample::cpu, fmt::format("{:.0f} %", 100 * mean(now("cpuLoad"))));
+    }
     figure("memory", &Sample::memory, bytes(number(now("memRSS"))));
     const auto ping = number(now("ping"));
     figure("ping", &Sample::ping, ping < 0 ? "-" : fmt::format("{:.0f} ms", ping));

@@ -10,6 +10,7 @@ namespace smaster::fleet {
 namespace {
 
 constexpr std::size_t kMaxText = 200;
+constexpr double kMostCores = 65'536;
 /// Maximum number of gateway reports per process.
 constexpr std::size_t kMaxGateways = 1024;
 /// Maximum number of a bot's last lines, and of their bytes.
@@ -86,6 +87,8 @@ void read(const boost::json::object& from, BotReport& report) {
   read_if_known(from, "ready", report.ready);
   read_if_known(from, "askable", report.askable);
   json::read(from, "pid", report.pid);
+  json::read(from, "cpu", report.cpu);
+  if (!(report.cpu >= 0 && report.cpu <= kMostCores)) report.cpu = -1;
   json::read(from, "deaths", report.deaths);
   json::read(from, "crashLoop", report.crash_loop);
   json::read(from, "nextStartIn", report.next_start_in);
@@ -112,6 +115,7 @@ boost::json::object to_json(const BotReport& report) {
           {"hooks", report.hooks},
           {"gateways", std::move(gateways)},
           {"pid", report.pid},
+          {"cpu", report.cpu},
           {"deaths", report.deaths},
           {"crashLoop", report.crash_loop},
           {"lastExit", report.last_exit},

@@ -37,6 +37,7 @@ struct BotReport {
   std::vector<GatewayReport> gateways;
   std::optional<bool> askable;  ///< answers requests such as evals; unset: it has not written anything yet
   std::int64_t pid = -1;        ///< process id; −1: none
+  double cpu = -1;              ///< CPU time of it and its descendants per time, in cores; −1: unknown
   std::int64_t deaths = 0;      ///< deaths without a request to stop, since the agent's start
   bool crash_loop = false;      ///< the bot dies repeatedly
   std::string last_exit;        ///< how the last process ended: "exit 1", "signal 9"; empty: none has

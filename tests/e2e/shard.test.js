@@ -18,7 +18,7 @@ test('a shard is shown by its id or name: an agent\'s, a plain one, one that has
   const page = await show(`${agents}`);
   assert.match(page, new RegExp(`^shard ${agents} \\(${first.id}\\): running\n  goal +${agents} of 2\n  runs +${agents} of 2\n  at +127.0.0.1, agent \\d`));
   assert.match(page, /\n {2}seen +\d+ s ago\n/);
-  assert.match(page, /\n {2}CPU +\d+ %.*\n {2}memory .*\n {2}ping .*\n {2}messages /);
+  assert.match(page, /\n {2}CPU +(\d+ % of a core|-)\n {2}host CPU +\d+ %.*\n {2}memory .*\n {2}ping .*\n {2}messages /);
   assert.match(page, new RegExp(`\n  try +smaster eval --shard ${agents} SCRIPT\n  try +smaster respawn --shard ${agents}\n$`));
   assert.equal((await show(first.id)).split('\n')[0], page.split('\n')[0]);
 
@@ -37,6 +37,19 @@ test('a process with several ids is found by each, and shows all that it runs', 
   for (const id of ['0', '1']) {
     await until('both ids', async () => /^shard 0,1 \(\w+\): .*\n {2}goal +0,1 of 2\n {2}runs +0,1 of 2\n/.test((await server.tool(['shard', id])).stdout));
   }
+});
+
+test('CPU is that of the bot, not of its machine', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 2\n');
+  const configs = await server.register(2);
+  for (const config of configs) server.agent([config], 'spikey-bot.js');
+  await server.answering(2);
+  // Works half of the time, for as long as the test takes.
+  await server.evaluate('setInterval(() => { const end = Date.now() + 500; while (Date.now() < end); }, 1000) && 0', ['--shard', '0']);
+  const cpu = async (id) => (await server.stats()).shards.find((row) => row.goalShardId === id).stats.bot.cpu;
+  await until('the busy bot to be seen', async () => await cpu(0) > 0.1);
+  await until('the idle one to be seen beside it', async () => { const [busy, idle] = [await cpu(0), await cpu(1)]; return busy > 0.1 && idle >= 0 && idle < busy / 2; });
+  assert.match((await server.tool(['stats', '--prometheus'])).stdout, /^smaster_shard_bot_cpu_cores\{name="\w+"\} \d/m);
 });
 
 test('what is no shard is said so', async (t) => {

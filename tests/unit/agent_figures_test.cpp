@@ -89,7 +89,7 @@ TEST_F(StatusesTest, ABotThatNoLongerAnswersHasSeenNoMoreMessages) {
 TEST_F(StatusesTest, WhatABotDoesNotSayIsTheKernelsOrUnknown) {
   ProcessTree processes;
   facts.tree =
-      processes.descendants_memory(::getppid(), Instant{} + std::chrono::hours(1));  // this test is one
+      processes.descendants_usage(::getppid(), Instant{} + std::chrono::hours(1));  // this test is one
   const auto status = compose("null", 1000);
   EXPECT_GT(status.mem_rss, 1 << 20);
   EXPECT_GT(status.mem_heap_used, 0);

@@ -61,15 +61,29 @@ double status_size(std::string_view line) {
   return static_cast<double>(parse_int<std::int64_t>(take_word(line)).value_or(0)) * 1024;
 }
 
-void add_memory(Memory& memory, pid_t pid) {
+/// utime, stime, cutime and cstime of proc_pid_stat(5), in seconds.
+double cpu_seconds(std::string_view stat) {
+  const auto end = stat.rfind(')');  // the program's name before it may contain any character
+  if (end == std::string_view::npos) return 0;
+  const auto fields = split(stat.substr(std::min(end + 2, stat.size())), ' ');
+  constexpr std::size_t kFirst = 11;  // counted from the state
+  double ticks = 0;
+  for (std::size_t i = kFirst; i < kFirst + 4 && i < fields.size(); ++i) {
+    ticks += static_cast<double>(parse_int<std::int64_t>(fields[i]).value_or(0));
+  }
+  return ticks / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
+void add_usage(Usage& usage, pid_t pid) {
   const auto status = read_proc("/proc/" + std::to_string(pid) + "/status");
   std::string_view rest = status;
   while (!rest.empty()) {
     const auto line = take_line(rest);
-    if (line.starts_with("VmRSS:")) memory.rss += status_size(line);
-    if (line.starts_with("RssAnon:")) memory.anonymous += status_size(line);
-    if (line.starts_with("VmData:")) memory.data += status_size(line);
+    if (line.starts_with("VmRSS:")) usage.rss += status_size(line);
+    if (line.starts_with("RssAnon:")) usage.anonymous += status_size(line);
+    if (line.starts_with("VmData:")) usage.data += status_size(line);
   }
+  usage.cpu += cpu_seconds(read_proc("/proc/" + std::to_string(pid) + "/stat"));
 }
 
 }  // namespace
@@ -145,9 +159,9 @@ std::string Cores::json() const {
   return text + ']';
 }
 
-Memory ProcessTree::descendants_memory(pid_t root, Instant now) {
+Usage ProcessTree::descendants_usage(pid_t root, Instant now) {
   constexpr std::chrono::seconds kGoodFor{5};
-  Memory memory;
+  Usage memory;
   const bool unknown = !children_.contains(root);  // started since the last scan
   if (unknown || now >= read_at_ + kGoodFor) {
     children_ = all_children();
@@ -158,7 +172,7 @@ Memory ProcessTree::descendants_memory(pid_t root, Instant now) {
     const auto [first, last] = children_.equal_range(pending.back());
     pending.pop_back();
     for (auto at = first; at != last; ++at) {
-      add_memory(memory, at->second);
+      add_usage(memory, at->second);
       pending.push_back(at->second);
     }
   }
@@ -166,8 +180,8 @@ Memory ProcessTree::descendants_memory(pid_t root, Instant now) {
 }
 
 double process_rss(pid_t pid) {
-  Memory memory;
-  if (pid > 0) add_memory(memory, pid);
+  Usage memory;
+  if (pid > 0) add_usage(memory, pid);
   return memory.rss;
 }
 

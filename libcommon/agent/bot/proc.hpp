@@ -44,19 +44,20 @@ class Cores {
   std::vector<double> loads_;
 };
 
-/// Memory in bytes, summed over processes.
-struct Memory {
+/// Memory in bytes and CPU time, summed over processes.
+struct Usage {
   double rss = 0;        ///< resident
   double anonymous = 0;  ///< of that, not backed by files
   double data = 0;       ///< data segments, resident or not
+  double cpu = 0;        ///< seconds since they started, with those of children that have ended
 };
 
 /// The parents of all processes. Cached for five seconds: an agent with a hundred bots asks for all of them
 /// at once, and the host may have thousands of processes.
 class ProcessTree {
  public:
-  /// Memory of all descendants of `root`, without `root` itself.
-  [[nodiscard]] Memory descendants_memory(pid_t root, Instant now);
+  /// What all descendants of `root` use, without `root` itself.
+  [[nodiscard]] Usage descendants_usage(pid_t root, Instant now);
 
  private:
   std::multimap<pid_t, pid_t> children_;

@@ -1,10 +1,27 @@
 #include "agent/bot/statuses.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include "json/json.hpp"
 
 namespace smaster::agent {
+
+void Statuses::measure_cpu(const BotFacts& facts, Time now) {
+  // The kernel counts in hundredths of a second.
+  constexpr Millis kShortest{1'000};
+  const bool same = facts.pid > 0 && cpu_start_ == facts.start_time && cpu_before_ >= 0;
+  if (same && now - cpu_at_ < kShortest) return;
+  bot_cpu_ = kUnknown;
+  if (same) {
+    const auto elapsed = std::chrono::duration<double>(now - cpu_at_).count();
+    // Time of a process whose parent had left it is lost with it.
+    bot_cpu_ = std::max(facts.tree.cpu - cpu_before_, 0.0) / elapsed;
+  }
+  cpu_before_ = facts.pid > 0 ? facts.tree.cpu : kUnknown;
+  cpu_at_ = now;
+  cpu_start_ = facts.start_time;
+}
 
 fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::object* figures, Time now,
                                      const Storage& storage) {
@@ -25,6 +42,7 @@ fleet::ShardStatus Statuses::compose(const BotFacts& facts, const boost::json::o
   status.storage_used_total = storage.total;
   status.storage_used_users = storage.users;
 
+  measure_cpu(facts, now);
   const auto& tree = facts.tree;
   status.mem_rss = tree.rss;
   status.mem_heap_used = tree.anonymous;

@@ -28,7 +28,7 @@ struct BotFacts {
   Time start_time = fleet::kNever;
   Time stop_time = fleet::kNever;
   pid_t pid = -1;  ///< the bot's own process
-  Memory tree{};   ///< memory of the bot and its descendants
+  Usage tree{};    ///< of the bot and its descendants
 };
 
 /// Scripts that ask a bot for its figures: the first is SpikeyBot's, the second works with any discord.js
@@ -43,9 +43,17 @@ class Statuses {
   /// `figures`: the bot's answer; null: none. Reads /proc.
   [[nodiscard]] fleet::ShardStatus compose(const BotFacts& facts, const boost::json::object* figures,
                                            Time now, const Storage& storage);
+  /// CPU time of the bot and its descendants per time, in cores, between the last statuses; −1: unknown.
+  [[nodiscard]] double bot_cpu() const { return bot_cpu_; }
 
  private:
+  void measure_cpu(const BotFacts& facts, Time now);
+
   Cores cores_;
+  double bot_cpu_ = kUnknown;
+  double cpu_before_ = kUnknown;  ///< CPU seconds of the bot at `cpu_at_`
+  Time cpu_at_ = fleet::kNever;
+  Time cpu_start_ = fleet::kNever;  ///< start time of the bot that they belong to
   Time last_ = fleet::kNever;
   Time last_start_ = fleet::kNever;  ///< start time of the bot that messages_ belongs to
   double messages_ = kUnknown;

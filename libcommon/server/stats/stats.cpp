@@ -205,6 +205,8 @@ std::optional<double> figure(const Shard& shard, control::Figure what) {
       return of(&ShardStatus::ping);
     case Figure::storage_used:
       return of(&ShardStatus::storage_used_total);
+    case Figure::bot_cpu:
+      return bot == nullptr || bot->cpu < 0 ? std::nullopt : std::optional(bot->cpu);
     case Figure::bot_deaths:
       return bot == nullptr ? std::nullopt : std::optional(static_cast<double>(bot->deaths));
     case Figure::bot_crash_loop:

@@ -141,7 +141,9 @@ function draw_head() {
   $('progress').hidden = head.goal <= 0 || up === head.goal;
   $('progress').max = Math.max(head.goal, 1);
   $('progress').value = up;
-  const words = [...head.troubles ?? []];
+  // Troubles of the server itself have alerts, too.
+  const alerts = (head.alerts ?? []).filter(({key, silenced}) => !silenced && key !== 'store' && !key.startsWith('server '));
+  const words = [...head.troubles ?? [], ...alerts.map(({text}) => text)];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
   if (head.drained) words.push(`drained hosts: ${head.drained.join(', ')}`);
   const reserved = identify?.waiting && identify.remaining != null && identify.next_needs > identify.remaining - identify.reserve;

@@ -99,12 +99,9 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
   object["states"] = std::move(states);
   if (clients) object["clients"] = *clients;
   if (auto trouble = parts.descriptors.trouble(); !trouble.empty()) object["connections_trouble"] = trouble;
-  // Only for operators: the texts name hosts and settings.
-  if (clients) {
-    boost::json::array alerts;
-    for (const auto& each : parts.alerts.active()) alerts.push_back(alert_json(each));
-    object["alerts"] = std::move(alerts);
-  }
+  boost::json::array alerts;
+  for (const auto& each : parts.alerts.active()) alerts.push_back(alert_json(each));
+  object["alerts"] = std::move(alerts);
   if (const auto troubles = parts.troubles ? parts.troubles() : std::vector<std::string>();
       !troubles.empty()) {
     object["troubles"] = boost::json::array(troubles.begin(), troubles.end());

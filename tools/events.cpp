@@ -1,6 +1,7 @@
 // smaster events: what happened, and who asked for it.
 #include <chrono>
-#include <ctime>
+#include <thread>
+#include <utility>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -11,15 +12,6 @@
 namespace {
 
 using namespace smaster;
-
-/// "2026-11-28 21:25:21", in the local time zone.
-std::string local_time(Time at) {
-  const std::time_t seconds = to_unix_ms(at) / 1000;
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts)};
-}
 
 std::string colour_of(fleet::Severity severity) {
   return severity == fleet::Severity::error  ? "\x1b[31m"
@@ -34,7 +26,8 @@ void show(const fleet::Event& event, bool colours) {
   auto kind = std::string(about.word);
   kind.resize(std::max(kind.size(), kKindWidth), ' ');
   const auto colour = colours ? colour_of(about.severity) : "";
-  tools::print_styled(local_time(event.at()) + "  " + colour + kind + (colour.empty() ? "" : "\x1b[0m"));
+  tools::print_styled(tools::local_time(to_unix_ms(event.at())) + "  " + colour + kind +
+                      (colour.empty() ? "" : "\x1b[0m"));
   tools::print_line(event.text + (event.by.empty() ? "" : ", asked for by " + event.by));
   for (const auto line : split(event.details, '\n')) {
     if (!line.empty()) tools::print_line("    " + std::string(line));
@@ -77,38 +70,52 @@ int main(int argc, char** argv) {
   tool.app.add_flag("--json", as_json, "One JSON object a line");
   tool.add_client_flags(Millis{30'000});
   return tool.run(argc, argv, [&] {
-    std::string target = "/v1/events?limit=" + std::to_string(lines);
+    std::string base = "/v1/events?";
     if (!shard.empty()) {
       const bool is_id = shard.find_first_not_of("0123456789") == std::string::npos;
       if (!is_id && !ShardName::parse_seat(shard)) {
         return tool.report(
             fail(ErrorKind::usage, "\"" + shard + "\" is no shard id, such as 7, and no name, such as abc"));
       }
-      target += (is_id ? "&id=" : "&name=") + shard;
+      base += (is_id ? "&id=" : "&name=") + shard;
     }
-    for (const auto& kind : kinds) target += "&kind=" + kind;
-    if (audit) target += "&audit=1";
-    if (follow) target += "&follow=1";
+    for (const auto& kind : kinds) base += "&kind=" + kind;
+    if (audit) base += "&audit=1";
+    if (follow) base += "&follow=1";
+    auto target = base + "&limit=" + std::to_string(lines);
     if (since > Millis{0}) {
       const auto now = std::chrono::floor<Millis>(std::chrono::system_clock::now());
-      target += "&since=" + std::to_string(to_unix_ms(now - since));
+      target += "&since=" + std::to_string(to_unix_ms(now - since));  // not when it asks again
     }
     const bool colours = tools::look().colour;
     std::optional<Error> failure;
     // Whoever follows may hear nothing for days.
     const auto silence = follow ? Millis{365LL * 86'400'000} : tool.timeout;
-    const auto done =
-        control::Client(tool.socket, silence).stream("GET", target, "", [&](std::string_view text) {
-          if (const auto event = fleet::parse_event(text)) {
-            as_json ? tools::print_json(std::string(text) + '\n') : show(*event, colours);
-            return true;
-          }
-          const auto value = json::parse(text);
-          std::string error;
-          if (value && value->is_object()) json::read(value->get_object(), "error", error);
-          if (!error.empty()) failure = fail(ErrorKind::unavailable, error);
-          return true;
-        });
+    std::uint64_t last = 0;
+    const auto take = [&](std::string_view text) {
+      const auto event = fleet::parse_event(text);
+      if (event && event->id > last) {
+        last = event->id;
+        as_json ? tools::print_json(std::string(text) + '\n') : show(*event, colours);
+      }
+      if (event) return true;
+      const auto value = json::parse(text);
+      std::string error;
+      if (value && value->is_object()) json::read(value->get_object(), "error", error);
+      if (!error.empty()) failure = fail(ErrorKind::unavailable, error);
+      return true;
+    };
+    const control::Client client(tool.socket, silence);
+    auto done = client.stream("GET", target, "", take);
+    // A server that restarts is waited for; what happened meanwhile follows.
+    for (bool said = false;
+         follow && !failure && last > 0 && (done || done.error().kind == ErrorKind::unavailable);) {
+      if (!std::exchange(said, true)) tools::say("smaster events: the server has gone; waiting for it");
+      std::this_thread::sleep_for(std::chrono::seconds(1));
+      const auto before = last;
+      done = client.stream("GET", base + "&limit=100000&since=" + std::to_string(last / 1'000), "", take);
+      if (last != before) said = false;
+    }
     if (!done) return tool.report(done.error());
     return failure ? tool.report(*failure) : static_cast<int>(tools::kDone);
   });

@@ -3,6 +3,7 @@
 
 #include "control/shard_page.hpp"
 #include "json/json.hpp"
+#include "records/event.hpp"
 #include "terminal.hpp"
 #include "tool.hpp"
 
@@ -42,6 +43,14 @@ int main(int argc, char** argv) {
     std::string name;
     json::read(*row, "id", name);
     tools::print(control::shard_page(*row, tools::fetch_history(client, name, view.from_ms), view, now));
+    // Of a server that cannot read them just now, the page stands for itself.
+    (void)client.stream("GET", "/v1/events?limit=10&name=" + name, "", [](std::string_view text) {
+      const auto event = fleet::parse_event(text);
+      if (!event) return true;
+      tools::print_line("  event     " + tools::local_time(to_unix_ms(event->at())) + "  " + event->text +
+                        (event->by.empty() ? "" : ", asked for by " + event->by));
+      return true;
+    });
     return static_cast<int>(tools::kDone);
   });
 }

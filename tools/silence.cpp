@@ -1,7 +1,6 @@
 // smaster silence: silences alerts for a while, and lists alerts and silences.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
-#include <ctime>
 
 #include "base/text.hpp"
 #include "json/json.hpp"
@@ -12,13 +11,8 @@ namespace {
 using namespace smaster;
 namespace bj = boost::json;
 
-std::string clock_time(std::int64_t ms) {
-  const std::time_t seconds = ms / 1000;
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts)};
-}
+/// As in `smaster agent --host`.
+constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 
 /// "host fra1", "shard 7" or "all".
 std::string about_what(const bj::object& silence) {
@@ -45,7 +39,8 @@ void print_list(const bj::object& answer) {
     json::read(alert, "text", text);
     json::read(alert, "since", since);
     json::read(alert, "silenced", silenced);
-    tools::print_line("alert    since " + clock_time(since) + (silenced ? " (silenced)  " : "  ") + text);
+    tools::print_line("alert    since " + tools::local_time(since) + (silenced ? " (silenced)  " : "  ") +
+                      text);
     any = true;
   });
   each("silences", [&any](const bj::object& silence) {
@@ -55,8 +50,8 @@ void print_list(const bj::object& answer) {
     json::read(silence, "by", by);
     json::read(silence, "why", why);
     json::read(silence, "until", until);
-    tools::print_line("silence  until " + clock_time(until) + "  " + about_what(silence) + ", by " + by +
-                      (why.empty() ? "" : ": " + why));
+    tools::print_line("silence  until " + tools::local_time(until) + "  " + about_what(silence) + ", by " +
+                      by + (why.empty() ? "" : ": " + why));
     any = true;
   });
   std::string trouble;
@@ -96,6 +91,13 @@ int main(int argc, char** argv) {
       if (!answer) return tool.report(answer.error());
       as_json ? tools::print_json(json::serialize(*answer) + '\n') : print_list(*answer);
       return static_cast<int>(tools::kDone);
+    }
+    if (!end && length <= Millis{0})
+      return tool.report(fail(ErrorKind::usage, "--for is more than 0, such as 2h"));
+    if (host.find_first_not_of(kLabelLetters) != std::string::npos || host.size() > 64) {
+      return tool.report(fail(ErrorKind::usage,
+                              "no host is called \"" + host +
+                                  "\": a label has up to 64 letters, digits, dots, dashes and underscores"));
     }
     bj::object request;
     if (!host.empty()) request["host"] = host;

@@ -80,8 +80,9 @@ int run(const std::string& name, char** argv) {
   }
   auto known = commands_in(own_folders());
   known.merge(commands_in(path_folders()));
+  const auto suggestion = smaster::tools::did_you_mean(name, known);
   std::cerr << "smaster: there is no command \"" << smaster::outlet::terminal(name) << '"'
-            << smaster::tools::did_you_mean(name, known) << " \"smaster help\" lists them\n";
+            << (suggestion.empty() ? ";" : suggestion) << " \"smaster help\" lists them\n";
   return kUsage;
 }
 

@@ -53,6 +53,7 @@ const std::vector<EventTraits>& all_event_kinds() {
       {alert, "alert", error, false},
       {recovered, "recovered", info, false},
       {omitted, "omitted", warn, false},
+      {stood, "stood", error, false},
       {eval, "eval", info, true},
       {sql, "sql", info, true},
       {file, "file", info, true},

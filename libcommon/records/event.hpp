@@ -44,6 +44,7 @@ enum class EventKind : std::uint8_t {
   alert,
   recovered,
   omitted,
+  stood,
   // Requests, which `--audit` selects.
   eval,
   sql,

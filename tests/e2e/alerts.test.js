@@ -49,8 +49,8 @@ test('a dead host is one alert, by every way, and its recovery follows', async (
   await until('the sign of life', () => hook.gets >= 2);
   assert.deepEqual((await server.stats()).alerts, []);
   await lost.end('SIGKILL');
-  await until('the alert', () => told(hook, 'begins', /^host fra1 is down: 4 ids \(.*\) dead$/).length === 1);
-  assert.equal(notices(hook).filter((notice) => /dead/.test(notice.text)).length, 1, 'one for the host, not four');
+  await until('the alert', () => told(hook, 'begins', /^host fra1 is down: 4 ids \(.*\) without a connected shard$/).length === 1);
+  assert.equal(notices(hook).filter((notice) => /dead|down|no running/.test(notice.text)).length, 1, 'one for the host, not four');
   await until('Discord\'s', () => hook.posts.some((post) => post.url.startsWith('/api/webhooks/')));
   const {url, body} = hook.posts.find((post) => post.url.startsWith('/api/webhooks/'));
   assert.equal(url, '/api/webhooks/1/secret?wait=true');
@@ -98,4 +98,23 @@ test('a webhook that fails gets the message later; a silence holds back, and end
   const [config] = await server.register(1);
   server.shard(config);
   await until('its end', () => told(hook, 'over', /id 0/).length === 1);
+});
+
+test('a silence about a host is for its outage, whether its ids are dead or only without a bot', async (t) => {
+  const hook = await receiver(t);
+  const server = await serve(t, `[shards]\ncount = 2\n${beats}[alerts]\nwebhooks = ["${hook.base}/"]\nid_down_after = "1s"\n`);
+  const configs = await server.register(2);
+  const [lost, other] = ['h1', 'h2'].map((host, i) => server.agent([configs[i]], 'spikey-bot.js', {flags: ['--host', host]}));
+  await server.running(2);
+  assert.equal((await server.tool(['silence', '--host', 'h1'])).stdout, 'host h1: silenced for 1h\n');
+  await lost.end('SIGKILL');
+  await until('the alert, silenced', async () => (await server.stats()).alerts.some(({key, silenced}) => key === 'host h1' && silenced));
+  await other.end('SIGKILL');
+  await until('the whole fleet', () => told(hook, 'begins', /^the whole fleet is down: none of its 2 ids/).length === 1);
+  assert.deepEqual(told(hook, 'begins', /h1/), []);
+  for (const [flags, words] of [[['--host', 'no such'], /no host is called "no such"/], [['--for', '0s'], /--for is more than 0/]]) {
+    const wrong = await server.tool(['silence', ...flags]);
+    assert.equal(wrong.code, 64);
+    assert.match(wrong.stderr, words);
+  }
 });

@@ -98,6 +98,15 @@ test('following shows what happens from now on, as lines and as server-sent even
   });
   assert.equal(JSON.parse(lines.text.split('\n')[0]).text, 'log level debug');
   assert.match(sse.text, /^data: \{"id":\d+,.*\}\n\n/);
+
+  await server.end();
+  await server.start();
+  await until('what happens after a restart', async () => {
+    await server.tool(['log-level', 'warn']);
+    return lines.text.includes('log level warn');
+  });
+  const ids = lines.text.trim().split('\n').map((line) => JSON.parse(line).id);
+  assert.deepEqual(ids, [...new Set(ids)].sort((a, b) => a - b), 'each once, in order');
 });
 
 test('wrong questions are answered in words', async (t) => {

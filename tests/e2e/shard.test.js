@@ -19,7 +19,7 @@ test('a shard is shown by its id or name: an agent\'s, a plain one, one that has
   assert.match(page, new RegExp(`^shard ${agents} \\(${first.id}\\): running\n  goal +${agents} of 2\n  runs +${agents} of 2\n  at +127.0.0.1, agent \\d`));
   assert.match(page, /\n {2}seen +\d+ s ago\n/);
   assert.match(page, /\n {2}CPU +(\d+ % of a core|-)\n {2}host CPU +\d+ %.*\n {2}memory .*\n {2}ping .*\n {2}messages /);
-  assert.match(page, new RegExp(`\n  try +smaster eval --shard ${agents} SCRIPT\n  try +smaster respawn --shard ${agents}\n$`));
+  assert.match(page, new RegExp(`\n  try +smaster eval --shard ${agents} SCRIPT\n  try +smaster respawn --shard ${agents}\n(  event +\\d{4}-.*\n)+$`));
   assert.equal((await show(first.id)).split('\n')[0], page.split('\n')[0]);
 
   assert.match(await show(`${plains}`), /bot +no agent reports about it\n/);

@@ -65,6 +65,32 @@ TEST_F(Book, OneThatLastsIsToldAgain) {
   EXPECT_EQ(update(Millis{1}, {host("a")}, again), Words{});
 }
 
+TEST_F(Book, OneThatGrowsIsToldAgainAndItsEndNamesWhatWasTold) {
+  AlertCondition down{"down", "id 1 is down"};
+  down.ids = {ShardId{1}};
+  EXPECT_EQ(update(Millis{0}, {down}), Words{"begins down"});
+  down.ids = {ShardId{1}, ShardId{2}};
+  down.text = "ids 1-2 are down";
+  EXPECT_EQ(update(Millis{5'000}, {down}), Words{}) << "others may follow at once";
+  EXPECT_EQ(update(AlertBook::kGrows, {down}), Words{"begins down"});
+  down.ids = {ShardId{2}};
+  down.text = "id 2 is down";
+  EXPECT_EQ(update(AlertBook::kGrows, {down}), Words{}) << "it has shrunk";
+  now_ += AlertBook::kSettle;
+  const auto over = book_.update(now_, {}, Millis{0});
+  ASSERT_EQ(over.size(), 1U);
+  EXPECT_EQ(over[0].text, "ids 1-2 are down");
+}
+
+TEST_F(Book, OneThatIsAboutOtherIdsIsAnother) {
+  AlertCondition down{"down", "id 1 is down"};
+  down.ids = {ShardId{1}};
+  EXPECT_EQ(update(Millis{0}, {down}), Words{"begins down"});
+  down.ids = {ShardId{2}};
+  EXPECT_EQ(update(Millis{5'000}, {down}), (Words{"over down", "begins down"}));
+  EXPECT_EQ(book_.active()[0].since, now_);
+}
+
 TEST_F(Book, AnEventTellsTheBeginningAndTheBookTheEnd) {
   auto parked = host("a");
   parked.key = "parked";

@@ -92,20 +92,34 @@ void AlertSender::send(const AlertMessage& message) {
   }
 }
 
+bool AlertSender::is_receiver(const std::string& url) const {
+  const auto& alerts = parts_.settings.alerts;
+  if (url.empty()) return !alerts.command.empty();
+  return std::find(alerts.webhooks.begin(), alerts.webhooks.end(), url) != alerts.webhooks.end();
+}
+
+void AlertSender::settings_changed() {
+  if (!is_receiver(trouble_at_)) trouble_.clear();
+}
+
 net::Task<> AlertSender::deliver(Delivery delivery) {
-  const auto where = delivery.url.empty() ? "the program " + parts_.settings.alerts.command.front()
-                                          : shown_url(delivery.url);
+  const auto where = delivery.url.empty() ? std::string("the program") : shown_url(delivery.url);
   Millis pause = kFirstPause;
   while (!stopped_) {
     Millis wait = pause;
     const auto done = co_await attempt(delivery, wait);
     if (done) {
-      trouble_.clear();
+      if (trouble_at_ == delivery.url) trouble_.clear();
       break;
     }
     if (trouble_ != done.error().message)
       spdlog::error("alerts: {} did not take one: {}", where, done.error().message);
     trouble_ = done.error().message;
+    trouble_at_ = delivery.url;
+    if (!is_receiver(delivery.url)) {  // it was taken out of the settings
+      trouble_.clear();
+      break;
+    }
     if (net::wall_clock() - delivery.made >= kGiveUp) {
       spdlog::error("alerts: {} did not take one for an hour; it is lost: {}", where, delivery.text);
       break;

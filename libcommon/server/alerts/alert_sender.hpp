@@ -43,6 +43,8 @@ class AlertSender {
   net::Task<> ping();
   void stop() { stopped_ = true; }
   /// The last failure of a webhook or program; empty: the last message went through.
+  /// Forgets it if its receiver is not in the settings any more.
+  void settings_changed();
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
@@ -55,6 +57,7 @@ class AlertSender {
   };
 
   net::Task<> deliver(Delivery delivery);
+  [[nodiscard]] bool is_receiver(const std::string& url) const;
   net::Task<Result<void>> attempt(const Delivery& delivery, Millis& pause);
   net::Task<Result<void>> post(std::string url, std::string body, Millis& pause);
   net::Task<Result<void>> run_program(std::string input);
@@ -62,6 +65,7 @@ class AlertSender {
   const Parts parts_;
   std::size_t waiting_ = 0;
   std::string trouble_;
+  std::string trouble_at_;  ///< the receiver that it is of; empty: the program
   bool stopped_ = false;
 };
 

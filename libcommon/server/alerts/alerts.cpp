@@ -21,11 +21,13 @@ namespace bj = boost::json;
 constexpr const char* kSilencesNote = "silences";
 constexpr std::chrono::hours kEventAgain{1};
 constexpr std::size_t kMostSilences = 1'000;
+/// A turn of the event loop that is late by this much is told.
+constexpr Millis kStood{10'000};
 
 /// Events that are told at once, since they say more than the fleet's state does.
 bool is_alert(fleet::EventKind kind) {
   using enum fleet::EventKind;
-  for (const auto each : {duplicate, idle, parked, refused, store, leader, keys}) {
+  for (const auto each : {duplicate, idle, parked, refused, store, leader, keys, stood}) {
     if (kind == each) return true;
   }
   return false;
@@ -91,9 +93,18 @@ net::Task<> Alerts::run() {
       pinged_ = now;
       parts_.tasks.spawn("ask alive_url", parts_.sender.ping());
     }
-    net::Timer pause(parts_.context.get_executor(), std::min(kLook, parts_.settings.alerts.alive_interval));
+    const auto length = std::min(kLook, parts_.settings.alerts.alive_interval);
+    const auto due = net::now() + length;
+    net::Timer pause(parts_.context.get_executor(), length);
     boost::system::error_code ignored;
     co_await pause.async_wait(net::asio::redirect_error(net::use_task, ignored));
+    const auto late = std::chrono::duration_cast<Millis>(net::now() - due);
+    if (late < kStood) continue;
+    parts_.events.record(
+        {fleet::EventKind::stood,
+         "this server stood still for " + format_duration(std::chrono::floor<std::chrono::seconds>(late)) +
+             ": its process was stopped, or the machine slept or was overloaded; agents whose lease "
+             "ended meanwhile have stopped their bots"});
   }
 }
 
@@ -117,7 +128,9 @@ void Alerts::heard(const fleet::Event& event) {
   for (const auto& silence : parts_.book.silences()) {
     if (silence.covers(condition) && silence.until > now) return;
   }
-  collected_.push_back({Notice::Kind::begins, key, event.text, Millis{0}, event.details});
+  // The key is that of the fleet's state, so that its end is told with the same one.
+  const bool each = event.kind == fleet::EventKind::duplicate || event.kind == fleet::EventKind::idle;
+  collected_.push_back({Notice::Kind::begins, each ? key : kind, event.text, Millis{0}, event.details});
   if (collected_.size() > 1) return;
   together_.expires_after(kTogether);
   together_.async_wait([this](boost::system::error_code error) {
@@ -157,23 +170,31 @@ net::Task<> Alerts::load() {
   if (text) parts_.book.set_silences(parse_silences(*text));
 }
 
-net::Task<Result<void>> Alerts::save() {
-  auto text = silences_text(parts_.book.silences());
-  co_return co_await parts_.store.save_note(kSilencesNote, std::move(text));
+/// They are in force once they are saved: otherwise they would be gone after a restart.
+net::Task<Result<void>> Alerts::save(std::vector<Silence> silences) {
+  auto text = silences_text(silences);
+  auto saved = co_await parts_.store.save_note(kSilencesNote, std::move(text));
+  if (saved) parts_.book.set_silences(std::move(silences));
+  co_return saved;
 }
 
 net::Task<Result<void>> Alerts::silence(Silence silence) {
   if (parts_.book.silences().size() >= kMostSilences) {
     co_return fail(ErrorKind::not_permitted, "there are 1,000 silences; end some first");
   }
-  (void)parts_.book.unsilence(silence.host, silence.id);
-  parts_.book.silence(std::move(silence));
-  co_return co_await save();
+  auto silences = parts_.book.silences();
+  std::erase_if(silences,
+                [&](const Silence& each) { return each.host == silence.host && each.id == silence.id; });
+  silences.push_back(std::move(silence));
+  co_return co_await save(std::move(silences));
 }
 
 net::Task<Result<void>> Alerts::unsilence(std::string host, std::optional<ShardId> id) {
-  if (parts_.book.unsilence(host, id) == 0) co_return fail(ErrorKind::not_found, "there is no such silence");
-  co_return co_await save();
+  auto silences = parts_.book.silences();
+  const auto ended =
+      std::erase_if(silences, [&](const Silence& each) { return each.host == host && each.id == id; });
+  if (ended == 0) co_return fail(ErrorKind::not_found, "there is no such silence");
+  co_return co_await save(std::move(silences));
 }
 
 }  // namespace smaster::server

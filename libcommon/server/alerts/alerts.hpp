@@ -53,7 +53,7 @@ class Alerts {
   net::Task<> look();
   void heard(const fleet::Event& event);
   void tell(std::vector<Notice> notices);
-  net::Task<Result<void>> save();
+  net::Task<Result<void>> save(std::vector<Silence> silences);
   net::Task<> load();
   [[nodiscard]] std::string server_name() const;
 

@@ -16,9 +16,13 @@ constexpr Millis kUnwellPatience{60'000};
 constexpr Millis kClockOff{60'000};
 constexpr std::size_t kShownRanges = 200;  ///< bytes
 
+bool contains(const Ids& sorted, ShardId id) { return std::binary_search(sorted.begin(), sorted.end(), id); }
+
 struct HostIds {
   Ids all;
-  Ids dead;
+  Ids dead;              ///< sorted before they are searched
+  Ids down;              ///< of the others, without a running bot for a while
+  std::size_t away = 0;  ///< of shards without a connection
 };
 
 /// What one walk over the shards finds.
@@ -27,12 +31,8 @@ struct Findings {
   std::map<std::string, std::pair<std::string, Ids>> by_kind;  ///< key: words and ids
   std::vector<AlertCondition> single;
   Ids dead;
-  std::size_t bound = 0;
+  std::map<std::int32_t, std::string> host_of;  ///< of ids
 };
-
-std::string count_words(std::size_t count, const char* one, const char* many) {
-  return std::to_string(count) + ' ' + (count == 1 ? one : many);
-}
 
 /// "shard 3 is …" or "4 shards are …, ids 3-6".
 AlertCondition about_ids(std::string key, Ids ids, const std::string& what, Millis patience) {
@@ -69,7 +69,8 @@ void add_shard(Findings& findings, const Shard& shard, std::string_view state) {
   const auto& ids = shard.info.goal.ids;
   auto& host = findings.hosts[shard.info.host];
   host.all.insert(host.all.end(), ids.begin(), ids.end());
-  findings.bound += ids.size();
+  for (const auto id : ids) findings.host_of.try_emplace(id.value, shard.info.host);
+  if (state == "dead" || state == "offline") host.away += ids.size();
   if (state == "dead") {
     host.dead.insert(host.dead.end(), ids.begin(), ids.end());
     findings.dead.insert(findings.dead.end(), ids.begin(), ids.end());
@@ -98,32 +99,50 @@ void add_shard(Findings& findings, const Shard& shard, std::string_view state) {
   add_clock(findings, shard);
 }
 
-/// The whole fleet, else each host of which all ids are dead, else the dead ids that are left.
-void add_dead(std::vector<AlertCondition>& conditions, Findings& findings) {
-  if (findings.dead.empty()) return;
-  if (findings.dead.size() == findings.bound && findings.hosts.size() + findings.dead.size() > 2) {
-    conditions.push_back({"fleet", "the whole fleet is down: all of its " +
-                                       count_words(findings.dead.size(), "id is", "ids are") + " dead"});
+/// Ids without a bot: of the whole fleet, else of each host. `down`: without a running bot for a while;
+/// `length`: how long that is. Dead ids come at once.
+void add_down(std::vector<AlertCondition>& conditions, Findings& findings, const Ids& down, std::size_t goal,
+              const std::string& length) {
+  std::size_t missing = findings.dead.size();
+  for (const auto id : down) missing += contains(findings.dead, id) ? 0 : 1;
+  if (missing == 0) return;
+  if (missing >= goal && goal > 1) {
+    conditions.push_back(
+        {"fleet", "the whole fleet is down: none of its " + std::to_string(goal) + " ids has a running bot"});
     return;
   }
-  Ids left;
+  Ids homeless;
+  for (const auto id : down) {
+    const auto at = findings.host_of.find(id.value);
+    if (at == findings.host_of.end()) {
+      homeless.push_back(id);
+    } else if (auto& host = findings.hosts[at->second]; !contains(host.dead, id)) {
+      host.down.push_back(id);
+    }
+  }
+  const auto add = [&](std::string key, Ids ids, const std::string& label, const char* one,
+                       const char* many) {
+    if (ids.empty()) return;
+    const auto what = (ids.size() == 1 ? one : many) + (label.empty() ? "" : " on host " + label);
+    conditions.push_back(about_ids(std::move(key), std::move(ids), what, Millis{0}));
+    conditions.back().host = label;
+  };
+  const auto has = "has had no running bot for " + length + " or more";
+  const auto have = "have had no running bot for " + length + " or more";
   for (auto& [label, host] : findings.hosts) {
-    if (label.empty() || host.dead.empty() || host.dead.size() < host.all.size()) {
-      left.insert(left.end(), host.dead.begin(), host.dead.end());
+    if (!label.empty() && host.dead.size() + host.down.size() == host.all.size() &&
+        host.away == host.all.size()) {
+      auto condition = about_ids("host " + label, std::move(host.all), "", Millis{0});
+      condition.text = "host " + label + " is down: " + condition.text + "without a connected shard";
+      condition.host = label;
+      conditions.push_back(std::move(condition));
       continue;
     }
-    auto condition = about_ids("host " + label, std::move(host.dead), "", Millis{0});
-    condition.text = "host " + label + " is down: " + condition.text + "dead";
-    condition.host = label;
-    conditions.push_back(std::move(condition));
+    add("dead " + label, std::move(host.dead), label, "is dead: its shard has been away too long",
+        "are dead: their shards have been away too long");
+    add("down " + label, std::move(host.down), label, has.c_str(), have.c_str());
   }
-  if (!left.empty()) {
-    const bool one = left.size() == 1;
-    conditions.push_back(about_ids(
-        "dead", std::move(left),
-        one ? "is dead: its shard has been away too long" : "are dead: their shards have been away too long",
-        Millis{0}));
-  }
+  add("down", std::move(homeless), "", has.c_str(), have.c_str());
 }
 
 }  // namespace
@@ -162,20 +181,15 @@ net::Task<std::vector<AlertCondition>> Conditions::look() {
   }
 
   auto conditions = std::move(findings.single);
-  add_dead(conditions, findings);
   // Those have conditions of their own.
+  Ids told;
   for (auto& [key, found] : findings.by_kind)
-    findings.dead.insert(findings.dead.end(), found.second.begin(), found.second.end());
+    told.insert(told.end(), found.second.begin(), found.second.end());
+  std::sort(told.begin(), told.end());
+  std::erase_if(down, [&told](ShardId id) { return contains(told, id); });
   std::sort(findings.dead.begin(), findings.dead.end());
-  std::erase_if(
-      down, [&](ShardId id) { return std::binary_search(findings.dead.begin(), findings.dead.end(), id); });
-  if (!down.empty()) {
-    const bool one = down.size() == 1;
-    conditions.push_back(about_ids("down", std::move(down),
-                                   std::string(one ? "has" : "have") + " had no running bot for " +
-                                       format_duration(parts_.settings.alerts.id_down_after) + " or more",
-                                   Millis{0}));
-  }
+  for (auto& [label, host] : findings.hosts) std::sort(host.dead.begin(), host.dead.end());
+  add_down(conditions, findings, down, ids_, format_duration(parts_.settings.alerts.id_down_after));
   for (auto& [key, found] : findings.by_kind) {
     conditions.push_back(
         about_ids(key, std::move(found.second), found.first, key == "unwell" ? kUnwellPatience : Millis{0}));

@@ -103,8 +103,9 @@ net::Task<Answer> post_undrain(ControlContext context, Call call) {
         fail(ErrorKind::not_found, "host \"" + host + "\" is not drained; " +
                                        (labels.empty() ? "no host is" : "drained hosts: " + labels)));
   }
-  spdlog::info("asked over the control socket: undrain host {}", host);
   const auto saved = co_await goal.drain(host, false);
+  audit(context, call.by, fleet::EventKind::reshard,
+        "undrain host " + host + (saved ? "" : ": " + saved.error().message));
   if (!saved) co_return control::error_reply(saved.error());
   co_return json_reply(bj::object{{"drained", bj::array(goal.drained().begin(), goal.drained().end())}});
 }

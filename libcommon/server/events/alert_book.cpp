@@ -1,9 +1,21 @@
 #include "server/events/alert_book.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace smaster::server {
+
+namespace {
+
+/// Of two sorted lists.
+bool share_ids(const std::vector<ShardId>& one, const std::vector<ShardId>& other) {
+  std::vector<ShardId> common;
+  std::set_intersection(one.begin(), one.end(), other.begin(), other.end(), std::back_inserter(common));
+  return !common.empty();
+}
+
+}  // namespace
 
 bool Silence::covers(const AlertCondition& condition) const {
   if (!host.empty() && condition.host != host) return false;
@@ -17,13 +29,20 @@ bool AlertBook::silenced(const AlertCondition& condition) const {
 
 std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition>& conditions, Millis again) {
   std::erase_if(silences_, [now](const Silence& silence) { return now >= silence.until; });
+  std::vector<Notice> notices;
   for (const auto& condition : conditions) {
     auto& trouble = troubles_[condition.key];
+    // About other ids altogether: that is another trouble.
+    if (trouble.seen != Time{} && !condition.ids.empty() && !trouble.condition.ids.empty() &&
+        !share_ids(condition.ids, trouble.condition.ids)) {
+      if (trouble.told)
+        notices.push_back({Notice::Kind::over, condition.key, trouble.told_text, now - trouble.since});
+      trouble = {};
+    }
     if (trouble.seen == Time{}) trouble.since = now;
     trouble.condition = condition;
     trouble.seen = now;
   }
-  std::vector<Notice> notices;
   for (auto at = troubles_.begin(); at != troubles_.end();) {
     auto& [key, trouble] = *at;
     const bool there = trouble.seen == now;
@@ -31,7 +50,7 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     if (there || trouble.away <= trouble.seen) trouble.away = now;
     if (!there && now - trouble.seen >= kSettle) {
       if (trouble.told)
-        notices.push_back({Notice::Kind::over, key, trouble.condition.text, trouble.away - trouble.since});
+        notices.push_back({Notice::Kind::over, key, trouble.told_text, trouble.away - trouble.since});
       at = troubles_.erase(at);
       continue;
     }
@@ -39,11 +58,21 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     trouble.due = trouble.due || (there && lasted >= trouble.condition.patience);
     const bool first = !trouble.told;
     const bool due_again = !first && again > Millis{0} && now - *trouble.told >= again;
-    if (there && trouble.due && !trouble.silenced && (first || due_again)) {
-      const auto kind = first ? Notice::Kind::begins : Notice::Kind::lasts;
-      if (!first || !trouble.condition.told_by_event)
+    const auto& ids = trouble.condition.ids;
+    const bool grows =
+        !first && now - *trouble.told >= kGrows &&
+        !std::includes(trouble.told_ids.begin(), trouble.told_ids.end(), ids.begin(), ids.end());
+    if (there && trouble.due && !trouble.silenced && (first || due_again || grows)) {
+      const auto kind = first || grows ? Notice::Kind::begins : Notice::Kind::lasts;
+      if (!trouble.condition.told_by_event || (!first && !grows)) {
         notices.push_back({kind, key, trouble.condition.text, lasted});
+      }
       trouble.told = now;
+      trouble.told_text = trouble.condition.text;
+      std::vector<ShardId> all;
+      std::set_union(trouble.told_ids.begin(), trouble.told_ids.end(), ids.begin(), ids.end(),
+                     std::back_inserter(all));
+      trouble.told_ids = std::move(all);
     }
     ++at;
   }

@@ -55,6 +55,8 @@ class AlertBook {
  public:
   /// A condition that is away for less than this has not ended.
   static constexpr Millis kSettle{15'000};
+  /// A trouble that is about more ids than were told is told again after this.
+  static constexpr Millis kGrows{20'000};
 
   /// `again`: a trouble that lasts is told again after that; zero: never.
   [[nodiscard]] std::vector<Notice> update(Time now, const std::vector<AlertCondition>& conditions,
@@ -73,10 +75,12 @@ class AlertBook {
   struct Trouble {
     AlertCondition condition;
     Time since{};
-    Time seen{};                 ///< at the last update that had it
-    Time away{};                 ///< at the first update since then
-    std::optional<Time> told{};  ///< when operators were told last
-    bool due = false;            ///< has outlasted its patience
+    Time seen{};                      ///< at the last update that had it
+    Time away{};                      ///< at the first update since then
+    std::optional<Time> told{};       ///< when operators were told last
+    std::vector<ShardId> told_ids{};  ///< that they were told of; sorted
+    std::string told_text{};
+    bool due = false;  ///< has outlasted its patience
     bool silenced = false;
   };
 

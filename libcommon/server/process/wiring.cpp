@@ -73,6 +73,7 @@ void Wiring::settings_changed() {
   if (sender.refresh_config()) fleet_tasks.spawn("tell all anew", sender.tell_all_anew());
   goal.follow_settings();
   heartbeats.arm();
+  alert_sender.settings_changed();
 }
 
 Admission::Parts Wiring::admission_parts() {

@@ -161,6 +161,9 @@ net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target,
     parts.goal.rebalance();
   }
   if (!saved) {
+    fleet::Event event{fleet::EventKind::reshard, "the change is not carried out: " + saved.error().message};
+    event.by = request.by;
+    parts.events.record(std::move(event));
     lines->push(control::error_reply(saved.error()).body);
     lines->finish();
     co_return;

@@ -142,7 +142,7 @@ test('a shard may ask for one respawnAll at a time', async (t) => {
   await ask(shards[0]);
   const {message} = await ask(shards[0]);
   assert.match(message, /the respawnAll that shard aaa asked for before is under way/);
-  assert.match(server.log, /respawnAll that shard aaa asked for before is under way/);
+  await until('the log to say so', () => /respawnAll that shard aaa asked for before is under way/.test(server.log));
 });
 
 test('a rotation that is finished twice at once is finished once, and the key file is whole', async (t) => {

@@ -289,7 +289,7 @@ net::Task<Result<void>> Files::send(ShardRef to, std::string name_json, std::sha
     sent->start([&directory = parts_.directory, to](std::chrono::seconds quiet) {
       auto* const session = directory.session(to);
       if (session == nullptr) return;
-      log::shard(spdlog::level::warn, {"file", to.name.str(), {}, {}},
+      log::shard(spdlog::level::warn, {"file_unread", to.name.str(), {}, {}},
                  "shard " + to.name.str() + " has taken nothing of a file for " +
                      std::to_string(quiet.count()) + " s: it is disconnected");
       session->close();  // nothing else can be sent before the rest of the file

@@ -14,8 +14,6 @@ namespace {
 
 using namespace smaster;
 
-constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-
 /// True for variables that belong to the agent itself and are not passed on to its bot.
 bool ours(std::string_view variable) {
   for (const std::string_view name :
@@ -104,9 +102,7 @@ int main(int argc, char** argv) {
   tool.app.add_option("--host", options.host, "What the master calls this host")
       ->type_name("LABEL")
       ->check([](const std::string& label) {
-        const bool good =
-            !label.empty() && label.size() <= 64 && label.find_first_not_of(kLabelLetters) == label.npos;
-        return good ? std::string() : "a label has up to 64 letters, digits, dots, dashes and underscores";
+        return std::string(tools::is_label(label) ? "" : tools::kLabelRule);
       });
   tool.app.add_flag("!--no-hooks", options.hooks, "Load no hooks into bots: they log in without asking");
   tool.app.add_flag("--prefix", options.prefix, "Begin each line of a bot's output with its shard");

@@ -72,12 +72,9 @@ int main(int argc, char** argv) {
   return tool.run(argc, argv, [&] {
     std::string base = "/v1/events?";
     if (!shard.empty()) {
-      const bool is_id = shard.find_first_not_of("0123456789") == std::string::npos;
-      if (!is_id && !ShardName::parse_seat(shard)) {
-        return tool.report(
-            fail(ErrorKind::usage, "\"" + shard + "\" is no shard id, such as 7, and no name, such as abc"));
-      }
-      base += (is_id ? "&id=" : "&name=") + shard;
+      const auto parameter = tools::shard_parameter(shard);
+      if (!parameter) return tool.report(parameter.error());
+      base += '&' + *parameter;
     }
     for (const auto& kind : kinds) base += "&kind=" + kind;
     if (audit) base += "&audit=1";

@@ -25,12 +25,9 @@ int main(int argc, char** argv) {
   tool.add_client_flags(Millis{10'000});
   return tool.run(argc, argv, [&] {
     const auto client = tool.client();
-    const bool is_id = which.find_first_not_of("0123456789") == std::string::npos;
-    if (!is_id && !ShardName::parse_seat(which)) {
-      return tool.report(
-          fail(ErrorKind::usage, "\"" + which + "\" is no shard id, such as 7, and no name, such as abc"));
-    }
-    const auto row = tools::fetch(client, (is_id ? "/v1/shard?id=" : "/v1/shard?name=") + which);
+    const auto parameter = tools::shard_parameter(which);
+    if (!parameter) return tool.report(parameter.error());
+    const auto row = tools::fetch(client, "/v1/shard?" + *parameter);
     if (!row) return tool.report(row.error());
     if (as_json) {
       tools::print_json(json::serialize(*row) + '\n');

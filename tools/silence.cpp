@@ -11,9 +11,6 @@ namespace {
 using namespace smaster;
 namespace bj = boost::json;
 
-/// As in `smaster agent --host`.
-constexpr const char* kLabelLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-
 /// "host fra1", "shard 7" or "all".
 std::string about_what(const bj::object& silence) {
   std::string host;
@@ -94,10 +91,9 @@ int main(int argc, char** argv) {
     }
     if (!end && length <= Millis{0})
       return tool.report(fail(ErrorKind::usage, "--for is more than 0, such as 2h"));
-    if (host.find_first_not_of(kLabelLetters) != std::string::npos || host.size() > 64) {
-      return tool.report(fail(ErrorKind::usage,
-                              "no host is called \"" + host +
-                                  "\": a label has up to 64 letters, digits, dots, dashes and underscores"));
+    // Nor is an unset shell variable one: it must not silence all alerts.
+    if (by_host->count() > 0 && !tools::is_label(host)) {
+      return tool.report(fail(ErrorKind::usage, "no host is called \"" + host + "\": " + tools::kLabelRule));
     }
     bj::object request;
     if (!host.empty()) request["host"] = host;

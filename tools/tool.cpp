@@ -299,6 +299,17 @@ Result<std::string> read_input(const std::string& path) {
   return std::string(std::istreambuf_iterator<char>(std::cin), {});
 }
 
+bool is_label(std::string_view text) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
+  return !text.empty() && text.size() <= 64 && text.find_first_not_of(kLetters) == text.npos;
+}
+
+Result<std::string> shard_parameter(const std::string& shard) {
+  if (shard.find_first_not_of("0123456789") == shard.npos) return "id=" + shard;
+  if (ShardName::parse_seat(shard)) return "name=" + shard;
+  return fail(ErrorKind::usage, '"' + shard + "\" is no shard id, such as 7, and no name, such as abc");
+}
+
 CLI::Validator shard_ids() {
   return {[](std::string& text) { return check_ids(text); }, ""};
 }

@@ -95,6 +95,14 @@ void say(std::string_view text);
 /// Reads a whole file, or stdin for "-".
 [[nodiscard]] Result<std::string> read_input(const std::string& path);
 
+/// What the label of a host is made of; is_label tells whether a text is one.
+inline constexpr const char* kLabelRule =
+    "a label has up to 64 letters, digits, dots, dashes and underscores";
+[[nodiscard]] bool is_label(std::string_view text);
+
+/// A shard's id or name as a parameter of the control API: "id=7" or "name=abc". Errors: usage.
+[[nodiscard]] Result<std::string> shard_parameter(const std::string& shard);
+
 /// Validates lists of shard ids.
 [[nodiscard]] CLI::Validator shard_ids();
 

@@ -115,6 +115,7 @@ Finding check_programs(const server::Settings& settings) {
   };
   if (settings.mail_enabled) look("mail.command", settings.mail_command);
   if (!settings.update_command.empty()) look("update.command", settings.update_command.front());
+  if (!settings.alerts.command.empty()) look("alerts.command", settings.alerts.command.front());
   return names.empty() ? check.skipped("no settings name a program") : check.finding(names + " can be run");
 }
 

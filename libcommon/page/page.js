@@ -142,7 +142,7 @@ function draw_head() {
   $('progress').max = Math.max(head.goal, 1);
   $('progress').value = up;
   // Troubles of the server itself have alerts, too.
-  const alerts = (head.alerts ?? []).filter(({key, silenced}) => !silenced && key !== 'store' && !key.startsWith('server '));
+  const alerts = (head.alerts ?? []).filter(({key, silenced}) => !silenced && key !== 'store' && key !== 'connections' && !key.startsWith('server '));
   const words = [...head.troubles ?? [], ...alerts.map(({text}) => text)];
   if (reshard) words.push(`${reshard.rebalancing ? 'rebalancing' : `to ${reshard.count} shards, ${reshard.strategy}`}: ${reshard.up} up, ${reshard.moving} starting, ${reshard.old} with ids of another count`);
   if (head.drained) words.push(`drained hosts: ${head.drained.join(', ')}`);

@@ -69,10 +69,7 @@ const std::vector<EventTraits>& all_event_kinds() {
   return kinds;
 }
 
-const EventTraits& traits(EventKind kind) {
-  return *std::find_if(all_event_kinds().begin(), all_event_kinds().end(),
-                       [kind](const EventTraits& each) { return each.kind == kind; });
-}
+const EventTraits& traits(EventKind kind) { return all_event_kinds().at(static_cast<std::size_t>(kind)); }
 
 std::optional<EventKind> parse_event_kind(std::string_view word) {
   for (const auto& each : all_event_kinds()) {

@@ -71,6 +71,7 @@ struct EventTraits {
 
 [[nodiscard]] const EventTraits& traits(EventKind kind);
 [[nodiscard]] std::optional<EventKind> parse_event_kind(std::string_view word);
+/// In the order of EventKind.
 [[nodiscard]] const std::vector<EventTraits>& all_event_kinds();
 
 struct Event {

@@ -113,6 +113,7 @@ files::Guard guard_for_shards(const Settings& s, const fs::path& settings_file) 
   add(s.store.certificate, "store.certificate");
   add(s.store.key, "store.key");
   add(s.cluster.ca_file, "cluster.ca_file");
+  add(s.alerts.ca_file, "alerts.ca_file");
   constexpr std::string_view kSqlite = "sqlite:";
   if (s.database_url.starts_with(kSqlite)) {
     const auto file = s.database_url.substr(kSqlite.size());
@@ -128,6 +129,7 @@ files::Guard guard_for_shards(const Settings& s, const fs::path& settings_file) 
     mail.insert(mail.end(), s.mail_fail_args.begin(), s.mail_fail_args.end());
     add_program(mail, fs::current_path(error), "mail.command", kept);
   }
+  add_program(s.alerts.command, fs::current_path(error), "alerts.command", kept);
   const auto program = fs::read_symlink("/proc/self/exe", error);
   if (!error) kept.push_back({program.parent_path(), "smaster itself", true});
   std::vector<fs::path> writable;

@@ -63,7 +63,7 @@ struct Permissions {
   std::vector<std::string> writable;  ///< in project_dir; empty: all but protected files
 };
 
-/// All settings, with their defaults. man smaster.toml describes each.
+/// [alerts].
 struct AlertSettings {
   std::vector<std::string> command;   ///< a program that gets each message as JSON; empty: none
   std::vector<std::string> webhooks;  ///< URLs that it is posted to
@@ -75,6 +75,7 @@ struct AlertSettings {
   std::uint32_t ready_percent = 10;  ///< of the ids down, /readyz?strict fails
 };
 
+/// All settings, with their defaults. man smaster.toml describes each.
 struct Settings {
   // [server]
   std::string address = "127.0.0.1";

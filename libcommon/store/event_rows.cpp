@@ -9,9 +9,8 @@ namespace smaster::store {
 
 std::string events_table(const std::string& table) {
   return "CREATE TABLE IF NOT EXISTS " + table +
-         " (id bigint PRIMARY KEY, kind text NOT NULL, audit int NOT NULL, shard text NOT NULL, ids text NOT "
-         "NULL, "
-         "event text NOT NULL)";
+         " (id bigint PRIMARY KEY, kind text NOT NULL, audit int NOT NULL, shard text NOT NULL, "
+         "ids text NOT NULL, event text NOT NULL)";
 }
 
 std::vector<fleet::Event> select_events(soci::session& sql, const std::string& table,

@@ -100,6 +100,34 @@ test('a webhook that fails gets the message later; a silence holds back, and end
   await until('its end', () => told(hook, 'over', /id 0/).length === 1);
 });
 
+test('a storm of events is a few messages, not one for each', async (t) => {
+  const hook = await receiver(t);
+  const server = await serve(t, `[shards]\ncount = 6\n[alerts]\nwebhooks = ["${hook.base}/"]\n`);
+  const shards = (await server.register(6)).map((config) => server.shard(config));
+  await server.running(6);
+  const refused = /^Discord refuses the bot of shard/;
+  for (const [i, shard] of shards.entries()) {
+    shard.reports({bot: {state: 'running', gateways: [{id: 0, state: 'refused', code: 4014}]}}).sendStatus();
+    if (i === 0) await until('the first', () => told(hook, 'begins', refused).length === 1);
+    else await until('it to be recorded', async () => (await server.tool(['events', '--kind', 'refused', '--json'])).stdout.trim().split('\n').length === i + 1);
+  }
+  await until('the others', () => told(hook, 'begins', refused).length === 6);
+  assert.equal(hook.posts.filter((post) => post.body.notices?.some(({text}) => refused.test(text))).length, 2);
+});
+
+test('silences that are asked for at the same time are all kept', async (t) => {
+  const server = await serve(t);
+  const ids = ['1', '2', '3', '4', '5', '6', '7', '8'];
+  const all = await Promise.all(ids.map((id) => server.tool(['silence', '--shard', id])));
+  for (const {code, stderr} of all) assert.equal(code, 0, stderr);
+  const list = async () => JSON.parse((await server.tool(['silence', '--list', '--json'])).stdout).silences.map(({shard}) => String(shard)).sort();
+  assert.deepEqual(await list(), ids);
+  await server.end();
+  await server.start();
+  await until('those of the earlier run', async () => (await list()).length > 0);
+  assert.deepEqual(await list(), ids);
+});
+
 test('a silence about a host is for its outage, whether its ids are dead or only without a bot', async (t) => {
   const hook = await receiver(t);
   const server = await serve(t, `[shards]\ncount = 2\n${beats}[alerts]\nwebhooks = ["${hook.base}/"]\nid_down_after = "1s"\n`);
@@ -112,7 +140,7 @@ test('a silence about a host is for its outage, whether its ids are dead or only
   await other.end('SIGKILL');
   await until('the whole fleet', () => told(hook, 'begins', /^the whole fleet is down: none of its 2 ids/).length === 1);
   assert.deepEqual(told(hook, 'begins', /h1/), []);
-  for (const [flags, words] of [[['--host', 'no such'], /no host is called "no such"/], [['--for', '0s'], /--for is more than 0/]]) {
+  for (const [flags, words] of [[['--host', 'no such'], /no host is called "no such"/], [['--host', ''], /no host is called ""/], [['--for', '0s'], /--for is more than 0/]]) {
     const wrong = await server.tool(['silence', ...flags]);
     assert.equal(wrong.code, 64);
     assert.match(wrong.stderr, words);

@@ -31,18 +31,11 @@ function names(checks, check, verdict, found, remedy) {
   assert.match(checks[check].remedy, remedy);
 }
 
-/** Adds members to all statuses of a demo shard. */
-function reports(shard, more) {
-  const emit = shard.socket.emit.bind(shard.socket);
-  shard.socket.emit = (name, ...args) => emit(name, ...(name === 'status' ? [{...args[0], ...more}, ...args.slice(1)] : args));
-  return shard;
-}
-
 /** What an agent of this version sends with CONNECT. */
 const agent = (version, more) => ({auth: {agent: version, instance: `${Math.random()}`, boot: 'b', machine: 'fra1', host: 'fra1', ...more}});
 /** A demo shard that is an agent: its first status comes before it is told anything. */
 function agentShard(server, config, version, facts, bot = {}) {
-  const shard = reports(server.shard(config, {socket: agent(version, facts)}), {bot: {agent: version, state: 'running', ...bot}});
+  const shard = server.shard(config, {socket: agent(version, facts)}).reports({bot: {agent: version, state: 'running', ...bot}});
   shard.socket.on('masterVerification', () => shard.sendStatus());
   return shard;
 }
@@ -117,10 +110,10 @@ command = ["no-such-program"]
     // One config, twice.
     const again = {transports: ['websocket'], reconnectionDelay: 50, reconnectionDelayMax: 50};
     for (let i = 0; i < 2; ++i) server.shard(duplicate, {socket: again});
-    reports(server.shard(clock), {timestamp: Date.now() + 3_600_000});
+    server.shard(clock).reports({timestamp: Date.now() + 3_600_000});
     agentShard(server, old, '0.0.1', {uid: 0, confined: false});
-    reports(server.shard(crashing), {bot: {agent: version, state: 'waiting', crashLoop: true, lastExit: 'exit 3'}});
-    reports(server.shard(refused), {bot: {agent: version, state: 'running', gateways: [{id: 0, state: 'refused', code: 4014}]}});
+    server.shard(crashing).reports({bot: {agent: version, state: 'waiting', crashLoop: true, lastExit: 'exit 3'}});
+    server.shard(refused).reports({bot: {agent: version, state: 'running', gateways: [{id: 0, state: 'refused', code: 4014}]}});
     for (const header of [authorization(clock, Date.now() + 3 * 3_600_000), authorization(clock, Date.now(), 'zzz')]) {
       const socket = io(`${clock.host.protocol}//127.0.0.1:${server.port}`, {path: '/socket.io/master/', extraHeaders: {authorization: header}, reconnection: false, ca: tls && readFileSync(tls.ca)});
       await new Promise((resolve) => socket.once('connect_error', resolve));
@@ -236,7 +229,7 @@ test('a reshard that waits for a bot that dies', async (t) => {
   server.shard(second);
   await server.running(2);
   // A bot that never runs: its new id is the first of the new generation.
-  reports(server.shard(third), {currentShardId: -1, currentShardCount: -1, bot: {agent: version, state: 'waiting', crashLoop: true, lastExit: 'exit 3'}});
+  server.shard(third).reports({currentShardId: -1, currentShardCount: -1, bot: {agent: version, state: 'waiting', crashLoop: true, lastExit: 'exit 3'}});
   await until('the spare', async () => (await server.stats()).current === 3);
   assert.equal((await server.tool(['reshard', '3'])).code, 0);
   const checks = await until('it to wait', async () => {

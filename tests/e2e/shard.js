@@ -34,6 +34,7 @@ export class DemoShard {
     this.exits = 0;
     this.closed = false;
     this.restartTime = options.restartTime ?? 50;
+    this.more = {};
     const {protocol, host, port, path} = config.host;
     this.socket = io(`${protocol}//${host}:${port}`, {
       path: `${path}master/`,
@@ -127,6 +128,12 @@ export class DemoShard {
     }, this.restartTime);
   }
 
+  /** Its statuses have these members, too, from now on. */
+  reports(more) {
+    Object.assign(this.more, more);
+    return this;
+  }
+
   sendStatus() {
     const memory = process.memoryUsage();
     const cores = os.cpus();
@@ -153,6 +160,7 @@ export class DemoShard {
       ping: 42,
       storageUsedTotal: '1024',
       storageUsedUsers: 512,
+      ...this.more,
     });
   }
 

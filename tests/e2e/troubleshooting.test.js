@@ -135,7 +135,7 @@ const provoke = {
     const [spare, ...others] = await server.register(3);
     for (const config of others) server.shard(config);
     await server.running(2);
-    addToStatuses(server.shard(spare), {currentShardId: -1, currentShardCount: -1, bot: {state: 'waiting', crashLoop: true}});
+    server.shard(spare).reports({currentShardId: -1, currentShardCount: -1, bot: {state: 'waiting', crashLoop: true}});
     await until('the spare', async () => (await server.stats()).current === 3);
     await server.tool(['reshard', '3']);
     return examined(server, 'reshard');
@@ -179,15 +179,8 @@ function examined(server, check) {
 /** What is found about a bot of which the statuses say this. */
 async function withStatus(t, more) {
   const server = await serve(t);
-  const shard = server.shard((await server.register(1))[0]);
-  addToStatuses(shard, more);
+  server.shard((await server.register(1))[0]).reports(more);
   return examined(server, 'bots');
-}
-
-/** Adds members to all statuses of a demo shard. */
-function addToStatuses(shard, more) {
-  const emit = shard.socket.emit.bind(shard.socket);
-  shard.socket.emit = (name, status, ...rest) => emit(name, name === 'status' ? {...status, ...more} : status, ...rest);
 }
 
 /** The server's log about a handshake with this header. */

@@ -104,7 +104,7 @@ TEST_F(Book, WhatIsSilencedIsToldWhenTheSilenceIsOverIfItStillLasts) {
   Silence silence;
   silence.host = "a";
   silence.until = now_ + Millis{60'000};
-  book_.silence(silence);
+  book_.set_silences({silence});
   EXPECT_EQ(update(Millis{0}, {host("a"), host("b")}), Words{"begins host b"});
   EXPECT_TRUE(book_.active()[0].silenced || book_.active()[1].silenced);
   EXPECT_EQ(update(Millis{59'999}, {host("a"), host("b")}), Words{});
@@ -116,14 +116,15 @@ TEST_F(Book, ASilenceOfAnIdIsForAlertsAboutThatIdAlone) {
   Silence silence;
   silence.id = ShardId{7};
   silence.until = now_ + Millis{60'000};
-  book_.silence(silence);
+  book_.set_silences({silence});
   AlertCondition one{"dead", "id 7 is dead"};
   one.ids = {ShardId{7}};
   EXPECT_EQ(update(Millis{0}, {one}), Words{});
   one.ids = {ShardId{7}, ShardId{8}};
   EXPECT_EQ(update(Millis{0}, {one}), Words{"begins dead"});
-  EXPECT_EQ(book_.unsilence("", ShardId{8}), 0U);
-  EXPECT_EQ(book_.unsilence("", ShardId{7}), 1U);
+  auto silences = book_.silences();
+  EXPECT_EQ(end_silence(silences, "", ShardId{8}), 0U);
+  EXPECT_EQ(end_silence(silences, "", ShardId{7}), 1U);
 }
 
 }  // namespace

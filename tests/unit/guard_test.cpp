@@ -8,6 +8,7 @@
 
 #include "files/folder.hpp"
 #include "settings/containment.hpp"
+#include "settings/kinds.hpp"
 
 namespace smaster::files {
 namespace {
@@ -175,6 +176,29 @@ TEST_F(GuardTest, TheSettingsSayWhatIsKeptFromShards) {
     EXPECT_FALSE(writes(name, guard)) << name;
   EXPECT_TRUE(writes("save/data", guard));
   EXPECT_TRUE(writes("words.json", guard));
+}
+
+/// A setting that comes later is kept from shards, too, or fails here.
+TEST_F(GuardTest, WhateverSettingNamesAFileOrAProgramIsKept) {
+  server::Settings settings;
+  settings.project_dir = project;
+  settings.state_dir = base / "state";
+  settings.mail_enabled = true;
+  std::vector<std::string> files;
+  for (auto& [section, table] : server::kinds::sections(settings)) {
+    for (auto& [key, setting] : table) {
+      const bool program = key == "command";
+      if (!program && !key.ends_with("file") && !key.ends_with("certificate") && !key.ends_with("key"))
+        continue;
+      files.push_back(std::string(section) + '.' + std::string(key));
+      const auto path = (project / files.back()).string();
+      const bool list = setting.set(toml::value<std::string>(path)).has_value();
+      ASSERT_FALSE(list && setting.set(toml::array{path})) << files.back();
+    }
+  }
+  ASSERT_GT(files.size(), 10U);
+  const auto guard = server::guard_for_shards(settings, base / "smaster.toml");
+  for (const auto& name : files) EXPECT_FALSE(writes(name, guard)) << name;
 }
 
 TEST_F(GuardTest, ProjectFoldersThatNoGuardHelpsAreRefused) {

@@ -161,7 +161,7 @@ std::string Cores::json() const {
 
 Usage ProcessTree::descendants_usage(pid_t root, Instant now) {
   constexpr std::chrono::seconds kGoodFor{5};
-  Usage memory;
+  Usage usage;
   const bool unknown = !children_.contains(root);  // started since the last scan
   if (unknown || now >= read_at_ + kGoodFor) {
     children_ = all_children();
@@ -172,17 +172,17 @@ Usage ProcessTree::descendants_usage(pid_t root, Instant now) {
     const auto [first, last] = children_.equal_range(pending.back());
     pending.pop_back();
     for (auto at = first; at != last; ++at) {
-      add_usage(memory, at->second);
+      add_usage(usage, at->second);
       pending.push_back(at->second);
     }
   }
-  return memory;
+  return usage;
 }
 
 double process_rss(pid_t pid) {
-  Usage memory;
-  if (pid > 0) add_usage(memory, pid);
-  return memory.rss;
+  Usage usage;
+  if (pid > 0) add_usage(usage, pid);
+  return usage.rss;
 }
 
 bool exiting(pid_t pid) {

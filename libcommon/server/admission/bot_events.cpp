@@ -63,18 +63,18 @@ std::string last_words(const Shard& shard) {
 }
 
 void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready) {
-  const auto name = shard.info.id.str();
-  const auto id = " (id " + fleet::ids_text(status.current) + ')';
-  if (!status.bot) {
-    if (became_ready) events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
-    return;
-  }
+  // Called for each status, so texts are made only for what is recorded.
+  const auto named = [&] {
+    return "shard " + shard.info.id.str() + " (id " + fleet::ids_text(status.current) + ')';
+  };
+  const auto tell_ready = [&] {
+    if (became_ready) events.record(about(shard, EventKind::ready, named() + " is ready"));
+  };
+  if (!status.bot) return tell_ready();
   const auto& bot = *status.bot;
   if (shard.bot_seen.known && shard.bot_seen.pid == bot.pid && shard.bot_seen.deaths == bot.deaths &&
       shard.bot_seen.same_gateways(bot.gateways)) {
-    if (became_ready && bot.gateways.empty()) {
-      events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
-    }
+    if (bot.gateways.empty()) tell_ready();
     return;
   }
   auto now = seen_of(bot);
@@ -86,21 +86,19 @@ void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& stat
                           ? "; it is started again in " + format_duration(Millis{bot.next_start_in})
                           : std::string();
     const auto exit = bot.last_exit.empty() ? std::string() : " (" + bot.last_exit + ')';
-    auto died = about(shard, EventKind::died, "the bot of shard " + name + " died" + exit + next);
+    auto died =
+        about(shard, EventKind::died, "the bot of shard " + shard.info.id.str() + " died" + exit + next);
     died.details = last_words(shard);
     events.record(std::move(died));
   } else if (before.pid > 0 && seen.pid <= 0) {
-    events.record(about(shard, EventKind::stopped, "the bot of shard " + name + " has stopped"));
+    events.record(
+        about(shard, EventKind::stopped, "the bot of shard " + shard.info.id.str() + " has stopped"));
   }
   if (seen.pid > 0 && seen.pid != before.pid) {
-    events.record(
-        about(shard, EventKind::started,
-              "the bot of shard " + name + id + " is started, process " + std::to_string(seen.pid)));
+    events.record(about(shard, EventKind::started,
+                        "the bot of " + named() + " is started, process " + std::to_string(seen.pid)));
   }
-  if (seen.gateways.empty()) {
-    if (became_ready) events.record(about(shard, EventKind::ready, "shard " + name + id + " is ready"));
-    return;
-  }
+  if (seen.gateways.empty()) return tell_ready();
   for (const auto& gateway : seen.gateways) {
     const auto old = std::find_if(before.gateways.begin(), before.gateways.end(),
                                   [&](const auto& each) { return each.id == gateway.id; });

@@ -81,13 +81,15 @@ void AlertSender::send(const AlertMessage& message) {
   auto urls = alerts.webhooks;
   if (!alerts.command.empty()) urls.emplace_back();
   const auto now = net::wall_clock();
+  const auto text = message.text();
+  const auto json = message.json(now);
   for (auto& url : urls) {
     if (waiting_ >= kMostWaiting) {
-      spdlog::error("alerts: {} messages wait already; one is dropped: {}", waiting_, message.text());
+      spdlog::error("alerts: {} messages wait already; one is dropped: {}", waiting_, text);
       return;
     }
     ++waiting_;
-    Delivery delivery{std::move(url), message.text(), message.json(now), now};
+    Delivery delivery{std::move(url), text, json, now};
     parts_.tasks.spawn("send an alert", deliver(std::move(delivery)), [this] { --waiting_; });
   }
 }
@@ -105,7 +107,8 @@ void AlertSender::settings_changed() {
 net::Task<> AlertSender::deliver(Delivery delivery) {
   const auto where = delivery.url.empty() ? std::string("the program") : shown_url(delivery.url);
   Millis pause = kFirstPause;
-  while (!stopped_) {
+  // Until its receiver is taken out of the settings.
+  while (!stopped_ && is_receiver(delivery.url)) {
     Millis wait = pause;
     const auto done = co_await attempt(delivery, wait);
     if (done) {
@@ -116,10 +119,6 @@ net::Task<> AlertSender::deliver(Delivery delivery) {
       spdlog::error("alerts: {} did not take one: {}", where, done.error().message);
     trouble_ = done.error().message;
     trouble_at_ = delivery.url;
-    if (!is_receiver(delivery.url)) {  // it was taken out of the settings
-      trouble_.clear();
-      break;
-    }
     if (net::wall_clock() - delivery.made >= kGiveUp) {
       spdlog::error("alerts: {} did not take one for an hour; it is lost: {}", where, delivery.text);
       break;
@@ -129,6 +128,7 @@ net::Task<> AlertSender::deliver(Delivery delivery) {
     boost::system::error_code ignored;
     co_await timer.async_wait(net::asio::redirect_error(net::use_task, ignored));
   }
+  settings_changed();
   --waiting_;
 }
 

@@ -32,7 +32,7 @@ class AlertSender {
     net::asio::thread_pool& rendering;
     net::TaskScope& tasks;
   };
-  /// Messages that wait; the oldest are dropped beyond that.
+  /// Messages that wait; new ones are dropped beyond that.
   static constexpr std::size_t kMostWaiting = 100;
 
   explicit AlertSender(const Parts& parts) : parts_(parts) {}
@@ -42,9 +42,9 @@ class AlertSender {
   /// Asks [alerts] alive_url once; a failure is logged.
   net::Task<> ping();
   void stop() { stopped_ = true; }
-  /// The last failure of a webhook or program; empty: the last message went through.
-  /// Forgets it if its receiver is not in the settings any more.
+  /// Forgets the trouble if its receiver is not in the settings any more.
   void settings_changed();
+  /// The last failure of a webhook or program; empty: the last message went through.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
 
  private:
@@ -53,7 +53,6 @@ class AlertSender {
     std::string text;
     std::string json;
     Time made{};
-    int tries = 0;
   };
 
   net::Task<> deliver(Delivery delivery);

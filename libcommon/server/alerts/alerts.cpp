@@ -35,13 +35,7 @@ bool is_alert(fleet::EventKind kind) {
 
 std::string silences_text(const std::vector<Silence>& silences) {
   bj::array list;
-  for (const auto& each : silences) {
-    list.push_back(bj::object{{"host", each.host},
-                              {"id", each.id ? each.id->value : -1},
-                              {"until", to_unix_ms(each.until)},
-                              {"by", each.by},
-                              {"why", each.why}});
-  }
+  for (const auto& each : silences) list.push_back(to_json(each));
   return json::serialize(list);
 }
 
@@ -56,7 +50,7 @@ std::vector<Silence> parse_silences(const std::string& text) {
     std::int64_t until = 0;
     std::int64_t id = -1;
     json::read(object, "host", silence.host);
-    json::read(object, "id", id);
+    json::read(object, "shard", id);
     json::read(object, "until", until);
     json::read(object, "by", silence.by);
     json::read(object, "why", silence.why);
@@ -69,10 +63,19 @@ std::vector<Silence> parse_silences(const std::string& text) {
 
 }  // namespace
 
+bj::object to_json(const Silence& silence) {
+  return {{"host", silence.host},
+          {"shard", silence.id ? bj::value(silence.id->value) : bj::value(nullptr)},
+          {"until", to_unix_ms(silence.until)},
+          {"by", silence.by},
+          {"why", silence.why}};
+}
+
 Alerts::Alerts(const Parts& parts)
     : parts_(parts),
       subscription_(parts.events.follow([this](const fleet::Event& event) { heard(event); })),
-      together_(parts.context.get_executor()) {}
+      together_(parts.context.get_executor()),
+      turns_(parts.context, 1, kMostSilences, kMostSilences) {}
 
 void Alerts::start() {
   parts_.tasks.keep_running("look for alerts", [this] { return run(); });
@@ -85,8 +88,11 @@ void Alerts::stop() {
 }
 
 net::Task<> Alerts::run() {
-  co_await load();
   while (!stopped_) {
+    if (!loaded_) {
+      const auto turn = co_await turns_.take("");
+      (void)co_await load();
+    }
     co_await look();
     const auto now = net::now();
     if (!parts_.settings.alerts.alive_url.empty() && now - pinged_ >= parts_.settings.alerts.alive_interval) {
@@ -112,16 +118,19 @@ net::Task<> Alerts::look() {
   auto conditions = co_await parts_.conditions.look();
   if (stopped_) co_return;
   if (more) more(conditions);
-  tell(parts_.book.update(net::fleet_clock(), conditions, parts_.settings.alerts.repeat));
+  const auto now = net::fleet_clock();
+  std::erase_if(said_, [now](const auto& said) { return now - said.second >= kEventAgain; });
+  tell(parts_.book.update(now, conditions, parts_.settings.alerts.repeat));
 }
 
 void Alerts::heard(const fleet::Event& event) {
   if (!is_alert(event.kind)) return;
   const auto now = net::fleet_clock();
-  std::erase_if(said_, [now](const auto& said) { return now - said.second >= kEventAgain; });
   const std::string kind(fleet::traits(event.kind).word);
   const auto key = event.shard.empty() ? kind : kind + ' ' + event.shard;
-  if (!said_.try_emplace(key, now).second) return;
+  const auto [said, first] = said_.try_emplace(key, now);
+  if (!first && now - said->second < kEventAgain) return;
+  said->second = now;
   AlertCondition condition{key, event.text};
   condition.host = event.host;
   if (const auto id = parse_int<std::int32_t>(event.ids)) condition.ids = {ShardId{*id}};
@@ -130,22 +139,20 @@ void Alerts::heard(const fleet::Event& event) {
   }
   // The key is that of the fleet's state, so that its end is told with the same one.
   const bool each = event.kind == fleet::EventKind::duplicate || event.kind == fleet::EventKind::idle;
-  collected_.push_back({Notice::Kind::begins, each ? key : kind, event.text, Millis{0}, event.details});
+  collected_.push_back({Notice::Kind::begins, each ? key : kind, event.text, Millis{0}, event.details, true});
   if (collected_.size() > 1) return;
-  together_.expires_after(kTogether);
+  together_.expires_after(net::now() - told_events_ < kNextTogether ? kNextTogether : kTogether);
   together_.async_wait([this](boost::system::error_code error) {
-    if (!error) tell(std::exchange(collected_, {}));
+    if (error) return;
+    told_events_ = net::now();
+    tell(std::exchange(collected_, {}));
   });
 }
 
 void Alerts::tell(std::vector<Notice> notices) {
   if (notices.empty()) return;
   for (const auto& notice : notices) {
-    // Those of events are in the list already.
-    const bool from_state = notice.kind != Notice::Kind::begins ||
-                            !is_alert(fleet::parse_event_kind(notice.key.substr(0, notice.key.find(' ')))
-                                          .value_or(fleet::EventKind::alert));
-    if (!from_state) continue;
+    if (notice.recorded) continue;
     const bool over = notice.kind == Notice::Kind::over;
     parts_.events.record({over ? fleet::EventKind::recovered : fleet::EventKind::alert,
                           over ? "recovered: " + notice.text : notice.text});
@@ -165,13 +172,24 @@ std::string Alerts::server_name() const {
          (cluster.name.empty() || cluster.name == host ? "" : " (" + cluster.name + ')');
 }
 
-net::Task<> Alerts::load() {
+/// Those of an earlier run; call within a turn.
+net::Task<Result<void>> Alerts::load() {
+  if (loaded_) co_return Result<void>();
   const auto text = co_await parts_.store.load_note_in_store(kSilencesNote);
-  if (text) parts_.book.set_silences(parse_silences(*text));
+  if (!text) co_return text.error();
+  parts_.book.set_silences(parse_silences(*text));
+  loaded_ = true;
+  co_return Result<void>();
 }
 
-/// They are in force once they are saved: otherwise they would be gone after a restart.
-net::Task<Result<void>> Alerts::save(std::vector<Silence> silences) {
+/// Changes take turns: each begins with what the one before has saved. They are in force once they are saved:
+/// otherwise they would be gone after a restart.
+net::Task<Result<void>> Alerts::change(Edit edit) {
+  const auto turn = co_await turns_.take("");
+  if (!turn) co_return fail(ErrorKind::unavailable, "too many silences are being saved; try again");
+  if (auto loaded = co_await load(); !loaded) co_return loaded;
+  auto silences = parts_.book.silences();
+  if (auto edited = edit(silences); !edited) co_return edited;
   auto text = silences_text(silences);
   auto saved = co_await parts_.store.save_note(kSilencesNote, std::move(text));
   if (saved) parts_.book.set_silences(std::move(silences));
@@ -179,22 +197,23 @@ net::Task<Result<void>> Alerts::save(std::vector<Silence> silences) {
 }
 
 net::Task<Result<void>> Alerts::silence(Silence silence) {
-  if (parts_.book.silences().size() >= kMostSilences) {
-    co_return fail(ErrorKind::not_permitted, "there are 1,000 silences; end some first");
-  }
-  auto silences = parts_.book.silences();
-  std::erase_if(silences,
-                [&](const Silence& each) { return each.host == silence.host && each.id == silence.id; });
-  silences.push_back(std::move(silence));
-  co_return co_await save(std::move(silences));
+  Edit edit = [&silence](std::vector<Silence>& silences) -> Result<void> {
+    if (silences.size() >= kMostSilences) {
+      return fail(ErrorKind::not_permitted, "there are 1,000 silences; end some first");
+    }
+    end_silence(silences, silence.host, silence.id);
+    silences.push_back(std::move(silence));
+    return {};
+  };
+  co_return co_await change(std::move(edit));
 }
 
 net::Task<Result<void>> Alerts::unsilence(std::string host, std::optional<ShardId> id) {
-  auto silences = parts_.book.silences();
-  const auto ended =
-      std::erase_if(silences, [&](const Silence& each) { return each.host == host && each.id == id; });
-  if (ended == 0) co_return fail(ErrorKind::not_found, "there is no such silence");
-  co_return co_await save(std::move(silences));
+  Edit edit = [&](std::vector<Silence>& silences) -> Result<void> {
+    if (end_silence(silences, host, id) > 0) return {};
+    return fail(ErrorKind::not_found, "there is no such silence");
+  };
+  co_return co_await change(std::move(edit));
 }
 
 }  // namespace smaster::server

@@ -1,6 +1,7 @@
 // Looks at the fleet every few seconds, and tells operators what is wrong: by mail, a program, webhooks.
 #pragma once
 
+#include <boost/json/object.hpp>
 #include <functional>
 #include <map>
 #include <string>
@@ -10,8 +11,12 @@
 #include "server/alerts/alert_sender.hpp"
 #include "server/alerts/conditions.hpp"
 #include "server/events/events.hpp"
+#include "server/fairness/fair_semaphore.hpp"
 
 namespace smaster::server {
+
+/// {host, shard, until, by, why}: of the store and of the control API.
+[[nodiscard]] boost::json::object to_json(const Silence& silence);
 
 class Alerts {
  public:
@@ -26,9 +31,10 @@ class Alerts {
     net::TaskScope& tasks;
   };
   /// Interval of the looks. An event that operators must know of is told after kTogether, with others of that
-  /// time.
+  /// time; after kNextTogether if others were told that short a while ago, so that a storm is a few messages.
   static constexpr Millis kLook{5'000};
   static constexpr Millis kTogether{1'000};
+  static constexpr Millis kNextTogether{20'000};
 
   explicit Alerts(const Parts& parts);
 
@@ -53,8 +59,9 @@ class Alerts {
   net::Task<> look();
   void heard(const fleet::Event& event);
   void tell(std::vector<Notice> notices);
-  net::Task<Result<void>> save(std::vector<Silence> silences);
-  net::Task<> load();
+  using Edit = std::function<Result<void>(std::vector<Silence>&)>;
+  net::Task<Result<void>> change(Edit edit);
+  net::Task<Result<void>> load();
   [[nodiscard]] std::string server_name() const;
 
   const Parts parts_;
@@ -62,7 +69,10 @@ class Alerts {
   net::Timer together_;
   std::vector<Notice> collected_;     ///< of events
   std::map<std::string, Time> said_;  ///< events, by kind and shard: one an hour of each
+  Instant told_events_{};
   Instant pinged_{};
+  FairSemaphore turns_;  ///< of changes to the silences
+  bool loaded_ = false;  ///< the silences of earlier runs
   bool stopped_ = false;
 };
 

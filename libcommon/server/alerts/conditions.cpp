@@ -31,10 +31,9 @@ struct Findings {
   std::map<std::string, std::pair<std::string, Ids>> by_kind;  ///< key: words and ids
   std::vector<AlertCondition> single;
   Ids dead;
-  std::map<std::int32_t, std::string> host_of;  ///< of ids
 };
 
-/// "shard 3 is …" or "4 shards are …, ids 3-6".
+/// "id 3 …" or "4 ids (3-6) …", with `what`.
 AlertCondition about_ids(std::string key, Ids ids, const std::string& what, Millis patience) {
   std::sort(ids.begin(), ids.end());
   auto ranges = fleet::id_ranges(ids);
@@ -69,7 +68,6 @@ void add_shard(Findings& findings, const Shard& shard, std::string_view state) {
   const auto& ids = shard.info.goal.ids;
   auto& host = findings.hosts[shard.info.host];
   host.all.insert(host.all.end(), ids.begin(), ids.end());
-  for (const auto id : ids) findings.host_of.try_emplace(id.value, shard.info.host);
   if (state == "dead" || state == "offline") host.away += ids.size();
   if (state == "dead") {
     host.dead.insert(host.dead.end(), ids.begin(), ids.end());
@@ -101,8 +99,8 @@ void add_shard(Findings& findings, const Shard& shard, std::string_view state) {
 
 /// Ids without a bot: of the whole fleet, else of each host. `down`: without a running bot for a while;
 /// `length`: how long that is. Dead ids come at once.
-void add_down(std::vector<AlertCondition>& conditions, Findings& findings, const Ids& down, std::size_t goal,
-              const std::string& length) {
+void add_down(std::vector<AlertCondition>& conditions, Findings& findings, const Directory& directory,
+              const Ids& down, std::size_t goal, const std::string& length) {
   std::size_t missing = findings.dead.size();
   for (const auto id : down) missing += contains(findings.dead, id) ? 0 : 1;
   if (missing == 0) return;
@@ -113,10 +111,10 @@ void add_down(std::vector<AlertCondition>& conditions, Findings& findings, const
   }
   Ids homeless;
   for (const auto id : down) {
-    const auto at = findings.host_of.find(id.value);
-    if (at == findings.host_of.end()) {
+    const auto* const shard = directory.holder(id);
+    if (shard == nullptr) {
       homeless.push_back(id);
-    } else if (auto& host = findings.hosts[at->second]; !contains(host.dead, id)) {
+    } else if (auto& host = findings.hosts[shard->info.host]; !contains(host.dead, id)) {
       host.down.push_back(id);
     }
   }
@@ -189,7 +187,8 @@ net::Task<std::vector<AlertCondition>> Conditions::look() {
   std::erase_if(down, [&told](ShardId id) { return contains(told, id); });
   std::sort(findings.dead.begin(), findings.dead.end());
   for (auto& [label, host] : findings.hosts) std::sort(host.dead.begin(), host.dead.end());
-  add_down(conditions, findings, down, ids_, format_duration(parts_.settings.alerts.id_down_after));
+  add_down(conditions, findings, parts_.directory, down, ids_,
+           format_duration(parts_.settings.alerts.id_down_after));
   for (auto& [key, found] : findings.by_kind) {
     conditions.push_back(
         about_ids(key, std::move(found.second), found.first, key == "unwell" ? kUnwellPatience : Millis{0}));

@@ -18,18 +18,6 @@ using control::Call;
 constexpr Millis kLongestSilence{30LL * 86'400'000};
 constexpr std::size_t kMostWords = 200;
 
-bj::value id_value(const std::optional<ShardId>& id) {
-  return id ? bj::value(id->value) : bj::value(nullptr);
-}
-
-bj::object silence_json(const Silence& silence) {
-  return {{"host", silence.host},
-          {"shard", id_value(silence.id)},
-          {"until", to_unix_ms(silence.until)},
-          {"by", silence.by},
-          {"why", silence.why}};
-}
-
 /// What a silence is about: {host?, shard?}; neither: all alerts.
 std::string words_of_silence(const Silence& silence) {
   if (silence.id) return "alerts about id " + std::to_string(silence.id->value);
@@ -57,7 +45,7 @@ Answer get_alerts(ControlContext& context, const Call&) {
   bj::array active;
   for (const auto& each : alerts.book().active()) active.push_back(alert_json(each));
   bj::array silences;
-  for (const auto& each : alerts.book().silences()) silences.push_back(silence_json(each));
+  for (const auto& each : alerts.book().silences()) silences.push_back(to_json(each));
   return json_reply(bj::object{{"alerts", std::move(active)},
                                {"silences", std::move(silences)},
                                {"ids", alerts.conditions().ids()},
@@ -76,7 +64,7 @@ net::Task<Answer> post_silence(ControlContext context, Call call) {
   if (length <= 0 || Millis{length} > kLongestSilence) co_return usage("\"for_ms\" is from 1 ms to 30 days");
   silence->until = net::fleet_clock() + Millis{length};
   silence->by = call.by;
-  auto shown = silence_json(*silence);
+  auto shown = to_json(*silence);
   const auto words = words_of_silence(*silence);
   const auto until = format_duration(Millis{length});
   auto wanted = std::move(*silence);

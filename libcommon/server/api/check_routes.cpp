@@ -11,10 +11,7 @@ namespace smaster::server {
 
 net::Task<control::Answer> get_checks(ControlContext context, control::Call) {
   const auto place = context.parts.operators_answers.take("");
-  if (!place) {
-    co_return control::error_reply(fail(
-        ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
-  }
+  if (!place) co_return too_many_answers();
   const ChecksOfServer server{context.discord, context.candidacy, context.peers};
   const auto findings = co_await check_server(context.parts.checks, server);
   boost::json::array list;

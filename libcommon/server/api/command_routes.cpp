@@ -37,10 +37,10 @@ net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines,
   }
   bj::object here{{"ok", updated.has_value()}};
   if (!updated) here["error"] = updated.error().message;
-  fleet::Event event{fleet::EventKind::update,
-                     "update of this server: " + (updated ? "done" : updated.error().message)};
-  event.by = by;
-  parts.event_list.events.record(std::move(event));
+  parts.event_list.events.record(
+      {.kind = fleet::EventKind::update,
+       .text = "update of this server: " + (updated ? "done" : updated.error().message),
+       .by = by});
   lines->push(json::serialize(bj::object{{"here", here}}));
   if (!updated) {
     lines->finish();

@@ -38,10 +38,7 @@ constexpr std::int64_t kMaxGenerate = 10'000;
 
 Answer get_stats(ControlContext& context, const Call&) {
   auto place = context.parts.operators_answers.take("");
-  if (!place) {
-    return control::error_reply(fail(
-        ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
-  }
+  if (!place) return too_many_answers();
   auto pieces = [pieces = stats_pieces(context.parts.stats, context.parts.engine.session_count()),
                  place = std::move(place)] { return pieces(); };
   return control::Bytes{std::move(pieces), "application/json"};

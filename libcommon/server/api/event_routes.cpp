@@ -21,7 +21,8 @@ Result<fleet::EventQuery> event_query(const Call& call) {
     if (key == "since") {
       const auto ms = parse_int<std::int64_t>(value);
       if (!ms) return fail(ErrorKind::usage, "\"since\" is not a time in unix milliseconds");
-      query.after = fleet::first_event_id(from_unix_ms(*ms));
+      const auto first = fleet::first_event_id(from_unix_ms(*ms));
+      query.after = first - std::min<std::uint64_t>(first, 1);
     } else if (key == "name") {
       query.shard = value;
     } else if (key == "id") {
@@ -132,9 +133,7 @@ control::Answer get_events(ControlContext& context, const Call& call) {
 }
 
 void audit(const ControlContext& context, const std::string& by, fleet::EventKind kind, std::string text) {
-  fleet::Event event{kind, std::move(text)};
-  event.by = by;
-  context.parts.event_list.events.record(std::move(event));
+  context.parts.event_list.events.record({.kind = kind, .text = std::move(text), .by = by});
 }
 
 }  // namespace smaster::server

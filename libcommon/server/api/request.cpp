@@ -19,6 +19,11 @@ control::Reply usage(std::string sentence) {
   return control::error_reply(fail(ErrorKind::usage, std::move(sentence)));
 }
 
+control::Reply too_many_answers() {
+  return control::error_reply(fail(
+      ErrorKind::unavailable, "32 such answers are being written; try again when readers have taken them"));
+}
+
 Result<bj::object> body_object(const control::Call& call) {
   auto value = json::parse(call.body.empty() ? "{}" : call.body);
   if (!value) return fail(ErrorKind::usage, "the body is " + value.error().message);

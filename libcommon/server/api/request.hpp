@@ -14,6 +14,8 @@ namespace smaster::server {
 
 [[nodiscard]] control::Reply json_reply(const boost::json::value& value);
 [[nodiscard]] control::Reply usage(std::string sentence);
+/// When Wiring::operators_answers has no place left.
+[[nodiscard]] control::Reply too_many_answers();
 
 /// The body as an object; an empty body is {}. Errors: usage.
 [[nodiscard]] Result<boost::json::object> body_object(const control::Call& call);

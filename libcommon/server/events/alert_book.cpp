@@ -22,6 +22,10 @@ bool Silence::covers(const AlertCondition& condition) const {
   return !id || (condition.ids.size() == 1 && condition.ids.front() == *id);
 }
 
+std::size_t end_silence(std::vector<Silence>& silences, const std::string& host, std::optional<ShardId> id) {
+  return std::erase_if(silences, [&](const Silence& each) { return each.host == host && each.id == id; });
+}
+
 bool AlertBook::silenced(const AlertCondition& condition) const {
   return std::any_of(silences_.begin(), silences_.end(),
                      [&](const Silence& silence) { return silence.covers(condition); });
@@ -77,10 +81,6 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     ++at;
   }
   return notices;
-}
-
-std::size_t AlertBook::unsilence(const std::string& host, std::optional<ShardId> id) {
-  return std::erase_if(silences_, [&](const Silence& each) { return each.host == host && each.id == id; });
 }
 
 std::vector<ActiveAlert> AlertBook::active() const {

@@ -33,6 +33,9 @@ struct Silence {
   bool operator==(const Silence&) const = default;
 };
 
+/// Removes those that are exactly about this; returns how many.
+std::size_t end_silence(std::vector<Silence>& silences, const std::string& host, std::optional<ShardId> id);
+
 /// What operators are told.
 struct Notice {
   enum class Kind { begins, lasts, over };
@@ -41,6 +44,7 @@ struct Notice {
   std::string text;
   Millis lasted{0};       ///< since the condition began
   std::string details{};  ///< lines that belong to it
+  bool recorded = false;  ///< the list of events has what it is about
 };
 
 /// A trouble that operators have been told of.
@@ -62,9 +66,6 @@ class AlertBook {
   [[nodiscard]] std::vector<Notice> update(Time now, const std::vector<AlertCondition>& conditions,
                                            Millis again);
 
-  void silence(Silence silence) { silences_.push_back(std::move(silence)); }
-  /// Removes those that are exactly about this; returns how many.
-  std::size_t unsilence(const std::string& host, std::optional<ShardId> id);
   void set_silences(std::vector<Silence> silences) { silences_ = std::move(silences); }
   [[nodiscard]] const std::vector<Silence>& silences() const { return silences_; }
 

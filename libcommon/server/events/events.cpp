@@ -89,7 +89,7 @@ void Events::tell_omitted(Time now) {
 void Events::add(Event event, Time now) {
   shorten(event);
   event.id = last_id_ = std::max(last_id_ + 1, fleet::first_event_id(now));
-  for (const auto& listener : *listeners_) listener(event);
+  listeners_.tell(event);
   unsaved_.push_back(std::move(event));
   if (unsaved_.size() > kMostUnsaved) unsaved_.pop_front();
 }

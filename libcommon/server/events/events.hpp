@@ -5,12 +5,12 @@
 #include <cstddef>
 #include <deque>
 #include <functional>
-#include <list>
-#include <memory>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/listeners.hpp"
 #include "base/types.hpp"
 #include "records/event.hpp"
 
@@ -19,23 +19,8 @@ namespace smaster::server {
 class Events {
  public:
   /// Called within `record`, so it must only take note.
-  using Listener = std::function<void(const fleet::Event& event)>;
-  /// Calls the listener during its lifetime.
-  class Subscription {
-   public:
-    Subscription(std::shared_ptr<std::list<Listener>> list, Listener listener)
-        : list_(std::move(list)), at_(list_->insert(list_->end(), std::move(listener))) {}
-    Subscription(const Subscription&) = delete;
-    Subscription& operator=(const Subscription&) = delete;
-    Subscription(Subscription&&) = default;
-    ~Subscription() {
-      if (list_) list_->erase(at_);
-    }
-
-   private:
-    std::shared_ptr<std::list<Listener>> list_;
-    std::list<Listener>::iterator at_;
-  };
+  using Listener = Listeners<const fleet::Event&>::Listener;
+  using Subscription = Listeners<const fleet::Event&>::Subscription;
 
   /// Of one kind about one shard, at most this many are recorded in kWhile; an event `omitted` then tells how
   /// many were not. They are logged nevertheless, within the log's own limits.
@@ -53,7 +38,7 @@ class Events {
   /// `make`: called only if the event is recorded.
   void record_routine(fleet::EventKind kind, const std::string& shard,
                       const std::function<fleet::Event()>& make);
-  [[nodiscard]] Subscription follow(Listener listener) { return {listeners_, std::move(listener)}; }
+  [[nodiscard]] Subscription follow(Listener listener) { return listeners_.subscribe(std::move(listener)); }
 
   /// Those that are not saved yet, oldest first.
   [[nodiscard]] const std::deque<fleet::Event>& unsaved() const { return unsaved_; }
@@ -75,7 +60,7 @@ class Events {
   void add(fleet::Event event, Time now);
 
   std::deque<fleet::Event> unsaved_;
-  std::shared_ptr<std::list<Listener>> listeners_ = std::make_shared<std::list<Listener>>();
+  Listeners<const fleet::Event&> listeners_;
   std::vector<std::size_t> counts_ = std::vector<std::size_t>(fleet::all_event_kinds().size());
   std::unordered_map<std::string, Alike> alike_;  ///< in the present interval, by kind and shard
   Time interval_ = from_unix_ms(0);               ///< its begin

@@ -64,6 +64,14 @@ struct Logs::Batch {
 
   [[nodiscard]] bool empty() const { return lines == "[]"; }
 
+  /// A line of a reader's answer.
+  [[nodiscard]] std::string line(const std::vector<ShardId>& ids, const Shard& shard) const {
+    std::string text = head(ids, shard.info.id.str()) + R"(,"host":)" + json::quote(shard.info.host) +
+                       R"(,"lines":)" + std::string(lines) + '}';
+    std::replace(text.begin(), text.end(), '\n', ' ');  // JSON may have some between its values
+    return text;
+  }
+
   static std::optional<Batch> read(std::string_view text) {
     if (text.size() > kMostMessage) return std::nullopt;
     const auto members = json::split_object(text);
@@ -118,9 +126,7 @@ Result<void> Logs::read(const LogRequest& request, std::shared_ptr<control::Line
                          std::to_string(share(kFirstBytes, request.ids.size(), kLeastBytes));
   if (request.follow) {
     followers_.push_back(reader);
-    question += R"(,"follow":)" + std::to_string(kFollow.count()) + R"(,"every":)" +
-                std::to_string(every().count()) + R"(,"rate":)" +
-                std::to_string(share(kRate, targets(), kLeastRate));
+    question += follow_part();
     if (!following_) parts_.tasks.spawn("follow logs", follow());
   }
   const auto eval = Eval::start(
@@ -153,10 +159,7 @@ void Logs::answered(Reader& reader, const EvalAnswer& answer) {
     return report(answer.kind == EvalAnswer::Kind::error ? sentence(answer.json)
                                                          : "its agent's answer is not understood");
   }
-  std::string text = head(answer.shards, name) + R"(,"host":)" + json::quote(shard->info.host) +
-                     R"(,"lines":)" + std::string(batch->lines) + '}';
-  std::replace(text.begin(), text.end(), '\n', ' ');  // JSON may have some between its values
-  if (!reader.lines->offer(std::move(text))) {
+  if (!reader.lines->offer(batch->line(answer.shards, *shard))) {
     ++reader.failed;
     return report("its lines were dropped: the reader is too slow");
   }
@@ -203,9 +206,7 @@ void Logs::pass_on(Tail& tail, const Shard& shard, const Batch& batch) {
   tail.ring = batch.ring;
   tail.next = batch.next;
   if (batch.empty()) return;
-  std::string line = head(tail.ids, name.str()) + R"(,"host":)" + json::quote(shard.info.host) +
-                     R"(,"lines":)" + std::string(batch.lines) + '}';
-  std::replace(line.begin(), line.end(), '\n', ' ');
+  const auto line = batch.line(tail.ids, shard);
   for (const auto& follower : followers_) {
     if (follower->wants(name, tail.ids)) follower->add(line, count);
   }
@@ -237,6 +238,13 @@ std::size_t Logs::targets() const {
 
 Millis Logs::every() const {
   return Millis{std::clamp<std::int64_t>(static_cast<std::int64_t>(targets()), kLeastEvery, kMostEvery)};
+}
+
+/// The members of a question that make an agent send new lines, from now on.
+std::string Logs::follow_part() const {
+  return R"(,"follow":)" + std::to_string(kFollow.count()) + R"(,"every":)" +
+         std::to_string(every().count()) + R"(,"rate":)" +
+         std::to_string(share(kRate, targets(), kLeastRate));
 }
 
 /// Two ticks follow the last lines, so that a reader can wait for lines that are older and come later.
@@ -288,10 +296,8 @@ void Logs::ask(Shard& shard) {
   if (same && tail.waits) session.forget(*tail.waits);
   tail.shard = session.ref();
   tail.asked = now;
-  std::string question = R"({"lines":-1,"follow":)" + std::to_string(kFollow.count()) + R"(,"every":)" +
-                         std::to_string(every().count()) + R"(,"bytes":)" +
-                         std::to_string(share(kFirstBytes, targets(), kLeastBytes)) + R"(,"rate":)" +
-                         std::to_string(share(kRate, targets(), kLeastRate));
+  std::string question =
+      R"({"lines":-1,"bytes":)" + std::to_string(share(kFirstBytes, targets(), kLeastBytes)) + follow_part();
   if (!tail.ring.empty()) {
     question += R"(,"ring":)" + json::quote(tail.ring) + R"(,"after":)" + std::to_string(tail.next);
   }

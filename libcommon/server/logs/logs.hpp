@@ -84,6 +84,7 @@ class Logs {
   /// Number of ids of the follower that has most.
   [[nodiscard]] std::size_t targets() const;
   [[nodiscard]] Millis every() const;
+  [[nodiscard]] std::string follow_part() const;
 
   const Parts parts_;
   std::list<std::shared_ptr<Reader>> followers_;

@@ -94,12 +94,11 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, st
     if (!made.path.empty()) ::unlink(made.path.c_str());
     co_return added.error();
   }
-  fleet::Event event{fleet::EventKind::registered,
-                     std::string("registered ") + (master ? "master shard " : "shard ") + name.str() +
-                         (made.path.empty() ? "" : ", config in " + made.path.string())};
-  event.shard = name.str();
-  event.by = std::move(by);
-  parts_.events.record(std::move(event));
+  parts_.events.record({.kind = fleet::EventKind::registered,
+                        .text = std::string("registered ") + (master ? "master shard " : "shard ") +
+                                name.str() + (made.path.empty() ? "" : ", config in " + made.path.string()),
+                        .shard = name.str(),
+                        .by = std::move(by)});
   co_await mail(made, keys->public_pem);
   co_return made;
 }

@@ -161,9 +161,9 @@ net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target,
     parts.goal.rebalance();
   }
   if (!saved) {
-    fleet::Event event{fleet::EventKind::reshard, "the change is not carried out: " + saved.error().message};
-    event.by = request.by;
-    parts.events.record(std::move(event));
+    parts.events.record({.kind = fleet::EventKind::reshard,
+                         .text = "the change is not carried out: " + saved.error().message,
+                         .by = request.by});
     lines->push(control::error_reply(saved.error()).body);
     lines->finish();
     co_return;
@@ -234,9 +234,8 @@ net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
     lines->finish();
     co_return lines;
   }
-  fleet::Event event{fleet::EventKind::reshard, words(request, present.goal, target)};
-  event.by = request.by;
-  parts.events.record(std::move(event));
+  parts.events.record(
+      {.kind = fleet::EventKind::reshard, .text = words(request, present.goal, target), .by = request.by});
   const auto wake = std::make_shared<Wake>(parts.context);
   lines->on_gone = [wake] { wake->abandon(); };
   parts.tasks.spawn("reshard", carry_out(parts, request, target, lines, wake), [lines] { lines->finish(); });

@@ -86,17 +86,14 @@ void ShardRequests::left(const ShardSession& session) {
 void ShardRequests::record(fleet::EventKind kind, const ShardName& who, const std::string& address,
                            const std::function<std::string()>& text) {
   parts_.events.record_routine(kind, who.str(), [&] {
-    const auto* const shard = parts_.directory.find(who);
-    auto event = shard == nullptr ? fleet::Event{kind, text()} : about(*shard, kind, text());
-    event.shard = who.str();
+    auto event = about(parts_.directory, who, kind, text());
     event.by = "shard " + who.str() + (address.empty() ? "" : " (" + address + ')');
     return event;
   });
 }
 
 void ShardRequests::request_recorded(const ShardSession& session, fleet::EventKind kind, std::string text) {
-  const auto* const shard = parts_.directory.find(session.name());
-  auto event = shard == nullptr ? fleet::Event{kind, std::move(text)} : about(*shard, kind, std::move(text));
+  auto event = about(parts_.directory, session.name(), kind, std::move(text));
   event.by = "shard " + session.name().str() + " (" + session.address() + ')';
   parts_.events.record(std::move(event), session.address());
 }

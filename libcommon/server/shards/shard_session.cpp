@@ -90,10 +90,7 @@ void ShardSession::say(spdlog::level::level_enum level, std::string_view event,
 
 void ShardSession::record(fleet::EventKind kind, const std::string& text) const {
   const auto whole = "shard " + ref_.name.str() + ' ' + text + " (address " + address_ + ")";
-  const auto* const shard = context_.directory.find(ref_.name);
-  auto event = shard == nullptr ? fleet::Event{kind, whole} : about(*shard, kind, whole);
-  event.shard = ref_.name.str();
-  context_.events.record(std::move(event), address_);
+  context_.events.record(about(context_.directory, ref_.name, kind, whole), address_);
 }
 
 void ShardSession::close_session(std::string_view why) {

@@ -1,11 +1,11 @@
 # fish completion for smaster.
 function __smaster_complete
     set -l words (commandline -opc) (commandline -ct)
-    for word in ($words[1] __complete $words[2..] 2>/dev/null)
-        if test $word = :files
+    for candidate in ($words[1] __complete $words[2..] 2>/dev/null)
+        if test $candidate = :files
             __fish_complete_path (commandline -ct)
         else
-            echo $word
+            echo $candidate
         end
     end
 end

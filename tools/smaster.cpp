@@ -10,6 +10,7 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/outlet.hpp"
@@ -21,6 +22,15 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "smaster-";
 constexpr int kUsage = 64;
+
+/// The first lines of the man pages, by group; the topics stand last.
+struct HelpLine {
+  std::string_view group, name, summary;
+};
+constexpr std::string_view kTopics = "Topics, for \"smaster help TOPIC\"";
+constexpr HelpLine kHelp[] = {
+#include "help_list.inc"
+};
 
 /// The folders of our own commands: libexec beside an installed `bin/`; in a build tree, the folder of this
 /// program.
@@ -87,14 +97,38 @@ int run(const std::string& name, char** argv) {
 }
 
 void list(std::ostream& out) {
-  out << "smaster runs a fleet of Discord bot shards.\n\nUsage: smaster COMMAND [ARGUMENT …]\n\nCommands:\n ";
-  const auto own = commands_in(own_folders());
-  for (const auto& name : own) out << ' ' << name;
-  auto others = commands_in(path_folders());
-  for (const auto& name : own) others.erase(name);
-  if (!others.empty()) out << "\n\nFrom PATH:\n ";
-  for (const auto& name : others) out << ' ' << name;
-  out << "\n\n\"smaster COMMAND --help\" tells what a command takes.\n";
+  out << "smaster runs a fleet of Discord bot shards.\n\nUsage: smaster COMMAND [ARGUMENT …]\n";
+  std::string_view group;
+  const auto line = [&](const HelpLine& of) {
+    if (of.group != group) out << '\n' << (group = of.group) << ":\n";
+    out << "  " << of.name << std::string(16 - std::min<std::size_t>(of.name.size(), 15), ' ') << of.summary
+        << '\n';
+  };
+  auto found = commands_in(own_folders());
+  found.merge(commands_in(path_folders()));
+  for (const auto& of : kHelp) {
+    if (of.group == kTopics) {  // what is left is not ours
+      for (const auto& name : std::exchange(found, {})) line({"From PATH", name, "a command of yours"});
+    } else if (found.erase(std::string(of.name)) == 0) {
+      continue;  // a package may have some of them only
+    }
+    line(of);
+  }
+  out << "\n\"smaster COMMAND --help\" tells what a command takes, \"man smaster-COMMAND\" the rest.\n";
+}
+
+/// Shows a topic's man page; does not return if it can.
+int show(std::string_view topic) {
+  auto page = std::string(topic == "smaster.toml" ? "" : kPrefix) + std::string(topic);
+  ::execlp("man", "man", page.c_str(), static_cast<char*>(nullptr));
+  std::cerr << "smaster: cannot run man: " << std::strerror(errno) << "; install Debian's package man-db to read "
+            << page << '\n';
+  return 69;
+}
+
+bool is_topic(std::string_view name) {
+  return std::any_of(std::begin(kHelp), std::end(kHelp),
+                     [&](const HelpLine& of) { return of.group == kTopics && of.name == name; });
 }
 
 }  // namespace
@@ -114,6 +148,7 @@ int main(int argc, char** argv) {
       list(std::cout);
       return 0;
     }
+    if (is_topic(argv[2])) return show(argv[2]);
     std::string help = "--help";
     std::vector<char*> arguments{argv[2], help.data(), nullptr};
     return run(argv[2], arguments.data());

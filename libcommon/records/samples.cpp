@@ -46,7 +46,10 @@ std::int64_t to_int(const Assignment& value) { return value.first().value; }
 std::int64_t to_int(ShardCount value) { return value.value; }
 std::int64_t to_int(double value) {
   constexpr double kLimit = 9.0e18;
-  return std::isfinite(value) && std::abs(value) < kLimit ? std::llround(value) : 0;
+  if (!std::isfinite(value) || std::abs(value) >= kLimit) return 0;
+  // Nearly all are whole numbers, for which llround takes as long as the rest of a sample.
+  const auto whole = static_cast<std::int64_t>(value);
+  return static_cast<double>(whole) == value ? whole : std::llround(value);
 }
 void from_int(std::int64_t raw, Time& out) { out = from_unix_ms(raw); }
 void from_int(std::int64_t raw, Assignment& out) {
@@ -66,11 +69,11 @@ std::int64_t plus(std::int64_t a, std::int64_t b) {
 /// Zigzag and varint encoding (7 bits per byte): small numbers of either sign are short.
 void put_varint(std::string& out, std::int64_t value) {
   auto bits = (static_cast<std::uint64_t>(value) << 1) ^ static_cast<std::uint64_t>(value >> 63);
-  while (bits >= 0x80) {
-    out += static_cast<char>(bits | 0x80);
-    bits >>= 7;
-  }
-  out += static_cast<char>(bits);
+  char raw[10];
+  std::size_t size = 0;
+  for (; bits >= 0x80; bits >>= 7) raw[size++] = static_cast<char>(bits | 0x80);
+  raw[size++] = static_cast<char>(bits);
+  out.append(raw, size);
 }
 
 void put_float(std::string& out, double value) {
@@ -139,26 +142,28 @@ std::optional<SampleBlock> OpenBlock::add(Time at, const ShardStatus& status,
                                           const std::optional<GatewaySample>& gateway) {
   if (!empty()) at = std::max(at, last_ + Millis{1});
   std::optional<SampleBlock> before;
-  auto bytes = pack(at, status, gateway);
-  if (!empty() && packed_.size() + bytes.size() > kBytes) {
+  const auto size = packed_.size();
+  pack(at, status, gateway);
+  if (size > 0 && packed_.size() > kBytes) {
+    packed_.resize(size);
     before = block(true);
     packed_.clear();
     numbers_ = {};
-    bytes = pack(at, status, gateway);
+    pack(at, status, gateway);
   }
-  if (empty()) first_ = at;
-  packed_ += bytes;
+  if (size == 0 || before) first_ = at;
   last_ = at;
   return before;
 }
 
-std::string OpenBlock::pack(Time at, const ShardStatus& status, const std::optional<GatewaySample>& gateway) {
-  std::string out;
+void OpenBlock::pack(Time at, const ShardStatus& status, const std::optional<GatewaySample>& gateway) {
+  std::string& out = packed_;
   std::size_t i = 0;
   const auto put = [&](const auto& field) {
     auto& last = numbers_[i++];
-    put_varint(out, minus(to_int(field), last));
-    last = to_int(field);
+    const auto value = to_int(field);
+    put_varint(out, minus(value, last));
+    last = value;
   };
   put(at);
   for_each_number(status, put);
@@ -167,10 +172,9 @@ std::string OpenBlock::pack(Time at, const ShardStatus& status, const std::optio
   const auto loads = static_cast<std::int64_t>(status.cpu_load.size());
   put_varint(out, gateway ? -1 - loads : loads);
   for (const double load : status.cpu_load) put_float(out, load);
-  if (!gateway) return out;
+  if (!gateway) return;
   put_varint(out, static_cast<std::int64_t>(gateway->standing));
   for_each_figure(*gateway, [&out](std::int64_t figure) { put_varint(out, figure); });
-  return out;
 }
 
 std::vector<Sample> unpack(std::string_view packed) {

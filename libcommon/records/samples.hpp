@@ -67,9 +67,8 @@ class OpenBlock {
   [[nodiscard]] bool empty() const { return packed_.empty(); }
 
  private:
-  /// Encodes a sample as differences to the last one, and remembers it as the last one.
-  [[nodiscard]] std::string pack(Time at, const ShardStatus& status,
-                                 const std::optional<GatewaySample>& gateway);
+  /// Appends a sample as differences to the last one, and remembers it as the last one.
+  void pack(Time at, const ShardStatus& status, const std::optional<GatewaySample>& gateway);
 
   ShardName shard_;
   Time first_ = kNever;

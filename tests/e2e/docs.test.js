@@ -1,6 +1,7 @@
 // The manual pages, and the completions in their shells, compared with the programs' own --help.
 import assert from 'node:assert/strict';
-import {readFileSync, readdirSync} from 'node:fs';
+import {mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {test} from 'node:test';
 import {bin, run, serve} from './harness.js';
@@ -10,7 +11,10 @@ const root = path.resolve(import.meta.dirname ?? path.dirname(new URL(import.met
 const page = (name) => readFileSync(name === 'smaster.1' ? path.join(bin, '../man', name) : `${root}/man/${name}`, 'utf8');
 const smaster = (...args) => run(path.join(bin, 'smaster'), args);
 const list = (await smaster('help')).stdout;
-const commands = list.split('Commands:\n')[1].split('\n')[0].trim().split(' ');
+const [, ...groups] = list.split(/\n\n(?=[A-Z][^\n]*:\n)/);
+const names = (group) => [...group.matchAll(/^  ([a-z][a-z.-]*) +\S/gm)].map(([, name]) => name);
+const commands = groups.slice(0, -1).flatMap(names);
+const topics = names(groups.at(-1));
 
 /** The long flags in a --help text. */
 const helpFlags = (text) => new Set([...text.matchAll(/^ {2}(?:-\w,)?--([a-z-]+)/gm)].map((match) => match[1]));
@@ -22,16 +26,34 @@ const shells = Object.fromEntries(Object.entries({
   bash: ['/bin/bash', '-c', `. "${root}/completions/smaster.bash"
     COMP_WORDS=(smaster "$@") COMP_CWORD=$#; _smaster; printf '%s\\n' "\${COMPREPLY[@]}"`, 'bash'],
   // The widgets' own builtins work only while a key is handled.
-  zsh: ['/bin/zsh', '-f', '-c', `_call_program() { shift; eval "$*" }; _files() { : }
-    compadd() { local name=$2; printf '%s\\n' "\${(@M)\${(@P)name}:#\${words[CURRENT]}*}" }
+  zsh: ['/bin/zsh', '-f', '-o', 'rc_expand_param', '-c', `_call_program() { shift; eval "$*" }; _files() { : }
+    compadd() { local name=\${@[-1]}; printf '%s\\n' "\${(@M)\${(@P)name}:#\${words[CURRENT]}*}" }
     words=(smaster "$@") CURRENT=$(($# + 1)); . "${root}/completions/_smaster"`, 'zsh'],
   fish: ['/usr/bin/fish', '--no-config', '-c', `source "${root}/completions/smaster.fish"
     complete -C (string join -- ' ' smaster $argv) | string split -f 1 \\t`, '--'],
 }).map(([shell, [program, ...args]]) => [shell, async function (...words) {
   const {stdout, stderr} = await run(program, [...args, ...words], {env: {...process.env, ...this, PATH: `${bin}:${process.env.PATH}`}});
   assert.equal(stderr, '', shell);
-  return [...new Set(stdout.trim().split('\n'))].sort();
+  return [...new Set(stdout.trimEnd().split('\n'))].sort();
 }]));
+
+test('smaster help has a line for each command and topic, by group, and shows a topic\'s page', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-help-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  for (const [name, script] of [['man', 'echo "man $*"'], ['smaster-mine', 'echo mine']]) writeFileSync(path.join(folder, name), `#!/bin/sh\n${script}\n`, {mode: 0o755});
+  const pages = readdirSync(`${root}/man`).filter((file) => /\.[57]$/.test(file)).map((file) => file.replace(/^smaster-|\.[57]$/g, ''));
+  assert.deepEqual(topics.sort(), pages.sort());
+  for (const line of list.split('\n')) assert.ok(line.length <= 88, line);
+  const env = {...process.env, PATH: `${folder}:${process.env.PATH}`};
+  assert.match((await run(path.join(bin, 'smaster'), ['help'], {env})).stdout, /\nFrom PATH:\n  mine  .*\n\nTopics/);
+  for (const [topic, page] of [['recipes', 'smaster-recipes'], ['smaster.toml', 'smaster.toml']]) {
+    assert.equal((await run(path.join(bin, 'smaster'), ['help', topic], {env})).stdout, `man ${page}\n`);
+  }
+  const without = await run(path.join(bin, 'smaster'), ['help', 'recipes'], {env: {...env, PATH: '/nowhere'}});
+  assert.equal(without.code, 69);
+  assert.match(without.stderr, /install Debian's package man-db/);
+  assert.match((await run(path.join(bin, 'smaster'), ['help', 'stats'], {env})).stdout, /^Show the fleet/);
+});
 
 test('every command has a page and every page a command', () => {
   const pages = readdirSync(`${root}/man`).filter((file) => /^smaster-.*\.1$/.test(file)).map((file) => file.slice(8, -2));

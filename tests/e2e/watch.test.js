@@ -1,46 +1,10 @@
 // Output on a terminal, in tmux: tables, the pager, progress bars and the live view.
 import assert from 'node:assert/strict';
 import {execFileSync} from 'node:child_process';
-import {mkdtempSync, rmSync} from 'node:fs';
-import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {test} from 'node:test';
 import {bin, serve, until} from './harness.js';
-
-/** A shell on a terminal of its own. */
-class Terminal {
-  constructor(t, server, {width = 120, height = 20, env = {}} = {}) {
-    const folder = mkdtempSync(path.join(tmpdir(), 'smaster-tmux-'));
-    this.socket = path.join(folder, 'socket');
-    const variables = {SMASTER_SOCKET: server.socket, PATH: `${path.resolve(bin)}:${process.env.PATH}`, PS1: '$ ', LC_ALL: 'C.UTF-8', PAGER: '', ...env};
-    this.tmux('-u', '-f', '/dev/null', 'new-session', '-d', '-x', `${width}`, '-y', `${height}`,
-      'env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), 'bash', '--norc', '--noprofile');
-    t.after(() => {
-      this.tmux('kill-server');
-      rmSync(folder, {recursive: true, force: true});
-    });
-  }
-
-  tmux(...args) {
-    return execFileSync('tmux', ['-S', this.socket, ...args], {encoding: 'utf8', env: {...process.env, TMUX: ''}});
-  }
-
-  screen(...flags) {
-    return this.tmux('capture-pane', '-p', ...flags);
-  }
-
-  keys(...keys) {
-    this.tmux('send-keys', ...keys);
-  }
-
-  async shows(pattern, ...flags) {
-    try {
-      return await until(`the terminal to show ${pattern}`, () => pattern.test(this.screen(...flags)) && this.screen(...flags));
-    } catch (error) {
-      throw new Error(`${error.message}; it shows:\n${this.screen()}`);
-    }
-  }
-}
+import {Terminal} from './terminal.js';
 
 async function fleet(t, count = 3) {
   const server = await serve(t, `[shards]\ncount = ${count}\n[heartbeat]\ninterval = "200ms"\n`);

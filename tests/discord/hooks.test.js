@@ -300,7 +300,7 @@ asyncio.run(asyncio.sleep(0.1))
 channel.resumed()
 sys.exit(0)
 `);
-    const examples = path.join(import.meta.dirname, '../../packaging/examples');
+    const examples = path.join(import.meta.dirname, '../../packaging/clients/python');
     const {bots: [bot], agent} = await fleet(t, 'discord.py', [0], {
       command: ['/usr/bin/python3', file], env: {PYTHONPATH: `${folder}:${examples}`, SHARD_ID: '0', NODE_OPTIONS: '--no-warnings'},
     });

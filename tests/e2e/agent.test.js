@@ -207,37 +207,3 @@ test('when its keeper is killed the bot goes too, with what it had started, befo
   await until('another bot', () => server.bots().length === 2);
   assert.ok(!alive(pid) && !alive(child));
 });
-
-test('the example bots in Python and JavaScript do what the channel can', async (t) => {
-  const server = await serve(t, '[shards]\ncount = 2\n');
-  const configs = await server.register(2);
-  const example = (name) => new URL(`../../packaging/examples/${name}`, import.meta.url).pathname;
-  const python = server.agent([configs[0]], ['python3', example('bot.py')]);
-  server.agent([configs[1]], [process.execPath, example('bot.js')]);
-  const rows = await until('both to be ready', async () => {
-    const {shards} = await server.stats();
-    return shards.every((shard) => shard.stats?.bot?.ready && shard.stats.ping === 42) && shards;
-  });
-  assert.ok(rows.every((row) => row.stats.memRSS > 1e6 && row.stats.messageCountTotal > 0));
-  const py = rows.find((row) => row.id === configs[0].id).goalShardId;
-  const js = 1 - py;
-  const languages = await server.evaluate('bot.language');
-  assert.deepEqual(languages.map((line) => [line.shard, line.result]).sort(), [[py, 'Python'], [js, 'JavaScript']].sort());
-  const ask = async (script) => {
-    const [line] = await server.evaluate(script, ['--shard', `${py}`]);
-    return line.error ? line.error.message : line.result;
-  };
-  assert.deepEqual([...await ask('bot.channel.eval("bot.count")')], [2, 2]);
-  assert.equal(await ask(`bot.channel.eval("bot.language", shard=${js})`), 'JavaScript');
-  assert.deepEqual((await ask('bot.channel.fetch("language")')).sort(), ['JavaScript', 'Python']);
-  assert.equal(await ask('bot.nothing'), "'Bot' object has no attribute 'nothing'");
-  assert.match(await ask('bot.channel.request(1, shard=99)'), /no shard of the goal/);
-  assert.deepEqual(await ask(`bot.channel.request("x", shard=${py})`), {'you said': 'x', 'you are': py, 'I am': py});
-  assert.equal(await ask('object()'), 'Object of type object is not JSON serializable');
-  assert.equal(await ask('"\\U0001F600"'), '\u{1F600}');
-  assert.equal(await ask('__import__("subprocess").run(["printenv", "NODE_CHANNEL_FD"]).returncode'), 1, 'its children have no channel');
-  const pid = rows.find((row) => row.id === configs[0].id).stats.bot.pid;
-  await python.end('SIGTERM');
-  assert.match(python.output, /the Python bot ends/);
-  assert.ok(!alive(pid));
-});

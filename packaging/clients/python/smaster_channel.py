@@ -37,6 +37,21 @@ def _unsupported(*_):
     raise NotImplementedError("not supported by this bot")
 
 
+class Permit:
+    """The right to send one IDENTIFY, until `until`: CLOCK_MONOTONIC in milliseconds, as time.monotonic() counts."""
+
+    def __init__(self, channel, shard, number, until):
+        self._channel, self._shard, self._number, self.until = channel, shard, number, until
+
+    def sent(self):
+        """The IDENTIFY was sent just now."""
+        self._channel.gateway(self._shard, "identify_sent", ask=self._number)
+
+    def cancel(self):
+        """Gives the permit back."""
+        self._channel._send({"_sIdentify": self._shard, "_sId": self._number, "cancel": True})
+
+
 class Channel:
     """The channel that the agent has opened for this process; create it once."""
 
@@ -50,9 +65,10 @@ class Channel:
         self._socket = socket.socket(fileno=int(number))
         self._write_lock = threading.Lock()
         self._waiting = {}
-        self._next_id = 1
+        self._next_id = 0
         self.shard_id = int(os.environ["SHARD_ID"])
         self.shard_count = int(os.environ["SHARD_COUNT"])
+        self.shards = json.loads(f"[{os.environ.get('SHARDS', '').strip('[]')}]") or [self.shard_id]
         self.on_eval = _unsupported  # script -> result
         self.on_fetch = _unsupported  # path such as "guilds.size" -> value
         self.on_stats = dict  # -> {"memory": {...}, "numMessages": n, "ping": ms}, or part of it
@@ -116,6 +132,23 @@ class Channel:
         """The same, and returns the reply; for all others, a list of {"shard": n, "result": ...} or with "error"."""
         return self._ask({"_sRequest": data, "_sTo": self._address(shard, guild), "_sTimeout": int(timeout * 1000)})
 
+    # Logins. Not needed with discord.py and its forks, which the agent's hooks let ask.
+
+    def asks_before_logins(self, library="own"):
+        """Declares that this bot asks before each login. Otherwise its starts wait for each other."""
+        self._send({"_sHooks": {"version": 1, "library": library, "identify": True, "gateway": True}})
+
+    def identify(self, shard):
+        """Waits until this shard may log in, however long that takes. Send the IDENTIFY at once, then call `sent()` of
+        what this returns; or give the permit back with its `cancel()`. ChannelError: the shard must not log in."""
+        number = self._number()
+        until = self._ask({"_sIdentify": shard}, number)["until"]
+        return Permit(self, shard, number, until)
+
+    def gateway(self, shard, event, **more):
+        """Reports a gateway event: ready (guilds), resumed, invalid_session (resumable), closed (code), gave_up (code)."""
+        self._send({"_sGateway": {"shard": shard, "event": event, **more}})
+
     # Implementation.
 
     @staticmethod
@@ -129,12 +162,15 @@ class Channel:
         with self._write_lock:
             self._socket.sendall(line)
 
-    def _ask(self, message):
-        done = threading.Event()
+    def _number(self):
         with self._write_lock:
-            number = self._next_id
             self._next_id += 1
-            entry = self._waiting[number] = [done, None]
+            return self._next_id
+
+    def _ask(self, message, number=None):
+        number = number or self._number()
+        done = threading.Event()
+        entry = self._waiting[number] = [done, None]
         self._send({**message, "_sId": number})
         done.wait()
         answer = entry[1]
@@ -167,7 +203,7 @@ class Channel:
                 entry[0].set()
         elif "_eval" in message:
             script = message["_eval"]
-            work = self.on_stats if script == "this.getStats(true)" else lambda: self.on_eval(script)
+            work = self.on_stats if script.rstrip() == "this.getStats(true)" else lambda: self.on_eval(script)
             self._answer({"_eval": script}, work)
         elif "_fetchProp" in message:
             self._answer({"_fetchProp": message["_fetchProp"]}, lambda: self.on_fetch(message["_fetchProp"]))

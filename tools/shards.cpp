@@ -1,7 +1,9 @@
 // smaster shards: shows and changes the registry.
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include "json/json.hpp"
 #include "terminal.hpp"
@@ -19,6 +21,20 @@ Result<bj::object> send(const control::Client& client, const std::string& target
   auto value = json::parse(*answer);
   if (!value) return value.error();
   return std::move(value->as_object());
+}
+
+/// Waits until the server answers: an import often follows its start in the same script.
+Result<void> await_server(const control::Client& client, Millis longest) {
+  const auto until = std::chrono::steady_clock::now() + longest;
+  for (bool said = false;; said = true) {
+    const auto answer = client.request("GET", "/v1/keys/rotation");
+    if (answer) return {};
+    if (answer.error().kind != ErrorKind::unavailable || std::chrono::steady_clock::now() >= until) {
+      return answer.error();
+    }
+    if (!said) tools::say("waiting for the server: " + answer.error().message);
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  }
 }
 
 struct Import {
@@ -41,6 +57,8 @@ Result<bj::object> import(const control::Client& client, const Import& from) {
                   imported.error().message + (refused ? "; --force does it all the same" : ""));
     }
     done["master_key"] = true;
+    const auto* const revoked = imported->if_contains("revoked");
+    if (revoked != nullptr && !revoked->as_array().empty()) done["revoked"] = *revoked;
   }
   auto shards = send(client, "/v1/shards/import", from.known);
   if (!shards) return shards.error();
@@ -62,6 +80,11 @@ std::string sentences(const bj::object& imported) {
             " too old, " + count(history->at("unknown")) + " of unknown shards\n";
   }
   if (imported.contains("master_key")) text += "the master's key pair is the imported one\n";
+  if (const auto* const revoked = imported.if_contains("revoked")) {
+    text += "revoked, since their configs have the key before and were never used:";
+    for (const auto& name : revoked->as_array()) text.append(" ").append(name.as_string());
+    text += '\n';
+  }
   return text;
 }
 
@@ -140,6 +163,7 @@ int main(int argc, char** argv) {
   return tool.run(argc, argv, [&] {
     const auto client = tool.client();
     if (*import_command) {
+      if (const auto there = await_server(client, tool.timeout); !there) return tool.report(there.error());
       const auto imported = import(client, from);
       if (!imported) return tool.report(imported.error());
       as_json ? tools::print_json(json::serialize(*imported) + '\n') : tools::print(sentences(*imported));

@@ -19,7 +19,6 @@ void PlanIndex::set(const PlanSettings& settings) {
 
 void PlanIndex::add(Seat& seat) {
   const auto [at, fresh] = entries_.emplace(&seat, std::make_unique<Entry>(seat));
-  if (fresh && seat.info.is_master) ++masters;
   if (fresh) {
     at->second->place = all_.size();
     all_.push_back(at->second.get());
@@ -53,7 +52,6 @@ void PlanIndex::remove(Seat& seat) {
   change_slots(entry.part, [&](std::vector<Entry*>& list) { std::erase(list, &entry); });
   std::erase(dirty_, &entry);
   std::erase(unjudged_, &entry);
-  if (seat.info.is_master) --masters;
   if (entry.place < unmarked_) swap(entry.place, --unmarked_);
   swap(entry.place, all_.size() - 1);
   all_.pop_back();

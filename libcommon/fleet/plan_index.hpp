@@ -216,7 +216,6 @@ class PlanIndex : public Lists {
 
   IdSet open;
   std::size_t vacant = 0;  ///< ids that no seat claims or wants
-  std::size_t masters = 0;
 
  private:
   void mark(Entry& entry);

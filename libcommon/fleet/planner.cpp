@@ -168,10 +168,8 @@ class Step {
     }
   }
 
-  [[nodiscard]] Generate missing_config() const {
-    if (!settings_.auto_generate) return Generate::nothing;
-    if (index_.all_capacity < index_.size()) return Generate::shard;
-    return index_.masters == 0 ? Generate::master : Generate::nothing;
+  [[nodiscard]] bool missing_config() const {
+    return settings_.auto_generate && index_.all_capacity < index_.size();
   }
 
   PlanIndex& index_;

@@ -49,9 +49,6 @@ struct Change {
   bool operator==(const Change&) const = default;
 };
 
-/// A config to be generated for a new shard.
-enum class Generate { nothing, shard, master };
-
 /// A bot that runs without a working gateway connection, and is restarted.
 struct Unwell {
   ShardName shard;
@@ -64,8 +61,8 @@ struct Plan {
   std::vector<Change> changes;     ///< in the order of their decisions
   std::vector<ShardName> reboots;  ///< silent shards, which are told to restart their bots
   std::vector<Unwell> unwell;      ///< bots restarted because of their gateway connection
-  Generate generate = Generate::nothing;
-  bool more = false;  ///< the step's limit was reached: another step is due at once
+  bool generate = false;           ///< a config is missing; one is generated at a time
+  bool more = false;               ///< the step's limit was reached: another step is due at once
   bool operator==(const Plan&) const = default;
 };
 

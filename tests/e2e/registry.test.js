@@ -1,7 +1,9 @@
 // The registry: import of an installation of the original master, and revocation of shards.
 import assert from 'node:assert/strict';
 import {generateKeyPairSync} from 'node:crypto';
-import {readFileSync, statSync, writeFileSync} from 'node:fs';
+import {mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync} from 'node:fs';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
 import {test} from 'node:test';
 import {protocol, keys, next, request, serve, until} from './harness.js';
 import {authorization} from './shard.js';
@@ -50,6 +52,34 @@ test('an existing installation moves over, keys, registry and history, and its s
   assert.match(refused.stderr, /1 shards are known already, .*; --force does it all the same/);
   assert.equal((await with_(['--force'])).code, 0);
   assert.equal(readFileSync(`${server.folder}/state/shardMaster.pub`, 'utf8').trim(), other.publicKey.trim());
+});
+
+test('an import does not mind the configs that the server has made meanwhile, and waits for its start', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-import-'));
+  t.after(() => rmSync(folder, {recursive: true, force: true}));
+  const file = (name, content) => {
+    writeFileSync(`${folder}/${name}`, content);
+    return `${folder}/${name}`;
+  };
+  const pair = () => generateKeyPairSync('rsa', {modulusLength: 2048, publicKeyEncoding: {type: 'spki', format: 'pem'}, privateKeyEncoding: {type: 'pkcs8', format: 'pem'}});
+  const {publicKey} = keys();
+  const known = file('known.json', JSON.stringify(Object.fromEntries(['abc', 'abd'].map((id) => [id, {id, key: publicKey, lastSeen: Date.now()}]))));
+  const args = ['shards', 'import', known, '--master-key', file('old.priv', pair().privateKey)];
+  const server = await serve(t, '[shards]\ncount = 2\nauto_generate = true\n');
+  const configs = () => readdirSync(`${server.state}/shards`).filter((name) => name.endsWith('.json'));
+  await until('two configs', async () => (await server.stats()).known === 2);
+  assert.equal(configs().length, 2);
+  await server.end();
+  const imported = server.tool(args); // before the server is there
+  await server.start();
+  const {code, stdout, stderr} = await imported;
+  assert.equal(code, 0, stderr);
+  assert.match(stdout, /^imported 2, already known 0\nthe master's key pair is the imported one\nrevoked, since .* never used: [a-z]{3} [a-z]{3}\n$/);
+  assert.deepEqual(configs(), []);
+  assert.deepEqual((await server.tool(['shards', 'list'])).stdout.trim().split('\n').sort(), ['abc', 'abd']);
+  // One that was handed out may be in use: it is not revoked without a word.
+  assert.equal((await server.tool(['genconfig', '--out', folder])).code, 0);
+  assert.equal((await server.tool([...args.slice(0, 4), file('other.priv', pair().privateKey)])).code, 77);
 });
 
 test('files that are none of these are refused, and change nothing', async (t) => {

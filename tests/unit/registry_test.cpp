@@ -200,7 +200,7 @@ TEST_F(Registry, AConfigWhoseMakingThrowsIsTriedAgain) {
   server_->settings.auto_generate = true;
   server_->settings.request_reboot_after = Millis{1'000};  // plans are made anew a twentieth of it apart
   int tries = 0;
-  server_->plans.generate = [&](fleet::Generate) -> net::Task<> {
+  server_->plans.generate = [&]() -> net::Task<> {
     ++tries;
     throw std::runtime_error("no luck");
     co_return;

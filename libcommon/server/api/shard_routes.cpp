@@ -35,7 +35,9 @@ net::Task<Answer> post_import_key(ControlContext context, Call call) {
   const auto imported =
       co_await context.parts.registrar.import_key(std::move(call.body), call.query.contains("force"));
   if (!imported) co_return control::error_reply(imported.error());
-  co_return json_reply(bj::object{{"imported", true}});
+  bj::array dropped;
+  for (const auto& name : *imported) dropped.emplace_back(name.str());
+  co_return json_reply(bj::object{{"imported", true}, {"revoked", std::move(dropped)}});
 }
 
 net::Task<Answer> get_rotation(ControlContext context, Call) {

@@ -115,18 +115,16 @@ void Plans::run_plan() {
     plan_settings_.rebalance = false;
     orders_.set(plan_settings_);
   }
-  if (plan.generate != fleet::Generate::nothing && !generating_ && generate) {
-    tasks_.spawn("generate a config", generate_one(plan.generate));
-  }
+  if (plan.generate && !generating_ && generate) tasks_.spawn("generate a config", generate_one());
   sender_.deliver_later();
   news_.plan_changed();
   if (plan.more) replan(Millis{0});
 }
 
-net::Task<> Plans::generate_one(fleet::Generate what) {
+net::Task<> Plans::generate_one() {
   {
     const auto busy = generating_.begin();
-    co_await generate(what);
+    co_await generate();
   }
   replan();
 }

@@ -47,12 +47,12 @@ class Plans {
   void claimed(Shard& shard);
 
   /// Set by the wiring: creates a shard that the fleet lacks. Not called again before it returns.
-  std::function<net::Task<>(fleet::Generate)> generate;
+  std::function<net::Task<>()> generate;
 
  private:
   void arm_tick();
   void run_plan();
-  net::Task<> generate_one(fleet::Generate what);
+  net::Task<> generate_one();
   net::Task<> say(fleet::Plan plan);
   void say(std::span<const fleet::Change> changes);
   /// `aloud`: logs each change.

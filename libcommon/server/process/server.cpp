@@ -97,7 +97,7 @@ Result<Ended> Server::run(ListeningSockets sockets, bool hold_back) {
         ms(took), ms(worked), turns);
   };
   wiring_.sender.logins_drifted = [this] { discord_.ask_soon(); };
-  wiring_.plans.generate = [this](fleet::Generate what) { return generate(what); };
+  wiring_.plans.generate = [this] { return generate(); };
   wiring_.store.deposed = [this](const std::string& why) { deposed(why); };
   if (candidacy_) {
     candidacy_->elected = [this] {
@@ -232,9 +232,8 @@ void Server::add_troubles(std::vector<AlertCondition>& conditions) const {
   }
 }
 
-net::Task<> Server::generate(fleet::Generate what) {
-  const auto made =
-      co_await wiring_.registrar.generate(what == fleet::Generate::master, Deliver::file, "the planner");
+net::Task<> Server::generate() {
+  const auto made = co_await wiring_.registrar.generate(false, Deliver::file, "the planner");
   const auto trouble = std::exchange(generate_trouble_, made ? "" : made.error().message);
   if (made) co_return;
   // A repeated error is logged at level debug only.

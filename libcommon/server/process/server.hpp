@@ -46,7 +46,7 @@ class Server final : public net::Application {
   ControlContext control_context();
   [[nodiscard]] std::vector<std::string> troubles() const;
   void add_troubles(std::vector<AlertCondition>& conditions) const;
-  net::Task<> generate(fleet::Generate what);
+  net::Task<> generate();
   void stop(std::string_view why);
   net::Task<> finish();
 

@@ -25,8 +25,8 @@ Wiring::Wiring(net::asio::io_context& context_, Settings settings_, store::Store
       fleet_tasks(context_.get_executor(), "fleet"),
       rotation({context, settings, directory, store, proof, slow_work, signatures, slices, tasks,
                 [this] { return reload_keys(); }}),
-      registrar({settings, port, directory, registration, history, rotation, proof, mail, events, slices,
-                 slow_work}),
+      registrar({context, settings, port, directory, registration, history, rotation, proof, mail, events,
+                 slices, slow_work}),
       reboot_parts{directory, sender, slices, [this] { restart(); }},
       tasks(context_.get_executor(), "server"),
       alert_tasks(context_.get_executor(), "alerts") {

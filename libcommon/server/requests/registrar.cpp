@@ -3,6 +3,7 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json/object.hpp>
 #include <boost/json/serialize.hpp>
 #include <set>
@@ -16,6 +17,16 @@
 #include "records/names.hpp"
 
 namespace smaster::server {
+namespace {
+
+Error known_otherwise(const ShardName& name) {
+  return fail(ErrorKind::bad_data,
+              "shard \"" + name.str() + "\" is known already, with another key; nothing was imported");
+}
+
+bool never_connected(const Shard& shard) { return !shard.info.registered() && shard.session == nullptr; }
+
+}  // namespace
 
 std::filesystem::path Registrar::config_path(const ShardName& name) const {
   return parts_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
@@ -72,6 +83,8 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, st
 
   const auto keys = co_await net::run_in(parts_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
+  auto turn = co_await key_turns_.take("");
+  if (!turn) co_return fail(ErrorKind::unavailable, "too many configs are being made; try again later");
   const auto master_key = parts_.rotation.public_pem();
   NewShard made{name, {}, config_text(name, master, keys->public_pem, keys->private_pem, master_key)};
   if (deliver == Deliver::file) {
@@ -99,6 +112,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, st
                                 name.str() + (made.path.empty() ? "" : ", config in " + made.path.string()),
                         .shard = name.str(),
                         .by = std::move(by)});
+  turn.give_back();
   co_await mail(made, keys->public_pem);
   co_return made;
 }
@@ -128,6 +142,7 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   if (!shards) co_return shards.error();
   Imported imported;
   std::vector<fleet::ShardInfo> fresh;
+  std::vector<ShardName> taken;  ///< names of configs that never connected
   fresh.reserve(shards->size());
   Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
@@ -138,14 +153,21 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
       fresh.push_back(std::move(info));
     } else if (known != nullptr && known->info.key == info.key) {
       ++imported.unchanged;
+    } else if (known != nullptr && never_connected(*known)) {
+      taken.push_back(info.id);
+      fresh.push_back(std::move(info));
     } else {
-      co_return fail(ErrorKind::bad_data, "shard \"" + info.id.str() +
-                                              "\" is known already, with another key; nothing was imported");
+      co_return known_otherwise(info.id);
     }
   }
   slice.end();
+  auto unused = co_await undelivered(taken);
+  for (const auto& name : taken) {
+    if (std::find(unused.begin(), unused.end(), name) == unused.end()) co_return known_otherwise(name);
+  }
   co_await net::run_in(parts_.slow_work, [&] { shards->clear(); });  // thousands take milliseconds
   imported.added = fresh.size();
+  if (auto dropped = co_await drop(std::move(unused)); !dropped) co_return dropped.error();
   if (!fresh.empty()) {
     if (auto added = co_await parts_.registration.add(std::move(fresh)); !added) co_return added.error();
   }
@@ -170,23 +192,66 @@ net::Task<Result<Registrar::ImportedHistory>> Registrar::import_history(std::str
   co_return counts;
 }
 
-net::Task<Result<void>> Registrar::import_key(std::string private_pem, bool force) {
+net::Task<std::vector<ShardName>> Registrar::undelivered(std::vector<ShardName> names) {
+  if (names.empty()) co_return names;
+  std::vector<std::pair<ShardName, std::filesystem::path>> files;
+  files.reserve(names.size());
+  for (auto& name : names) files.emplace_back(name, config_path(name));
+  co_return co_await net::run_in(parts_.slow_work, [&files] {
+    std::vector<ShardName> found;
+    for (const auto& [name, file] : files) {
+      std::error_code ignored;
+      if (std::filesystem::exists(file, ignored)) found.push_back(name);
+    }
+    return found;
+  });
+}
+
+net::Task<Result<void>> Registrar::drop(std::vector<ShardName> unused) {
+  if (unused.empty()) co_return Result<void>();
+  std::vector<std::filesystem::path> files;
+  for (const auto& name : unused) files.push_back(config_path(name));
+  auto removed = co_await parts_.registration.remove(std::move(unused), "an import");
+  if (!removed) co_return removed;
+  co_await net::run_in(parts_.slow_work, [&files] {
+    for (const auto& file : files) ::unlink(file.c_str());
+  });
+  co_return removed;
+}
+
+net::Task<Result<std::vector<ShardName>>> Registrar::import_key(std::string private_pem, bool force) {
   const auto signer = co_await net::run_in(parts_.slow_work, [&private_pem]() -> Result<std::string> {
     auto loaded = crypto::Signer::load(private_pem);
     if (!loaded) return loaded.error();
     return loaded->public_pem();
   });
   if (!signer) co_return signer.error();
-  if (*signer == parts_.proof.public_pem()) co_return Result<void>();
-  const auto known = parts_.directory.shards().size();
-  if (known > 0 && !force) {
+  std::vector<ShardName> dropped;
+  if (*signer == parts_.proof.public_pem()) co_return dropped;
+  const auto turn = co_await key_turns_.take("");
+  if (!turn) co_return fail(ErrorKind::unavailable, "too many configs are being made; try again later");
+  std::vector<ShardName> unused;
+  Slice slice(parts_.slices, kForOperators);
+  co_await slice.next();
+  co_await in_slices(parts_.directory.shards(), slice, [&](const auto& entry) {
+    if (never_connected(entry.second)) unused.push_back(entry.first);
+  });
+  slice.end();
+  unused = co_await undelivered(std::move(unused));
+  const auto others = parts_.directory.shards().size() - unused.size();
+  if (others > 0 && !force) {
     co_return fail(
         ErrorKind::not_permitted,
-        std::to_string(known) +
+        std::to_string(others) +
             " shards are known already, and their configs have this server's present key: they would "
             "refuse it from now on");
   }
-  co_return co_await parts_.rotation.replace(std::move(private_pem));
+  dropped = unused;
+  if (auto done = co_await drop(std::move(unused)); !done) co_return done.error();
+  if (auto replaced = co_await parts_.rotation.replace(std::move(private_pem)); !replaced) {
+    co_return replaced.error();
+  }
+  co_return dropped;
 }
 
 }  // namespace smaster::server

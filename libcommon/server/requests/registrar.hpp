@@ -6,12 +6,14 @@
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <vector>
 
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "net/asio.hpp"
 #include "server/admission/registration.hpp"
 #include "server/admission/rotation.hpp"
+#include "server/fairness/fair_semaphore.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/keys/master_proof.hpp"
 #include "server/requests/mail.hpp"
@@ -35,6 +37,7 @@ struct NewShard {
 class Registrar {
  public:
   struct Parts {
+    net::asio::io_context& context;
     const Settings& settings;
     const std::uint16_t& port;
     Directory& directory;
@@ -47,7 +50,8 @@ class Registrar {
     Slices& slices;
     net::asio::thread_pool& slow_work;
   };
-  explicit Registrar(const Parts& parts) : parts_(parts) {}
+  explicit Registrar(const Parts& parts)
+      : parts_(parts), key_turns_(parts.context, 1, kMostWaiting, kMostWaiting) {}
 
   /// Generates a key pair in the pool, which takes seconds, and registers a shard under a new name. Persisted
   /// when it returns; on an error nothing is left behind. `by`: who asked.
@@ -57,7 +61,8 @@ class Registrar {
     std::size_t added = 0;
     std::size_t unchanged = 0;  ///< known already, with the same key
   };
-  /// Imports a knownShards.json, all of it or nothing. Errors: bad_data, which names the shard in conflict.
+  /// Imports a knownShards.json, all of it or nothing. Replaces undelivered configs of the same names.
+  /// Errors: bad_data, which names the shard in conflict.
   net::Task<Result<Imported>> import(std::string known_shards);
 
   struct ImportedHistory {
@@ -67,18 +72,25 @@ class Registrar {
   };
   /// Imports a shardStatsHistory.json.
   net::Task<Result<ImportedHistory>> import_history(std::string history);
-  /// Imports a master's private key. not_permitted if shards are known, which trust another key, unless
-  /// forced.
-  net::Task<Result<void>> import_key(std::string private_pem, bool force);
+  /// Imports a master's private key. Undelivered configs, which trust the present key, are revoked and
+  /// their files removed: returns their names. not_permitted if other shards are known, unless forced.
+  net::Task<Result<std::vector<ShardName>>> import_key(std::string private_pem, bool force);
 
  private:
   net::Task<> mail(const NewShard& made, const std::string& public_pem);
+  /// Those of these names whose config is still in the state folder.
+  net::Task<std::vector<ShardName>> undelivered(std::vector<ShardName> names);
+  /// Revokes shards, and removes their configs from the state folder.
+  net::Task<Result<void>> drop(std::vector<ShardName> unused);
   [[nodiscard]] ShardName reserve_name(Deliver deliver);
   [[nodiscard]] std::filesystem::path config_path(const ShardName& name) const;
   [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,
                                         const std::string& private_pem, const std::string& master_key) const;
 
+  static constexpr std::size_t kMostWaiting = 1'000;
+
   const Parts parts_;
+  FairSemaphore key_turns_;  ///< of those that write the master's key into a config, or replace it
   /// Names of shards that are being generated.
   std::shared_ptr<std::unordered_set<ShardName>> reserved_ =
       std::make_shared<std::unordered_set<ShardName>>();

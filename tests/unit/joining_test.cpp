@@ -129,7 +129,10 @@ TEST(TokenBook, IsReadAsItWasWrittenAndBounded) {
   for (std::size_t i = 0; i < TokenBook::kMostTokens; ++i) {
     ASSERT_TRUE(book.add(join_token(std::to_string(i), 2), kJoinNow));
   }
-  EXPECT_FALSE(book.add(join_token("x"), kJoinNow));
+  EXPECT_FALSE(book.add(join_token("x"), kJoinNow)) << "as many as there may be";
+  ASSERT_TRUE(book.remove("99"));
+  EXPECT_FALSE(book.add(join_token("x", TokenBook::kMostHosts), kJoinNow)) << "for too many hosts";
+  ASSERT_TRUE(book.add(join_token("x"), kJoinNow));
   book.use(join_request("5", "n", other_keys().public_pem), "key", "abc");
   const auto read = TokenBook::parse(book.text());
   EXPECT_EQ(read.text(), book.text());
@@ -140,7 +143,8 @@ TEST(TokenBook, IsReadAsItWasWrittenAndBounded) {
   for (std::size_t i = 0; i < TokenBook::kMostTokens; ++i) {
     ASSERT_TRUE(book.add(join_token("new" + std::to_string(i), 1, Millis{10'000}), later));
   }
-  EXPECT_EQ(book.tokens().size(), 2 * TokenBook::kMostTokens);
+  EXPECT_EQ(book.tokens().size(), TokenBook::kMostTokens);
+  EXPECT_EQ(book.find("5"), nullptr);
   ASSERT_TRUE(book.add(join_token("late", 1, std::chrono::hours(50)), later + std::chrono::hours(25)));
   EXPECT_EQ(book.tokens().size(), 1u);
   EXPECT_TRUE(TokenBook::parse("nonsense").tokens().empty());

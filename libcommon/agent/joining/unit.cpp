@@ -46,12 +46,19 @@ Result<std::vector<std::string>> systemctl(std::vector<std::string> words) {
   return lines;
 }
 
+/// A text in which systemd finds no specifiers.
+std::string plain(const std::string& text) {
+  std::string plain;
+  for (const char c : text) plain += c == '%' ? "%%" : std::string(1, c);
+  return plain;
+}
+
 /// A word of ExecStart, see "COMMAND LINES" in systemd.service(5).
 std::string quoted(const std::string& word) {
   std::string text = "\"";
-  for (const char c : word) {
+  for (const char c : plain(word)) {
     if (c == '"' || c == '\\') text += '\\';
-    if (c == '%' || c == '$') text += c;
+    if (c == '$') text += c;
     text += c;
   }
   return text + '"';
@@ -95,7 +102,7 @@ Result<std::string> drop_in(const UnitCommand& unit) {
       "/etc/smaster/agent.env.\n"
       "[Service]\nEnvironmentFile=\nEnvironmentFile=-/etc/smaster/agent.env\n";
   // "-": the bot's user may not be able to enter it.
-  text += "WorkingDirectory=-" + unit.folder.string() + '\n';
+  text += "WorkingDirectory=-" + plain(unit.folder.string()) + '\n';
   if (const auto folder = unit.config.parent_path(); folder != kUsualFolder) {
     text += "ReadWritePaths=" + quoted(folder.string()) + '\n';
   }

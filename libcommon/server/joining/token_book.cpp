@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
+#include <numeric>
 #include <utility>
 
 #include "crypto/keys.hpp"
@@ -12,9 +13,6 @@ namespace smaster::server {
 namespace {
 
 namespace bj = boost::json;
-
-/// With those that are kept.
-constexpr std::size_t kMostKept = 2 * TokenBook::kMostTokens;
 
 bj::object to_object(const JoinToken& token) {
   bj::array used;
@@ -69,16 +67,20 @@ std::optional<JoinToken> to_token(const bj::object& object) {
 
 Result<void> TokenBook::add(JoinToken token, Time now) {
   std::erase_if(tokens_, [now](const JoinToken& each) { return now >= each.until + kKept; });
-  const auto good =
-      std::count_if(tokens_.begin(), tokens_.end(), [now](const JoinToken& each) { return each.good(now); });
-  if (static_cast<std::size_t>(good) >= kMostTokens) {
-    return fail(ErrorKind::not_permitted,
-                "100 join tokens may still be used: revoke some first, see "
-                "\"smaster join-token --list\"");
-  }
-  while (tokens_.size() >= kMostKept) {
-    tokens_.erase(std::find_if(tokens_.begin(), tokens_.end(),
-                               [now](const JoinToken& each) { return !each.good(now); }));
+  const auto hosts = [this] {
+    return std::accumulate(tokens_.begin(), tokens_.end(), std::size_t{0},
+                           [](std::size_t sum, const JoinToken& each) { return sum + each.uses; });
+  };
+  while (tokens_.size() >= kMostTokens || hosts() + token.uses > kMostHosts) {
+    const auto over = std::find_if(tokens_.begin(), tokens_.end(),
+                                   [now](const JoinToken& each) { return !each.good(now); });
+    if (over == tokens_.end()) {
+      return fail(
+          ErrorKind::not_permitted,
+          "there may be 100 join tokens, for 1,000 hosts in all: revoke some first, see \"smaster join-token "
+          "--list\"");
+    }
+    tokens_.erase(over);
   }
   tokens_.push_back(std::move(token));
   return {};

@@ -37,22 +37,23 @@ struct JoinToken {
 
 class TokenBook {
  public:
-  /// Maximum number of tokens that may still be used, of hosts that join by one, and of days that one is
+  /// Maximum number of tokens, of hosts that may join by all or by one of them, and of days that one is
   /// valid.
   static constexpr std::size_t kMostTokens = 100;
+  static constexpr std::size_t kMostHosts = 1'000;
   static constexpr std::size_t kMostUses = 100;
   static constexpr std::chrono::days kLongest{7};
   /// A token is kept for this long after its time, to say why it is refused.
   static constexpr std::chrono::hours kKept{24};
 
-  /// Removes what is older than kKept, and the oldest ones if there are too many. not_permitted if
-  /// kMostTokens may still be used.
+  /// Removes what is older than kKept, and more that cannot be used any more if there is no room.
+  /// not_permitted if that is not enough.
   [[nodiscard]] Result<void> add(JoinToken token, Time now);
   /// False if there is no such token.
   bool remove(std::string_view id);
 
   /// Of one host; each request is good once.
-  static constexpr std::size_t kMostRequests = 10;
+  static constexpr std::size_t kMostRequests = 4;
 
   /// The outcome of a request.
   struct Judged {

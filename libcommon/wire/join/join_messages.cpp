@@ -69,9 +69,9 @@ Result<JoinRequest> parse_join_request(std::string_view text) {
   json::read(*object, "nonce", request.nonce);
   json::read(*object, "fingerprint", request.fingerprint);
   json::read(*object, "publicKey", request.public_key);
-  if (request.token.empty() || request.nonce.empty() || request.public_key.empty() ||
-      request.public_key.size() > kMostPublicKey) {
-    return fail(ErrorKind::bad_data, "the request lacks a token, a nonce or a public key");
+  if (request.token.empty() || request.nonce.empty() || request.nonce.size() > kMostNonce ||
+      request.public_key.empty() || request.public_key.size() > kMostPublicKey) {
+    return fail(ErrorKind::bad_data, "the request has no token, nonce or public key, or too long ones");
   }
   return request;
 }

@@ -3,6 +3,7 @@
 #include <botan/base64.h>
 #include <botan/data_src.h>
 #include <botan/hash.h>
+#include <botan/mac.h>
 #include <botan/mem_ops.h>
 #include <botan/pk_keys.h>
 #include <botan/pkcs8.h>
@@ -32,6 +33,15 @@ std::unique_ptr<Botan::Public_Key> load_public(std::string_view pem) {
   std::unique_ptr<Botan::Public_Key> key(Botan::X509::load_key(source));
   if (key != nullptr && key->algo_name() != "RSA") key.reset();
   return key;
+}
+
+/// URL-safe base64 without padding (RFC 4648, 5).
+std::string url_base64(const std::uint8_t* raw, std::size_t size) {
+  auto text = Botan::base64_encode(raw, size);
+  std::replace(text.begin(), text.end(), '+', '-');
+  std::replace(text.begin(), text.end(), '/', '_');
+  text.resize(text.find_last_not_of('=') + 1);
+  return text;
 }
 
 }  // namespace
@@ -97,14 +107,31 @@ Result<void> check_public_key(std::string_view public_pem) {
   return fail(ErrorKind::bad_data, "not an RSA public key in PEM (SPKI) form");
 }
 
+std::string fingerprint(std::string_view public_pem) {
+  try {
+    const auto key = load_public(public_pem);
+    if (key == nullptr) return {};
+    const auto hash = Botan::HashFunction::create_or_throw("SHA-256");
+    hash->update(key->subject_public_key());
+    const auto digest = hash->final();
+    return url_base64(digest.data(), digest.size());
+  } catch (const std::exception&) {
+    return {};
+  }
+}
+
+std::string hmac(std::string_view key, std::string_view text) {
+  const auto mac = Botan::MessageAuthenticationCode::create_or_throw("HMAC(SHA-256)");
+  mac->set_key(bytes(key), key.size());
+  mac->update(bytes(text), text.size());
+  const auto tag = mac->final();
+  return url_base64(tag.data(), tag.size());
+}
+
 std::string random_token(std::size_t size) {
   std::vector<std::uint8_t> raw(size);
   Botan::system_rng().randomize(raw.data(), raw.size());
-  auto text = Botan::base64_encode(raw.data(), raw.size());
-  std::replace(text.begin(), text.end(), '+', '-');
-  std::replace(text.begin(), text.end(), '/', '_');
-  text.resize(text.find_last_not_of('=') + 1);
-  return text;
+  return url_base64(raw.data(), raw.size());
 }
 
 bool same_secret(std::string_view one, std::string_view other) {

@@ -50,6 +50,13 @@ class Signer {
 /// Errors: bad_data if the text is not an RSA public key in SPKI PEM.
 [[nodiscard]] Result<void> check_public_key(std::string_view public_pem);
 
+/// The SHA-256 of a public key (of its DER form) as URL-safe base64 without padding. Empty if the text is no
+/// key.
+[[nodiscard]] std::string fingerprint(std::string_view public_pem);
+
+/// HMAC-SHA-256 (RFC 2104) of `text`, as URL-safe base64 without padding. Compare with same_secret.
+[[nodiscard]] std::string hmac(std::string_view key, std::string_view text);
+
 /// `bytes` random bytes from the operating system as URL-safe base64 without padding.
 [[nodiscard]] std::string random_token(std::size_t bytes);
 

@@ -61,6 +61,7 @@ const std::vector<EventTraits>& all_event_kinds() {
       {reboot, "reboot", info, true},
       {reshard, "reshard", info, true},
       {registered, "registered", info, true},
+      {join_refused, "join-refused", warn, true},
       {revoked, "revoked", warn, true},
       {update, "update", info, true},
       {rotation, "rotation", warn, true},

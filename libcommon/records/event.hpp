@@ -53,6 +53,7 @@ enum class EventKind : std::uint8_t {
   reboot,
   reshard,
   registered,
+  join_refused,
   revoked,
   update,
   rotation,

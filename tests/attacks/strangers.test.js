@@ -187,6 +187,22 @@ test('a request without end is cut off at its bound, wherever it does not end', 
   }
 });
 
+test('requests to join that are nonsense, from everywhere, are refused alike and do not fill the list of events', async (t) => {
+  const server = await serve(t, '');
+  const sealed = (text) => JSON.stringify({text, proof: 'x'.repeat(43)});
+  const bodies = [sealed(JSON.stringify({token: 'x', nonce: 'y', fingerprint: 'z', publicKey: 'k'})), '', '[', '\xff\xfe', '{"text":1,"proof":2}', sealed('['.repeat(1000)), sealed('{"token":1}'),
+    sealed(JSON.stringify({token: 'x'.repeat(3000), nonce: 'y', publicKey: 'k'}))];
+  const codes = new Set();
+  for (let host = 1; host <= 20; ++host) {
+    for (const body of bodies) codes.add((await request(server.port, '/api/public/join', {method: 'POST', body, localAddress: `127.0.1.${host}`})).status);
+  }
+  assert.deepEqual([...codes].sort(), [400, 403, 429]);
+  assert.equal((await request(server.port, '/api/public/join', {method: 'POST', body: 'x'.repeat(5000)})).status, 413);
+  assert.equal((await request(server.port, '/api/public/join')).status, 501);
+  const {stdout} = await server.tool(['events', '--kind', 'join-refused', '--json']);
+  assert.equal(stdout.trim().split('\n').length, 30);
+});
+
 test('who changes the protocol must wait for the answer before speaking the new one', async (t) => {
   const server = await serve(t, '');
   assert.match(await exchange(server.port, upgrade('/socket.io/?EIO=4&transport=websocket') + '\x81\x80\0\0\0\0'), /^HTTP\/1\.1 400 /);

@@ -147,6 +147,18 @@ test('a drained host stays drained under the next leader', async (t) => {
   assert.deepEqual(stats.shards.map((row) => `${row.host} ${row.goalShardId}`).sort(), ['ams1 0', 'fra1 -1']);
 });
 
+test('a line of join-token is good under the next leader, who is asked until it leads, and only once', async (t) => {
+  const servers = await cluster(t, 2, {settings});
+  const leader = await servers.leader();
+  const line = (await leader.tool(['join-token'])).stdout.trim();
+  await leader.end('SIGKILL');
+  const join = () => run(path.join(bin, 'smaster'), ['join', line, '--timeout', '2m', '--output', `${leader.folder}/new`, ...(tls ? ['--ca-file', tls.ca] : [])]);
+  const joined = await join();
+  assert.equal(joined.code, 0, joined.stderr);
+  assert.equal(JSON.parse(readFileSync(joined.stdout.trim(), 'utf8')).host.length, 2);
+  assert.match((await join()).stderr, /the token is used up/);
+});
+
 test('an unmodified shard is refused by a server that stands by, and taken by the one that leads', async (t) => {
   const servers = await cluster(t, 2, {settings: settings.replace('count = 3', 'count = 1')});
   const [config] = await servers.register(1);

@@ -9,7 +9,7 @@ import {test} from 'node:test';
 import {io} from 'socket.io-client';
 import {certificates} from './certificates.js';
 import {discord} from './discord.js';
-import {Server, bin, keys, run, serve, until} from './harness.js';
+import {Server, bin, keys, run, serve, tls, until} from './harness.js';
 import {authorization} from './shard.js';
 
 const page = readFileSync(new URL('../../man/smaster-troubleshooting.7', import.meta.url), 'utf8');
@@ -86,6 +86,12 @@ const provoke = {
     const configs = await server.register(1);
     await server.end('SIGTERM');
     return says(server.agent(configs, 'discord-bot.js'), /refused/);
+  },
+  'A host cannot join': async (t) => {
+    const server = await serve(t);
+    const {stdout} = await server.tool(['join-token', '--valid', '1ms']);
+    const {stderr} = await run(path.join(bin, 'smaster'), ['join', stdout.trim(), '--output', server.folder, ...(tls ? ['--ca-file', tls.ca] : [])]);
+    return stderr.replace('https://', 'http://');
   },
   'No server leads': async (t) => {
     const server = await serve(t, '[store]\nurl = "etcd://127.0.0.1:1"\n');

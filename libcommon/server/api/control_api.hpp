@@ -13,6 +13,7 @@
 #include "server/checks/checks.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
+#include "server/joining/joining.hpp"
 #include "server/logs/logs.hpp"
 #include "server/requests/eval.hpp"
 #include "server/requests/files.hpp"
@@ -49,6 +50,7 @@ struct ControlParts {
   Registration& registration;
   Rotation& rotation;
   Registrar& registrar;
+  Joining& joining;
   const StatsParts& stats;
   const HistoryParts& history;
   const EventParts& event_list;

@@ -18,6 +18,7 @@
 #include "server/fairness/slices.hpp"
 #include "server/stats/history.hpp"
 #include "server/stats/stats.hpp"
+#include "wire/join/join_messages.hpp"
 
 namespace smaster::server {
 namespace {
@@ -176,6 +177,12 @@ net::Task<net::Answer> answer_http(const HttpParts& parts, const Candidacy* cand
   response.body() = "501: Not Implemented\n";
   const auto url = boost::urls::parse_origin_form(request.target());
   const auto path = url ? std::string(url->path()) : std::string();
+  if (request.method() == http::verb::post && path == wire::kJoinPath) {
+    auto address = client_key(parts, request, peer);
+    auto leader = candidacy == nullptr ? std::string() : candidacy->leader().url;
+    co_return co_await answer_join(parts, std::move(response), request.body(), std::move(address),
+                                   std::move(leader));
+  }
   const bool get = request.method() == http::verb::get;
   if (get && (path == "/healthz" || path == "/readyz")) {
     auto why = path == "/healthz" ? "" : unready(parts, candidacy);

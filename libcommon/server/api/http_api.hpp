@@ -1,4 +1,4 @@
-// Plain HTTP on the shard port, beside Socket.IO: health, metrics and the status history.
+// Plain HTTP on the shard port, beside Socket.IO: health, metrics, the status history, and hosts that join.
 #pragma once
 
 #include <functional>
@@ -10,6 +10,7 @@
 #include "server/cluster/leadership.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
+#include "server/joining/joining.hpp"
 #include "server/stats/history.hpp"
 #include "server/stats/stats.hpp"
 #include "settings/settings.hpp"
@@ -29,11 +30,17 @@ struct HttpParts {
   const StatsParts& stats;
   const HistoryParts& history;
   const Conditions& conditions;
+  Joining& joining;
   Places& metrics_answers;
   Places& past_answers;
   net::asio::thread_pool& rendering;
   std::function<std::string()> own_metrics;  ///< the server's own metrics, as Prometheus' text
 };
+
+/// Answers the request of a new host (join_routes.cpp). `address`: the key of its limits; `leader`: the URL
+/// of the server that leads, if it is another one.
+net::Task<net::Answer> answer_join(const HttpParts& parts, net::Response response, std::string body,
+                                   std::string address, std::string leader);
 
 /// Answers a request; 501 for other paths and methods, as in the original server. `candidacy`: null without a
 /// shared store. `sessions`: the number of open sessions.

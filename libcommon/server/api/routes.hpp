@@ -13,6 +13,11 @@ net::Task<control::Answer> get_rotation(ControlContext context, control::Call ca
 net::Task<control::Answer> post_rotation(ControlContext context, control::Call call);
 net::Task<control::Answer> delete_shards(ControlContext context, control::Call call);
 
+// join_routes.cpp: tokens for new hosts
+net::Task<control::Answer> get_join_tokens(ControlContext context, control::Call call);
+net::Task<control::Answer> post_join_token(ControlContext context, control::Call call);
+net::Task<control::Answer> delete_join_token(ControlContext context, control::Call call);
+
 // command_routes.cpp
 net::Task<control::Answer> post_reboot(ControlContext context, control::Call call);
 net::Task<control::Answer> post_undrain(ControlContext context, control::Call call);

@@ -86,10 +86,10 @@ Candidacy::Parts Wiring::candidacy_parts() {
 }
 
 ControlParts Wiring::control_parts(net::EngineServer& engine) {
-  return {context,   settings,     started_at, port,          tasks,        slices,        operators_answers,
-          directory, registration, rotation,   registrar,     stats,        past,          event_list,
-          alerts,    evals,        logs,       respawn_parts, reboot_parts, reshard_parts, files,
-          sql,       update,       engine,     checks};
+  return {context,    settings,     started_at, port,      tasks,         slices,       operators_answers,
+          directory,  registration, rotation,   registrar, joining,       stats,        past,
+          event_list, alerts,       evals,      logs,      respawn_parts, reboot_parts, reshard_parts,
+          files,      sql,          update,     engine,    checks};
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {
@@ -106,6 +106,7 @@ HttpParts Wiring::http_parts() {
           stats,
           past,
           conditions,
+          joining,
           metrics_answers,
           past_answers,
           rendering,

@@ -31,6 +31,7 @@
 #include "server/events/events.hpp"
 #include "server/fairness/places.hpp"
 #include "server/fairness/slices.hpp"
+#include "server/joining/joining.hpp"
 #include "server/keys/master_proof.hpp"
 #include "server/logs/logs.hpp"
 #include "server/metrics/metrics.hpp"
@@ -140,6 +141,8 @@ class Wiring {
   const ChecksParts checks{settings, settings_file,          stats,    store,
                            mail,     alert_sender.trouble(), refusals, slow_work};
   Registrar registrar;
+  Joining joining{
+      {context, settings, leadership, directory, store, events, proof, rotation, registrar, signatures}};
   const RespawnParts respawn_parts{context, directory, sender, news, slices, tasks};
   const RebootParts reboot_parts;
   const ReshardParts reshard_parts{context, directory, plans,  goal,      sender,

@@ -32,7 +32,7 @@ std::filesystem::path Registrar::config_path(const ShardName& name) const {
   return parts_.settings.state_dir / "shards" / ("shard_" + name.str() + "_config.json");
 }
 
-ShardName Registrar::reserve_name(Deliver deliver) {
+Registrar::NewName Registrar::reserve_name(Deliver deliver) {
   auto name = fleet::generate_name(
       [&](const ShardName& candidate) {
         if (parts_.directory.find(candidate) != nullptr || reserved_->contains(candidate)) return true;
@@ -42,11 +42,11 @@ ShardName Registrar::reserve_name(Deliver deliver) {
       },
       crypto::random_number());
   reserved_->insert(name);
-  return name;
+  return {std::move(name), reserved_};
 }
 
-std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
-                                   const std::string& private_pem, const std::string& master_key) const {
+/// `host` of a config, of each master.
+boost::json::array Registrar::masters(bool master) const {
   const auto& remote = master ? parts_.settings.master_host : parts_.settings.remote_host;
   const auto host = [&](const std::string& name_or_address, std::uint16_t port) {
     return boost::json::object{
@@ -55,31 +55,60 @@ std::string Registrar::config_text(const ShardName& name, bool master, const std
         {"port", port},
         {"path", remote.path.empty() ? parts_.settings.path : remote.path}};
   };
-  boost::json::value where = host(remote.host, remote.port != 0 ? remote.port : parts_.port);
-  if (const auto& masters = parts_.settings.cluster.masters; !masters.empty()) {
-    boost::json::array list;
-    for (const auto& entry : masters) {
-      const auto endpoint = *net::parse_host_port(entry);  // the settings were checked
-      list.push_back(host(endpoint.host, endpoint.port));
-    }
-    where = std::move(list);
+  boost::json::array list;
+  for (const auto& entry : parts_.settings.cluster.masters) {
+    const auto endpoint = *net::parse_host_port(entry);  // the settings were checked
+    list.push_back(host(endpoint.host, endpoint.port));
   }
-  return boost::json::serialize(boost::json::object{{"host", std::move(where)},
-                                                    {"pubKey", public_pem},
-                                                    {"privKey", private_pem},
-                                                    {"masterPubKey", master_key},
-                                                    {"id", name.str()},
-                                                    {"signAlgorithm", "RSA-SHA256"}});
+  if (list.empty()) list.push_back(host(remote.host, remote.port != 0 ? remote.port : parts_.port));
+  return list;
+}
+
+std::vector<std::string> Registrar::urls() const {
+  std::vector<std::string> urls;
+  for (const auto& each : masters(false)) {
+    const auto& where = each.get_object();
+    std::string host(where.at("host").get_string());
+    if (host.find(':') != std::string::npos && !host.starts_with('[')) host = '[' + host + ']';
+    urls.push_back(std::string(where.at("protocol").get_string()) + "//" + host + ':' +
+                   boost::json::serialize(where.at("port")));
+  }
+  return urls;
+}
+
+std::string Registrar::config_text(const ShardName& name, bool master, const std::string& public_pem,
+                                   const std::string& private_pem, const std::string& master_key) const {
+  auto list = masters(master);
+  const bool several = !parts_.settings.cluster.masters.empty();
+  boost::json::object config{{"host", several ? boost::json::value(std::move(list)) : list.front()},
+                             {"pubKey", public_pem},
+                             {"privKey", private_pem},
+                             {"masterPubKey", master_key},
+                             {"id", name.str()},
+                             {"signAlgorithm", "RSA-SHA256"}};
+  if (private_pem.empty()) config.erase("privKey");
+  return boost::json::serialize(config);
+}
+
+std::string Registrar::config_without_key(const ShardName& name, const std::string& public_pem,
+                                          const std::string& master_key) const {
+  return config_text(name, false, public_pem, "", master_key);
+}
+
+net::Task<Result<void>> Registrar::add(ShardName name, bool master, std::string public_pem,
+                                       std::string master_key) {
+  parts_.rotation.made(name, master_key);
+  fleet::ShardInfo info(name);
+  info.key = std::move(public_pem);
+  info.is_master = master;
+  info.created_time = net::wall_clock();
+  std::vector<fleet::ShardInfo> infos(1, std::move(info));
+  co_return co_await parts_.registration.add(std::move(infos));
 }
 
 net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, std::string by) {
-  const auto name = reserve_name(deliver);
-  // Shared: at shutdown, this coroutine may outlive the registrar.
-  struct Release {
-    std::shared_ptr<std::unordered_set<ShardName>> reserved;
-    const ShardName& name;
-    ~Release() { reserved->erase(name); }
-  } const release{reserved_, name};
+  const auto reserved = reserve_name(deliver);
+  const auto& name = reserved.get();
 
   const auto keys = co_await net::run_in(parts_.slow_work, [] { return crypto::generate_key_pair(); });
   if (!keys) co_return keys.error();
@@ -96,13 +125,7 @@ net::Task<Result<NewShard>> Registrar::generate(bool master, Deliver deliver, st
     if (!written) co_return written.error();
     made.config.clear();
   }
-  fleet::ShardInfo info(name);
-  info.key = keys->public_pem;
-  info.is_master = master;
-  info.created_time = net::wall_clock();
-  parts_.rotation.made(name, master_key);
-  std::vector<fleet::ShardInfo> infos(1, std::move(info));
-  const auto added = co_await parts_.registration.add(std::move(infos));
+  const auto added = co_await add(name, master, keys->public_pem, master_key);
   if (!added) {
     if (!made.path.empty()) ::unlink(made.path.c_str());
     co_return added.error();

@@ -1,11 +1,13 @@
 // Registers new shards (name, keys and config file), and imports the registry of an existing installation.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -57,6 +59,33 @@ class Registrar {
   /// when it returns; on an error nothing is left behind. `by`: who asked.
   net::Task<Result<NewShard>> generate(bool master, Deliver deliver, std::string by);
 
+  /// A name that no other shard gets while this exists.
+  class NewName {
+   public:
+    NewName(ShardName name, std::shared_ptr<std::unordered_set<ShardName>> reserved)
+        : name_(std::move(name)), reserved_(std::move(reserved)) {}
+    NewName(NewName&&) noexcept = default;
+    NewName& operator=(NewName&&) = delete;
+    ~NewName() {
+      if (reserved_) reserved_->erase(name_);
+    }
+    [[nodiscard]] const ShardName& get() const { return name_; }
+
+   private:
+    ShardName name_;
+    /// Shared: at shutdown, a coroutine may outlive the registrar.
+    std::shared_ptr<std::unordered_set<ShardName>> reserved_;
+  };
+  [[nodiscard]] NewName reserve_name(Deliver deliver);
+  /// Registers a shard whose key pair was made elsewhere, and whose config has `master_key`. Persisted when
+  /// it returns.
+  net::Task<Result<void>> add(ShardName name, bool master, std::string public_pem, std::string master_key);
+  /// The config of such a shard, without its private key.
+  [[nodiscard]] std::string config_without_key(const ShardName& name, const std::string& public_pem,
+                                               const std::string& master_key) const;
+  /// Where shards connect: "https://host:port" of each master.
+  [[nodiscard]] std::vector<std::string> urls() const;
+
   struct Imported {
     std::size_t added = 0;
     std::size_t unchanged = 0;  ///< known already, with the same key
@@ -82,7 +111,7 @@ class Registrar {
   net::Task<std::vector<ShardName>> undelivered(std::vector<ShardName> names);
   /// Revokes shards, and removes their configs from the state folder.
   net::Task<Result<void>> drop(std::vector<ShardName> unused);
-  [[nodiscard]] ShardName reserve_name(Deliver deliver);
+  [[nodiscard]] boost::json::array masters(bool master) const;
   [[nodiscard]] std::filesystem::path config_path(const ShardName& name) const;
   [[nodiscard]] std::string config_text(const ShardName& name, bool master, const std::string& public_pem,
                                         const std::string& private_pem, const std::string& master_key) const;

@@ -95,7 +95,7 @@ class Fleet {
   get lastRequests() {
     return {
       reshard: async () => {
-        await this.tool('reshard', String(count - 1000));
+        await this.tool('reshard', String(count - 1000), '--yes');
         await pause(5000);
       },
       'all lost at once': async () => {

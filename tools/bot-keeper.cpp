@@ -69,6 +69,8 @@ constexpr Millis kLookAgain{50};
 constexpr Millis kOutputGrace{1'000};
 /// Time for the rest of a line, before its beginning is passed on.
 constexpr Millis kPartGrace{100};
+/// Time for the rest of a line, before the agent gets its beginning.
+constexpr Millis kBegunGrace{1'000};
 /// Part of kOutputGrace for an agent that is late.
 constexpr Millis kLateGrace{500};
 
@@ -151,6 +153,7 @@ struct Stream {
   int to;
   Prefixer prefixer;
   OutputPacker lines;
+  std::chrono::steady_clock::time_point begun{};  ///< when the line began that has no end yet
 };
 
 /// Copies a bot's output, and gives its lines to the agent without ever waiting for it. One thread for both
@@ -170,9 +173,12 @@ class Copier {
       pollfd wait[] = {
           {streams_[0].from, POLLIN, 0}, {streams_[1].from, POLLIN, 0}, {waits ? kOutputFd : -1, POLLOUT, 0}};
       const bool part = streams_[0].prefixer.waits() || streams_[1].prefixer.waits();
-      if (::poll(wait, std::size(wait), part ? static_cast<int>(kPartGrace.count()) : -1) == 0) {
+      const auto limit = begun_limit();
+      const auto pause = part ? std::min(limit.value_or(kPartGrace), kPartGrace) : limit.value_or(Millis{-1});
+      if (::poll(wait, std::size(wait), static_cast<int>(pause.count())) == 0 && part) {
         for (auto& stream : streams_) put(stream.to, stream.prefixer.finish());
       }
+      pass_on_begun();
       if (wait[2].revents != 0) give();
       for (std::size_t i = 0; i < 2; ++i) {
         if (wait[i].revents != 0) copy(streams_[i]);
@@ -186,12 +192,36 @@ class Copier {
   }
 
  private:
+  /// The time until the beginning of a line is passed on; nullopt: there is none.
+  [[nodiscard]] std::optional<Millis> begun_limit() const {
+    std::optional<Millis> limit;
+    for (const auto& stream : streams_) {
+      if (!captures_ || !stream.lines.begun()) continue;
+      const auto left =
+          std::chrono::ceil<Millis>(stream.begun + kBegunGrace - std::chrono::steady_clock::now());
+      limit = std::max(std::min(left, limit.value_or(left)), Millis{0});
+    }
+    return limit;
+  }
+
+  void pass_on_begun() {
+    for (auto& stream : streams_) {
+      if (!captures_ || !stream.lines.begun()) continue;
+      if (std::chrono::steady_clock::now() < stream.begun + kBegunGrace) continue;
+      stream.lines.pass_on_begun(wall_ms());
+      give();
+    }
+  }
+
   void copy(Stream& stream) {
     char buffer[16'384];
     const auto got = ::read(stream.from, buffer, sizeof buffer);
     if (got < 0 && errno == EINTR) return;
     const std::string_view bytes(buffer, static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
     if (captures_) {
+      if (!stream.lines.begun() || bytes.find('\n') != std::string_view::npos) {
+        stream.begun = std::chrono::steady_clock::now();
+      }
       got > 0 ? stream.lines.add(bytes, wall_ms()) : stream.lines.finish(wall_ms());
       give();  // first the agent, which never blocks
     }
@@ -201,7 +231,8 @@ class Copier {
 
   /// Sends the agent what it takes at once.
   void give() {
-    for (auto& [from, to, prefixer, lines] : streams_) {
+    for (auto& stream : streams_) {
+      auto& lines = stream.lines;
       if (!captures_ || !lines.waits()) continue;
       iovec parts[] = {{const_cast<OutputHead*>(&lines.head()), sizeof lines.head()},
                        {const_cast<char*>(lines.text().data()), lines.text().size()}};

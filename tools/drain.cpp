@@ -17,16 +17,8 @@ int main(int argc, char** argv) {
   return tool.run(argc, argv, [&] {
     flags.wait = !no_wait;
     const boost::json::object request{{"host", host}};
-    if (!tool.yes) {
-      auto plan = flags;
-      plan.dry_run = true;
-      const auto shown = tools::follow_change(tool, "/v1/drain", request, plan);
-      if (flags.dry_run || (shown != tools::kDone && shown != tools::kPartly)) return shown;
-      const auto refused = tool.confirm("The plan is carried out, and " + host +
-                                        " gets no shard ids until \"smaster undrain " + host + "\".");
-      if (refused) return *refused;
-      flags.plan_shown = true;
-    }
-    return tools::follow_change(tool, "/v1/drain", request, flags);
+    return tools::follow_asked(tool, "/v1/drain", request, flags,
+                               "The plan is carried out, and " + host +
+                                   " gets no shard ids until \"smaster undrain " + host + "\".");
   });
 }

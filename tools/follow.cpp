@@ -36,9 +36,25 @@ std::string assignment(const bj::object& move, std::string_view key) {
   return list + " of " + std::to_string(number(*object, "count"));
 }
 
-std::string stay_words(std::int64_t ids, const std::string& host) {
+/// For ids that stay on a host.
+constexpr const char* kMoreThere = "start more agents there";
+
+/// What helps if ids find no place: `more`, and drained hosts may have some.
+std::string place_words(const bj::object& plan, const std::string& more) {
+  std::string hosts;
+  if (const auto* const drained = json::object_at(plan, "drained_room")) {
+    for (const auto& [host, room] : *drained) {
+      hosts += (hosts.empty() ? "" : ", ") + std::string(host) + " for " + json::serialize(room);
+    }
+  }
+  return hosts.empty() ? more
+                       : more + ", or \"smaster undrain HOST\": drained hosts have room (" + hosts + ')';
+}
+
+/// `help`: place_words.
+std::string stay_words(std::int64_t ids, const std::string& host, const std::string& help) {
   return std::to_string(ids) + (ids == 1 ? " shard id stays" : " shard ids stay") + " on host " + host +
-         ": other hosts have no room; start more agents there";
+         ": other hosts have no room; " + help;
 }
 
 void print_plan(const bj::object& plan) {
@@ -56,8 +72,11 @@ void print_plan(const bj::object& plan) {
                seconds(number(plan, "unsure_ms")) + " after its start");
   }
   const auto missing = number(plan, "to") - number(plan, "up_in_the_end");
-  if (missing > 0) print_line(std::to_string(missing) + " shard ids find no place: start more agents");
-  if (const auto stay = number(plan, "stay"); stay > 0) print_line(stay_words(stay, host));
+  if (missing > 0)
+    print_line(std::to_string(missing) +
+               " shard ids find no place: " + place_words(plan, "start more agents"));
+  if (const auto stay = number(plan, "stay"); stay > 0)
+    print_line(stay_words(stay, host, place_words(plan, kMoreThere)));
   if (rows.empty()) return print_line("nothing is to be done");
   std::vector<std::vector<std::string>> table{{"AT", "NAME", "HOST", "RUNS", "WILL RUN"}};
   for (const auto& row : rows) {
@@ -85,14 +104,15 @@ std::string progress_words(const bj::object& progress) {
 }
 
 /// The exit code and what went wrong, if anything.
-std::pair<int, std::string> outcome(const bj::object& end, std::int64_t held, const std::string& host) {
+std::pair<int, std::string> outcome(const bj::object& end, std::int64_t held, const std::string& host,
+                                    const std::string& help) {
   const auto is = [&end](std::string_view key) {
     bool value = false;
     json::read(end, key, value);
     return value;
   };
   if (is("done")) return {kDone, ""};
-  if (is("stay")) return {kPartly, stay_words(held, host)};
+  if (is("stay")) return {kPartly, stay_words(held, host, help)};
   if (is("replaced")) {
     return {kTimedOut, host.empty() ? "another goal was set meanwhile" : "the host was undrained meanwhile"};
   }
@@ -120,6 +140,7 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   int code = kDone;
   std::string failure;
   std::string host;
+  std::string help;
   std::int64_t held = 0;  ///< by a drained host, in the end
   std::int64_t most = 0;
   Progress bar(flags.wait && !flags.as_json);
@@ -143,11 +164,12 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
                           if (plan != nullptr) {
                             if (!flags.as_json && !flags.plan_shown) print_plan(*plan);
                             host = text(*plan, "host");
+                            help = place_words(*plan, kMoreThere);
                             if (number(*plan, "stay") > 0) code = kPartly;
                           }
                           if (const auto* const at = json::object_at(object, "progress")) show_progress(*at);
                           if (const auto* const end = json::object_at(object, "end")) {
-                            std::tie(code, failure) = outcome(*end, held, host);
+                            std::tie(code, failure) = outcome(*end, held, host, help);
                           }
                           if (object.contains("error")) {
                             code = kPartly;
@@ -159,6 +181,19 @@ int follow_change(const Tool& tool, const std::string& path, bj::object request,
   if (!done) return tool.report(done.error());
   if (!failure.empty()) say("smaster: " + failure);
   return code;
+}
+
+int follow_asked(const Tool& tool, const std::string& path, const bj::object& request, ChangeFlags flags,
+                 const std::string& question) {
+  if (!tool.yes) {
+    auto plan = flags;
+    plan.dry_run = true;
+    const auto shown = follow_change(tool, path, request, plan);
+    if (flags.dry_run || (shown != kDone && shown != kPartly)) return shown;
+    if (const auto refused = tool.confirm(question)) return *refused;
+    flags.plan_shown = true;
+  }
+  return follow_change(tool, path, request, flags);
 }
 
 }  // namespace smaster::tools

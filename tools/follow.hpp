@@ -20,4 +20,8 @@ struct ChangeFlags {
 [[nodiscard]] int follow_change(const Tool& tool, const std::string& path, boost::json::object request,
                                 const ChangeFlags& flags);
 
+/// The same for a change that may do harm: shows its plan first and asks `question`, unless --yes was given.
+[[nodiscard]] int follow_asked(const Tool& tool, const std::string& path, const boost::json::object& request,
+                               ChangeFlags flags, const std::string& question);
+
 }  // namespace smaster::tools

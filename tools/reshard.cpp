@@ -8,20 +8,27 @@ namespace {
 
 using namespace smaster;
 
-/// For the count 0: asks whether all bots are to stop, if any runs. Returns the exit code to end with.
-std::optional<int> confirm_end(const tools::Tool& tool) {
-  std::size_t ids = 0;
-  const auto add = [&ids](const boost::json::value& shard) {
+/// What a change to fewer shards does; empty: nothing that would have to be asked.
+Result<std::string> question(const tools::Tool& tool, std::int64_t count) {
+  const auto stats = tools::fetch(tool.client(), "/v1/stats");
+  if (!stats) return stats.error();
+  std::int64_t goal = -1;
+  json::read(*stats, "goal", goal);
+  std::size_t shards = 0;
+  for (const auto& shard : stats->at("shards").as_array()) {
     std::int64_t id = -1;
     json::read(shard.as_object(), "goalShardId", id);
-    ids += id >= 0 && !shard.at("isMaster").as_bool() ? 1 : 0;
-  };
-  const auto stats = tools::fetch(tool.client(), "/v1/stats");
-  if (!stats) return tool.report(stats.error());
-  for (const auto& shard : stats->at("shards").as_array()) add(shard);
-  if (ids == 0) return std::nullopt;
-  return tool.confirm("This stops all bots: " + std::to_string(ids) +
-                      " shards have ids and get none until the next \"smaster reshard\".");
+    shards += id >= 0 && !shard.at("isMaster").as_bool() ? 1 : 0;
+  }
+  if (shards == 0 || count >= goal) return std::string();
+  if (count > 0) {
+    return "This makes " + std::to_string(count) + " shards of " + std::to_string(goal) +
+           ": the bots log in anew, and " +
+           (count + 1 == goal ? "id " : "ids " + std::to_string(count) + " to ") + std::to_string(goal - 1) +
+           (count + 1 == goal ? " ends." : " end.");
+  }
+  return "This stops all bots: " + std::to_string(shards) +
+         " shards have ids and get none until the next \"smaster reshard\".";
 }
 
 }  // namespace
@@ -45,9 +52,11 @@ int main(int argc, char** argv) {
   tool.add_yes_flag();
   flags.add_to(tool);
   return tool.run(argc, argv, [&] {
-    if (count == 0 && !flags.dry_run && !tool.yes) {
-      if (const auto refused = confirm_end(tool)) return *refused;
-    }
-    return tools::follow_change(tool, "/v1/reshard", {{"count", count}, {"strategy", strategy}}, flags);
+    const boost::json::object request{{"count", count}, {"strategy", strategy}};
+    if (tool.yes || flags.dry_run) return tools::follow_change(tool, "/v1/reshard", request, flags);
+    const auto harm = question(tool, count);
+    if (!harm) return tool.report(harm.error());
+    return harm->empty() ? tools::follow_change(tool, "/v1/reshard", request, flags)
+                         : tools::follow_asked(tool, "/v1/reshard", request, flags, *harm);
   });
 }

@@ -7,8 +7,10 @@
 #include <iostream>
 #include <thread>
 
+#include "control/columns.hpp"
 #include "control/render.hpp"
 #include "control/select.hpp"
+#include "control/shard_filter.hpp"
 #include "json/json.hpp"
 #include "terminal.hpp"
 #include "tool.hpp"
@@ -25,16 +27,16 @@ std::int64_t now_ms() {
   return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-std::string render_stats(const bj::object& stats, Format format) {
+std::string render_stats(const bj::object& stats, Format format, const control::Columns& columns) {
   switch (format) {
     case Format::table:
-      return control::stats_as_table(stats, now_ms(), tools::look());
+      return control::stats_as_table(stats, now_ms(), tools::look(), columns);
     case Format::json:
       return json::serialize(stats) + '\n';
     case Format::ndjson:
       return control::stats_as_ndjson(stats);
     case Format::csv:
-      return control::stats_as_csv(stats);
+      return control::columns_csv(stats, columns.empty() ? control::csv_columns() : columns);
     case Format::prometheus:
       return control::stats_as_prometheus(stats);
   }
@@ -96,6 +98,9 @@ int main(int argc, char** argv) {
   Format format = Format::table;
   tools::add_shard_flag(tool.app, shards);
   std::vector<std::string> states;
+  std::optional<std::string> host;
+  std::optional<std::string> where;
+  std::string columns_text;
   std::string sort = "shard";
   bool reverse = false;
   tool.app.add_option("--state", states, "Only shards in this state, such as silent")
@@ -104,6 +109,12 @@ int main(int argc, char** argv) {
       ->expected(1)
       ->allow_extra_args(false)
       ->check(CLI::IsMember(words(control::shard_states())));
+  tool.app.add_option("--host", host, "Only shards on this host, by its agents' label")->type_name("LABEL");
+  tool.app.add_option("--where", where, "Only shards of which this is true, as stats.ping>200")
+      ->type_name("CONDITION");
+  auto* const columns_option =
+      tool.app.add_option("--columns", columns_text, "As name,state,host: table or CSV; help lists all")
+          ->type_name("LIST");
   tool.app.add_option("--sort", sort, "shard, name, state, seen, ping, cpu, memory, messages or deaths")
       ->type_name("KEY")
       ->check(CLI::IsMember(words(control::sort_keys())))
@@ -124,6 +135,9 @@ int main(int argc, char** argv) {
     formats.push_back(option);
   }
   formats.back()->excludes(history_flag);
+  for (const auto* const flag : {"--json", "--ndjson", "--prometheus", "--history"}) {
+    columns_option->excludes(tool.app.get_option(flag));
+  }
   auto* const watch_option =
       tool.app.add_option("--watch", watch, "Again and again, every 2 seconds or as many as given")
           ->type_name("[SECONDS]")
@@ -133,6 +147,22 @@ int main(int argc, char** argv) {
   tool.add_client_flags(Millis{10'000});
 
   return tool.run(argc, argv, [&] {
+    if (columns_text == "help") {
+      tools::print_styled(control::columns_help());
+      return static_cast<int>(tools::kDone);
+    }
+    control::Columns columns;
+    if (columns_option->count() > 0) {
+      auto parsed = control::parse_columns(columns_text);
+      if (!parsed) return tool.report(parsed.error());
+      columns = std::move(*parsed);
+    }
+    std::vector<control::Condition> conditions;
+    if (where) {
+      auto parsed = control::parse_where(*where);
+      if (!parsed) return tool.report(fail(ErrorKind::usage, "--where " + parsed.error().message));
+      conditions = std::move(*parsed);
+    }
     const auto client = tool.client();
     const auto listed = tools::parse_ids(shards);
     const std::set<std::int64_t> ids(listed.begin(), listed.end());
@@ -140,6 +170,10 @@ int main(int argc, char** argv) {
     const auto fetch = [&]() -> Result<bj::object> {
       auto stats = tools::fetch(client, "/v1/stats");
       if (!stats) return stats;
+      if (host) {
+        if (const auto kept = control::keep_host(*stats, *host); !kept) return kept.error();
+      }
+      if (const auto kept = control::keep_where(*stats, conditions); !kept) return kept.error();
       if (!shards.empty()) control::keep_shards(*stats, ids);
       if (history && !shards.empty() && stats->at("shards").as_array().empty()) {
         return fail(ErrorKind::not_found, "no shard has that id");
@@ -152,7 +186,7 @@ int main(int argc, char** argv) {
       const auto stats = fetch();
       if (!stats) return stats.error();
       if (history) return print_history(client, *stats, since, format);
-      const auto text = render_stats(*stats, format);
+      const auto text = render_stats(*stats, format, columns);
       const bool is_json = format == Format::json || format == Format::ndjson;
       if (format == Format::table) watch_option->count() == 0 ? tools::page(text) : tools::print_styled(text);
       if (format != Format::table) is_json ? tools::print_json(text) : tools::print(text);
@@ -162,7 +196,7 @@ int main(int argc, char** argv) {
     const bool again = watch_option->count() > 0;
     if (watch == 0) watch = 2;
     const Millis pause{static_cast<std::int64_t>(watch * 1000)};
-    if (again && format == Format::table && !history && ::isatty(STDOUT_FILENO) == 1) {
+    if (again && format == Format::table && columns.empty() && !history && ::isatty(STDOUT_FILENO) == 1) {
       const auto watched = tools::watch(client, fetch, {pause, sort, reverse});
       return watched ? static_cast<int>(tools::kDone) : tool.report(watched.error());
     }

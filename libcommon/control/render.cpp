@@ -19,51 +19,7 @@ namespace {
 
 namespace bj = boost::json;
 
-/// A column of the shards' table: its name in CSV, and where its value is found.
-struct Column {
-  std::string_view name;
-  std::string_view key;
-  ShardGauge::In in;
-};
-
 using In = ShardGauge::In;
-constexpr Column kShardColumns[] = {
-    {"id", "id", In::row},
-    {"state", "state", In::row},
-    {"is_master", "isMaster", In::row},
-    {"connected", "connected", In::row},
-    {"address", "address", In::row},
-    {"goal_shard_id", "goalShardId", In::row},
-    {"goal_shard_count", "goalShardCount", In::row},
-    {"current_shard_id", "currentShardId", In::row},
-    {"current_shard_count", "currentShardCount", In::row},
-    {"created_time", "createdTime", In::row},
-    {"boot_time", "bootTime", In::row},
-    {"stop_time", "stopTime", In::row},
-    {"last_seen", "lastSeen", In::row},
-    {"last_heartbeat", "lastHeartbeat", In::row},
-    {"start_time", "startTime", In::stats},
-    {"message_count_delta", "messageCountDelta", In::stats},
-    {"message_count_total", "messageCountTotal", In::stats},
-    {"mem_heap_used", "memHeapUsed", In::stats},
-    {"mem_heap_total", "memHeapTotal", In::stats},
-    {"mem_rss", "memRSS", In::stats},
-    {"mem_external", "memExternal", In::stats},
-    {"cpu_load", "cpuLoad", In::stats},
-    {"ping", "ping", In::stats},
-    {"storage_used_total", "storageUsedTotal", In::stats},
-    {"storage_used_users", "storageUsedUsers", In::stats},
-    {"bot_state", "state", In::bot},
-    {"bot_ready", "ready", In::bot},
-    {"bot_pid", "pid", In::bot},
-    {"bot_cpu", "cpu", In::bot},
-    {"bot_deaths", "deaths", In::bot},
-    {"bot_crash_loop", "crashLoop", In::bot},
-    {"bot_last_exit", "lastExit", In::bot},
-    {"bot_askable", "askable", In::bot},
-    {"duplicate", "duplicate", In::row},
-    {"duplicate_address", "duplicateAddress", In::row},
-};
 
 /// Of a shard's history.
 constexpr std::string_view kSampleColumns =
@@ -71,22 +27,9 @@ constexpr std::string_view kSampleColumns =
     "messageCountDelta messageCountTotal memHeapUsed memHeapTotal memRSS memExternal cpuLoad ping "
     "storageUsedTotal storageUsedUsers";
 
-const bj::value* field(const bj::object& shard, std::string_view key, ShardGauge::In in) {
-  return in == In::row     ? shard.if_contains(key)
-         : in == In::stats ? status_field(shard, key)
-                           : bot_field(shard, key);
-}
-
 /// A number as text; "-" if unknown (−1 or missing).
 std::string known(const bj::value* value, fmt::format_string<double> form) {
   return value == nullptr || number(value) < 0 ? "-" : fmt::format(form, number(value));
-}
-
-std::string csv_cell(const bj::value* value) {
-  if (value == nullptr || value->is_null()) return "";
-  if (value->is_array()) return json::number(mean(value));
-  if (value->is_number() || value->is_bool()) return json::serialize(*value);
-  return outlet::csv_cell(value->is_string() ? std::string(value->get_string()) : json::serialize(*value));
 }
 
 const bj::array& shards_of(const bj::object& stats) { return stats.at("shards").as_array(); }
@@ -119,6 +62,11 @@ constexpr ShardGauge kShardGauges[] = {
      In::bot, 1},
     {Figure::duplicate, "shard_duplicate", "duplicate",
      "Whether another shard with the same config connects, too.", In::row, 1},
+    {Figure::status, "shard_status_timestamp_seconds", "lastHeartbeat",
+     "When the last status came that is a sign of life.", In::row, 1e-3},
+    {Figure::parked_until, "shard_parked_until_timestamp_seconds", "parkedUntil",
+     "When a parked bot is started again; missing for others.", In::row, 1e-3},
+    {Figure::state, "shard_state", "state", "1 for the state that the shard is in.", In::row, 1},
 };
 
 struct Total {
@@ -135,6 +83,19 @@ constexpr Total kTotals[] = {
     {"shards_configured", "configured", "Shards that run the id they should."},
     {"clients", "clients", "Connections with a session."},
 };
+
+/// Discord's limits, and the logins that wait for them; `identify`: null if the limits are unknown.
+void add_logins(std::string& out, const bj::object* identify) {
+  const auto gauge = [&](std::string_view name, std::string_view key, std::string_view help) {
+    metric(out, name, "gauge", help);
+    const auto* const value = identify == nullptr ? nullptr : identify->if_contains(key);
+    if (value != nullptr && value->is_number()) out += fmt::format("smaster_{} {}\n", name, number(value));
+  };
+  gauge("logins_waiting", "waiting", "Logins that wait for their turn.");
+  gauge("logins_remaining", "remaining", "Logins that Discord permits until its day ends.");
+  gauge("logins_reserved", "reserve", "Those of them that are kept for the operator.");
+  gauge("logins_concurrency", "max_concurrency", "Logins that Discord permits at a time.");
+}
 
 template <class Keep>
 void each_sample(const bj::object& history, Keep keep) {
@@ -183,26 +144,10 @@ std::string bytes(double value) {
 }
 
 Table shard_table(const bj::object& stats, std::int64_t now_ms) {
-  Table table{{{"SHARD", "NAME", "STATE", "SEEN", "PING", "CPU", "MEMORY", "MESSAGES", "DEATHS", "ADDRESS"}},
-              {9, 8, 7, 3, 1, 4, 5},
-              2};
-  for (const auto& value : shards_of(stats)) {
-    const auto& shard = value.as_object();
-    const auto id = number(shard.if_contains("goalShardId"));
-    const auto of = [&](std::string_view key) { return status_field(shard, key); };
-    const bj::value& address = shard.at("address");
-    const auto cpu = cpu_of(shard);
-    table.rows.push_back({shard.at("isMaster").as_bool() ? "master"
-                          : id < 0                       ? "-"
-                                                         : fmt::format("{}", fmt::join(ids_of(shard), ",")),
-                          std::string(shard.at("id").as_string()), std::string(shard.at("state").as_string()),
-                          ago(number(shard.if_contains("lastSeen")), now_ms), known(of("ping"), "{:.0f} ms"),
-                          cpu ? fmt::format("{:.0f} %", 100 * *cpu) : "-",
-                          of("memRSS") == nullptr ? "-" : bytes(number(of("memRSS"))),
-                          known(of("messageCountTotal"), "{:.0f}"),
-                          known(bot_field(shard, "deaths"), "{:.0f}"),
-                          address.is_string() ? std::string(address.get_string()) : "-"});
-  }
+  auto table = columns_table(
+      stats, {"shard", "name", "state", "seen", "ping", "cpu", "memory", "messages", "deaths", "address"},
+      now_ms);
+  table.dispensable = {9, 8, 7, 3, 1, 4, 5};
   return table;
 }
 
@@ -247,15 +192,16 @@ std::string trouble_lines(const bj::object& stats) {
   return lines;
 }
 
-std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look) {
-  std::string trouble;
-  for (const auto& sentence : server_troubles(stats)) trouble += sentence + '\n';
-  trouble = alert_lines(stats, now_ms) + trouble;
+std::string stats_as_table(const bj::object& stats, std::int64_t now_ms, const Look& look,
+                           const Columns& columns) {
+  std::string text;
+  for (const auto& sentence : server_troubles(stats)) text += sentence + '\n';
   const auto waiting = identify_line(stats);
   const auto drained = outlet::terminal(drained_line(stats));
-  return totals_line(stats) + '\n' + trouble + drained + (drained.empty() ? "" : "\n") + waiting +
-         (waiting.empty() ? "" : "\n") + trouble_lines(stats) + '\n' +
-         render(shard_table(stats, now_ms), look);
+  text += totals_line(stats) + '\n' + alert_lines(stats, now_ms) + drained + (drained.empty() ? "" : "\n") +
+          waiting + (waiting.empty() ? "" : "\n") + trouble_lines(stats) + '\n';
+  return text +
+         render(columns.empty() ? usual_table(stats, now_ms) : columns_table(stats, columns, now_ms), look);
 }
 
 std::string stats_as_ndjson(const bj::object& stats) {
@@ -264,22 +210,13 @@ std::string stats_as_ndjson(const bj::object& stats) {
   return out;
 }
 
-std::string stats_as_csv(const bj::object& stats) {
-  std::string out;
-  for (const auto& column : kShardColumns) out.append(out.empty() ? "" : ",").append(column.name);
-  out += "\r\n";
-  for (const auto& shard : shards_of(stats)) {
-    std::string line;
-    for (const auto& column : kShardColumns) {
-      if (&column != kShardColumns) line += ',';
-      line += csv_cell(field(shard.as_object(), column.key, column.in));
-    }
-    out += line + "\r\n";
-  }
-  return out;
-}
-
 std::span<const ShardGauge> shard_gauges() { return kShardGauges; }
+
+const bj::value* shard_field(const bj::object& shard, std::string_view key, ShardGauge::In in) {
+  return in == In::row     ? shard.if_contains(key)
+         : in == In::stats ? status_field(shard, key)
+                           : bot_field(shard, key);
+}
 
 std::string totals_as_prometheus(const bj::object& counts) {
   std::string out;
@@ -294,6 +231,7 @@ std::string totals_as_prometheus(const bj::object& counts) {
       out += fmt::format("smaster_shards{{state=\"{}\"}} {}\n", outlet::metrics_label(state), number(&count));
     }
   }
+  add_logins(out, json::object_at(counts, "identify"));
   metric(out, "uptime_seconds", "gauge", "Time since the server started.");
   return out + fmt::format("smaster_uptime_seconds {}\n", number(counts.if_contains("uptime_ms")) / 1000);
 }
@@ -309,14 +247,24 @@ void append_gauge(std::string& out, const ShardGauge& gauge, std::string_view sh
                  outlet::metrics_label(shard), value * gauge.scale);
 }
 
+void append_state(std::string& out, const ShardGauge& gauge, std::string_view shard, std::string_view state) {
+  fmt::format_to(std::back_inserter(out), "smaster_{}{{name=\"{}\",state=\"{}\"}} 1\n", gauge.name,
+                 outlet::metrics_label(shard), outlet::metrics_label(state));
+}
+
 std::string stats_as_prometheus(const bj::object& stats) {
   auto out = totals_as_prometheus(stats);
   for (const auto& gauge : kShardGauges) {
     out += gauge_head(gauge);
     for (const auto& value : shards_of(stats)) {
       const auto& shard = value.as_object();
-      const auto* found = field(shard, gauge.key, gauge.in);
+      const auto* found = shard_field(shard, gauge.key, gauge.in);
       if (found == nullptr || found->is_null()) continue;
+      if (gauge.figure == Figure::state) {
+        append_state(out, gauge, shard.at("id").as_string(), found->as_string());
+        continue;
+      }
+      if (gauge.figure == Figure::status && number(found) <= 0) continue;            // never
       if (gauge.in != In::row && found->is_number() && number(found) < 0) continue;  // unknown
       const double plain = found->is_bool()    ? (found->get_bool() ? 1 : 0)
                            : found->is_array() ? mean(found)

@@ -7,14 +7,15 @@
 #include <string_view>
 #include <vector>
 
+#include "control/columns.hpp"
 #include "control/table.hpp"
 
 namespace smaster::control {
 
-/// A table for people: a line of totals, then the shards in the given order. `now_ms`: current unix time, for
-/// "ago".
+/// A table for people: what is wrong with the server, a line of totals, then the shards in the given order.
+/// `now_ms`: current unix time, for "ago". `columns`: of the shards; empty: the usual ones.
 [[nodiscard]] std::string stats_as_table(const boost::json::object& stats, std::int64_t now_ms,
-                                         const Look& look);
+                                         const Look& look, const Columns& columns = {});
 /// The parts of that table: totals, drained hosts and the login queue (may be empty), the shards.
 [[nodiscard]] std::string totals_line(const boost::json::object& stats);
 [[nodiscard]] std::string drained_line(const boost::json::object& stats);
@@ -30,8 +31,6 @@ namespace smaster::control {
 [[nodiscard]] std::string bytes(double value);
 /// One JSON line per shard.
 [[nodiscard]] std::string stats_as_ndjson(const boost::json::object& stats);
-/// A header and one line per shard; quoted as in RFC 4180.
-[[nodiscard]] std::string stats_as_csv(const boost::json::object& stats);
 /// A figure of a shard that is exported to Prometheus.
 enum class Figure {
   shard_id,
@@ -47,7 +46,10 @@ enum class Figure {
   bot_deaths,
   bot_crash_loop,
   bot_askable,
-  duplicate
+  duplicate,
+  status,
+  parked_until,
+  state  ///< a label: the value is 1
 };
 struct ShardGauge {
   Figure figure;
@@ -59,11 +61,15 @@ struct ShardGauge {
   double scale;
 };
 [[nodiscard]] std::span<const ShardGauge> shard_gauges();
+/// The field of a shard's row, of its last status or of the status' `bot`; null if missing.
+[[nodiscard]] const boost::json::value* shard_field(const boost::json::object& shard, std::string_view key,
+                                                    ShardGauge::In in);
 
 /// Parts of Prometheus' text format 0.0.4: totals; and for each gauge a head, then one line per shard.
 [[nodiscard]] std::string totals_as_prometheus(const boost::json::object& counts);
 [[nodiscard]] std::string gauge_head(const ShardGauge& gauge);
 void append_gauge(std::string& out, const ShardGauge& gauge, std::string_view shard, double value);
+void append_state(std::string& out, const ShardGauge& gauge, std::string_view shard, std::string_view state);
 /// The complete text.
 [[nodiscard]] std::string stats_as_prometheus(const boost::json::object& stats);
 

@@ -48,15 +48,6 @@ std::optional<double> amount(const bj::object& shard, std::string_view key) {
   return found < 0 ? std::nullopt : std::optional(found);
 }
 
-template <class Keep>
-void keep_if(bj::object& stats, Keep keep) {
-  bj::array kept;
-  for (auto& shard : stats.at("shards").as_array()) {
-    if (keep(shard.as_object())) kept.push_back(std::move(shard));
-  }
-  stats["shards"] = std::move(kept);
-}
-
 }  // namespace
 
 std::span<const std::string_view> sort_keys() { return kKeys; }
@@ -90,6 +81,14 @@ const bj::value* bot_field(const bj::object& shard, std::string_view key) {
   const auto* const status = json::object_at(shard, "stats");
   const auto* const bot = status == nullptr ? nullptr : json::object_at(*status, "bot");
   return bot == nullptr ? nullptr : bot->if_contains(key);
+}
+
+void keep_if(bj::object& stats, const std::function<bool(const bj::object&)>& keep) {
+  bj::array kept;
+  for (auto& shard : stats.at("shards").as_array()) {
+    if (keep(shard.as_object())) kept.push_back(std::move(shard));
+  }
+  stats["shards"] = std::move(kept);
 }
 
 void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {

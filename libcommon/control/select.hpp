@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <optional>
 #include <set>
 #include <span>
@@ -9,6 +10,9 @@
 #include <string_view>
 
 namespace smaster::control {
+
+/// Keeps the shards for which this is true.
+void keep_if(boost::json::object& stats, const std::function<bool(const boost::json::object&)>& keep);
 
 /// Keeps the shards that have one of these ids. A master shard has none.
 void keep_shards(boost::json::object& stats, const std::set<std::int64_t>& ids);

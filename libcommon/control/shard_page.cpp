@@ -130,6 +130,10 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   line("runs", assignment(row, "current", "nothing"));
   line("at", place(row));
   line("seen", ago(number(row.if_contains("lastSeen")), now_ms));
+  if (now("timestamp") != nullptr && (state == "offline" || state == "dead" || state == "silent")) {
+    line("report", "its last one, " + ago(number(row.if_contains("lastHeartbeat")), now_ms) +
+                       ": what follows was so then");
+  }
   line("bot", bot(row, now_ms));
   if (const auto* const last = bot_field(row, "lastLines"); last != nullptr && last->is_array()) {
     std::string_view label = "output";  // before it died

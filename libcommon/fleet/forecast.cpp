@@ -36,6 +36,8 @@ class Forecasting {
     for (const auto& seat : seats_) {
       if (seat.ready_process != kNever) silent_kinds_.erase(seat.kind);
     }
+    // Without limits nothing waits for a login, as in Orders::follow_login.
+    if (!queue_.limits()) silent_kinds_.clear();
     result_.unsure_takes = queue_.patience();
   }
 
@@ -51,6 +53,11 @@ class Forecasting {
     }
     result_.end = planner_.progress();
     for (const auto& host : drained_) result_.stay[host] = planner_.draining(host).held;
+    for (const auto& seat : seats_) {
+      if (seat.info.is_master || !seat.connected() || !drained_.contains(seat.info.host)) continue;
+      result_.drained_room[seat.info.host] += static_cast<std::int64_t>(seat.info.capacity) -
+                                              static_cast<std::int64_t>(seat.info.goal.ids.size());
+    }
     return std::move(result_);
   }
 

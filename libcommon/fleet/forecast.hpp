@@ -30,6 +30,8 @@ struct Forecast {
   Millis takes{0};                          ///< time until the last one is up
   Progress end;                             ///< state of the fleet at the end
   std::map<std::string, std::size_t> stay;  ///< number of ids that stay on drained hosts, by label
+  /// Number of ids that connected shards on drained hosts could have, were these not drained; by label.
+  std::map<std::string, std::int64_t> drained_room;
 };
 
 [[nodiscard]] Forecast forecast(std::vector<Seat> seats, const PlanSettings& settings, IdentifyQueue queue,

@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "sql/engine.hpp"
 #include "store/event_rows.hpp"
+#include "store/failure.hpp"
 #include "store/row.hpp"
 
 namespace smaster::store {
@@ -41,7 +42,7 @@ class Connection {
     } catch (const std::exception& e) {
       sql_.close();  // its state is unknown after an error
       return fail(ErrorKind::unavailable,
-                  std::string("PostgreSQL: cannot ") + what + ": " + std::string(trim(e.what())));
+                  std::string("PostgreSQL: cannot ") + what + ": " + std::string(trim(database_message(e))));
     }
   }
 

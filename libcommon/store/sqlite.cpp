@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "store/event_rows.hpp"
+#include "store/failure.hpp"
 #include "store/store.hpp"
 
 namespace smaster::store {
@@ -373,8 +374,7 @@ class SqliteStore final : public FileStore {
         return work();
       }
     } catch (const std::exception& e) {
-      return fail(ErrorKind::cannot_create,
-                  std::string("cannot ") + what + " in " + file_.string() + ": " + e.what());
+      return file_error(std::string(what) + " in", file_, e);
     }
   }
 
@@ -393,7 +393,7 @@ Result<std::unique_ptr<FileStore>> open_sqlite(const std::filesystem::path& file
     return std::unique_ptr<FileStore>(std::move(store));
   } catch (const std::exception& e) {
     ::umask(before);
-    return fail(ErrorKind::cannot_create, "cannot open the store " + file.string() + ": " + e.what());
+    return file_error("open the store", file, e);
   }
 }
 

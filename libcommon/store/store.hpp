@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/result.hpp"
@@ -17,6 +18,9 @@ namespace smaster::store {
 /// The note with the master's public key, which all servers must share. Not copied to another store: a change
 /// of the key pair may be the reason for the copy.
 inline constexpr const char* kMasterKeyNote = "master-public-key";
+
+/// The beginning of the message of a write that failed since the disk is full; the path follows.
+inline const std::string kDiskFull = "the disk is full: ";
 
 /// The registry, and named texts (notes). In a shared store only the leader may write; a write by another
 /// server fails with not_permitted and changes nothing.

@@ -89,15 +89,50 @@ test('a webhook that fails gets the message later; a silence holds back, and end
   await server.start();
   assert.match((await server.tool(['silence', '--list'])).stdout, /silence {2}until/, 'it outlives a restart');
   await until('the alert to be there, silenced', async () => (await server.stats()).alerts[0]?.silenced);
-  assert.equal(told(hook, 'begins', /id 0/).length, 1, 'the new server says nothing');
   assert.equal((await server.tool(['silence', '--end'])).code, 0);
-  await until('what lasts to be told', () => told(hook, 'begins', /id 0/).length === 2);
   const again = await server.tool(['silence', '--end']);
   assert.equal(again.code, 64);
   assert.match(again.stderr, /there is no such silence/);
   const [config] = await server.register(1);
   server.shard(config);
   await until('its end', () => told(hook, 'over', /id 0/).length === 1);
+  assert.equal(told(hook, 'begins', /id 0/).length, 1, 'the new server does not tell its beginning again');
+});
+
+test('an alert that is in force outlives a restart: its beginning is not told again, its end is', async (t) => {
+  const hook = await receiver(t);
+  const server = await serve(t, `[shards]\ncount = 2\n${beats}[alerts]\nwebhooks = ["${hook.base}/"]\nid_down_after = "1s"\n`);
+  const configs = await server.register(2);
+  const [lost] = ['fra1', 'fra2'].map((host, i) => server.agent([configs[i]], 'spikey-bot.js', {flags: ['--host', host]}));
+  await server.running(2);
+  await lost.end('SIGKILL');
+  await until('the alert', () => told(hook, 'begins', /^host fra1 is down/).length === 1);
+  const {since} = (await server.stats()).alerts.find(({key}) => key === 'host fra1');
+  await server.end();
+  await server.start();
+  assert.equal((await until('the alert to be there', async () => (await server.stats()).alerts.find(({key}) => key === 'host fra1'))).since, since);
+  await until('the other host', async () => (await server.stats()).shards.some((row) => row.host === 'fra2' && row.state === 'running'));
+  await until('its shard to be dead for this server, too', async () => (await server.stats()).shards.some((row) => row.host === 'fra1' && row.state === 'dead'));
+  lost.start();
+  await until('its end', () => told(hook, 'over', /^host fra1 is down/).length === 1);
+  assert.equal(told(hook, 'begins', /fra1/).length, 1);
+  await server.end();
+  await server.start();
+  await until('the other host', async () => (await server.stats()).configured === 2);
+  assert.deepEqual((await server.stats()).alerts.filter(({key}) => key === 'host fra1'), [], 'what is over is forgotten');
+});
+
+test('a silence about a host that there is not is refused', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const none = await server.tool(['silence', '--host', 'fra1']);
+  assert.equal(none.code, 64);
+  assert.match(none.stderr, /no shard is on a host "fra1"; no agent has a --host/);
+  server.agent(await server.register(1), 'spikey-bot.js', {flags: ['--host', 'fra1']});
+  await server.running(1);
+  const wrong = await server.tool(['silence', '--host', 'fra2']);
+  assert.equal(wrong.code, 64);
+  assert.match(wrong.stderr, /no shard is on a host "fra2"; hosts with shards: fra1/);
+  assert.equal((await server.tool(['silence', '--host', 'fra1'])).code, 0);
 });
 
 test('a storm of events is a few messages, not one for each', async (t) => {

@@ -12,7 +12,20 @@ test('what would harm is said, asked for on a terminal, and not done without one
   const server = await serve(t, '[shards]\ncount = 1\nrespawn_delay = "0s"\n[limits]\nconn_count = 1000\n');
   const [config, other] = await server.register(2);
   const shard = server.shard(config);
-  const {startTime} = (await server.running(1), shard.bot);
+  await server.running(1);
+  assert.equal((await server.tool(['reshard', '3'])).code, 0, 'more shards need no question');
+  await until('the new count', async () => (await server.stats()).shards.some((row) => row.currentShardCount === 3));
+  const fewer = await onTerminal(server, 'n\n', ['reshard', '1']);
+  assert.equal(fewer.code, 1);
+  assert.match(fewer.stdout.replaceAll(/\s+/g, ' '), /from 3 to 1 shards, .* This makes 1 shards of 3: the bots log in anew, and ids 1 to 2 end\. Go on\? \[y\/N\]/);
+  const script = await server.tool(['reshard', '1']);
+  assert.equal(script.code, 64);
+  assert.match(script.stdout, /^from 3 to 1 shards, /);
+  assert.match(script.stderr, /Nobody can be asked without a terminal: say --yes/);
+  assert.equal((await server.stats()).goal, 3, 'nothing was done');
+  assert.equal((await server.tool(['reshard', '1', '--yes'])).code, 0);
+  await until('the old count', async () => (await server.stats()).configured === 1);
+  const {startTime} = shard.bot;
   const questions = [
     [['reshard', '0'], /This stops all bots: 1 shards have ids and get none until the next "smaster reshard"\. Go on\? \[y\/N\]/],
     [['reboot', '--all'], /This stops the bots of all 1 connected shards at once; they log in again as Discord allows/],
@@ -52,7 +65,8 @@ test('what is harmless is done without a question', async (t) => {
   assert.equal((await server.tool(['reboot', '--all'])).code, 0);
   const shard = server.shard(config);
   await server.running(1);
-  for (const count of ['2', '1']) assert.equal((await server.tool(['reshard', count])).code, 0);
+  assert.equal((await server.tool(['reshard', '2'])).code, 0);
+  assert.equal((await server.tool(['reshard', '1', '--yes'])).code, 0);
   assert.equal((await server.tool(['shards', 'rm', other.id])).code, 0, 'it has never connected');
   shard.closed = true;
   shard.socket.disconnect();

@@ -43,16 +43,18 @@ const ready = async (server) => {
 };
 
 /** The functions that must work while nothing can be written. */
-async function servesFromMemory(server, shards, configs) {
+async function servesFromMemory(server, shards, configs, full) {
   const degraded = await until('it to be said', async () => {
     const state = await ready(server);
     return state.status === 503 && state;
   });
-  assert.match(degraded.body, /^degraded, served from memory: cannot (write the (registry|history) in|open the store) .*smaster\.db: /);
+  const why = full ? 'the disk is full: \\S+smaster\\.db cannot be written' : 'cannot (write the (registry|history) in|open the store) \\S+smaster\\.db: .*';
+  assert.match(degraded.body, new RegExp(`^degraded, served from memory: ${why}`));
+  assert.doesNotMatch(degraded.body, /INSERT|DELETE|UPDATE/, 'no SQL');
   assert.equal((await request(server.port, '/healthz')).status, 200);
-  assert.match((await server.tool(['stats'])).stdout, /^cannot .*smaster\.db: .*; free or repair the disk or database$/m);
+  assert.match((await server.tool(['stats'])).stdout, new RegExp(`^${why}; free or repair the disk or database\\n`), 'on top');
   assert.deepEqual((await server.evaluate('this.id')).map((line) => line.result), [0, 1]);
-  assert.match((await request(server.port, '/metrics')).body, /^smaster_store_writable 0$/m);
+  assert.match((await request(server.port, '/metrics')).body, new RegExp(`^smaster_store_writable 0\n#.*\n#.*\nsmaster_store_disk_full ${full ? 1 : 0}$`, 'm'));
   const bot = shards[1].bot;
   shards[1].socket.disconnect();
   shards[1].connect();
@@ -72,7 +74,7 @@ test('a full disk', options, async (t) => {
   } catch (error) {
     assert.equal(error.code, 'ENOSPC');
   }
-  await servesFromMemory(server, shards, configs);
+  await servesFromMemory(server, shards, configs, true);
   rmSync(`${folder}/filler`);
   await until('it to recover', async () => (await ready(server)).status === 200);
   assert.match(server.log, /the store can be written again/);
@@ -93,7 +95,7 @@ test('a start on a read-only disk', options, async (t) => {
   await server.start();
   assert.match(server.log, /cannot open the store .*; starting with what it has/);
   await server.running(2);
-  await servesFromMemory(server, shards, configs);
+  await servesFromMemory(server, shards, configs, false);
   remount('rw');
   await until('it to recover', async () => (await ready(server)).status === 200);
   assert.match(server.log, /the store can be written again/);

@@ -107,5 +107,8 @@ test('what other hosts have no room for runs on, and is said; on a terminal drai
   assert.equal((await server.tool(['drain', 'fra1', '--yes', '--no-wait'])).code, 1);
   const ended = lines((await server.tool(['drain', 'fra1', '--yes', '--json'])).stdout).at(-1);
   assert.deepEqual(ended, {end: {done: false, replaced: false, stay: true}});
+  // A host that is drained, too, has room: that is said.
+  const last = await server.tool(['drain', 'ams1', '--dry-run']);
+  assert.match(last.stdout, /^1 shard id stays on host ams1: other hosts have no room; start more agents there, or "smaster undrain HOST": drained hosts have room \(fra1 for 1\)$/m);
   server.bots();
 });

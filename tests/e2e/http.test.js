@@ -51,9 +51,15 @@ test('the metrics count handshakes by outcome, statuses, evals, SQL and files, a
   assert.equal(stdout + stderr, '');
 
   const dashboard = JSON.parse(readFileSync(new URL('../../packaging/grafana-dashboard.json', import.meta.url), 'utf8'));
-  const used = dashboard.panels.flatMap((panel) => panel.targets).flatMap(({expr}) => expr.match(/smaster_\w+/g));
+  const queries = [...dashboard.panels.flatMap((panel) => panel.targets), ...dashboard.annotations.list].map(({expr}) => expr);
+  const used = queries.flatMap((expr) => expr.match(/smaster_\w+/g));
   assert.ok(used.length > 8);
-  for (const name of used) assert.match(body, new RegExp(`^${name}\\b`, 'm'), name);
+  for (const name of used) assert.match(body, new RegExp(`^# TYPE ${name.replace(/_bucket$/, '')} `, 'm'), name);
+  // What the labels select, too.
+  for (const [, name, label, words] of queries.join('\n').matchAll(/(smaster_\w+)\{(\w+)(?:=|!=|=~|!~)"([^"]*)"/g)) {
+    const family = name === 'smaster_shard_state' ? 'smaster_shards' : name;
+    for (const word of words.split('|')) assert.match(body, new RegExp(`^${family}\\{${label}="${word}"\\} `, 'm'), `${name} ${word}`);
+  }
 });
 
 test('shard-status-history gives the statuses of named shards since a time, compressed for who takes that', async (t) => {

@@ -1,7 +1,7 @@
 // What bots print, of all hosts: smaster logs, its follower, and the last lines before a death.
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
-import {chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync} from 'node:fs';
+import {chmodSync, existsSync, readdirSync, readFileSync, readlinkSync, unlinkSync, writeFileSync} from 'node:fs';
 import {createRequire} from 'node:module';
 import net from 'node:net';
 import path from 'node:path';
@@ -44,6 +44,18 @@ function follow(t, server, ...args) {
     },
   };
 }
+
+test('the beginning of a line is there before its end is, and its rest is a line of its own', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const go = path.join(server.folder, 'go');
+  server.agent(await server.register(1), shell(`printf 'Go on? '; while [ ! -e ${go} ]; do sleep 0.1; done; echo yes; printf 'Sure? '; while [ -e ${go} ]; do sleep 0.1; done; echo; echo done; ${stays}`));
+  await until('the question', async () => texts(await logs(server)).at(-1) === 'Go on? …');
+  writeFileSync(go, '');
+  await until('the next one', async () => texts(await logs(server)).at(-1) === 'Sure? …');
+  unlinkSync(go);
+  await until('the rest', async () => texts(await logs(server)).at(-1) === 'done');
+  assert.deepEqual(texts(await logs(server)), ['Go on? …', 'yes', 'Sure? …', 'done'], 'a line end alone is no line');
+});
 
 test('the last lines of all bots are printed in order of time, each with its shard and stream', async (t) => {
   const server = await serve(t, '[shards]\ncount = 3\n');

@@ -11,6 +11,12 @@ import {run, serve, tls, until} from './harness.js';
 const rules = fileURLToPath(new URL('../../packaging/prometheus-alerts.yml', import.meta.url));
 const names = [...readFileSync(rules, 'utf8').matchAll(/- alert: (\w+)/g)].map((match) => match[1]);
 
+const dashboard = JSON.parse(readFileSync(new URL('../../packaging/grafana-dashboard.json', import.meta.url), 'utf8'));
+const queries = [...dashboard.panels.flatMap(({title, targets}) => targets.map(({expr}) => ({title, expr}))), ...dashboard.annotations.list];
+/** Panels that have something to draw while a bot runs. */
+const drawn = new Set(['Shard ids', 'Without a running bot', 'Alerts', 'Parked', 'Store writable', 'Servers that lead', 'Shards: goal, connected, configured',
+  'Shards by state', 'Memory of each shard', 'Age of the oldest statuses', 'Longest turn of the server\'s event loop']);
+
 function folder(t) {
   const made = mkdtempSync(path.join(tmpdir(), 'smaster-e2e-'));
   t.after(() => rmSync(made, {recursive: true, force: true}));
@@ -80,6 +86,13 @@ test('Prometheus itself fires for dead shards and for a server that is gone, and
     }
   };
   await clear('while all is well');
+  for (const {title, name, expr} of queries) {
+    await until(`"${title ?? name}"`, async () => {
+      const answer = await (await fetch(`http://127.0.0.1:${port}/api/v1/query?query=${encodeURIComponent(expr)}`)).json();
+      assert.equal(answer.status, 'success', `${title ?? name}: ${answer.error}`);
+      return !drawn.has(title) || answer.data.result.length > 0;
+    });
+  }
   await agent.end('SIGKILL');
   for (const name of ['SmasterShardsDead', 'SmasterShardIdsDown', 'SmasterFleetDown']) await until(`${name}; ${log}`, async () => (await firing()).includes(name));
   agent.start();

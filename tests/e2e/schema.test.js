@@ -58,7 +58,7 @@ test('all JSON is as the schemas have it, and the schemas know all of it', async
   for (const line of lines(await json('respawn', '--json', '--wait', '--delay', '0s', '--shard', '2,7'))) check('respawn', line);
   for (const line of lines(await json('logs', '--json'))) check('logs', line);
   check('reshard', JSON.parse(await json('reshard', '2', '--dry-run', '--json')));
-  const reshard = lines(await json('reshard', '2', '--strategy', 'at-once', '--wait', '--json'));
+  const reshard = lines(await json('reshard', '2', '--strategy', 'at-once', '--wait', '--json', '--yes'));
   assert.deepEqual(reshard.at(-1).end.done, true);
   for (const line of reshard) check('reshard', line);
   for (const line of lines(await json('drain', 'fra1', '--yes', '--json'))) check('reshard', line);

@@ -27,6 +27,9 @@ test('a shard is shown by its id or name: an agent\'s, a plain one, one that has
   await until('it to be gone', async () => /^shard \d \(\w+\): offline\n/.test(await show(second.id)));
   assert.match(await show(second.id), /at +not connected\n[^]*try +look at its host/);
 
+  assert.match(await show(second.id), /\n {2}report +its last one, \d+ s ago: what follows was so then\n {2}bot /);
+  assert.doesNotMatch(await show(first.id), /what follows was so then/);
+
   const {id, state} = JSON.parse(await show(`${agents}`, '--json'));
   assert.deepEqual({id, state}, {id: first.id, state: 'running'});
 });

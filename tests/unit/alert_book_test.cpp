@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 namespace smaster::server {
 namespace {
 
@@ -14,7 +16,8 @@ class Book : public testing::Test {
   Words update(Millis after, const std::vector<AlertCondition>& conditions, Millis again = Millis{0}) {
     now_ += after;
     Words words;
-    for (const auto& notice : book_.update(now_, conditions, again)) {
+    for (const auto& notice :
+         book_.update(now_, conditions, again, [this](ShardId id) { return !down_.contains(id); })) {
       words.push_back((notice.kind == Notice::Kind::begins  ? "begins "
                        : notice.kind == Notice::Kind::lasts ? "lasts "
                                                             : "over ") +
@@ -30,6 +33,23 @@ class Book : public testing::Test {
 
   Time now_ = from_unix_ms(1'700'000'000'000);
   AlertBook book_;
+  std::set<ShardId> down_;
+};
+
+/// The server is replaced: the next one knows what was told.
+class RestartedBook : public Book {
+ protected:
+  static constexpr Millis kHeld{300'000};
+  void restart() {
+    const auto told = book_.told();
+    book_ = {};
+    book_.restore(told, now_, now_ + kHeld);
+  }
+  static AlertCondition about(const std::string& key, std::vector<ShardId> ids) {
+    AlertCondition condition{key, key + " is wrong"};
+    condition.ids = std::move(ids);
+    return condition;
+  }
 };
 
 TEST_F(Book, ATroubleIsToldOnceWhenItBeginsAndOnceWhenItIsOver) {
@@ -125,6 +145,65 @@ TEST_F(Book, ASilenceOfAnIdIsForAlertsAboutThatIdAlone) {
   auto silences = book_.silences();
   EXPECT_EQ(end_silence(silences, "", ShardId{8}), 0U);
   EXPECT_EQ(end_silence(silences, "", ShardId{7}), 1U);
+}
+
+TEST_F(RestartedBook, WhatWasToldIsNotToldAgainAndItsEndIs) {
+  EXPECT_EQ(update(Millis{0}, {about("dead", {ShardId{1}, ShardId{2}})}), Words{"begins dead"});
+  const auto since = now_;
+  restart();
+  ASSERT_EQ(book_.active().size(), 1U);
+  EXPECT_EQ(book_.active()[0].since, since);
+  down_ = {ShardId{1}, ShardId{2}};
+  EXPECT_EQ(update(Millis{60'000}, {}), Words{}) << "this server has not seen yet that they are dead";
+  EXPECT_EQ(update(Millis{60'000}, {about("dead", {ShardId{1}, ShardId{2}})}), Words{});
+  down_.clear();
+  EXPECT_EQ(update(Millis{5'000}, {}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over dead"});
+  EXPECT_TRUE(book_.told().empty());
+}
+
+TEST_F(RestartedBook, IdsThatAreUpAgainEndIt) {
+  EXPECT_EQ(update(Millis{0}, {about("dead", {ShardId{1}})}), Words{"begins dead"});
+  restart();
+  down_ = {ShardId{1}};
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{});
+  down_.clear();
+  EXPECT_EQ(update(Millis{5'000}, {}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over dead"});
+}
+
+TEST_F(RestartedBook, ATroubleThatFirstLooksSmallerIsTheSameOne) {
+  EXPECT_EQ(update(Millis{0}, {about("dead", {ShardId{1}, ShardId{2}})}), Words{"begins dead"});
+  restart();
+  down_ = {ShardId{1}, ShardId{2}};
+  EXPECT_EQ(update(Millis{60'000}, {about("down", {ShardId{1}, ShardId{2}})}), Words{})
+      << "down before it is dead";
+  EXPECT_EQ(update(Millis{60'000}, {about("dead", {ShardId{1}, ShardId{2}})}), Words{});
+  EXPECT_EQ(book_.active().size(), 1U);
+  EXPECT_EQ(update(Millis{5'000}, {about("dead", {ShardId{1}, ShardId{2}, ShardId{3}})}),
+            Words{"begins dead"})
+      << "one that grows is told";
+}
+
+TEST_F(RestartedBook, ItEndsAtTheLatestWhenTheServerMustHaveSeenIt) {
+  EXPECT_EQ(update(Millis{0}, {about("dead", {ShardId{1}}), host("a")}),
+            (Words{"begins dead", "begins host a"}));
+  restart();
+  down_ = {ShardId{1}};
+  EXPECT_EQ(update(AlertBook::kUnsure - Millis{1}, {}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{"over host a"})
+      << "what is not about ids shows itself soon";
+  EXPECT_EQ(update(kHeld, {}), Words{"over dead"});
+}
+
+TEST_F(RestartedBook, WhatWasToldIsKnownByKeyAndIds) {
+  EXPECT_EQ(update(Millis{0}, {about("parked", {ShardId{1}, ShardId{2}})}), Words{"begins parked"});
+  const auto before = now_ - Millis{1};
+  restart();
+  EXPECT_TRUE(book_.was_told("parked", {ShardId{2}}, before));
+  EXPECT_FALSE(book_.was_told("parked", {ShardId{3}}, before));
+  EXPECT_FALSE(book_.was_told("parked", {ShardId{2}}, now_)) << "too long ago";
+  EXPECT_FALSE(book_.was_told("refused", {ShardId{2}}, before));
 }
 
 }  // namespace

@@ -69,6 +69,46 @@ TEST(OutputPacker, ALongLineIsCutOnceHoweverItComes) {
       << "not a byte too long";
 }
 
+TEST(OutputPacker, TheBeginningOfALineCanBePassedOn) {
+  OutputPacker packer(OutputStream::out);
+  EXPECT_FALSE(packer.begun());
+  packer.pass_on_begun(1);
+  EXPECT_FALSE(packer.waits());
+  packer.add("a\nGo on?", 2);
+  EXPECT_TRUE(packer.begun());
+  packer.pass_on_begun(3);
+  EXPECT_EQ(send_packet(packer).lines, (OutputTexts{"a", "Go on?" + std::string(kCut)}));
+  packer.add("", 4);
+  packer.add("\nb\n\n", 5);
+  EXPECT_EQ(send_packet(packer).lines, (OutputTexts{"b", ""}))
+      << "only the end of what was passed on is none";
+  packer.add("Sure?", 6);
+  packer.pass_on_begun(7);
+  packer.add("yes\n", 8);
+  EXPECT_EQ(send_packet(packer).lines, (OutputTexts{"Sure?" + std::string(kCut), "yes"}));
+}
+
+TEST(OutputRing, ATokenThatIsPassedOnInTwoPartsIsCutOut) {
+  const std::string token = "MTIzNDU2Nzg5.secret";
+  for (std::size_t at = 1; at < token.size(); ++at) {
+    OutputRing ring(10, token);
+    const auto add = [&ring](OutputStream stream, const std::string& text) {
+      ring.add(log_time(1), stream, text);
+    };
+    add(OutputStream::out, "token: " + token.substr(0, at) + std::string(kCut));
+    add(OutputStream::err, "between");
+    add(OutputStream::out, token.substr(at) + " is it");
+    const auto lines = ring.select({});
+    if (token.size() - at >= 4) {
+      EXPECT_EQ(lines.find(token.substr(at)), std::string::npos) << lines;
+    }
+    EXPECT_NE(lines.find("[token] is it"), std::string::npos) << lines;
+    if (at >= 8) {
+      EXPECT_EQ(lines.find(token.substr(0, at)), std::string::npos) << lines;
+    }
+  }
+}
+
 TEST(OutputPacker, WithoutAReaderTheNewestLinesStayAndTheOthersAreCounted) {
   OutputPacker packer(OutputStream::out);
   for (int i = 0; i < 100'000; ++i) packer.add("line " + std::to_string(i) + '\n', i);

@@ -258,6 +258,30 @@ TEST(Forecast, OfADrainShowsEachMoveAndWhatStays) {
   EXPECT_EQ(result.end.up, 3);
 }
 
+TEST(Forecast, WithoutLimitsNothingWaitsForBotsThatSayNothingOfTheirLogin) {
+  Scene scene("aaa:0/2+@a bbb:1/2+@b ccc+@b ddd+@c");
+  for (auto& seat : scene.seats) seat.mute = true;
+  const std::vector<Seat> seats(scene.seats.begin(), scene.seats.end());
+  auto settings = drained(2);
+  auto result = forecast(seats, settings, IdentifyQueue(kNever), kNever);
+  EXPECT_EQ(result.unsure, 0);
+  EXPECT_LE(result.takes, 2 * kUsualStart);
+  IdentifyQueue limited(kNever);
+  limited.limit(IdentifyLimits{});
+  result = forecast(seats, settings, std::move(limited), kNever);
+  EXPECT_EQ(result.unsure, 1);
+  EXPECT_GE(result.takes, kLoginPatience);
+}
+
+TEST(Forecast, SaysHowMuchRoomDrainedHostsHave) {
+  Scene scene("aaa:0/2+@a bbb:1/2+@b ccc+@b ddd+x3@c eee@c");
+  const std::vector<Seat> seats(scene.seats.begin(), scene.seats.end());
+  auto settings = drained(2);
+  settings.drained = {"b", "c"};
+  const auto result = forecast(seats, settings, IdentifyQueue(kNever), kNever);
+  EXPECT_EQ(result.drained_room, (std::map<std::string, std::int64_t>{{"b", 1}, {"c", 3}}));
+}
+
 TEST(Planner, StepsThatAreCutShortDoTogetherWhatAWholeOneDoes) {
   for (const auto strategy : {Strategy::at_once, Strategy::rolling, Strategy::blue_green}) {
     for (const std::size_t most : {1, 2, 5}) {

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace smaster::agent {
 
@@ -21,7 +22,8 @@ struct OutputHead {
   std::uint32_t stream = 0;
 };
 
-/// Maximum size of a line in bytes; of a longer one the rest is replaced by kCut.
+/// Maximum size of a line in bytes; of a longer one the rest is replaced by kCut. The beginning of a line
+/// that has no end yet ends in kCut, too, and its rest becomes a line of its own.
 inline constexpr std::size_t kMaxOutputLine = 8'192;
 inline constexpr std::string_view kCut = "…";
 /// Maximum size of a packet's lines in bytes.
@@ -35,6 +37,8 @@ class OutputPacker {
   /// Adds bytes that the bot has written; an incomplete line waits for its end.
   void add(std::string_view bytes, std::int64_t now_ms) {
     head_.time = now_ms;
+    if (std::exchange(passed_on_, passed_on_ && bytes.empty()) && bytes.starts_with('\n'))
+      bytes.remove_prefix(1);
     while (!bytes.empty()) {
       const auto end = bytes.find('\n');
       const auto part = bytes.substr(0, end);
@@ -53,6 +57,15 @@ class OutputPacker {
     head_.time = now_ms;
     end_line();
     drop_oldest();
+  }
+  /// True if there is a line without its end.
+  [[nodiscard]] bool begun() const { return !line_.empty(); }
+  /// Passes on the beginning of a line whose end has not come for a while, such as a question.
+  void pass_on_begun(std::int64_t now_ms) {
+    if (line_.empty()) return;
+    cut_ = true;
+    passed_on_ = true;
+    finish(now_ms);
   }
   /// True if there is something to send.
   [[nodiscard]] bool waits() const { return !lines_.empty(); }
@@ -84,6 +97,7 @@ class OutputPacker {
   std::string lines_;
   std::string line_;  ///< incomplete
   bool cut_ = false;
+  bool passed_on_ = false;  ///< the beginning of the present line
 };
 
 /// Calls `each` for each line of a packet; false if it is none.

@@ -25,19 +25,26 @@ std::string dropped_words(std::uint64_t lines) {
   return '(' + std::to_string(lines) + (lines == 1 ? " line dropped)" : " lines dropped)");
 }
 
-std::string OutputRing::without_secret(std::string_view text) const {
+std::string OutputRing::without_secret(OutputStream stream, std::string_view text) {
   std::string clean(text);
   if (secret_.size() < kLeastSecret) return clean;
+  // Its beginning may have been passed on with the line before.
+  auto& begun = begun_secret_.at(static_cast<std::size_t>(stream));
+  if (const auto rest = std::string_view(secret_).substr(std::exchange(begun, 0));
+      rest.size() < secret_.size() && clean.starts_with(rest)) {
+    clean.replace(0, rest.size(), kSecret);
+  }
   for (auto at = clean.find(secret_); at != std::string::npos; at = clean.find(secret_, at)) {
     clean.replace(at, secret_.size(), kSecret);
   }
   // Of a line that was cut inside the token, its beginning is left.
   if (!text.ends_with(kCut)) return clean;
   const auto end = clean.size() - kCut.size();
-  for (auto part = std::min(end, secret_.size() - 1); part >= kLeastSecret; --part) {
-    if (std::string_view(clean).substr(end - part, part) == std::string_view(secret_).substr(0, part)) {
-      return clean.replace(end - part, part, kSecret);
-    }
+  for (auto part = std::min(end, secret_.size() - 1); part > 0; --part) {
+    if (std::string_view(clean).substr(end - part, part) != std::string_view(secret_).substr(0, part))
+      continue;
+    begun = part;
+    return part < kLeastSecret ? clean : clean.replace(end - part, part, kSecret);
   }
   return clean;
 }
@@ -45,7 +52,7 @@ std::string OutputRing::without_secret(std::string_view text) const {
 void OutputRing::add(Time time, OutputStream stream, std::string_view text) {
   ++newest_;
   if (text.ends_with('\r')) text.remove_suffix(1);
-  lines_.push_back({time, stream, without_secret(text)});
+  lines_.push_back({time, stream, without_secret(stream, text)});
   bytes_ += lines_.back().text.size();
   if (on_line) on_line(time, stream, lines_.back().text);
   while (lines_.size() > most_ || (lines_.size() > 1 && bytes_ > most_ * kBytesPerLine)) {

@@ -2,6 +2,7 @@
 // no clock and no connection.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -55,10 +56,12 @@ class OutputRing {
     std::string text;
   };
 
-  [[nodiscard]] std::string without_secret(std::string_view text) const;
+  [[nodiscard]] std::string without_secret(OutputStream stream, std::string_view text);
 
   const std::size_t most_;
   const std::string secret_;
+  /// Bytes of the secret at the end of each stream's last line, which was cut there: the rest may follow.
+  std::array<std::size_t, 3> begun_secret_{};
   std::deque<Line> lines_;
   std::size_t bytes_ = 0;
   std::uint64_t newest_ = 0;

@@ -213,7 +213,7 @@ void Attendance::status(Shard& shard, std::string_view text, std::span<const std
     rows_.saw(shard);
   }
   history_.add(shard, status);
-  record_changes(events_, shard, status, !believed.second && shard.ready);
+  record_changes(events_, metrics_, shard, status, !believed.second && shard.ready);
   if (parked) say(*parked);
   if (shard.refused != refused && shard.refused != 0) say_refused(shard);
   if (status.bot) look_for_login(shard, status, now);

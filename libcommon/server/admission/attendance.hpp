@@ -8,6 +8,7 @@
 
 #include "fleet/orders.hpp"
 #include "server/events/events.hpp"
+#include "server/metrics/metrics.hpp"
 #include "server/persistence/row_writer.hpp"
 #include "server/persistence/status_history.hpp"
 #include "server/planning/departed.hpp"
@@ -38,6 +39,7 @@ class Attendance {
     FleetNews& news;
     Departed& departed;
     Events& events;
+    Metrics& metrics;
   };
   explicit Attendance(const Parts& parts)
       : settings_(parts.settings),
@@ -50,7 +52,8 @@ class Attendance {
         heartbeats_(parts.heartbeats),
         news_(parts.news),
         departed_(parts.departed),
-        events_(parts.events) {}
+        events_(parts.events),
+        metrics_(parts.metrics) {}
 
   /// Attaches the session to its shard and closes the shard's previous session. Errors: not_found if the
   /// shard was revoked since the reservation, not_permitted if another master shard is connected.
@@ -96,6 +99,7 @@ class Attendance {
   FleetNews& news_;
   Departed& departed_;
   Events& events_;
+  Metrics& metrics_;
 };
 
 }  // namespace smaster::server

@@ -28,9 +28,33 @@ std::string close_text(std::int64_t code) {
   return std::to_string(code) + (words.empty() ? "" : ", " + std::string(words));
 }
 
+/// "exit 1" and "signal 9" as they are; "other" for what is none: agents write it, and a label has few
+/// values.
+std::string exit_label(std::string_view exit) {
+  const auto number = [exit](std::string_view word) {
+    return exit.starts_with(word) ? parse_int<int>(exit.substr(word.size())).value_or(-1) : -1;
+  };
+  const bool known =
+      (number("exit ") >= 0 && number("exit ") <= 255) || (number("signal ") > 0 && number("signal ") <= 64);
+  return known ? std::string(exit) : "other";
+}
+
+/// The codes of RFC 6455 and of Discord; "none" for 0.
+std::string close_label(std::int64_t code) {
+  if (code == 0) return "none";
+  return (code >= 1000 && code <= 1015) || (code >= 4000 && code <= 4014) ? std::to_string(code) : "other";
+}
+
 /// What happened to one gateway connection.
-void record_gateway(Events& events, const Shard& shard, const GatewaySeen& before, const GatewaySeen& now) {
+void record_gateway(Events& events, Metrics& metrics, const Shard& shard, const GatewaySeen& before,
+                    const GatewaySeen& now) {
+  const auto count = [](std::uint64_t& total, std::int64_t was, std::int64_t is) {
+    total += static_cast<std::uint64_t>(std::max<std::int64_t>(is - was, 0));
+  };
+  count(metrics.logins["identify"], before.logins, now.logins);
+  count(metrics.logins["resume"], before.resumes, now.resumes);
   const auto record = [&](EventKind kind, const std::string& what) {
+    if (kind == EventKind::closed) ++metrics.closes[close_label(now.code)];
     auto event = about(shard, kind,
                        "shard " + shard.info.id.str() + " (id " + std::to_string(now.id.value) + ") " + what);
     event.ids = std::to_string(now.id.value);
@@ -62,7 +86,8 @@ std::string last_words(const Shard& shard) {
   return text;
 }
 
-void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& status, bool became_ready) {
+void record_changes(Events& events, Metrics& metrics, Shard& shard, const fleet::ShardStatus& status,
+                    bool became_ready) {
   // Called for each status, so texts are made only for what is recorded.
   const auto named = [&] {
     return "shard " + shard.info.id.str() + " (id " + fleet::ids_text(status.current) + ')';
@@ -82,6 +107,7 @@ void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& stat
   if (!before.known) return;
   const auto& seen = shard.bot_seen;
   if (seen.deaths > before.deaths) {
+    metrics.deaths[exit_label(bot.last_exit)] += static_cast<std::uint64_t>(seen.deaths - before.deaths);
     const auto next = bot.next_start_in > 0
                           ? "; it is started again in " + format_duration(Millis{bot.next_start_in})
                           : std::string();
@@ -103,7 +129,7 @@ void record_changes(Events& events, Shard& shard, const fleet::ShardStatus& stat
     const auto old = std::find_if(before.gateways.begin(), before.gateways.end(),
                                   [&](const auto& each) { return each.id == gateway.id; });
     const bool same_process = seen.pid == before.pid && old != before.gateways.end();
-    record_gateway(events, shard, same_process ? *old : GatewaySeen{gateway.id}, gateway);
+    record_gateway(events, metrics, shard, same_process ? *old : GatewaySeen{gateway.id}, gateway);
   }
 }
 

@@ -19,6 +19,7 @@ namespace {
 namespace bj = boost::json;
 
 constexpr const char* kSilencesNote = "silences";
+constexpr const char* kToldNote = "alerts";
 constexpr std::chrono::hours kEventAgain{1};
 constexpr std::size_t kMostSilences = 1'000;
 /// A turn of the event loop that is late by this much is told.
@@ -59,6 +60,49 @@ std::vector<Silence> parse_silences(const std::string& text) {
     silences.push_back(std::move(silence));
   }
   return silences;
+}
+
+std::string told_text(const std::vector<ToldAlert>& alerts) {
+  bj::array list;
+  for (const auto& each : alerts) {
+    bj::array ids;
+    for (const auto id : each.ids) ids.push_back(id.value);
+    list.push_back(bj::object{{"key", each.key},
+                              {"text", each.text},
+                              {"host", each.host},
+                              {"ids", std::move(ids)},
+                              {"since", to_unix_ms(each.since)},
+                              {"told", to_unix_ms(each.told)}});
+  }
+  return json::serialize(list);
+}
+
+std::vector<ToldAlert> parse_told(const std::string& text) {
+  std::vector<ToldAlert> alerts;
+  const auto list = json::parse(text.empty() ? "[]" : text);
+  if (!list || !list->is_array()) return alerts;
+  for (const auto& each : list->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& object = each.get_object();
+    ToldAlert alert;
+    std::int64_t since = 0;
+    std::int64_t told = 0;
+    json::read(object, "key", alert.key);
+    json::read(object, "text", alert.text);
+    json::read(object, "host", alert.host);
+    json::read(object, "since", since);
+    json::read(object, "told", told);
+    if (const auto* const ids = object.if_contains("ids"); ids != nullptr && ids->is_array()) {
+      for (const auto& id : ids->get_array()) {
+        if (id.is_int64()) alert.ids.push_back(ShardId{static_cast<std::int32_t>(id.get_int64())});
+      }
+      std::sort(alert.ids.begin(), alert.ids.end());
+    }
+    alert.since = from_unix_ms(since);
+    alert.told = from_unix_ms(told);
+    if (!alert.key.empty()) alerts.push_back(std::move(alert));
+  }
+  return alerts;
 }
 
 }  // namespace
@@ -120,7 +164,17 @@ net::Task<> Alerts::look() {
   if (more) more(conditions);
   const auto now = net::fleet_clock();
   std::erase_if(said_, [now](const auto& said) { return now - said.second >= kEventAgain; });
-  tell(parts_.book.update(now, conditions, parts_.settings.alerts.repeat));
+  tell(parts_.book.update(now, conditions, parts_.settings.alerts.repeat,
+                          [this](ShardId id) { return parts_.conditions.is_up(id); }));
+  co_await save_told();
+}
+
+/// So that the next server tells their end.
+net::Task<> Alerts::save_told() {
+  auto text = told_text(parts_.book.told());
+  if (!loaded_ || text == told_saved_) co_return;
+  const auto saved = co_await parts_.store.save_note(kToldNote, text);
+  if (saved) told_saved_ = std::move(text);  // otherwise at the next look
 }
 
 void Alerts::heard(const fleet::Event& event) {
@@ -131,15 +185,16 @@ void Alerts::heard(const fleet::Event& event) {
   const auto [said, first] = said_.try_emplace(key, now);
   if (!first && now - said->second < kEventAgain) return;
   said->second = now;
-  AlertCondition condition{key, event.text};
+  // The key is that of the fleet's state, so that its end is told with the same one.
+  const bool each = event.kind == fleet::EventKind::duplicate || event.kind == fleet::EventKind::idle;
+  AlertCondition condition{each ? key : kind, event.text};
   condition.host = event.host;
   if (const auto id = parse_int<std::int32_t>(event.ids)) condition.ids = {ShardId{*id}};
+  if (parts_.book.was_told(condition.key, condition.ids, now - kEventAgain)) return;  // by an earlier server
   for (const auto& silence : parts_.book.silences()) {
     if (silence.covers(condition) && silence.until > now) return;
   }
-  // The key is that of the fleet's state, so that its end is told with the same one.
-  const bool each = event.kind == fleet::EventKind::duplicate || event.kind == fleet::EventKind::idle;
-  collected_.push_back({Notice::Kind::begins, each ? key : kind, event.text, Millis{0}, event.details, true});
+  collected_.push_back({Notice::Kind::begins, condition.key, event.text, Millis{0}, event.details, true});
   if (collected_.size() > 1) return;
   together_.expires_after(net::now() - told_events_ < kNextTogether ? kNextTogether : kTogether);
   together_.async_wait([this](boost::system::error_code error) {
@@ -177,7 +232,14 @@ net::Task<Result<void>> Alerts::load() {
   if (loaded_) co_return Result<void>();
   const auto text = co_await parts_.store.load_note_in_store(kSilencesNote);
   if (!text) co_return text.error();
+  auto told = co_await parts_.store.load_note_in_store(kToldNote);
+  if (!told) co_return told.error();
   parts_.book.set_silences(parse_silences(*text));
+  const auto now = net::fleet_clock();
+  const auto& settings = parts_.settings;
+  const auto longest = std::max(settings.assume_dead_after, settings.alerts.id_down_after);
+  parts_.book.restore(parse_told(*told), now, now + longest + AlertBook::kUnsure);
+  told_saved_ = std::move(*told);
   loaded_ = true;
   co_return Result<void>();
 }

@@ -38,7 +38,7 @@ class Alerts {
 
   explicit Alerts(const Parts& parts);
 
-  /// Looks from now on. Silences of an earlier run are read from the store; call once.
+  /// Looks from now on. Silences and alerts of an earlier run are read from the store; call once.
   void start();
   void stop();
   /// Silences alerts; persisted when it returns ok.
@@ -62,6 +62,7 @@ class Alerts {
   using Edit = std::function<Result<void>(std::vector<Silence>&)>;
   net::Task<Result<void>> change(Edit edit);
   net::Task<Result<void>> load();
+  net::Task<> save_told();
   [[nodiscard]] std::string server_name() const;
 
   const Parts parts_;
@@ -71,8 +72,9 @@ class Alerts {
   std::map<std::string, Time> said_;  ///< events, by kind and shard: one an hour of each
   Instant told_events_{};
   Instant pinged_{};
-  FairSemaphore turns_;  ///< of changes to the silences
-  bool loaded_ = false;  ///< the silences of earlier runs
+  FairSemaphore turns_;     ///< of changes to the silences
+  bool loaded_ = false;     ///< the silences and alerts of earlier runs
+  std::string told_saved_;  ///< the text of the alerts in the store
   bool stopped_ = false;
 };
 

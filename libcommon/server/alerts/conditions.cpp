@@ -107,6 +107,9 @@ void add_down(std::vector<AlertCondition>& conditions, Findings& findings, const
   if (missing >= goal && goal > 1) {
     conditions.push_back(
         {"fleet", "the whole fleet is down: none of its " + std::to_string(goal) + " ids has a running bot"});
+    for (std::size_t id = 0; id < goal; ++id) {
+      conditions.back().ids.push_back(ShardId{static_cast<std::int32_t>(id)});
+    }
     return;
   }
   Ids homeless;

@@ -35,6 +35,8 @@ class Conditions {
   /// Ids of the goal, and those of them that have no running bot, at the last look.
   [[nodiscard]] std::size_t ids() const { return ids_; }
   [[nodiscard]] std::size_t ids_down() const { return down_since_.size(); }
+  /// True for an id that is not of the goal, or had a running bot at the last look.
+  [[nodiscard]] bool is_up(ShardId id) const { return !down_since_.contains(id.value); }
 
  private:
   const Parts parts_;

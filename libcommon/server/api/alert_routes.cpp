@@ -7,6 +7,7 @@
 #include "net/clock.hpp"
 #include "server/api/request.hpp"
 #include "server/api/routes.hpp"
+#include "server/requests/hosts.hpp"
 
 namespace smaster::server {
 namespace {
@@ -59,6 +60,10 @@ net::Task<Answer> post_silence(ControlContext context, Call call) {
   if (!body) co_return control::error_reply(body.error());
   auto silence = read_silence(*body);
   if (!silence) co_return control::error_reply(silence.error());
+  if (!silence->host.empty()) {
+    const auto known = co_await check_host(context.parts.directory, context.parts.slices, silence->host);
+    if (!known) co_return control::error_reply(known.error());
+  }
   std::int64_t length = 0;
   json::read(*body, "for_ms", length);
   if (length <= 0 || Millis{length} > kLongestSilence) co_return usage("\"for_ms\" is from 1 ms to 30 days");

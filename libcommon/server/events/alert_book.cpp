@@ -31,7 +31,26 @@ bool AlertBook::silenced(const AlertCondition& condition) const {
                      [&](const Silence& silence) { return silence.covers(condition); });
 }
 
-std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition>& conditions, Millis again) {
+/// A condition that is new. One about ids of a restored trouble that has not shown itself yet is the same: an
+/// id counts as down long before it counts as dead.
+void AlertBook::begin(Trouble& trouble, const AlertCondition& condition, Time now) {
+  trouble.since = now;
+  if (condition.ids.empty()) return;
+  for (auto at = troubles_.begin(); at != troubles_.end(); ++at) {
+    auto& other = at->second;
+    if (&other == &trouble || now >= other.held_until || other.seen == now ||
+        !std::includes(other.told_ids.begin(), other.told_ids.end(), condition.ids.begin(),
+                       condition.ids.end())) {
+      continue;
+    }
+    trouble = std::move(other);
+    troubles_.erase(at);
+    return;
+  }
+}
+
+std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition>& conditions, Millis again,
+                                      const std::function<bool(ShardId)>& is_up) {
   std::erase_if(silences_, [now](const Silence& silence) { return now >= silence.until; });
   std::vector<Notice> notices;
   for (const auto& condition : conditions) {
@@ -43,7 +62,7 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
         notices.push_back({Notice::Kind::over, condition.key, trouble.told_text, now - trouble.since});
       trouble = {};
     }
-    if (trouble.seen == Time{}) trouble.since = now;
+    if (trouble.seen == Time{}) begin(trouble, condition, now);
     trouble.condition = condition;
     trouble.seen = now;
   }
@@ -52,6 +71,11 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     const bool there = trouble.seen == now;
     const auto lasted = now - trouble.since;
     if (there || trouble.away <= trouble.seen) trouble.away = now;
+    const auto& restored = trouble.told_ids;
+    if (now < trouble.held_until && !there) {
+      const bool well = is_up && !restored.empty() && std::all_of(restored.begin(), restored.end(), is_up);
+      if (!well) trouble.seen = trouble.away = now;
+    }
     if (!there && now - trouble.seen >= kSettle) {
       if (trouble.told)
         notices.push_back({Notice::Kind::over, key, trouble.told_text, trouble.away - trouble.since});
@@ -81,6 +105,40 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     ++at;
   }
   return notices;
+}
+
+std::vector<ToldAlert> AlertBook::told() const {
+  std::vector<ToldAlert> told;
+  for (const auto& [key, trouble] : troubles_) {
+    if (!trouble.told) continue;
+    told.push_back(
+        {key, trouble.told_text, trouble.condition.host, trouble.told_ids, trouble.since, *trouble.told});
+  }
+  return told;
+}
+
+void AlertBook::restore(const std::vector<ToldAlert>& alerts, Time now, Time held_until) {
+  for (const auto& alert : alerts) {
+    Trouble trouble;
+    trouble.condition = {alert.key, alert.text};
+    trouble.condition.host = alert.host;
+    trouble.condition.ids = alert.ids;
+    trouble.since = alert.since;
+    trouble.seen = trouble.away = now;
+    trouble.told = alert.told;
+    trouble.told_ids = alert.ids;
+    trouble.told_text = alert.text;
+    trouble.held_until = alert.ids.empty() ? now + kUnsure : held_until;
+    trouble.due = true;
+    troubles_.try_emplace(alert.key, std::move(trouble));
+  }
+}
+
+bool AlertBook::was_told(const std::string& key, const std::vector<ShardId>& ids, Time after) const {
+  const auto found = troubles_.find(key);
+  if (found == troubles_.end() || !found->second.told || *found->second.told <= after) return false;
+  const auto& told = found->second.told_ids;
+  return std::includes(told.begin(), told.end(), ids.begin(), ids.end());
 }
 
 std::vector<ActiveAlert> AlertBook::active() const {

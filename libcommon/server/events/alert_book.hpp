@@ -2,6 +2,7 @@
 // again only after a long time, and once when it is over. Pure: conditions and time in, notices out.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -55,6 +56,18 @@ struct ActiveAlert {
   bool silenced = false;
 };
 
+/// A trouble that operators have been told of and that is not over: persisted, so that the next server tells
+/// its end, and does not tell its beginning again.
+struct ToldAlert {
+  std::string key;
+  std::string text;  ///< as it was told
+  std::string host{};
+  std::vector<ShardId> ids{};  ///< that operators were told of; sorted
+  Time since{};
+  Time told{};
+  bool operator==(const ToldAlert&) const = default;
+};
+
 class AlertBook {
  public:
   /// A condition that is away for less than this has not ended.
@@ -63,8 +76,19 @@ class AlertBook {
   static constexpr Millis kGrows{20'000};
 
   /// `again`: a trouble that lasts is told again after that; zero: never.
+  /// `is_up`: true for an id with a running bot; only asked about troubles that were restored.
   [[nodiscard]] std::vector<Notice> update(Time now, const std::vector<AlertCondition>& conditions,
-                                           Millis again);
+                                           Millis again, const std::function<bool(ShardId)>& is_up = {});
+
+  /// Those that operators have been told of, by key.
+  [[nodiscard]] std::vector<ToldAlert> told() const;
+  /// What is not about ids shows itself within this time after a start.
+  static constexpr Millis kUnsure{30'000};
+  /// Adds those of an earlier server. A server that has just started has not had the time to find out what is
+  /// wrong: until `held_until`, one about ids is only over when all of them have a running bot.
+  void restore(const std::vector<ToldAlert>& alerts, Time now, Time held_until);
+  /// True if operators were told after `after` of a trouble with this key and all of these ids.
+  [[nodiscard]] bool was_told(const std::string& key, const std::vector<ShardId>& ids, Time after) const;
 
   void set_silences(std::vector<Silence> silences) { silences_ = std::move(silences); }
   [[nodiscard]] const std::vector<Silence>& silences() const { return silences_; }
@@ -81,11 +105,13 @@ class AlertBook {
     std::optional<Time> told{};       ///< when operators were told last
     std::vector<ShardId> told_ids{};  ///< that they were told of; sorted
     std::string told_text{};
-    bool due = false;  ///< has outlasted its patience
+    Time held_until{};  ///< of one that was restored
+    bool due = false;   ///< has outlasted its patience
     bool silenced = false;
   };
 
   [[nodiscard]] bool silenced(const AlertCondition& condition) const;
+  void begin(Trouble& trouble, const AlertCondition& condition, Time now);
 
   std::map<std::string, Trouble> troubles_;
   std::vector<Silence> silences_;

@@ -21,7 +21,8 @@ void gauge(std::string& out, std::string_view name, std::string_view help, std::
   out.append("smaster_").append(name).append(" ").append(std::to_string(value)).append("\n");
 }
 
-void counters(std::string& out, std::string_view name, std::string_view help, const Counts& counts,
+/// `counts`: by the value of `label`.
+void counters(std::string& out, std::string_view name, std::string_view help, const auto& counts,
               std::string_view label = "outcome") {
   head(out, name, "counter", help);
   for (const auto& [outcome, value] : counts) {
@@ -99,6 +100,11 @@ std::string Metrics::text(const Gauges& gauges) const {
   counters(out, "sql_statements_total", "SQL statements, by how they ended.", statements);
   counters(out, "files_total", "Files that shards have written here or got from here, by how that ended.",
            files);
+  counters(out, "bot_deaths_total", "Bots that died by themselves, by how.", deaths, "exit");
+  counters(out, "gateway_closes_total",
+           "Gateway connections of bots that were lost or refused, by close code.", closes, "code");
+  counters(out, "gateway_logins_total", "IDENTIFYs and resumed sessions of bots, as they report them.",
+           logins, "kind");
   histogram(out, "handshake_seconds", "From a request for a session to its answer.", handshake_time);
   histogram(out, "eval_answer_seconds", "From an eval's begin to a shard's answer.", eval_time);
   histogram(out, "sql_statement_seconds", "From a statement's arrival to its result.", statement_time);
@@ -131,6 +137,8 @@ std::string Metrics::text(const Gauges& gauges) const {
   counters(out, "events_total", "Events since the start, by kind.", gauges.events, "kind");
   head(out, "store_writable", "gauge", "Whether the last write of the registry or the history went well.");
   out += gauges.store_well ? "smaster_store_writable 1\n" : "smaster_store_writable 0\n";
+  head(out, "store_disk_full", "gauge", "Whether that is because the disk is full.");
+  out += gauges.disk_full ? "smaster_store_disk_full 1\n" : "smaster_store_disk_full 0\n";
   head(out, "leads", "gauge",
        "Whether this server commands the shards: of several one does, one alone always.");
   out += gauges.leads ? "smaster_leads 1\n" : "smaster_leads 0\n";

@@ -41,6 +41,7 @@ struct Gauges {
   std::size_t alerts = 0;
   Counts events{};  ///< by kind
   bool store_well = true;
+  bool disk_full = false;  ///< why the store cannot be written
   bool leads = true;
 };
 
@@ -52,6 +53,9 @@ struct Metrics {
   Counts eval_answers{{"result", 0}, {"error", 0}, {"missing", 0}};
   Counts statements{{"ok", 0}, {"error", 0}};
   Counts files{{"ok", 0}, {"error", 0}};
+  Counts logins{{"identify", 0}, {"resume", 0}};
+  std::map<std::string, std::uint64_t> deaths;  ///< of bots, by how they ended: "exit 1", "signal 9", "other"
+  std::map<std::string, std::uint64_t> closes;  ///< of gateway connections, by code; "none", "other"
   std::uint64_t statuses = 0;
   std::uint64_t evals = 0;
   Histogram handshake_time;

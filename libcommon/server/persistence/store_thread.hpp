@@ -43,6 +43,7 @@ class StoreThread {
 
   /// The error of the last write; empty: the store works.
   [[nodiscard]] const std::string& trouble() const { return trouble_; }
+  [[nodiscard]] bool disk_full() const { return trouble_.starts_with(store::kDiskFull); }
   /// Waits for the thread's work. Call before the store is destroyed.
   void join() { thread_.join(); }
 

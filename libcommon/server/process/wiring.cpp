@@ -130,6 +130,7 @@ HttpParts Wiring::http_parts() {
                                 alert_book.active().size(),
                                 std::move(kinds),
                                 store.trouble().empty(),
+                                store.disk_full(),
                                 leadership.held()};
             return metrics.text(gauges);
           }};

@@ -115,8 +115,8 @@ class Wiring {
   Goal goal{settings, directory, store, orders, sender, plans, events, fleet_tasks};
   Heartbeats heartbeats{context, settings, directory, sender};
   Departed departed{context, settings, directory, events};
-  Attendance attendance{
-      {settings, directory, rows, history, orders, sender, plans, heartbeats, news, departed, events}};
+  Attendance attendance{{settings, directory, rows, history, orders, sender, plans, heartbeats, news,
+                         departed, events, metrics}};
   Registration registration{
       {context, settings, directory, store, history, orders, sender, plans, goal, heartbeats, events}};
   net::TaskScope fleet_tasks;

@@ -3,13 +3,13 @@
 #include <spdlog/spdlog.h>
 
 #include <boost/json/array.hpp>
-#include <set>
 #include <utility>
 
 #include "fleet/forecast.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "net/event.hpp"
+#include "server/requests/hosts.hpp"
 #include "server/stats/stats.hpp"
 
 namespace smaster::server {
@@ -48,6 +48,11 @@ std::string plan_line(const fleet::PlanSettings& from, const fleet::PlanSettings
     plan["host"] = *drain;
     plan["stay"] = forecast.stay.at(*drain);
   }
+  bj::object drained;
+  for (const auto& [host, room] : forecast.drained_room) {
+    if (room > 0 && host != drain) drained[host] = room;
+  }
+  if (!drained.empty()) plan["drained_room"] = std::move(drained);
   return json::serialize(bj::object{{"plan", std::move(plan)}});
 }
 
@@ -172,30 +177,6 @@ net::Task<> carry_out(const ReshardParts& parts, Reshard request, Target target,
   lines->finish();
 }
 
-/// Errors: not_found if no known shard is on that host.
-net::Task<Result<void>> check_host(const ReshardParts& parts, std::string host) {
-  constexpr std::size_t kShown = 20;
-  std::set<std::string> known;
-  {
-    Slice slice(parts.slices, kForOperators);
-    co_await slice.next();
-    co_await in_slices(parts.directory.shards(), slice,
-                       [&known](const auto& entry) { known.insert(entry.second.info.host); });
-  }
-  known.erase("");
-  if (known.contains(host)) co_return Result<void>();
-  std::string labels;
-  std::size_t shown = 0;
-  for (const auto& label : known) {
-    if (++shown > kShown) break;
-    labels += (labels.empty() ? "" : ", ") + label;
-  }
-  co_return fail(ErrorKind::not_found,
-                 "no shard is on a host \"" + host + "\"; " +
-                     (known.empty() ? std::string("no agent has a --host") : "hosts with shards: " + labels) +
-                     (known.size() > kShown ? ", …" : ""));
-}
-
 std::string words(const Reshard& request, ShardCount present, const Target& target) {
   if (request.drain) return "drain host " + *request.drain;
   if (!request.count) return "even out the hosts";
@@ -222,7 +203,7 @@ net::Task<Result<Lines>> reshard(const ReshardParts& parts, Reshard request) {
                          std::to_string(spares) + "; start more agents, or use --strategy rolling");
     }
   } else if (request.drain) {
-    const auto known = co_await check_host(parts, *request.drain);
+    const auto known = co_await check_host(parts.directory, parts.slices, *request.drain);
     if (!known) co_return known.error();
     wanted.drained.insert(*request.drain);
   } else {

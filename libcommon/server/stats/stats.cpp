@@ -175,7 +175,7 @@ void append_row(std::string& out, const StatsParts& parts, const Shard& shard) {
 }
 
 /// A shard's value of a gauge; nullopt if it is not known.
-std::optional<double> figure(const Shard& shard, control::Figure what) {
+std::optional<double> figure(const StatsParts& parts, const Shard& shard, control::Figure what) {
   using control::Figure;
   using fleet::ShardStatus;
   const auto* const status = shard.status.get();
@@ -212,6 +212,16 @@ std::optional<double> figure(const Shard& shard, control::Figure what) {
       return bot == nullptr || !bot->askable ? std::nullopt : std::optional(*bot->askable ? 1.0 : 0.0);
     case Figure::duplicate:
       return is_duplicate(shard) ? 1 : 0;
+    case Figure::status:
+      return shard.info.last_heartbeat == fleet::kNever
+                 ? std::nullopt
+                 : std::optional(static_cast<double>(to_unix_ms(shard.info.last_heartbeat)));
+    case Figure::parked_until: {
+      const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt;
+      return until ? std::optional(static_cast<double>(to_unix_ms(*until))) : std::nullopt;
+    }
+    case Figure::state:
+      return std::nullopt;  // no number
   }
   return std::nullopt;
 }
@@ -292,10 +302,14 @@ control::Pieces prometheus_pieces(const StatsParts& parts, std::size_t clients) 
     while (at->part <= gauges.size() && out.size() < kPieceBytes) {
       const auto& gauge = gauges[at->part - 1];
       if (!std::exchange(at->any, true)) out += control::gauge_head(gauge);
-      const bool all = co_await at->rows.fill(out, slice, [&gauge](std::string& line, const Shard& shard) {
-        const auto value = figure(shard, gauge.figure);
-        if (value) control::append_gauge(line, gauge, shard.info.id.str(), *value);
-      });
+      const bool all =
+          co_await at->rows.fill(out, slice, [&at, &gauge](std::string& line, const Shard& shard) {
+            if (gauge.figure == control::Figure::state) {
+              return control::append_state(line, gauge, shard.info.id.str(), at->parts.plans.state(shard));
+            }
+            const auto value = figure(at->parts, shard, gauge.figure);
+            if (value) control::append_gauge(line, gauge, shard.info.id.str(), *value);
+          });
       if (!all) break;
       ++at->part;
       at->any = false;

@@ -1,13 +1,16 @@
-#include "server/requests/shard_filter.hpp"
+#include "control/shard_filter.hpp"
 
+#include <algorithm>
+#include <boost/json/array.hpp>
 #include <boost/json/value.hpp>
 #include <cstdlib>
 #include <optional>
 
 #include "base/text.hpp"
+#include "control/select.hpp"
 #include "json/json.hpp"
 
-namespace smaster::server {
+namespace smaster::control {
 namespace {
 
 using Compare = Condition::Compare;
@@ -98,4 +101,50 @@ bool fulfils(const boost::json::object& row, const std::vector<Condition>& condi
   return true;
 }
 
-}  // namespace smaster::server
+Error unknown_field(const std::string& path) {
+  return fail(ErrorKind::usage,
+              "no shard has a field \"" + path + "\"; \"smaster stats --json\" shows which there are");
+}
+
+Error unknown_host(const std::string& host, const std::set<std::string>& known) {
+  constexpr std::size_t kShown = 20;
+  std::string labels;
+  std::size_t shown = 0;
+  for (const auto& label : known) {
+    if (label.empty()) continue;
+    if (++shown > kShown) {
+      labels += ", …";
+      break;
+    }
+    labels += (labels.empty() ? "" : ", ") + label;
+  }
+  return fail(ErrorKind::not_found,
+              "no shard is on a host \"" + host + "\"; " +
+                  (labels.empty() ? std::string("no agent has a --host") : "hosts with shards: " + labels));
+}
+
+Result<void> keep_where(boost::json::object& stats, const std::vector<Condition>& conditions) {
+  const auto& shards = stats.at("shards").as_array();
+  for (const auto& condition : conditions) {
+    const auto has = [&condition](const auto& shard) { return has_field(shard.as_object(), condition.path); };
+    if (!shards.empty() && std::none_of(shards.begin(), shards.end(), has))
+      return unknown_field(condition.path);
+  }
+  keep_if(stats, [&conditions](const boost::json::object& shard) { return fulfils(shard, conditions); });
+  return {};
+}
+
+Result<void> keep_host(boost::json::object& stats, const std::string& host) {
+  std::set<std::string> known;
+  const auto label = [](const boost::json::object& shard) {
+    std::string text;
+    json::read(shard, "host", text);
+    return text;
+  };
+  for (const auto& shard : stats.at("shards").as_array()) known.insert(label(shard.as_object()));
+  if (host.empty() || !known.contains(host)) return unknown_host(host, known);
+  keep_if(stats, [&](const boost::json::object& shard) { return label(shard) == host; });
+  return {};
+}
+
+}  // namespace smaster::control

@@ -2,13 +2,14 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/result.hpp"
 
-namespace smaster::server {
+namespace smaster::control {
 
 /// One comparison of a field of a shard's row with a text or number.
 struct Condition {
@@ -28,4 +29,14 @@ struct Condition {
 /// True if all conditions hold. Two numbers are compared as numbers; <, <=, > and >= hold only for numbers.
 [[nodiscard]] bool fulfils(const boost::json::object& row, const std::vector<Condition>& conditions);
 
-}  // namespace smaster::server
+/// The answer to a condition on a field that no shard has.
+[[nodiscard]] Error unknown_field(const std::string& path);
+/// The answer to the label of a host without shards. `known`: those of all shards.
+[[nodiscard]] Error unknown_host(const std::string& host, const std::set<std::string>& known);
+
+/// Keeps the shards of the stats for which all conditions hold. Errors: usage, as above.
+[[nodiscard]] Result<void> keep_where(boost::json::object& stats, const std::vector<Condition>& conditions);
+/// Keeps the shards on this host. Errors: not_found if there is none.
+[[nodiscard]] Result<void> keep_host(boost::json::object& stats, const std::string& host);
+
+}  // namespace smaster::control

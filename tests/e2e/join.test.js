@@ -260,6 +260,11 @@ test('--systemd enables the unit with the command', async (t) => {
   assert.ok(written.includes(`ReadWritePaths="${server.folder}/configs"\n`));
   const [start] = written.match(/^ExecStart=.+$/m);
   assert.ok(start.endsWith(`/smaster-agent" "--host" "fra1" "--token-file" "/etc/token" --config "${joined.stdout.trim()}" $AGENT_FLAGS -- "node" "/srv/my bot.js" "$$HOME 100%% \\"x\\""`), start);
+  // systemd itself understands it.
+  const template = readFileSync(new URL('../../packaging/systemd/smaster-agent@.service.in', import.meta.url), 'utf8');
+  writeFileSync(`${server.folder}/units/smaster-agent@.service`, template.replace('@bindir@', path.resolve(bin)));
+  const verified = await run('systemd-analyze', ['verify', '--man=no', `${server.folder}/units/smaster-agent@${name}.service`], {env: {SYSTEMD_UNIT_PATH: `${server.folder}/units:`}});
+  assert.equal((verified.stdout + verified.stderr).split('\n').filter((said) => said.includes('smaster')).join('\n'), '');
   assert.match((await join(server, text, ['--systemd'], {env})).stderr, /--systemd needs the bot's command/);
 });
 

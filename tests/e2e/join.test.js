@@ -259,7 +259,7 @@ test('--systemd enables the unit with the command', async (t) => {
   assert.ok(written.includes(`WorkingDirectory=-${joined.folder}\n`));
   assert.ok(written.includes(`ReadWritePaths="${server.folder}/configs"\n`));
   const [start] = written.match(/^ExecStart=.+$/m);
-  assert.ok(start.endsWith(`/smaster-agent" "--host" "fra1" "--token-file" "/etc/token" --config "${joined.stdout.trim()}" $AGENT_FLAGS -- "node" "/srv/my bot.js" "$$HOME 100%% \\"x\\""`), start);
+  assert.ok(start.endsWith(`/smaster-agent" "--host" "fra1" "--token-file" "/etc/token"${trust.map((word) => ` "${word}"`).join('')} --config "${joined.stdout.trim()}" $AGENT_FLAGS -- "node" "/srv/my bot.js" "$$HOME 100%% \\"x\\""`), start);
   // systemd itself understands it.
   const template = readFileSync(new URL('../../packaging/systemd/smaster-agent@.service.in', import.meta.url), 'utf8');
   writeFileSync(`${server.folder}/units/smaster-agent@.service`, template.replace('@bindir@', path.resolve(bin)));

@@ -194,12 +194,15 @@ test('whoever stands between learns nothing, and gives the host nothing', async 
   const through = text.replace(parts(text).url, `http://127.0.0.1:${between.address().port}`);
   const relay = (sent) => request(server.port, '/api/public/join', {method: 'POST', body: sent});
 
-  // It has another key, and signs correctly with that.
-  answer = (sent) => {
-    const {nonce} = JSON.parse(JSON.parse(sent).text);
-    const said = JSON.stringify({name: 'abc', config: '{}', host: '', processes: 1, shardsPerProcess: 1, time: Date.now()});
+  /** Signs an answer with its own key. */
+  const signed = (sent, more) => {
+    const {nonce, publicKey} = JSON.parse(JSON.parse(sent).text);
+    const config = JSON.stringify({host: {protocol: 'http:', host: '127.0.0.1', port: 1, path: '/socket.io/'}, pubKey: publicKey, masterPubKey: own.publicKey, id: 'abc', signAlgorithm: 'RSA-SHA256'});
+    const said = JSON.stringify({name: 'abc', config, host: '', processes: 1, shardsPerProcess: 1, time: Date.now(), ...more});
     return {status: 200, body: JSON.stringify({text: said, key: own.publicKey, proof: createSign('RSA-SHA256').update(`smaster join answer 1\n${nonce}\n${said}`).sign(own.privateKey, 'base64')})};
   };
+  // It has another key, and signs correctly with that.
+  answer = (sent) => signed(sent);
   const fooled = await join(server, through);
   assert.equal(fooled.code, 77);
   assert.match(fooled.stderr, /does not prove that it has the key of the line: somebody may stand between/);
@@ -218,6 +221,15 @@ test('whoever stands between learns nothing, and gives the host nothing', async 
     return {status, body: got.replaceAll(String(server.port), '1')};
   };
   assert.match((await join(server, through)).stderr, /does not prove that it has the key/);
+  // Even a server that has the key of the line names no file elsewhere; and if the clocks differ, that is said.
+  const believed = through.replace(parts(text).fingerprint, fingerprint(own.publicKey));
+  answer = (sent) => signed(sent, {name: '../abc'});
+  const named = await join(server, believed);
+  assert.deepEqual([named.code, named.files], [65, []]);
+  answer = (sent) => signed(sent, {time: Date.now() - 600_000});
+  const early = await join(server, believed);
+  assert.equal(early.code, 0, early.stderr);
+  assert.match(early.stderr, /this machine's clock is \w+ ahead of the server's: agents may be refused; set it/);
   // It is no smaster server at all.
   answer = () => ({status: 404, body: 'no'});
   const other = await join(server, through);
@@ -259,7 +271,12 @@ test('--systemd enables the unit with the command', async (t) => {
   assert.ok(written.includes(`WorkingDirectory=-${joined.folder}\n`));
   assert.ok(written.includes(`ReadWritePaths="${server.folder}/configs"\n`));
   const [start] = written.match(/^ExecStart=.+$/m);
-  assert.ok(start.endsWith(`/smaster-agent" "--host" "fra1" "--token-file" "/etc/token" --config "${joined.stdout.trim()}" $AGENT_FLAGS -- "node" "/srv/my bot.js" "$$HOME 100%% \\"x\\""`), start);
+  assert.ok(start.endsWith(`/smaster-agent" "--host" "fra1" "--token-file" "/etc/token"${trust.map((word) => ` "${word}"`).join('')} --config "${joined.stdout.trim()}" $AGENT_FLAGS -- "node" "/srv/my bot.js" "$$HOME 100%% \\"x\\""`), start);
+  // systemd itself understands it.
+  const template = readFileSync(new URL('../../packaging/systemd/smaster-agent@.service.in', import.meta.url), 'utf8');
+  writeFileSync(`${server.folder}/units/smaster-agent@.service`, template.replace('@bindir@', path.resolve(bin)));
+  const verified = await run('systemd-analyze', ['verify', '--man=no', `${server.folder}/units/smaster-agent@${name}.service`], {env: {SYSTEMD_UNIT_PATH: `${server.folder}/units:`}});
+  assert.equal((verified.stdout + verified.stderr).split('\n').filter((said) => said.includes('smaster')).join('\n'), '');
   assert.match((await join(server, text, ['--systemd'], {env})).stderr, /--systemd needs the bot's command/);
 });
 

@@ -26,8 +26,8 @@ constexpr std::size_t kNonceBytes = 32;
 /// How often all servers are asked if none can be reached at all.
 constexpr int kMostSilentRounds = 3;
 
-/// The end of a server's refusal; its own words are not printed: whoever stands between may have written
-/// them.
+/// A server's refusal as an error. The sentences are ours: whoever stands between may have written the
+/// answer.
 Error refusal_error(const std::string& server, const wire::Refused& refused) {
   const auto denied = [&](const std::string& text) { return fail(ErrorKind::not_permitted, text); };
   const std::string again = "; make a new line with \"smaster join-token\" on the server";

@@ -39,7 +39,7 @@ smaster serve --config ${this.folder}/smaster.toml >${this.folder}/log 2>&1 &
 until smaster stats >/dev/null 2>&1; do sleep 0.1; done
 `, {mode: 0o755});
     writeFileSync(path.join(this.folder, 'token'), 'a token', {mode: 0o600});
-    this.env = {...process.env, PATH: `${programs}:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: this.socket, XDG_STATE_HOME: `${this.folder}/state`};
+    this.env = {...process.env, PATH: `${programs}:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: this.socket, XDG_STATE_HOME: `${this.folder}/state`, BOT_LOG: `${this.folder}/bots`};
     this.agents = [];
     t.after(async () => {
       for (const agent of this.agents) {
@@ -105,6 +105,7 @@ test("the page's blocks move clusters of discord-hybrid-sharding", async (t) => 
     return stats.configured === 32 && stats;
   });
   assert.equal(stats.shards.length, 4);
+  await until('four clusters to answer', async () => (await machine.run("smaster eval --raw 'this.cluster.ids.length'")).stdout === '8\n8\n8\n8\n');
 });
 
 test("the page's blocks move SpikeyBot's files, with configs made meanwhile", async (t) => {

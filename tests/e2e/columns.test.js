@@ -54,3 +54,24 @@ test('columns are chosen, in the table and in CSV; those of agents are there whe
   assert.match(metrics, /^smaster_shard_status_timestamp_seconds\{name="\w+"\} \d/m);
   assert.match((await server.tool(['stats', '--prometheus'])).stdout, /^smaster_shard_state\{name="\w+",state="running"\} 1$/m);
 });
+
+test('deaths, closes and logins are counted by kinds that a shard cannot make up', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 1\n');
+  const shard = server.shard((await server.register(1))[0]);
+  await server.running(1);
+  const report = (deaths, lastExit, gateway) => shard.reports({bot: {state: 'running', pid: 7, deaths, lastExit, gateways: [{id: 0, ...gateway}]}}).sendStatus();
+  const shows = (name, label, value) => until(`${name} ${label}`, async () => new RegExp(`^smaster_${name}\\{${label}\\} ${value}$`, 'm').test((await request(server.port, '/metrics')).body));
+  report(0, '', {state: 'ready', logins: 1, resumes: 0});
+  await until('the first report', async () => (await server.stats()).shards[0].stats?.bot?.pid === 7);
+  report(0, '', {state: 'disconnected', code: 1006, logins: 1, resumes: 0});
+  await shows('gateway_closes_total', 'code="1006"', 1);
+  assert.match((await server.tool(['stats'])).stdout, / disconnected \(1006\) /);
+  report(0, '', {state: 'ready', logins: 1, resumes: 1});
+  await shows('gateway_logins_total', 'kind="resume"', 1);
+  report(1, 'exit 7', {state: 'ready', logins: 2, resumes: 1});
+  await shows('bot_deaths_total', 'exit="exit 7"', 1);
+  await shows('gateway_logins_total', 'kind="identify"', 1);
+  report(3, 'exit 1"} 5\nsmaster_evil 1', {state: 'disconnected', code: 123456, logins: 2, resumes: 1});
+  await shows('bot_deaths_total', 'exit="other"', 2);
+  await shows('gateway_closes_total', 'code="other"', 1);
+});

@@ -171,10 +171,11 @@ net::Task<> Alerts::look() {
 
 /// So that the next server tells their end.
 net::Task<> Alerts::save_told() {
-  auto text = told_text(parts_.book.told());
-  if (!loaded_ || text == told_saved_) co_return;
-  const auto saved = co_await parts_.store.save_note(kToldNote, text);
-  if (saved) told_saved_ = std::move(text);  // otherwise at the next look
+  auto told = parts_.book.told();
+  if (!loaded_ || told == told_saved_) co_return;
+  auto text = told_text(told);
+  const auto saved = co_await parts_.store.save_note(kToldNote, std::move(text));
+  if (saved) told_saved_ = std::move(told);  // otherwise at the next look
 }
 
 void Alerts::heard(const fleet::Event& event) {
@@ -232,14 +233,14 @@ net::Task<Result<void>> Alerts::load() {
   if (loaded_) co_return Result<void>();
   const auto text = co_await parts_.store.load_note_in_store(kSilencesNote);
   if (!text) co_return text.error();
-  auto told = co_await parts_.store.load_note_in_store(kToldNote);
+  const auto told = co_await parts_.store.load_note_in_store(kToldNote);
   if (!told) co_return told.error();
   parts_.book.set_silences(parse_silences(*text));
   const auto now = net::fleet_clock();
   const auto& settings = parts_.settings;
   const auto longest = std::max(settings.assume_dead_after, settings.alerts.id_down_after);
-  parts_.book.restore(parse_told(*told), now, now + longest + AlertBook::kUnsure);
-  told_saved_ = std::move(*told);
+  told_saved_ = parse_told(*told);
+  parts_.book.restore(told_saved_, now, now + longest + AlertBook::kUnsure);
   loaded_ = true;
   co_return Result<void>();
 }

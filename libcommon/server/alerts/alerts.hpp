@@ -72,9 +72,9 @@ class Alerts {
   std::map<std::string, Time> said_;  ///< events, by kind and shard: one an hour of each
   Instant told_events_{};
   Instant pinged_{};
-  FairSemaphore turns_;     ///< of changes to the silences
-  bool loaded_ = false;     ///< the silences and alerts of earlier runs
-  std::string told_saved_;  ///< the text of the alerts in the store
+  FairSemaphore turns_;                ///< of changes to the silences
+  bool loaded_ = false;                ///< the silences and alerts of earlier runs
+  std::vector<ToldAlert> told_saved_;  ///< those in the store
   bool stopped_ = false;
 };
 

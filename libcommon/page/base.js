@@ -40,6 +40,7 @@ function span(ms) {
 
 /** "4–7,9" for "4,5,6,7,9". */
 function ranges(ids) {
+  if (!ids.includes(',')) return ids;
   const parts = [];
   for (const id of ids.split(',').map(Number)) {
     const last = parts.at(-1);
@@ -53,11 +54,12 @@ const two = (number) => String(number).padStart(2, '0');
 const day = (date) => `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
 const clock = (date) => `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 const iso = (ms) => `${day(new Date(ms))} ${clock(new Date(ms))}`;
+const ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
 /** "local time, Europe/Berlin, UTC+01:00" */
 function zone(ms) {
   const offset = -new Date(ms).getTimezoneOffset();
   const hours = Math.abs(offset);
-  return `local time, ${Intl.DateTimeFormat().resolvedOptions().timeZone}, UTC${offset < 0 ? '-' : '+'}${two(Math.floor(hours / 60))}:${two(hours % 60)}`;
+  return `local time, ${ZONE}, UTC${offset < 0 ? '-' : '+'}${two(Math.floor(hours / 60))}:${two(hours % 60)}`;
 }
 const time = (ms) => element('time', {dateTime: new Date(ms).toISOString(), title: zone(ms), textContent: iso(ms)});
 

@@ -12,6 +12,7 @@ let only_host = ''; // the present view's; empty: all
 let focused = '';
 let trouble_changed = true;
 
+const by_words = new Intl.Collator(undefined, {numeric: true}).compare;
 const by_id = (a, b) => (a.master - b.master) || ((a.id < 0) - (b.id < 0)) || a.id - b.id || (a.name < b.name ? -1 : 1);
 const label = (shard) => shard.master ? 'M' : shard.ids ? ranges(shard.ids) : '–';
 const address_of = (shard) => `#/shard/${shard.id >= 0 ? shard.id : shard.name}`;
@@ -79,10 +80,12 @@ function count_group(group) {
 
 /** Hosts with trouble come first. */
 function order_groups() {
-  const list = [...groups.values()].sort((a, b) => (b.trouble > 0) - (a.trouble > 0) || (a.host === '') - (b.host === '') || (a.host < b.host ? -1 : 1));
-  list.forEach((group, i) => {
-    if ($('grid').children[i] !== group.box) $('grid').insertBefore(group.box, $('grid').children[i] ?? null);
-  });
+  const list = [...groups.values()].sort((a, b) => (b.trouble > 0) - (a.trouble > 0) || (a.host === '') - (b.host === '') || by_words(a.host, b.host));
+  let at = $('grid').firstChild;
+  for (const {box} of list) {
+    if (at === box) at = at.nextSibling;
+    else $('grid').insertBefore(box, at);
+  }
 }
 
 /** Takes changed rows, and names that are gone. */

@@ -93,6 +93,7 @@ async function start() {
   $('logout').hidden = !about.login;
   if (source === null) {
     heard = performance.now();
+    lost = false;
     navigate();
   }
   connect();

@@ -59,9 +59,13 @@ function navigate() {
   }
 }
 addEventListener('hashchange', navigate);
+document.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && !event.defaultPrevented && scope.kind !== 'fleet' && !event.target.matches('input, select')) location.hash = '#/';
+});
 
 /** What depends on which shards the view is about. */
 function scope_changed() {
+  if (scope.kind === 'host' && !groups.has(scope.host)) $('about-error').textContent = `No shard has the host label "${scope.host}"; the labels are in the list of all shards.`;
   draw_commands();
   draw_events();
   load_events();
@@ -143,7 +147,7 @@ $('eval').addEventListener('submit', (event) => {
   command('/api/eval', {script: $('script').value});
 });
 $('respawn').addEventListener('click', () => {
-  if (confirm(`Respawn ${whom()}, one after the other?`)) command('/api/respawn', {wait: true});
+  if (confirm(`Respawn ${whom()}${scope.kind === 'shard' ? '' : ', one after the other'}?`)) command('/api/respawn', {wait: true});
 });
 
 /** What a silence is about. */

@@ -104,13 +104,20 @@ test('commands are taken only from the page itself', async (t) => {
 });
 
 test('only looking, without allow; a name that was made to point here is none of ours', async (t) => {
-  const {url} = await dashboard(t);
+  const {server, url} = await dashboard(t);
   for (const what of ['eval', 'respawn', 'logs', 'silence']) {
     const response = await fetch(new URL(`/api/${what}`, url), {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"script":"1"}'});
     assert.equal(response.status, 403);
     assert.match((await response.json()).error, new RegExp(`allow has no "${what}"`));
   }
   assert.equal((await fetch(new URL('/api/unsilence', url), {method: 'POST', headers: {'content-type': 'application/json'}, body: '{}'})).status, 403);
+  // Each answer is bounded, ends by itself, and has no key.
+  await server.register(1);
+  const events = await (await fetch(new URL('/api/event-list?follow=1&limit=100000', url))).text();
+  assert.match(events, /"kind":"registered"/);
+  const shard = await (await fetch(new URL('/api/shard?name=aaa', url))).text();
+  assert.match(shard, /shard without an id \(aaa\): new/);
+  assert.doesNotMatch(shard, /KEY/);
   const {request} = await import('node:http');
   const asked = request(new URL('/api/fleet', url), {headers: {host: 'rebound.example'}}).end();
   const [response] = await next(asked, 'response');

@@ -99,6 +99,10 @@ test('a shard has a view of its own, by its address: facts, graphs, events, its 
   // One that is not there.
   await page.goto(`${url}#/shard/77`);
   await page.locator('#about-error', {hasText: 'no shard has the id 77; the goal is 3 shards.'}).waitFor();
+  await page.goto(`${url}#/host/nowhere`);
+  await page.locator('#about-error', {hasText: 'No shard has the host label "nowhere"'}).waitFor();
+  await page.keyboard.press('Escape');
+  await page.waitForURL('**/#/');
   await page.goto(`${url}#/shard/%zz`);
   await page.locator('#fleet').waitFor();
 });

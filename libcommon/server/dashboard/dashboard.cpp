@@ -191,7 +191,7 @@ net::Task<Answer> Dashboard::data(Call call, net::Address peer, Grant grant) {
 /// The page's data in pieces; 503 if too many such answers are in progress.
 Answer Dashboard::pieces(net::Pieces pieces) const {
   auto place = parts_.page_answers.take("");
-  if (!place) return refused(503, "the page is asked for too much at once; try again");
+  if (!place) return too_much();
   return control::Bytes{[pieces = std::move(pieces), place = std::move(place)] { return pieces(); },
                         "application/json"};
 }

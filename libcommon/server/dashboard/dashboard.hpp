@@ -67,6 +67,7 @@ class Dashboard {
   static constexpr std::chrono::milliseconds kRefresh{1'000};
 
   [[nodiscard]] static control::Reply refused(unsigned status, std::string_view sentence);
+  [[nodiscard]] static control::Reply too_much();
   [[nodiscard]] static control::Answer shard_answer(const std::string& body);
 
   void accept(net::Socket socket, net::Place place);
@@ -85,7 +86,7 @@ class Dashboard {
   [[nodiscard]] std::string attempt_key(const control::Call& call, const net::Address& peer) const;
   net::Task<> follow(std::shared_ptr<control::LineStream> lines, Grant grant);
   net::Task<control::Answer> pass(control::Call call, net::Address peer, Grant grant);
-  net::Task<> end_with(Grant grant, std::weak_ptr<control::LineStream> weak);
+  net::Task<> end_with(Grant grant, std::weak_ptr<control::LineStream> weak, std::shared_ptr<void> place);
   control::Answer series(const control::Call& call);
   control::Answer pieces(net::Pieces pieces) const;
 

@@ -12,8 +12,8 @@
 namespace smaster::server {
 namespace {
 
-/// Of one answer.
-constexpr const char* kMostEvents = "200";
+constexpr const char* kMostEvents = "200";  ///< of one answer
+
 /// A request of the page that the control API handles. `permission`: what `allow` must have; empty: nothing.
 struct Passed {
   std::string_view method;
@@ -37,6 +37,10 @@ constexpr Passed kPassed[] = {
 
 control::Reply Dashboard::refused(unsigned status, std::string_view sentence) {
   return {status, json::serialize(boost::json::object{{"error", sentence}})};
+}
+
+control::Reply Dashboard::too_much() {
+  return refused(503, "the page is asked for too much at once; try again");
 }
 
 /// What the page shows of GET /v1/shard: what `smaster shard` prints, without graphs. Not its key.
@@ -65,14 +69,18 @@ net::Task<control::Answer> Dashboard::pass(control::Call call, net::Address peer
   if (call.method == "POST") spdlog::info("{} asked for by a {}", call.path.substr(5), call.by);
   call.method = passed->to_method;
   call.path = passed->to;
+  std::shared_ptr<void> place;
   if (passed->to == "/v1/events") {
+    // Whoever sees the page may ask for these, and each question is one to the store.
+    place = parts_.page_answers.take("");
+    if (!place) co_return too_much();
     call.query.erase("follow");  // the page's stream has them
     call.query.erase("limit");
     call.query.emplace("limit", kMostEvents);
   }
   auto answer = co_await commands_(std::move(call));
   if (const auto* const lines = std::get_if<std::shared_ptr<control::LineStream>>(&answer)) {
-    tasks_.spawn("end an answer with its session", end_with(std::move(grant), *lines));
+    tasks_.spawn("end an answer with its session", end_with(std::move(grant), *lines, std::move(place)));
   } else if (const auto* const reply = std::get_if<control::Reply>(&answer);
              reply != nullptr && passed->to == "/v1/shard" && reply->status == 200) {
     co_return shard_answer(reply->body);
@@ -80,8 +88,9 @@ net::Task<control::Answer> Dashboard::pass(control::Call call, net::Address peer
   co_return answer;
 }
 
-/// Disconnects the reader of an answer in lines, such as a bot's output, when `grant` ends.
-net::Task<> Dashboard::end_with(Grant grant, std::weak_ptr<control::LineStream> weak) {
+/// Disconnects the reader of an answer in lines, such as a bot's output, when `grant` ends. Keeps `place` as
+/// long.
+net::Task<> Dashboard::end_with(Grant grant, std::weak_ptr<control::LineStream> weak, std::shared_ptr<void>) {
   net::Timer pause(parts_.context.get_executor());
   while (!weak.expired() && acceptor_.is_open()) {
     boost::system::error_code ignored;

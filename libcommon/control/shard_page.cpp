@@ -124,7 +124,7 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
       fmt::format("shard {} ({}): {}\n",
                   id < 0 ? "without an id" : fmt::format("{}", fmt::join(ids_of(row), ",")), name, state);
   const auto line = [&page](std::string_view label, const std::string& value) {
-    page += fmt::format("  {:<10} {}\n", label, value);
+    page += fmt::format("  {:<10} {}\n", label, outlet::terminal(value));  // one line, whatever a shard says
   };
   line("goal", assignment(row, "goal", "none"));
   line("runs", assignment(row, "current", "nothing"));
@@ -138,8 +138,7 @@ std::string shard_page(const bj::object& row, const bj::array& past, const PastV
   if (const auto* const last = bot_field(row, "lastLines"); last != nullptr && last->is_array()) {
     std::string_view label = "output";  // before it died
     for (const auto& each : last->get_array()) {
-      if (each.is_string())
-        line(std::exchange(label, ""), outlet::terminal(std::string_view(each.get_string())));
+      if (each.is_string()) line(std::exchange(label, ""), std::string(each.get_string()));
     }
   }
   if (const auto* const hooks = bot_field(row, "hooks");

@@ -28,11 +28,15 @@ void LineStream::push(std::string line) {
   if (gone_) return;
   if (!lines_.empty() && bytes_ + line.size() > kRoom + kReserve) {
     spdlog::warn("a reader of an answer has left {} bytes of it unread; it is cut off", bytes_);
-    leave();
-    if (drop_) drop_();
+    cut_off();
     return;
   }
   add(std::move(line));
+}
+
+void LineStream::cut_off() {
+  leave();
+  if (drop_) drop_();
 }
 
 net::Task<bool> LineStream::room() {

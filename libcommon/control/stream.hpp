@@ -71,6 +71,8 @@ class LineStream {
   /// Waits until less than kOwnRoom is queued; false if the reader has disconnected.
   net::Task<bool> room();
   void finish();
+  /// Disconnects the reader without finishing the response, as if it had disconnected.
+  void cut_off();
   /// Called once if the reader disconnects before the end.
   std::function<void()> on_gone;
   /// Queued bytes.

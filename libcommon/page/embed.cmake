@@ -1,9 +1,14 @@
-# Makes a C++ file of the page's files: cmake -DOUT=FILE -DPAGE=FOLDER -DMODULES=FOLDER -P embed.cmake
+# Makes a C++ file of the page's files: cmake -DOUT=FILE -DPAGE=FOLDER -DMODULES=FOLDER -DSCRIPTS=FILES -P embed.cmake
 set(arrays "")
 set(table "")
 
-function(embed path type file)
-  file(READ "${file}" bytes HEX)
+# The path's content is that of the files, one after the other.
+function(embed path type)
+  set(bytes "")
+  foreach(file ${ARGN})
+    file(READ "${file}" more HEX)
+    string(APPEND bytes "${more}")
+  endforeach()
   string(REGEX REPLACE "(..)" "'\\\\x\\1'," bytes "${bytes}")
   string(MAKE_C_IDENTIFIER "file_${path}" name)
   set(arrays "${arrays}constexpr char ${name}[] = {${bytes}};\n" PARENT_SCOPE)
@@ -12,7 +17,7 @@ endfunction()
 
 embed(/ "text/html; charset=utf-8" ${PAGE}/index.html)
 embed(/page.css "text/css; charset=utf-8" ${PAGE}/page.css)
-embed(/page.js "text/javascript; charset=utf-8" ${PAGE}/page.js)
+embed(/page.js "text/javascript; charset=utf-8" ${SCRIPTS})
 embed(/icon.svg "image/svg+xml" ${PAGE}/icon.svg)
 embed(/uPlot.css "text/css; charset=utf-8" ${MODULES}/uplot/dist/uPlot.min.css)
 embed(/uPlot.js "text/javascript; charset=utf-8" ${MODULES}/uplot/dist/uPlot.esm.js)

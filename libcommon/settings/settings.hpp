@@ -31,7 +31,7 @@ struct DashboardSettings {
   std::string address = "127.0.0.1";
   std::int32_t port = -1;               ///< 0: any free port; −1: no dashboard
   std::filesystem::path password_file;  ///< empty: no password
-  std::vector<std::string> allow;       ///< "eval", "respawn"; empty: read-only
+  std::vector<std::string> allow;       ///< "eval", "respawn", "silence", "logs"; empty: none
 };
 
 /// The store of the registry.

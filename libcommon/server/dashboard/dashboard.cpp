@@ -39,7 +39,6 @@ constexpr std::size_t kMaxSessions = 10'000;
 constexpr std::chrono::hours kSessionLength{12};
 constexpr unsigned kMaxFailures = 5;
 constexpr std::chrono::seconds kFailureWindow{10};
-constexpr std::chrono::milliseconds kRefresh{1'000};
 /// A file's time identifies its content only if the last change is at least this long ago.
 constexpr std::chrono::seconds kSettled{2};
 /// Pause after which a comment is sent: proxies close silent connections.
@@ -49,10 +48,6 @@ constexpr std::size_t kMaxLines = 2'000;
 constexpr std::string_view kCookie = "smaster_session";
 
 std::string header(const Call& call, http::field name) { return std::string(call.headers[name]); }
-
-Reply refused(unsigned status, std::string_view sentence) {
-  return {status, json::serialize(boost::json::object{{"error", sentence}})};
-}
 
 /// The host without the port, from "[::1]:8025" or "localhost:8025".
 std::string host_name(std::string_view host) {
@@ -76,7 +71,7 @@ std::string cookie(const Call& call) {
 Dashboard::Dashboard(const Parts& parts, control::Handler commands)
     : parts_(parts),
       commands_(std::move(commands)),
-      view_({parts.context, parts.stats, parts.history}),
+      view_({parts.context, parts.stats, parts.history, parts.event_list}),
       acceptor_(parts.context.get_executor()),
       password_file_(parts.settings.dashboard.password_file),
       allow_(parts.settings.dashboard.allow),
@@ -167,10 +162,10 @@ net::Task<Answer> Dashboard::serve(Call call, net::Address peer) {
   const auto may = co_await may_see(call, peer, too_many);
   if (too_many) co_return refused(429, "too many attempts; wait a little");
   if (!may) co_return refused(401, "log in first");
-  co_return co_await data(std::move(call), *may);
+  co_return co_await data(std::move(call), peer, *may);
 }
 
-net::Task<Answer> Dashboard::data(Call call, Grant grant) {
+net::Task<Answer> Dashboard::data(Call call, net::Address peer, Grant grant) {
   const bool get = call.method == "GET";
   if (get && call.path == "/api/about") {
     const auto& settings = parts_.settings.dashboard;
@@ -190,29 +185,15 @@ net::Task<Answer> Dashboard::data(Call call, Grant grant) {
     sessions_.erase(cookie(call));
     co_return Reply{200, "{}"};
   }
-  if (!get && (call.path == "/api/eval" || call.path == "/api/respawn")) {
-    co_return co_await command(std::move(call));
-  }
-  co_return refused(404, "there is no such thing");
+  co_return co_await pass(std::move(call), peer, std::move(grant));
 }
 
 /// The page's data in pieces; 503 if too many such answers are in progress.
 Answer Dashboard::pieces(net::Pieces pieces) const {
   auto place = parts_.page_answers.take("");
-  if (!place) return refused(503, "the page is asked for too much at once; try again");
+  if (!place) return too_much();
   return control::Bytes{[pieces = std::move(pieces), place = std::move(place)] { return pieces(); },
                         "application/json"};
-}
-
-net::Task<Answer> Dashboard::command(Call call) {
-  const auto what = call.path.substr(5);
-  const auto& allow = parts_.settings.dashboard.allow;
-  if (std::find(allow.begin(), allow.end(), what) == allow.end()) {
-    co_return refused(403, "[dashboard] allow has no \"" + what + '"');
-  }
-  spdlog::info("{} asked for on the dashboard", what);
-  call.path = "/v1/" + what;
-  co_return co_await commands_(std::move(call));
 }
 
 Answer Dashboard::series(const Call& call) {
@@ -222,18 +203,20 @@ Answer Dashboard::series(const Call& call) {
   };
   const auto metric = std::find(fleet::kMetricNames.begin(), fleet::kMetricNames.end(), of("metric"));
   const auto range = of("range");
-  if (metric == fleet::kMetricNames.end() || (range != "hour" && range != "day")) {
+  const bool states = of("metric") == "states";
+  if ((metric == fleet::kMetricNames.end() && !states) || (range != "hour" && range != "day")) {
     return refused(400, "it takes a metric and a range, hour or day");
   }
+  const auto& resolution = range == "hour" ? fleet::kHour : fleet::kDay;
+  if (states) return Reply{200, view_.states(resolution)};
   std::set<std::string> names;
   const auto wanted = of("shards");
   if (wanted == "all" && parts_.stats.directory.shards().size() > kMaxLines) {
     return refused(400, "there are too many shards for a line each; choose some");
   }
   for (const auto name : split(wanted, ',')) names.emplace(name);
-  return pieces(view_.series(static_cast<fleet::Metric>(metric - fleet::kMetricNames.begin()),
-                             range == "hour" ? fleet::kHour : fleet::kDay, std::move(names),
-                             wanted == "all"));
+  return pieces(view_.series(static_cast<fleet::Metric>(metric - fleet::kMetricNames.begin()), resolution,
+                             std::move(names), wanted == "all", of("host")));
 }
 
 /// Server-sent events (HTML, section 9.2): the whole fleet, then changes, while `grant` is valid.

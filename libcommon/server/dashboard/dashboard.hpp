@@ -29,8 +29,9 @@ class Dashboard {
     Places& page_answers;
     const StatsParts& stats;
     StatusHistory& history;
+    const EventParts& event_list;
   };
-  /// `commands` handles evals and respawns.
+  /// `commands` is the control API, which handles some requests of the page.
   Dashboard(const Parts& parts, control::Handler commands);
   ~Dashboard();
   Dashboard(const Dashboard&) = delete;
@@ -63,12 +64,17 @@ class Dashboard {
     bool operator==(const Stamp&) const = default;
   };
   enum class Judgement { right, wrong, too_many };
+  static constexpr std::chrono::milliseconds kRefresh{1'000};
+
+  [[nodiscard]] static control::Reply refused(unsigned status, std::string_view sentence);
+  [[nodiscard]] static control::Reply too_much();
+  [[nodiscard]] static control::Answer shard_answer(const std::string& body);
 
   void accept(net::Socket socket, net::Place place);
   /// Runs a connection, and keeps its handler alive.
   net::Task<> hold(std::shared_ptr<Connection> connection, std::shared_ptr<const control::Handler> handler);
   net::Task<control::Answer> serve(control::Call call, net::Address peer);
-  net::Task<control::Answer> data(control::Call call, Grant grant);
+  net::Task<control::Answer> data(control::Call call, net::Address peer, Grant grant);
   net::Task<control::Answer> log_in(const control::Call& call, const net::Address& peer);
   net::Task<> read_password();
   Judgement judge(const std::string& password, const std::string& key);
@@ -79,7 +85,8 @@ class Dashboard {
   /// The key by which login attempts are limited.
   [[nodiscard]] std::string attempt_key(const control::Call& call, const net::Address& peer) const;
   net::Task<> follow(std::shared_ptr<control::LineStream> lines, Grant grant);
-  net::Task<control::Answer> command(control::Call call);
+  net::Task<control::Answer> pass(control::Call call, net::Address peer, Grant grant);
+  net::Task<> end_with(Grant grant, std::weak_ptr<control::LineStream> weak, std::shared_ptr<void> place);
   control::Answer series(const control::Call& call);
   control::Answer pieces(net::Pieces pieces) const;
 

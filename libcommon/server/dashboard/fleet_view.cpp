@@ -7,7 +7,6 @@
 #include <memory>
 #include <utility>
 
-#include "base/outlet.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/fairness/slices.hpp"
@@ -19,7 +18,7 @@ namespace {
 
 constexpr Millis kPause{1'000};
 constexpr std::size_t kMaxEvents = 500;
-constexpr std::size_t kLastLine = 200;  ///< bytes of a bot's last line
+constexpr std::size_t kPastEvents = 200;  ///< read at the start
 
 std::string number(float value) {
   return std::isnan(value) ? "null" : fmt::format("{:.6g}", static_cast<double>(value));
@@ -37,8 +36,8 @@ std::string ids_text(const Shard& shard) {
   return shard.info.goal.bound() ? fleet::ids_text(shard.info.goal) : std::string();
 }
 
-/// A shard's row in the page's grid and table.
-boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::string_view state) {
+/// A shard's row in the page's grid. `since`: the begin of its state; kNever: unknown.
+boost::json::object page_row(const Shard& shard, std::string_view state, Time since) {
   const auto& info = shard.info;
   boost::json::object row{{"name", info.id.str()},
                           {"ids", ids_text(shard)},
@@ -47,19 +46,9 @@ boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::s
                           {"master", info.is_master},
                           {"state", state},
                           {"host", info.host},
-                          {"seen", to_unix_ms(info.last_seen)},
                           {"address", shard.session != nullptr ? shard.session->address() : std::string()}};
-  if (const auto until = shard.parked() ? parts.sender.parked_until(shard) : std::nullopt) {
-    row["parkedUntil"] = to_unix_ms(*until);
-  }
-  if (!shard.status) return row;
-  const auto& status = *shard.status;
-  row["memory"] = status.mem_rss;
-  row["cpu"] = fleet::mean_load(status);
-  row["ping"] = status.ping;
-  row["messages"] = status.message_count_total;
-  row["since"] = to_unix_ms(status.start_time);
-  if (status.bot) row["deaths"] = status.bot->deaths;
+  if (since != fleet::kNever) row["since"] = to_unix_ms(since);
+  if (shard.status && shard.status->bot) row["deaths"] = shard.status->bot->deaths;
   return row;
 }
 
@@ -68,6 +57,10 @@ boost::json::object page_row(const StatsParts& parts, const Shard& shard, std::s
 FleetView::FleetView(const Parts& parts) : parts_(parts), pause_(parts.context) {}
 
 net::Task<> FleetView::run() {
+  news_.emplace(parts_.event_list.events.follow([this](const fleet::Event& event) {
+    events_.push_back({moment_ + 1, event.id, fleet::to_text(event)});
+    if (events_.size() > kMaxEvents) events_.pop_front();
+  }));
   for (const auto& [name, shard] : parts_.stats.directory.shards()) unread_.insert(unread_.end(), name);
   co_await look();
   co_await read_past();
@@ -88,7 +81,8 @@ void FleetView::stop() {
 net::Task<> FleetView::read_past() {
   const auto since = net::wall_clock() - fleet::kDay.part * fleet::kDay.parts;
   auto next = net::now() + kPause;
-  while (!unread_.empty()) {
+  co_await read_past_events();
+  while (!unread_.empty() && !stopped_) {
     const auto name = *unread_.begin();
     // The samples do not have a status that comes while they are read: the next scan adds it.
     const auto* const known = parts_.stats.directory.find(name);
@@ -113,13 +107,20 @@ net::Task<> FleetView::read_past() {
   }
 }
 
+net::Task<> FleetView::read_past_events() {
+  fleet::EventQuery query;
+  query.limit = kPastEvents;
+  const auto past = co_await read_events(parts_.event_list, query);
+  if (!past || stopped_) co_return;
+  for (auto event = past->rbegin(); event != past->rend(); ++event) {
+    if (!events_.empty() && event->id >= events_.front().id) continue;  // it came as news, too
+    events_.push_front({moment_ + 1, event->id, fleet::to_text(*event)});
+  }
+}
+
 net::Task<> FleetView::look() {
   Slice slice(parts_.stats.slices, kForPage);
   co_await slice.next();
-  if (const auto goal = parts_.stats.directory.goal().value; goal != goal_) {
-    if (goal_ >= 0) tell(fmt::format("the goal is {} shards now, {} before", goal, goal_), "", "");
-    goal_ = goal;
-  }
   std::vector<ShardName> gone;
   co_await in_slices(rows_, slice, [&](const auto& entry) {
     if (parts_.stats.directory.find(entry.first) == nullptr) gone.push_back(entry.first);
@@ -127,7 +128,6 @@ net::Task<> FleetView::look() {
   for (const auto& name : gone) {
     if (slice.over()) co_await slice.next();
     if (parts_.stats.directory.find(name) != nullptr) continue;  // it was added again meanwhile
-    tell("revoked", name.str(), "");
     gone_.emplace_back(moment_ + 1, name.str());
     series_.erase(name);
     rows_.erase(name);
@@ -143,51 +143,33 @@ net::Task<> FleetView::look() {
     counts.add(parts_.stats, entry.second, state);
     compare(entry.second, state, row->second, fresh);
   });
+  totals_.add(net::wall_clock(), counts.states);
   counts_ = counts;
   ++moment_;
 }
 
 void FleetView::compare(const Shard& shard, std::string_view state, Row& row, bool fresh) {
-  const auto name = shard.info.id.str();
-  if (shard.status) {
-    const auto& status = *shard.status;
-    const bool known = !fresh && row.start_time != fleet::kNever;
-    if (known && status.bot && status.bot->deaths > row.deaths) {
-      const auto& last = status.bot->last_lines;
-      tell("the bot died: " + status.bot->last_exit +
-               (last.empty() ? "" : "; its last line: " + std::string(outlet::cut(last.back(), kLastLine))),
-           name, ids_text(shard));
-    }
-    if (known && status.start_time > row.start_time) tell("the bot was started", name, ids_text(shard));
-    row.deaths = status.bot ? status.bot->deaths : 0;
-    row.start_time = std::max(row.start_time, status.start_time);
-    // Not last_heartbeat: that of a bot without messages stays, though its statuses come.
-    if (!unread_.contains(shard.info.id) && shard.status_at > row.status_at) {
-      row.status_at = shard.status_at;
-      const auto age = std::chrono::duration_cast<Millis>(net::now() - shard.status_at);
-      series_[shard.info.id].add(net::wall_clock() - age, status);
-    }
+  // Not last_heartbeat: that of a bot without messages stays, though its statuses come.
+  if (shard.status && !unread_.contains(shard.info.id) && shard.status_at > row.status_at) {
+    row.status_at = shard.status_at;
+    const auto age = std::chrono::duration_cast<Millis>(net::now() - shard.status_at);
+    series_[shard.info.id].add(net::wall_clock() - age, *shard.status);
   }
-  const bool same = !fresh && state == row.state && shard.info.last_seen == row.seen &&
-                    shard.info.goal == row.goal && shard.session == row.session;
+  const auto deaths = shard.status && shard.status->bot ? shard.status->bot->deaths : 0;
+  const bool same = !fresh && state == row.state && shard.info.goal == row.goal &&
+                    shard.session == row.session && shard.info.host == row.host && deaths == row.deaths;
   if (same) return;
-  row.seen = shard.info.last_seen;
+  if (state != row.state) {
+    const bool gone = shard.session == nullptr && shard.info.registered();
+    row.since = gone ? shard.info.last_seen : fresh ? fleet::kNever : net::wall_clock();
+  }
   row.goal = shard.info.goal;
   row.session = shard.session;
-  if (!fresh && state != row.state) {
-    tell(fmt::format("{} → {}", row.state, state), name, ids_text(shard));
-  }
+  row.host = shard.info.host;
+  row.deaths = deaths;
   row.state = state;
-  row.json = json::serialize(page_row(parts_.stats, shard, state));
+  row.json = json::serialize(page_row(shard, state, row.since));
   row.changed = moment_ + 1;
-}
-
-void FleetView::tell(std::string what, const std::string& name, const std::string& ids) {
-  events_.push_back(
-      {moment_ + 1,
-       json::serialize(boost::json::object{
-           {"at", to_unix_ms(net::wall_clock())}, {"name", name}, {"ids", ids}, {"what", std::move(what)}})});
-  if (events_.size() > kMaxEvents) events_.pop_front();
 }
 
 boost::json::object FleetView::head() const {
@@ -257,6 +239,7 @@ struct FleetView::Graph {
   const fleet::Resolution& resolution;
   const std::set<std::string> names;
   const bool all;
+  const std::string host;
   const Time now = net::wall_clock();
   std::vector<float> sum = std::vector<float>(resolution.parts, std::nanf(""));
   std::vector<float> counts = std::vector<float>(resolution.parts, 0);
@@ -281,6 +264,8 @@ net::Task<Result<std::string>> FleetView::Graph::next() {
   }
   const auto go_on = [&] { return !slice.over() && text.size() < kPieceBytes; };
   const auto take = [&](const auto& entry) {
+    const auto* const shard = host.empty() ? nullptr : view.parts_.stats.directory.find(entry.first);
+    if (!host.empty() && (shard == nullptr || shard->info.host != host)) return;
     const auto values = entry.second.values(metric, resolution, now);
     add(values);
     const auto& name = entry.first.str();
@@ -308,9 +293,14 @@ void FleetView::Graph::add(const std::vector<float>& values) {
 }
 
 net::Pieces FleetView::series(fleet::Metric metric, const fleet::Resolution& resolution,
-                              std::set<std::string> names, bool all) {
-  const auto at = std::make_shared<Graph>(Graph{*this, metric, resolution, std::move(names), all});
+                              std::set<std::string> names, bool all, std::string host) {
+  const auto at =
+      std::make_shared<Graph>(Graph{*this, metric, resolution, std::move(names), all, std::move(host)});
   return [at] { return at->next(); };
+}
+
+std::string FleetView::states(const fleet::Resolution& resolution) const {
+  return totals_.to_text(resolution, net::wall_clock());
 }
 
 }  // namespace smaster::server

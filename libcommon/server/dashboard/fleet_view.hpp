@@ -5,13 +5,17 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
 #include "net/asio.hpp"
 #include "net/pieces.hpp"
 #include "records/series.hpp"
+#include "server/dashboard/state_totals.hpp"
+#include "server/events/events.hpp"
 #include "server/persistence/status_history.hpp"
+#include "server/stats/event_list.hpp"
 #include "server/stats/stats.hpp"
 
 namespace smaster::server {
@@ -24,10 +28,11 @@ class FleetView {
     net::asio::io_context& context;
     const StatsParts& stats;
     StatusHistory& history;
+    const EventParts& event_list;
   };
   explicit FleetView(const Parts& parts);
 
-  /// Reads the history, one shard at a time, then follows the fleet until `stop`.
+  /// Reads the last events, and the history, one shard at a time, then follows the fleet until `stop`.
   net::Task<> run();
   void stop();
 
@@ -42,36 +47,38 @@ class FleetView {
 
   /// Figures over time: `{"start":MS,"step":MS,"shards":{NAME:[…]},"sum":[…]}`, null: no data. `sum` is the
   /// sum over all shards, for CPU and ping the mean. `names`: shards whose own figures are included; `all`:
-  /// every shard's.
+  /// every shard's. `host`: only shards with this label; empty: those of all hosts.
   [[nodiscard]] net::Pieces series(fleet::Metric metric, const fleet::Resolution& resolution,
-                                   std::set<std::string> names, bool all);
+                                   std::set<std::string> names, bool all, std::string host = {});
+  /// Numbers of shards by state over time (StateTotals::to_text), since this server leads.
+  [[nodiscard]] std::string states(const fleet::Resolution& resolution) const;
 
  private:
   struct Row {
     std::string json;
     std::uint64_t changed = 0;
-    // The values that the row depends on; others change only with a status.
-    Time seen = fleet::kNever;
+    // The values that the row is made of. Figures are none of them: they change all the time.
     fleet::Assignment goal;
     const void* session = nullptr;
-    // The values that events are derived from.
     std::string state;
-    Time start_time = fleet::kNever;
+    std::string host;
     std::int64_t deaths = 0;
-    Instant status_at{};  ///< of the last status in the series
+    Time since = fleet::kNever;  ///< begin of the state; kNever: before the first scan
+    Instant status_at{};         ///< of the last status in the series
   };
   struct Event {
     std::uint64_t moment;
+    std::uint64_t id;
     std::string json;
   };
   struct Changes;
   struct Graph;
 
   net::Task<> read_past();
+  net::Task<> read_past_events();
   /// Scans all shards, in slices. The results become visible at the end, with the next moment.
   net::Task<> look();
   void compare(const Shard& shard, std::string_view state, Row& row, bool fresh);
-  void tell(std::string what, const std::string& name, const std::string& ids);
   [[nodiscard]] boost::json::object head() const;
 
   const Parts parts_;
@@ -79,11 +86,12 @@ class FleetView {
   bool stopped_ = false;
   std::uint64_t moment_ = 0;
   ShardCounts counts_;
-  std::int32_t goal_ = -1;
+  StateTotals totals_;
   std::map<ShardName, Row> rows_;
   std::map<ShardName, fleet::Series> series_;
   std::set<ShardName> unread_;  ///< shards whose history is not read yet
   std::deque<Event> events_;
+  std::optional<Events::Subscription> news_;
   std::deque<std::pair<std::uint64_t, std::string>> gone_;
   std::uint64_t forgotten_ = 0;  ///< the last moment of which names in gone_ were dropped
 };

@@ -93,7 +93,7 @@ ControlParts Wiring::control_parts(net::EngineServer& engine) {
 }
 
 Dashboard::Parts Wiring::dashboard_parts() {
-  return {context, settings, descriptors, slow_work, page_answers, stats, history};
+  return {context, settings, descriptors, slow_work, page_answers, stats, history, event_list};
 }
 
 HttpParts Wiring::http_parts() {

@@ -3,11 +3,11 @@
 
 #include <boost/json/object.hpp>
 
+#include "control/shard_filter.hpp"
 #include "json/json.hpp"
 #include "server/metrics/metrics.hpp"
 #include "server/requests/mail.hpp"
 #include "server/requests/reboot.hpp"
-#include "server/requests/shard_filter.hpp"
 #include "sql/rows.hpp"
 #include "wire/shard/file_event.hpp"
 
@@ -36,8 +36,8 @@ TEST(Reboots, AreTheOriginalsWords) {
 }
 
 bool fulfils(const char* row, const char* where) {
-  const auto conditions = server::parse_where(where);
-  return conditions && server::fulfils(json::parse(row)->as_object(), *conditions);
+  const auto conditions = control::parse_where(where);
+  return conditions && control::fulfils(json::parse(row)->as_object(), *conditions);
 }
 
 TEST(Where, ComparesNumbersAsNumbersAndTextsAsTexts) {
@@ -53,7 +53,7 @@ TEST(Where, ComparesNumbersAsNumbersAndTextsAsTexts) {
     EXPECT_FALSE(fulfils(row, where)) << where;
   }
   for (const char* const where : {"", ",", "state", "=x", "<3"})
-    EXPECT_FALSE(server::parse_where(where)) << where;
+    EXPECT_FALSE(control::parse_where(where)) << where;
 }
 
 TEST(Templates, ReplaceWhatIsKnown) {

@@ -5,9 +5,9 @@
 #include <string>
 #include <utility>
 
+#include "control/shard_filter.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/requests/messages.hpp"
-#include "server/requests/shard_filter.hpp"
 
 namespace smaster::server {
 namespace {
@@ -31,7 +31,7 @@ Result<std::optional<std::vector<ShardId>>> listed_ids(const bj::object& body) {
 /// The ids of shards whose stats row fulfils all conditions, ascending. Errors: usage for a field that no
 /// shard has.
 net::Task<Result<std::vector<ShardId>>> ids_where(const StatsParts& parts,
-                                                  const std::vector<Condition>& conditions) {
+                                                  const std::vector<control::Condition>& conditions) {
   std::vector<ShardName> names;
   std::set<std::string> unknown;
   bool stats = false;
@@ -43,8 +43,8 @@ net::Task<Result<std::vector<ShardId>>> ids_where(const StatsParts& parts,
   co_await slice.next();
   co_await in_slices(parts.directory.shards(), slice, [&](const auto& entry) {
     const auto row = row_json(parts, entry.second, stats);
-    std::erase_if(unknown, [&row](const std::string& path) { return has_field(row, path); });
-    if (fulfils(row, conditions)) names.push_back(entry.first);
+    std::erase_if(unknown, [&row](const std::string& path) { return control::has_field(row, path); });
+    if (control::fulfils(row, conditions)) names.push_back(entry.first);
   });
   if (!unknown.empty()) {
     co_return fail(ErrorKind::usage, "no shard has a field \"" + *unknown.begin() +
@@ -77,15 +77,15 @@ net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(const StatsPart
       co_return fail(ErrorKind::usage, "\"guild\" is not a guild id as text, or there are no shards");
     narrow({*owner});
   }
-  std::vector<Condition> conditions;
+  std::vector<control::Condition> conditions;
   if (const auto* where = body.if_contains("where"); where != nullptr) {
-    auto parsed = where->is_string() ? parse_where(std::string_view(where->get_string()))
+    auto parsed = where->is_string() ? control::parse_where(std::string_view(where->get_string()))
                                      : fail(ErrorKind::usage, "is no text");
     if (!parsed) co_return fail(ErrorKind::usage, "\"where\" " + parsed.error().message);
     conditions = std::move(*parsed);
   }
   if (const auto* host = body.if_contains("host"); host != nullptr && host->is_string()) {
-    conditions.push_back({"host", Condition::Compare::equal, std::string(host->get_string())});
+    conditions.push_back({"host", control::Condition::Compare::equal, std::string(host->get_string())});
   }
   if (!conditions.empty()) {
     auto found = co_await ids_where(parts, conditions);

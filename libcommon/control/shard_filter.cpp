@@ -1,4 +1,4 @@
-#include "server/requests/shard_filter.hpp"
+#include "control/shard_filter.hpp"
 
 #include <boost/json/value.hpp>
 #include <cstdlib>
@@ -7,7 +7,7 @@
 #include "base/text.hpp"
 #include "json/json.hpp"
 
-namespace smaster::server {
+namespace smaster::control {
 namespace {
 
 using Compare = Condition::Compare;
@@ -98,4 +98,4 @@ bool fulfils(const boost::json::object& row, const std::vector<Condition>& condi
   return true;
 }
 
-}  // namespace smaster::server
+}  // namespace smaster::control

@@ -8,7 +8,7 @@
 
 #include "base/result.hpp"
 
-namespace smaster::server {
+namespace smaster::control {
 
 /// One comparison of a field of a shard's row with a text or number.
 struct Condition {
@@ -28,4 +28,4 @@ struct Condition {
 /// True if all conditions hold. Two numbers are compared as numbers; <, <=, > and >= hold only for numbers.
 [[nodiscard]] bool fulfils(const boost::json::object& row, const std::vector<Condition>& conditions);
 
-}  // namespace smaster::server
+}  // namespace smaster::control

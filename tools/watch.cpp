@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <clocale>
 #include <csignal>
 #include <optional>
@@ -157,17 +156,22 @@ void hear(watch::View& view, Fetcher::News news) {
   if (const auto* const past = std::get_if<Fetcher::Past>(&news)) view.past(past->name, past->statuses);
 }
 
-/// Hands over the keys that were typed; false if no more can come.
-bool type(watch::View& view) {
-  while (const auto key = Screen::key()) {
+/// Hands over the keys that were typed; returns how many.
+int type(watch::View& view) {
+  int count = 0;
+  for (auto key = Screen::key(); key && !view.quit(); key = Screen::key()) {
     view.key(*key);
-    if (view.quit()) return true;
+    ++count;
   }
-  return errno != EIO;
+  return count;
 }
 
 void run(watch::View& view, Fetcher& fetcher, Commands& commands, const Wake& wake) {
+  constexpr int kTick = 500;  // milliseconds; ages grow
+  // A file at its end can always be read; so can the beginning of a key's sequence, but not that often.
+  constexpr int kMostEmpty = 100;
   const Screen screen;
+  int empty = 0;
   while (asked_to_end == 0 && !view.quit()) {
     view.resize(static_cast<std::size_t>(std::max(COLS, 1)), static_cast<std::size_t>(std::max(LINES, 1)));
     screen.draw(view.draw(wall_clock()));
@@ -176,11 +180,13 @@ void run(watch::View& view, Fetcher& fetcher, Commands& commands, const Wake& wa
       if (request.kind == watch::Request::Kind::stop) commands.stop(request.run);
       if (request.kind == watch::Request::Kind::past) fetcher.ask_past(request.words.front());
     }
-    std::vector<pollfd> files{{STDIN_FILENO, POLLIN, 0}, {wake.file(), POLLIN, 0}};
+    std::vector<pollfd> files{{empty < kMostEmpty ? STDIN_FILENO : -1, POLLIN, 0}, {wake.file(), POLLIN, 0}};
     commands.wait_for(files);
-    constexpr int kTick = 500;  // milliseconds; ages grow
     (void)::poll(files.data(), files.size(), kTick);
-    if ((files[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0 || !type(view)) return;
+    if ((files[0].revents & (POLLHUP | POLLERR | POLLNVAL)) != 0) return;
+    const int typed = type(view);  // a new size of the terminal is a key, too
+    empty = typed == 0 && (files[0].revents & POLLIN) != 0 ? empty + 1 : empty;
+    if (typed > 0) empty = 0;
     wake.clear();
     for (auto& news : fetcher.take()) hear(view, std::move(news));
     commands.read();

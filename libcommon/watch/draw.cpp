@@ -84,8 +84,8 @@ void View::draw_head(std::vector<Line>& screen, std::int64_t now_ms) const {
   head.push_back({" " + control::totals_line(stats)});
   screen.push_back(std::move(head));
   const auto troubles = troubles_of(*snapshot_, now_ms);
-  // At most a quarter of the screen; a small one is for the shards.
-  const auto room = std::min(troubles.size(), height_ < 8 ? 0 : std::max<std::size_t>(1, height_ / 4 - 3));
+  // A small screen is for the shards.
+  const auto room = std::min(troubles.size(), height_ < 8 ? 0 : std::max<std::size_t>(height_ / 4, 4) - 3);
   for (std::size_t i = 0; i < room; ++i) {
     // How many there are more is not to be cut.
     const bool last = i + 1 == room && troubles.size() > room;

@@ -77,6 +77,7 @@ std::string of_state(const bj::object& shard, std::string_view state, std::int64
     if (const auto end = last_end(shard); !end.empty()) words += "; its bot's last exit: " + end;
     return words;
   }
+  if (state == "drained") return fmt::format("its host {} is drained", word(shard.if_contains("host")));
   if (state == "new") return "has never connected: start its agent";
   if (state == "silent")
     return "last sign of life " + control::ago(number(shard.if_contains("lastSeen")), now_ms);

@@ -230,7 +230,7 @@ test('the live view is ASCII where the locale is, has no colours if they are not
   terminal.tmux('resize-window', '-x', '250', '-y', '14');
   const wide = await terminal.shows(/MESSAGES {20}/);
   assert.ok(wide.split('\n').every((line) => line.length <= 250), wide);
-  assert.match(wide, /running .*[_.:=+*#-]{5}/);
+  assert.match(wide, /aaa +running .*#/);
 });
 
 test('tables fit the terminal, have colours, and long ones go through a pager', async (t) => {

@@ -7,7 +7,9 @@
 #include <boost/json/array.hpp>
 #include <chrono>
 
+#include "json/json.hpp"
 #include "watch/keys.hpp"
+#include "watch/why.hpp"
 
 namespace smaster::watch {
 namespace {
@@ -406,6 +408,8 @@ TEST(WatchView, ShowsAlertsAboveTheShards) {
   screen.view.update(std::move(snapshot));
   EXPECT_NE(screen.lines()[1].find("degraded for 5s: first"), std::string::npos) << screen.all();
   EXPECT_TRUE(screen.shows("[! shows 1 more]")) << screen.all();
+  screen.view.resize(120, 10);
+  EXPECT_TRUE(screen.shows("[! shows 2 more]")) << screen.all();
   screen.view.key('!');
   EXPECT_TRUE(screen.shows("third"));
 }
@@ -438,6 +442,34 @@ TEST(WatchView, DrawsOnlyTheRowsOnTheScreenOf15000) {
       << screen.all();
   screen.view.key('y');
   EXPECT_EQ(screen.commands(), "run respawn --wait --shard 0-14999\n");
+}
+
+TEST(WatchWhy, SaysWhatIsKnownOfTheCause) {
+  const auto of = [](const char* text) { return why(json::parse(text)->as_object(), kNow); };
+  EXPECT_EQ(of(R"({"id":"a","state":"running"})"), "");
+  EXPECT_EQ(of(R"({"id":"a","state":"dead","lastSeen":0,"left":true})"),
+            "its agent was stopped, last seen never");
+  EXPECT_EQ(
+      of(R"({"id":"a","state":"crashing","stats":{"bot":{"lastExit":"signal 9","nextStartIn":3000,"lastLines":["one","two"]}}})"),
+      "signal 9: two; starts again in 3 s");
+  EXPECT_EQ(
+      of(R"({"id":"a","state":"refused","stats":{"bot":{"gateways":[{"id":4,"state":"ready"},{"id":5,"state":"refused","code":4004}]}}})"),
+      "Discord closed shard id 5 with code 4004: the token is not valid; give the bot a new one");
+  EXPECT_EQ(
+      of(R"({"id":"a","state":"disconnected","stats":{"bot":{"gateways":[{"id":5,"state":"disconnected","code":0}]}}})"),
+      "shard id 5 is disconnected");
+  EXPECT_EQ(
+      of(R"({"id":"a","state":"deaf","stats":{"bot":{"gateways":[{"id":5,"state":"ready","lastEvent":90000}]}}})"),
+      "connected, but no event of Discord for 90 s");
+  EXPECT_EQ(
+      of(R"({"id":"a","state":"hung","stats":{"bot":{"gateways":[{"id":5,"state":"ready","heard":40000}]}}})"),
+      "its event loop is blocked: no figures for 40 s");
+  EXPECT_EQ(of(R"({"id":"a","state":"drained","host":"fra1"})"), "its host fra1 is drained");
+  EXPECT_EQ(of(R"({"id":"a","state":"running","duplicate":true,"duplicateAddress":"10.0.0.9"})"),
+            "its config seems to be used twice, also from 10.0.0.9: its id may run twice");
+  // What shards say may be anything.
+  EXPECT_EQ(of(R"({"id":"a","state":"refused","stats":{"bot":{"gateways":[3]}}})"), "");
+  EXPECT_EQ(of(R"({"id":"a","state":"crashing","stats":{"bot":{"lastLines":[3,null]}}})"), "");
 }
 
 TEST(WatchText, CountsCellsWrapsAndCuts) {

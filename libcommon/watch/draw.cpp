@@ -24,15 +24,6 @@ Line bar(const std::string& text, std::size_t width, Style style = kBar) {
   return {{padded(outlet::terminal(text), width), style}};
 }
 
-/// What is wrong with the fleet and the server, as `smaster stats` has it.
-std::vector<std::string> troubles_of(const Snapshot& snapshot, std::int64_t now_ms) {
-  std::vector<std::string> troubles;
-  const auto alerts = control::alert_lines(snapshot.stats, now_ms);
-  for (const auto line : split(alerts, '\n')) troubles.emplace_back(line);
-  for (auto& sentence : control::server_troubles(snapshot.stats)) troubles.push_back(std::move(sentence));
-  return troubles;
-}
-
 /// "2000 shards: 2 offline  1998 running", the most severe first.
 Line totals(const boost::json::object& stats) {
   Line line;
@@ -65,6 +56,15 @@ Line cut(Line line, std::size_t width) {
 
 }  // namespace
 
+std::vector<std::string> View::troubles(std::int64_t now_ms) const {
+  std::vector<std::string> troubles;
+  const auto alerts = control::alert_lines(snapshot_->stats, now_ms);
+  for (const auto line : split(alerts, '\n')) troubles.emplace_back(line);
+  for (auto& sentence : control::server_troubles(snapshot_->stats)) troubles.push_back(std::move(sentence));
+  if (!unassigned_.empty()) troubles.push_back(unassigned_);
+  return troubles;
+}
+
 bool View::gone(std::int64_t now_ms) const {
   return snapshot_ && (!failure_.empty() || now_ms - snapshot_->at_ms > options_.pause.count() + kPatience);
 }
@@ -83,7 +83,7 @@ void View::draw_head(std::vector<Line>& screen, std::int64_t now_ms) const {
   auto head = totals(stats);
   head.push_back({" " + control::totals_line(stats)});
   screen.push_back(std::move(head));
-  const auto troubles = troubles_of(*snapshot_, now_ms);
+  const auto troubles = this->troubles(now_ms);
   // A small screen is for the shards.
   const auto room = std::min(troubles.size(), height_ < 8 ? 0 : std::max<std::size_t>(height_ / 4, 4) - 3);
   for (std::size_t i = 0; i < room; ++i) {
@@ -103,7 +103,7 @@ void View::draw_head(std::vector<Line>& screen, std::int64_t now_ms) const {
 void View::write_alerts(Page& page) const {
   if (!snapshot_) return;
   std::string text = control::totals_line(snapshot_->stats) + "\n\n";
-  const auto troubles = troubles_of(*snapshot_, snapshot_->at_ms);
+  const auto troubles = this->troubles(snapshot_->at_ms);
   for (const auto& trouble : troubles) text += trouble + '\n';
   if (troubles.empty()) text += "nothing is wrong with the server, and no alert is in force\n";
   for (const auto& line :

@@ -30,6 +30,7 @@ void View::resize(std::size_t width, std::size_t height) {
 
 void View::update(Snapshot snapshot) {
   snapshot_ = std::make_shared<const Snapshot>(std::move(snapshot));
+  unassigned_ = unassigned_ids(*snapshot_);
   failure_.clear();
   past_.remember(*snapshot_);
   list_.update(snapshot_);

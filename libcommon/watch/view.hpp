@@ -110,6 +110,8 @@ class View {
   void eval(const std::string& script, std::vector<Target> chosen);
   void write_alerts(Page& page) const;
 
+  /// What is wrong with the fleet and the server, in sentences.
+  [[nodiscard]] std::vector<std::string> troubles(std::int64_t now_ms) const;
   [[nodiscard]] bool gone(std::int64_t now_ms) const;
   void draw_alarm(std::vector<Line>& screen, std::int64_t now_ms) const;
   void draw_head(std::vector<Line>& screen, std::int64_t now_ms) const;
@@ -118,6 +120,7 @@ class View {
 
   Options options_;
   std::shared_ptr<const Snapshot> snapshot_;
+  std::string unassigned_;  ///< a sentence about the ids that no shard has; empty: each has one
   std::string failure_;
   ShardList list_;
   Past past_;
@@ -133,6 +136,8 @@ class View {
   bool quit_ = false;
 };
 
+/// A sentence about the shard ids that no shard has; empty: each has one, or the snapshot is of a part.
+[[nodiscard]] std::string unassigned_ids(const Snapshot& snapshot);
 /// The text of the page of keys.
 [[nodiscard]] std::string help_text();
 /// "shard 0 (aaa)", "3 shards: 0 (aaa), 1 (aab), 2 (aac)"; only the first few are named.

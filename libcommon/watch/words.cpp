@@ -1,6 +1,9 @@
 // Words of the view that do not depend on its state.
 #include <algorithm>
+#include <set>
 
+#include "control/select.hpp"
+#include "json/json.hpp"
 #include "watch/view.hpp"
 
 namespace smaster::watch {
@@ -31,6 +34,26 @@ std::string id_list(const std::vector<Target>& targets) {
     begin = end;
   }
   return list;
+}
+
+std::string unassigned_ids(const Snapshot& snapshot) {
+  std::set<std::int64_t> ids;
+  double rows = 0;
+  for (const auto& each : snapshot.shards()) {
+    const auto& shard = each.get_object();
+    bool master = false;
+    json::read(shard, "isMaster", master);
+    if (master) continue;
+    ++rows;
+    for (const auto id : control::ids_of(shard)) {
+      if (id >= 0) ids.insert(id);
+    }
+  }
+  const auto goal =
+      static_cast<std::size_t>(std::max(0.0, control::number(snapshot.stats.if_contains("goal"))));
+  if (rows < control::number(snapshot.stats.if_contains("known")) || ids.size() >= goal) return {};
+  return std::to_string(goal - ids.size()) + " of " + std::to_string(goal) +
+         " shard ids have no shard: start more agents; \"smaster doctor\" says more";
 }
 
 std::string help_text() {

@@ -414,6 +414,17 @@ TEST(WatchView, ShowsAlertsAboveTheShards) {
   EXPECT_TRUE(screen.shows("third"));
 }
 
+TEST(WatchView, SaysHowManyIdsHaveNoShard) {
+  WatchedScreen screen;
+  EXPECT_FALSE(screen.shows("have no shard:"));
+  screen.view.update(snapshot_of(
+      {shard_row(0, "running", "aaa"), shard_row(-1, "new", "aab"), shard_row(-1, "new", "aac")}));
+  EXPECT_TRUE(screen.shows("2 of 3 shard ids have no shard: start more agents")) << screen.all();
+  // With --shard or --state the others are not known.
+  screen.view.update(snapshot_of({shard_row(0, "running", "aaa")}));
+  EXPECT_FALSE(screen.shows("have no shard:"));
+}
+
 TEST(WatchView, DrawsOnlyTheRowsOnTheScreenOf15000) {
   std::vector<bj::object> rows;
   for (int i = 0; i < 15'000; ++i)

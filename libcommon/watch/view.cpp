@@ -69,6 +69,7 @@ void View::ended(int run, int code) {
 }
 
 void View::key(char32_t key) {
+  if (key == kOther) return;
   message_.clear();
   if (question_) return answer(key);
   if (prompt_) return type(key);

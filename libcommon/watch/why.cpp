@@ -42,27 +42,35 @@ std::string last_end(const bj::object& shard) {
   return words;
 }
 
-/// Of the first id whose connection to Discord is not in order; else of the first one.
+/// Of the id whose connection to Discord explains the state best.
 std::string gateway(const bj::object& shard, std::string_view state) {
   const auto* const reports = bot_field(shard, "gateways");
-  if (reports == nullptr || !reports->is_array() || reports->get_array().empty()) return {};
-  const auto& list = reports->get_array();
-  const auto wrong = std::find_if(list.begin(), list.end(), [](const bj::value& each) {
-    return each.is_object() && word(each.get_object().if_contains("state")) != "ready";
-  });
-  const auto& value = wrong == list.end() ? list.front() : *wrong;
-  if (!value.is_object()) return {};
-  const auto of = [&](std::string_view key) { return number(value.get_object().if_contains(key)); };
+  if (reports == nullptr || !reports->is_array()) return {};
+  const auto of = [](const bj::object& report, std::string_view key) {
+    return number(report.if_contains(key));
+  };
+  const auto age = state == "hung" ? "heard" : "lastEvent";
+  const bj::object* worst = nullptr;
+  for (const auto& each : reports->get_array()) {
+    if (!each.is_object()) continue;
+    const auto& report = each.get_object();
+    if (state == "hung" || state == "deaf") {
+      if (worst == nullptr || of(report, age) > of(*worst, age)) worst = &report;
+    } else if (worst == nullptr && word(report.if_contains("state")) != "ready") {
+      worst = &report;
+    }
+  }
+  if (worst == nullptr) return {};
   if (state == "hung")
-    return fmt::format("its event loop is blocked: no figures for {:.0f} s", of("heard") / 1000);
+    return fmt::format("its event loop is blocked: no figures for {:.0f} s", of(*worst, age) / 1000);
   if (state == "deaf")
-    return fmt::format("connected, but no event of Discord for {:.0f} s", of("lastEvent") / 1000);
-  const auto code = static_cast<std::int64_t>(of("code"));
-  if (code <= 0)
-    return fmt::format("shard id {} is {}", of("id"), word(value.get_object().if_contains("state")));
+    return fmt::format("connected, but no event of Discord for {:.0f} s", of(*worst, age) / 1000);
+  const auto id = of(*worst, "id");
+  const auto code = static_cast<std::int64_t>(of(*worst, "code"));
+  if (code <= 0) return fmt::format("shard id {} is {}", id, word(worst->if_contains("state")));
   const auto meaning = fleet::refusal_words(code);
-  return fmt::format("Discord closed shard id {} with code {}{}{}", of("id"), code,
-                     meaning.empty() ? "" : ": ", meaning);
+  return fmt::format("Discord closed shard id {} with code {}{}{}", id, code, meaning.empty() ? "" : ": ",
+                     meaning);
 }
 
 std::string of_state(const bj::object& shard, std::string_view state, std::int64_t now_ms) {

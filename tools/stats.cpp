@@ -115,10 +115,13 @@ int main(int argc, char** argv) {
   auto* const columns_option =
       tool.app.add_option("--columns", columns_text, "As name,state,host: table or CSV; help lists all")
           ->type_name("LIST");
-  tool.app.add_option("--sort", sort, "shard, name, state, seen, ping, cpu, memory, messages or deaths")
-      ->type_name("KEY")
-      ->check(CLI::IsMember(words(control::sort_keys())))
-      ->capture_default_str();
+  auto* const sort_option =
+      tool.app
+          .add_option("--sort", sort,
+                      "shard, name, state, seen, ping, cpu, memory, messages, deaths or trouble")
+          ->type_name("KEY")
+          ->check(CLI::IsMember(words(control::sort_keys())))
+          ->capture_default_str();
   tool.app.add_flag("--reverse", reverse, "The other way round");
   auto* const history_flag =
       tool.app.add_flag("--history", history, "The statuses of the past instead of the present");
@@ -197,7 +200,8 @@ int main(int argc, char** argv) {
     if (watch == 0) watch = 2;
     const Millis pause{static_cast<std::int64_t>(watch * 1000)};
     if (again && format == Format::table && columns.empty() && !history && ::isatty(STDOUT_FILENO) == 1) {
-      const auto watched = tools::watch(client, fetch, {pause, sort, reverse});
+      const auto first = sort_option->count() > 0 ? sort : "trouble";
+      const auto watched = tools::watch(client, fetch, {tool.socket, pause, first, reverse});
       return watched ? static_cast<int>(tools::kDone) : tool.report(watched.error());
     }
     if (again) {

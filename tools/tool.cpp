@@ -5,7 +5,6 @@
 #include <boost/json/array.hpp>
 #include <boost/system/system_error.hpp>
 #include <cstdlib>
-#include <ctime>
 #include <iostream>
 #include <iterator>
 #include <memory>
@@ -227,14 +226,6 @@ std::optional<int> Tool::confirm(const std::string& what) const {
 int Tool::report(const Error& error) const {
   say("smaster " + name_ + ": " + error.message);
   return exit_code(error.kind);
-}
-
-std::string local_time(std::int64_t ms) {
-  const std::time_t seconds = ms / 1000;
-  std::tm parts{};
-  ::localtime_r(&seconds, &parts);
-  char text[32];
-  return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts)};
 }
 
 std::string seconds(std::int64_t ms) {

@@ -12,6 +12,7 @@
 #include "base/result.hpp"
 #include "base/types.hpp"
 #include "control/client.hpp"
+#include "control/render.hpp"
 
 namespace smaster::tools {
 
@@ -67,8 +68,7 @@ class Tool {
 
 /// Formats milliseconds: "2.5 s".
 [[nodiscard]] std::string seconds(std::int64_t ms);
-/// A unix time in milliseconds as "2026-11-28 21:25:21", in the local time zone.
-[[nodiscard]] std::string local_time(std::int64_t ms);
+using control::local_time;
 
 // All output of a command must use these functions: much of it comes from shards, and could contain control
 // characters for the terminal (base/outlet.hpp). If the reader closes stdout, the process ends without an

@@ -12,14 +12,14 @@
 namespace smaster::tools {
 
 struct WatchOptions {
-  Millis pause;      ///< between two requests
-  std::string sort;  ///< a key of control::sort_keys()
+  std::string socket;  ///< the server's, for the commands that the view runs
+  Millis pause;        ///< between two requests
+  std::string sort;    ///< a key of control::sort_keys()
   bool reverse = false;
 };
 
-/// Shows the result of `fetch`, with each shard's history as sparklines, until the user quits or a signal
-/// arrives; then restores the terminal. While the server does not respond, the last view remains with a note.
-/// Returns an error only if the first request fails.
+/// Shows the result of `fetch` and does what the user's keys ask for (watch/view.hpp), until the user quits
+/// or a signal arrives; then restores the terminal. Returns an error only if the first request fails.
 [[nodiscard]] Result<void> watch(const control::Client& client,
                                  const std::function<Result<boost::json::object>()>& fetch,
                                  const WatchOptions& options);

@@ -104,15 +104,15 @@ void each_sample(const bj::object& history, Keep keep) {
   }
 }
 
-std::string clock_time(double ms) {
+}  // namespace
+
+std::string local_time(std::int64_t ms) {
   const auto seconds = static_cast<std::time_t>(ms / 1000);
   std::tm local{};
   ::localtime_r(&seconds, &local);
   char text[32];
   return {text, std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &local)};
 }
-
-}  // namespace
 
 std::string csv(const std::vector<std::vector<std::string>>& rows) {
   std::string out;
@@ -151,41 +151,47 @@ Table shard_table(const bj::object& stats, std::int64_t now_ms) {
   return table;
 }
 
+std::vector<std::string> shard_troubles(const bj::object& shard) {
+  std::vector<std::string> troubles;
+  std::string host, address;
+  bool duplicate = false;
+  bool refused = false;
+  json::read(shard, "duplicate", duplicate);
+  json::read(shard, "duplicateHost", host);
+  json::read(shard, "duplicateAddress", address);
+  json::read(shard, "duplicateRefused", refused);
+  if (duplicate && refused) {
+    troubles.push_back(fmt::format("its config is used by {} ({}), too, which is refused",
+                                   host.empty() ? "a program that is no agent" : "an agent on " + host,
+                                   address));
+  } else if (duplicate) {
+    troubles.push_back(
+        fmt::format("its config seems to be used twice, also from {}: its id may run twice", address));
+  }
+  if (const auto* const holds = shard.if_contains("holds")) {
+    troubles.push_back(
+        fmt::format("was told to stop and has not said that it has: while it is connected, ids {} are kept "
+                    "back, so that they do not run twice",
+                    json::serialize(*holds)));
+  }
+  const auto* const askable = bot_field(shard, "askable");
+  if (askable != nullptr && askable->is_bool() && !askable->get_bool()) {
+    troubles.emplace_back("its bot has closed its channel and cannot be asked");
+  }
+  return troubles;
+}
+
 std::string trouble_lines(const bj::object& stats) {
   constexpr std::size_t kMost = 10;
   std::string lines;
   std::size_t count = 0;
-  const auto add = [&](const bj::object& shard, const std::string& what) {
-    if (++count > kMost) return;
-    const auto id = number(shard.if_contains("goalShardId"));
-    lines += fmt::format("shard {} ({}): {}\n", std::string_view(shard.at("id").as_string()),
-                         id < 0 ? "no id" : fmt::format("id {}", fmt::join(ids_of(shard), ",")), what);
-  };
   for (const auto& value : shards_of(stats)) {
     const auto& shard = value.as_object();
-    std::string host, address;
-    bool duplicate = false;
-    bool refused = false;
-    json::read(shard, "duplicate", duplicate);
-    json::read(shard, "duplicateHost", host);
-    json::read(shard, "duplicateAddress", address);
-    json::read(shard, "duplicateRefused", refused);
-    if (duplicate && refused) {
-      add(shard, fmt::format("its config is used by {} ({}), too, which is refused",
-                             host.empty() ? "a program that is no agent" : "an agent on " + host, address));
-    } else if (duplicate) {
-      add(shard,
-          fmt::format("its config seems to be used twice, also from {}: its id may run twice", address));
-    }
-    if (const auto* const holds = shard.if_contains("holds")) {
-      add(shard,
-          fmt::format("was told to stop and has not said that it has: while it is connected, ids {} are kept "
-                      "back, so that they do not run twice",
-                      json::serialize(*holds)));
-    }
-    const auto* const askable = bot_field(shard, "askable");
-    if (askable != nullptr && askable->is_bool() && !askable->get_bool()) {
-      add(shard, "its bot has closed its channel and cannot be asked");
+    for (const auto& trouble : shard_troubles(shard)) {
+      if (++count > kMost) continue;
+      const auto id = number(shard.if_contains("goalShardId"));
+      lines += fmt::format("shard {} ({}): {}\n", std::string_view(shard.at("id").as_string()),
+                           id < 0 ? "no id" : fmt::format("id {}", fmt::join(ids_of(shard), ",")), trouble);
     }
   }
   if (count > kMost) lines += fmt::format("and {} more\n", count - kMost);
@@ -279,7 +285,7 @@ std::string history_as_table(const bj::object& history, const Look& look) {
   Table table{{{"TIME", "NAME", "SHARD", "PING", "CPU", "MEMORY", "MESSAGES"}}, {1, 6}};
   each_sample(history, [&](std::string_view name, const bj::object& sample) {
     const auto of = [&](std::string_view key) { return number(sample.if_contains(key)); };
-    table.rows.push_back({clock_time(of("timestamp")), std::string(name),
+    table.rows.push_back({local_time(static_cast<std::int64_t>(of("timestamp"))), std::string(name),
                           fmt::format("{}", of("currentShardId")),
                           known(sample.if_contains("ping"), "{:.0f} ms"),
                           fmt::format("{:.0f} %", 100 * mean(sample.if_contains("cpuLoad"))),

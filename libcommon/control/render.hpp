@@ -23,10 +23,14 @@ namespace smaster::control {
 [[nodiscard]] Table shard_table(const boost::json::object& stats, std::int64_t now_ms);
 /// What is wrong with the server itself: sentences for a terminal.
 [[nodiscard]] std::vector<std::string> server_troubles(const boost::json::object& stats);
-/// Problems that have no column in the table: one line per shard, up to a limit.
+/// A shard's problems that have no column in the table.
+[[nodiscard]] std::vector<std::string> shard_troubles(const boost::json::object& shard);
+/// Those of all: one line per shard, up to a limit.
 [[nodiscard]] std::string trouble_lines(const boost::json::object& stats);
 /// Formats a time in unix milliseconds: "5 min ago"; "never" for none.
 [[nodiscard]] std::string ago(double ms, std::int64_t now_ms);
+/// A unix time in milliseconds as "2026-11-28 21:25:21", in the local time zone.
+[[nodiscard]] std::string local_time(std::int64_t ms);
 /// Formats a size: "1.5 MiB".
 [[nodiscard]] std::string bytes(double value);
 /// One JSON line per shard.

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "control/render.hpp"
 #include "json/json.hpp"
 
 namespace smaster::control {
@@ -13,11 +14,13 @@ namespace {
 
 namespace bj = boost::json;
 
-constexpr std::string_view kKeys[] = {"shard", "name",   "state",    "seen",  "ping",
-                                      "cpu",   "memory", "messages", "deaths"};
+constexpr std::string_view kKeys[] = {"shard", "name",   "state",    "seen",   "ping",
+                                      "cpu",   "memory", "messages", "deaths", "trouble"};
 constexpr std::string_view kStates[] = {
-    "running", "starting", "logging in", "queued",  "spare",        "silent", "deaf", "hung",
-    "parked",  "crashing", "refused",    "offline", "disconnected", "dead",   "new",  "drained"};
+    "running", "logging in", "starting",     "queued",  "spare",    "drained", "new",     "silent",
+    "deaf",    "hung",       "disconnected", "refused", "crashing", "parked",  "offline", "dead"};
+/// The first state of those that an operator should look at.
+constexpr std::string_view kFirstTrouble = "silent";
 
 std::string_view text(const bj::object& shard, std::string_view key) {
   const auto* const value = shard.if_contains(key);
@@ -39,6 +42,7 @@ double rank(const bj::object& shard) {
 std::optional<double> amount(const bj::object& shard, std::string_view key) {
   if (key == "seen") return number(shard.if_contains("lastSeen"));
   if (key == "cpu") return cpu_of(shard);
+  if (key == "trouble") return severity(shard);
   const auto* const value = key == "ping"       ? status_field(shard, "ping")
                             : key == "memory"   ? status_field(shard, "memRSS")
                             : key == "messages" ? status_field(shard, "messageCountTotal")
@@ -103,31 +107,59 @@ void keep_states(bj::object& stats, const std::set<std::string, std::less<>>& st
   keep_if(stats, [&](const bj::object& shard) { return states.contains(text(shard, "state")); });
 }
 
-void sort_shards(bj::object& stats, std::string_view key, bool reverse) {
-  std::vector<bj::value> sorted;
-  for (auto& shard : stats.at("shards").as_array()) sorted.push_back(std::move(shard));
-  const auto by = [&](auto before) {
-    std::stable_sort(sorted.begin(), sorted.end(), [&](const bj::value& a, const bj::value& b) {
-      return before(a.get_object(), b.get_object());
-    });
-  };
-  by([](const bj::object& a, const bj::object& b) { return rank(a) < rank(b); });
-  if (key == "shard") {
-    if (reverse) by([](const bj::object& a, const bj::object& b) { return rank(a) > rank(b); });
-  } else if (key == "name" || key == "state") {
-    const auto member = key == "name" ? "id" : "state";
-    by([&](const bj::object& a, const bj::object& b) {
-      return reverse ? text(a, member) > text(b, member) : text(a, member) < text(b, member);
-    });
-  } else {
-    by([&](const bj::object& a, const bj::object& b) {
-      const auto left = amount(a, key);
-      const auto right = amount(b, key);
-      if (!left || !right) return left.has_value() && !right.has_value();
-      return reverse ? *left < *right : *left > *right;
-    });
+double severity(const bj::object& shard) {
+  // Among the troubles: of shards that no id waits for, and of those that run all the same.
+  constexpr double kWithoutId = kTrouble;
+  constexpr double kRunsInTrouble = kTrouble + 50;
+  constexpr double kWithId = kTrouble + 100;
+  const auto* const at = std::find(std::begin(kStates), std::end(kStates), text(shard, "state"));
+  const auto place = static_cast<double>(at - std::begin(kStates));
+  if (at < std::find(std::begin(kStates), std::end(kStates), kFirstTrouble)) {
+    return shard_troubles(shard).empty() ? place : kRunsInTrouble;
   }
-  stats["shards"] = bj::array(std::make_move_iterator(sorted.begin()), std::make_move_iterator(sorted.end()));
+  if (number(shard.if_contains("goalShardId")) >= 0) return kWithId + place;
+  const auto* const left = shard.if_contains("left");
+  const bool wanted = left != nullptr && left->is_bool() && left->get_bool();
+  return wanted ? 0.5 : kWithoutId + place;
+}
+
+std::vector<std::size_t> sorted_order(const bj::array& shards, std::string_view key, bool reverse) {
+  struct Item {
+    double rank;
+    std::optional<double> amount;
+    std::string_view text;
+    std::size_t index;
+  };
+  const bool by_text = key == "name" || key == "state";
+  const auto member = key == "name" ? "id" : "state";
+  std::vector<Item> items;
+  items.reserve(shards.size());
+  for (const auto& each : shards) {
+    const auto& shard = each.get_object();
+    items.push_back({rank(shard), by_text || key == "shard" ? std::nullopt : amount(shard, key),
+                     by_text ? text(shard, member) : std::string_view(), items.size()});
+  }
+  std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
+    if (a.text != b.text) return reverse ? a.text > b.text : a.text < b.text;
+    if (a.amount != b.amount) {
+      if (!a.amount || !b.amount) return a.amount.has_value();
+      return reverse ? *a.amount < *b.amount : *a.amount > *b.amount;
+    }
+    if (a.rank != b.rank) return reverse && key == "shard" ? a.rank > b.rank : a.rank < b.rank;
+    return a.index < b.index;
+  });
+  std::vector<std::size_t> order;
+  order.reserve(items.size());
+  for (const auto& item : items) order.push_back(item.index);
+  return order;
+}
+
+void sort_shards(bj::object& stats, std::string_view key, bool reverse) {
+  auto& shards = stats.at("shards").as_array();
+  bj::array sorted;
+  sorted.reserve(shards.size());
+  for (const auto index : sorted_order(shards, key, reverse)) sorted.push_back(std::move(shards[index]));
+  shards = std::move(sorted);
 }
 
 std::optional<double> cpu_of(const bj::object& shard) {

@@ -1,6 +1,7 @@
 // Selects and sorts the shards of the server's statistics.
 #pragma once
 
+#include <boost/json/array.hpp>
 #include <boost/json/object.hpp>
 #include <functional>
 #include <optional>
@@ -8,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace smaster::control {
 
@@ -23,11 +25,19 @@ void keep_states(boost::json::object& stats, const std::set<std::string, std::le
 /// The valid keys for sort_shards.
 [[nodiscard]] std::span<const std::string_view> sort_keys();
 
-/// Sorts by `key`: names, states and ids ascending, amounts and times descending, unknown values last;
-/// `reverse` inverts that. Ties are sorted by id, master shards last.
+/// The indices of the shards, sorted by `key`: names, states and ids ascending, amounts, times and troubles
+/// descending, unknown values last; `reverse` inverts that. Ties are sorted by id, master shards last.
+[[nodiscard]] std::vector<std::size_t> sorted_order(const boost::json::array& shards, std::string_view key,
+                                                    bool reverse);
+/// Sorts the shards themselves.
 void sort_shards(boost::json::object& stats, std::string_view key, bool reverse);
 
-/// All states that a shard can have.
+/// How urgently an operator is needed: 0 for a shard that runs, at least kTrouble for one in trouble; the
+/// greatest for an id that nothing serves.
+[[nodiscard]] double severity(const boost::json::object& shard);
+inline constexpr double kTrouble = 100;
+
+/// All states that a shard can have, the most severe last.
 [[nodiscard]] std::span<const std::string_view> shard_states();
 
 /// Fields of a shard's last status, or of its `bot`; null if missing.

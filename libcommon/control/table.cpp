@@ -63,7 +63,7 @@ std::string_view state_colour(std::string_view state) {
   if (is({"running"})) return "\x1b[32m";
   if (is({"starting", "logging in", "queued", "spare", "drained", "new"})) return "\x1b[34m";
   if (is({"silent", "deaf", "hung", "disconnected", "crashing", "parked"})) return "\x1b[33m";
-  if (is({"offline", "dead"})) return "\x1b[31m";
+  if (is({"offline", "dead", "refused"})) return "\x1b[31m";
   return "";
 }
 

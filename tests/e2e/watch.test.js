@@ -23,26 +23,20 @@ test('the live view follows the fleet, its keys and the terminal, and leaves the
   await terminal.shows(/0 +aaa +running .*[▁-█]{5}.*MiB.*[▁-█]{5}/);
   assert.doesNotMatch(terminal.screen(), /before/);
 
-  terminal.keys('s', 's', 's');
+  terminal.keys('s', 's', 's', 's');
   await terminal.shows(/sort: seen/);
-  terminal.keys('r');
+  terminal.keys('R');
   await terminal.shows(/sort: seen reversed/);
   terminal.keys('f');
-  await terminal.shows(/state: running/);
+  await terminal.shows(/with "state=running"/);
 
   terminal.tmux('resize-window', '-x', '60', '-y', '6');
-  const small = await terminal.shows(/↓ 1 more/);
+  const small = await terminal.shows(/^1-2 of 3/m);
   assert.ok(small.split('\n').every((line) => line.length <= 60), small);
-  terminal.keys('Down');
-  await terminal.shows(/2 +aac/);
+  terminal.keys('Down', 'Down');
+  await terminal.shows(/^2-3 of 3/m);
   terminal.tmux('resize-window', '-x', '120', '-y', '20');
   await terminal.shows(/0 +aaa .*[▁-█]{5}/);
-
-  await server.end('SIGKILL');
-  await terminal.shows(/trying again: no server answers/);
-  assert.match(terminal.screen(), /0 +aaa/);
-  await server.start();
-  await terminal.shows(/^q quit/m);
 
   terminal.keys('q');
   await terminal.shows(/^before\n\$ smaster stats --watch 0.2\n\$/m);
@@ -60,6 +54,147 @@ test('the live view follows the fleet, its keys and the terminal, and leaves the
     await terminal.shows(new RegExp(`^after ${signal}`, 'm'));
     assert.doesNotMatch(terminal.screen(), /q quit/, signal);
   }
+});
+
+test('of 2,000 shards the two that are offline come first, with the cause, and each is found', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 4\n[heartbeat]\ninterval = "200ms"\n');
+  const configs = await server.register(2000);
+  server.agent(configs.slice(0, 2), 'discord-bot.js');
+  for (const config of configs.slice(2, 4)) server.agent([config], 'discord-bot.js', {flags: ['--host', `host-${config.id}`]});
+  await server.running(4);
+  await Promise.all(server.agents.slice(1).map((agent) => agent.end('SIGKILL')));
+  const lost = await until('two to be offline', async () => {
+    const rows = (await server.stats()).shards.filter(({state}) => state === 'offline');
+    return rows.length === 2 && rows.sort((a, b) => a.goalShardId - b.goalShardId);
+  });
+  const terminal = new Terminal(t, server);
+  terminal.keys('smaster stats --watch 0.5', 'Enter');
+  const [first, second] = lost.map(({id, goalShardId}) => `${goalShardId} +${id} +offline .*no connection, last seen \\d+ s ago on host-${id}`);
+  await terminal.shows(new RegExp(`^2000 shards: 2 offline .*\n(?:degraded.*\n)?.*STATE.*WHY.*\n +${first}.*\n +${second}.*\n`));
+  terminal.keys('/', 'OFFL');
+  await terminal.shows(/^1-2 of 2 with "OFFL"/m);
+  terminal.keys('Enter', 'Escape');
+  await terminal.shows(/of 2000, sort/);
+  terminal.keys('/', `stats.bot.state=running,host=host-${lost[1].id}`, 'Enter');
+  await terminal.shows(/^1-1 of 1 with/m);
+  assert.match(terminal.screen(), new RegExp(second));
+  terminal.keys('/', 'sta=x', 'Enter');
+  await terminal.shows(/no shard has a field "sta"/);
+  const last = configs.at(-1).id;
+  terminal.keys('Escape', ':', last, 'Enter');
+  await terminal.shows(new RegExp(`\\x1b\\[[\\d;]*7m[^\n]*${last}`), '-e');
+  terminal.keys(':', 'nobody', 'Enter');
+  await terminal.shows(/no shard has the id or name nobody/);
+  terminal.keys('?');
+  await terminal.shows(/respawn: asks first/);
+  terminal.keys('q', '!');
+  await terminal.shows(/^goal 4 /m);
+  terminal.keys('q', 'g', 'Enter');
+  await terminal.shows(new RegExp(`^shard ${lost[0].goalShardId} \\(${lost[0].id}\\): offline\n(.*\n)* +try +look at its host`, 'm'));
+  terminal.keys('q', 'q');
+  await terminal.shows(/^\$ *$/m);
+});
+
+test('from the live view a shard is looked into, respawned and asked', async (t) => {
+  const server = await serve(t, '[shards]\ncount = 3\nrespawn_delay = "0s"\n');
+  const configs = await server.register(3);
+  for (const config of configs) server.agent([config], 'discord-bot.js');
+  await server.running(3);
+  await server.answering(3);
+  await server.evaluate('console.log("\\x1b[31mhéllo from " + process.env.SHARD_ID)');
+  const rows = (await server.stats()).shards;
+  const name = (id) => rows.find(({goalShardId}) => goalShardId === id).id;
+  const starts = () => server.bots().length;
+  const terminal = new Terminal(t, server);
+  terminal.keys('smaster stats --watch 0.3', 'Enter');
+  await terminal.shows(/^1-3 of 3/m);
+  terminal.keys(':', '1', 'Enter', 'Enter');
+  await terminal.shows(new RegExp(`^shard 1 \\(${name(1)}\\): running\n(.*\n)* +bot +running, process`, 'm'));
+  terminal.keys('l');
+  await terminal.shows(/shard 1 out \| héllo from 1/);
+  await server.evaluate('console.log("more")', ['--shard', '1']);
+  await terminal.shows(/shard 1 out \| more\n(.*\n)*.*, following/);
+  terminal.keys('f');
+  await terminal.shows(/not following/);
+  terminal.keys('q', 'e');
+  await terminal.shows(new RegExp(`connected +shard ${name(1)} connected`));
+
+  terminal.keys('q', 'q');
+  await terminal.shows(/^1-3 of 3/m);
+  const before = starts();
+  terminal.keys('r');
+  await terminal.shows(new RegExp(`^respawn shard 1 \\(${name(1)}\\)\\? y/N`, 'm'));
+  terminal.keys('n');
+  await terminal.shows(/nothing was done/);
+  assert.equal(starts(), before);
+  terminal.keys('r', 'y');
+  await terminal.shows(new RegExp(`shard 1 \\(${name(1)}\\) is back after .*\\(1 of 1\\)\n(.*\n)*.*, done`));
+  await until('the bot to start again', () => starts() === before + 1);
+
+  terminal.keys('q', 'g', 'Space', 'Space');
+  await terminal.shows(/2 marked/);
+  terminal.keys('r');
+  await terminal.shows(/^respawn 2 shards: 0 \(\w+\), 1 \(\w+\)\? y\/N/m);
+  terminal.keys('n', 'x', 'this.favourites.colour', 'Enter');
+  await terminal.shows(/"result":"blue0"(.*\n)*.*"result":"blue1"(.*\n)*smaster eval: 2 answered|"result":"blue1"(.*\n)*.*"result":"blue0"(.*\n)*smaster eval: 2 answered/);
+  terminal.keys('q', 'a', 'x', '40 + 2', 'Enter');
+  await terminal.shows(/eval on all 3 shards: 40 \+ 2  Run it\? y\/N/);
+  assert.doesNotMatch(terminal.screen(), /"result":42/);
+  terminal.keys('y');
+  await terminal.shows(/"result":42(.*\n)*smaster eval: 3 answered/);
+});
+
+test('a server that is frozen, then gone, is said loudly, while the keys work', async (t) => {
+  const server = await fleet(t);
+  const terminal = new Terminal(t, server);
+  terminal.keys('smaster stats --watch 0.2', 'Enter');
+  await terminal.shows(/^1-3 of 3/m);
+  server.process.kill('SIGSTOP');
+  await terminal.shows(/^NO ANSWER FROM THE SERVER for [4-9] s; the figures are of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d/);
+  assert.match(terminal.screen('-e'), /\x1b\[[\d;]*2m[^\n]*aab/, 'the figures are faint');
+  terminal.keys('?');
+  await terminal.shows(/^NO ANSWER .*\n.*keys/);
+  terminal.keys('q', '/', 'aab', 'Enter');
+  await terminal.shows(/^1-1 of 1 with "aab"/m);
+  await terminal.shows(/^NO ANSWER FROM THE SERVER for 1\d s/);
+  server.process.kill('SIGCONT');
+  await until('the alarm to go', () => !/NO ANSWER/.test(terminal.screen()));
+  terminal.keys('Escape', 'g', 'l');
+  await terminal.shows(/^logs of shard/m);
+  await server.end('SIGKILL');
+  await terminal.shows(/^NO ANSWER .*: no server answers(.*\n)*.*ended with exit code 69/);
+  await server.start();
+  await until('the alarm to go', () => !/NO ANSWER/.test(terminal.screen()));
+  await server.running(3);
+  terminal.keys('f');
+  await terminal.shows(/shard \d note \| (.*\n)*.*, following/);
+
+  // It ends although the server does not answer.
+  terminal.keys('q');
+  server.process.kill('SIGSTOP');
+  await terminal.shows(/^NO ANSWER/);
+  terminal.keys('q');
+  await terminal.shows(/^\$ *$/m);
+  server.process.kill('SIGCONT');
+});
+
+test('the live view is ASCII where the locale is, has no colours if they are not wanted, and fits 60 and 250 columns', async (t) => {
+  const server = await fleet(t);
+  await server.answering(3);
+  await server.evaluate('console.log("grüße…")');
+  const terminal = new Terminal(t, server, {width: 60, height: 14, env: {LC_ALL: 'C', NO_COLOR: '1'}});
+  terminal.keys('clear; smaster stats --watch 0.2', 'Enter');
+  await terminal.shows(/SHARD +NAME +STATE +SEEN/);
+  terminal.keys('l');
+  await terminal.shows(/out \| gr\?\?e~/);
+  terminal.keys('q');
+  const screen = await terminal.shows(/1-3 of 3, sort/, '-e');
+  assert.match(screen.replaceAll(/\x1b\[[\d;]*m|\x1b[()][B0]|[\x0e\x0f]/g, ''), /^[\x20-\x7e\n]*$/);
+  assert.doesNotMatch(screen, /\x1b\[[\d;]*3[1-6]m/);
+  terminal.tmux('resize-window', '-x', '250', '-y', '14');
+  const wide = await terminal.shows(/MESSAGES {20}/);
+  assert.ok(wide.split('\n').every((line) => line.length <= 250), wide);
+  assert.match(wide, /aaa +running .*#/);
 });
 
 test('tables fit the terminal, have colours, and long ones go through a pager', async (t) => {

@@ -46,6 +46,26 @@ TEST(Select, SortsByEveryKeyAndPutsWhatIsNotKnownLast) {
   for (const auto key : sort_keys()) EXPECT_EQ(sorted(key).size(), 4) << key;
 }
 
+TEST(Select, TroubleIsFirstAnIdThatNothingServes) {
+  auto stats = json::parse(R"({"shards":[
+    {"id":"aaa","state":"running","isMaster":false,"goalShardId":0},
+    {"id":"bbb","state":"offline","isMaster":false,"goalShardId":1},
+    {"id":"ccc","state":"dead","isMaster":false,"goalShardId":-1},
+    {"id":"ddd","state":"running","isMaster":false,"goalShardId":2,"duplicate":true,"duplicateAddress":"10.0.0.9"},
+    {"id":"eee","state":"dead","isMaster":false,"goalShardId":3},
+    {"id":"fff","state":"dead","isMaster":false,"goalShardId":-1,"left":true},
+    {"id":"ggg","state":"queued","isMaster":false,"goalShardId":4},
+    {"id":"hhh","state":"offline","isMaster":false,"goalShardId":5}]})")
+                   ->as_object();
+  sort_shards(stats, "trouble", false);
+  EXPECT_EQ(names(stats), "ebhdcgfa");
+  std::string troubled;
+  for (const auto& shard : stats.at("shards").as_array()) {
+    if (severity(shard.as_object()) >= kTrouble) troubled += shard.as_object().at("id").as_string()[0];
+  }
+  EXPECT_EQ(troubled, "ebhdc");
+}
+
 TEST(Select, KeepsShardsByIdAndState) {
   auto stats = fleet();
   keep_shards(stats, {1, 2});

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "control/render.hpp"
+#include "control/select.hpp"
 #include "json/json.hpp"
 #include "net/clock.hpp"
 #include "server/fairness/slices.hpp"
@@ -13,11 +14,6 @@
 namespace smaster::server {
 
 namespace {
-
-/// All values of Plans::state.
-constexpr std::string_view kShardStates[] = {
-    "running", "logging in", "starting",     "queued",  "spare",    "drained", "new",     "silent",
-    "deaf",    "hung",       "disconnected", "refused", "crashing", "parked",  "offline", "dead"};
 
 /// The queue of logins, and Discord's limits.
 boost::json::object identify_json(const fleet::IdentifyQueue& queue, const fleet::IdentifyLimits& limits,
@@ -92,7 +88,7 @@ boost::json::object counts_json(const StatsParts& parts, const ShardCounts& coun
                              {"registered", counts.registered},
                              {"configured", counts.configured}};
   boost::json::object states;
-  for (const auto state : kShardStates) {
+  for (const auto state : control::shard_states()) {
     const auto found = counts.states.find(state);
     states[state] = found == counts.states.end() ? 0 : found->second;
   }

@@ -48,6 +48,12 @@ bj::value cpu_value(const bj::object& shard) {
   return cpu ? bj::value(*cpu) : bj::value(nullptr);
 }
 
+/// A bot that does not run has none.
+bj::value memory_value(const bj::object& shard) {
+  const auto* const memory = status_field(shard, "memRSS");
+  return number(memory) > 0 ? *memory : bj::value(nullptr);
+}
+
 bj::value login_value(const bj::object& shard) { return text_or_null(login_state(shard)); }
 
 bj::value next_start_value(const bj::object& shard) {
@@ -66,7 +72,7 @@ constexpr Column kColumns[] = {
     {"ping", Form::ms, "round trip to Discord's gateway", nullptr, "ping", In::stats},
     {"cpu", Form::share, "of the bot and its children, of one core", cpu_value},
     {"host_cpu", Form::share, "of its machine, mean over the cores", nullptr, "cpuLoad", In::stats},
-    {"memory", Form::size, "resident memory", nullptr, "memRSS", In::stats},
+    {"memory", Form::size, "resident memory", memory_value},
     {"messages", Form::plain, "since the bot's start", nullptr, "messageCountTotal", In::stats},
     {"deaths", Form::plain, "of the bot, as its agent counts", nullptr, "deaths", In::bot},
     {"last_exit", Form::plain, "how the bot's last process ended", nullptr, "lastExit", In::bot},

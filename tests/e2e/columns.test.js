@@ -68,7 +68,7 @@ test('deaths, closes and logins are counted by kinds that a shard cannot make up
   assert.match((await server.tool(['stats'])).stdout, / disconnected \(1006\) /);
   report(0, '', {state: 'ready', logins: 1, resumes: 1});
   await shows('gateway_logins_total', 'kind="resume"', 1);
-  report(1, 'exit 7', {state: 'ready', logins: 2, resumes: 1});
+  report(1, 'exit 007', {state: 'ready', logins: 2, resumes: 1});
   await shows('bot_deaths_total', 'exit="exit 7"', 1);
   await shows('gateway_logins_total', 'kind="identify"', 1);
   report(3, 'exit 1"} 5\nsmaster_evil 1', {state: 'disconnected', code: 123456, logins: 2, resumes: 1});

@@ -36,12 +36,14 @@ std::string usual_heading(std::size_t width) {
 TEST(Columns, TheUsualOnesFitTheTerminalWithTheMostUsefulFirst) {
   EXPECT_EQ(usual_heading(80), "SHARD   NAME  STATE         HOST  PING   CPU  MEMORY     DEATHS  LAST EXIT");
   EXPECT_EQ(usual_heading(120),
-            "SHARD   NAME  STATE         HOST  LOGIN         SEEN     PING   CPU  MEMORY     MESSAGES  DEATHS  LAST "
+            "SHARD   NAME  STATE         HOST  LOGIN         SEEN     PING   CPU  MEMORY     MESSAGES  "
+            "DEATHS  LAST "
             "EXIT  NEXT START");
-  EXPECT_EQ(usual_heading(200),
-            "SHARD   NAME  STATE         HOST  LOGIN         SEEN     PING   CPU  MEMORY     MESSAGES  DEATHS "
-            " LAST EXIT  "
-            "NEXT START  ADDRESS");
+  EXPECT_EQ(
+      usual_heading(200),
+      "SHARD   NAME  STATE         HOST  LOGIN         SEEN     PING   CPU  MEMORY     MESSAGES  DEATHS "
+      " LAST EXIT  "
+      "NEXT START  ADDRESS");
   for (const std::size_t width : {10, 20, 40, 60, 80, 120, 200}) {
     const auto table = render(usual_table(agents_fleet(), kColumnsNow), {width, false});
     for (std::size_t at = 0; at < table.size(); at = table.find('\n', at) + 1) {
@@ -96,6 +98,12 @@ TEST(Columns, TheStateOfALoginIsThatOfItsGateways) {
   EXPECT_EQ(state(R"({"gateways":[{"state":"refused","code":4014}]})"), "refused (4014)");
   EXPECT_EQ(state(R"({"gateways":[{"state":"ready"},{"state":"ready"}]})"), "ready");
   EXPECT_EQ(login_state({}), "");
+}
+
+TEST(Columns, ABotThatDoesNotRunHasNoMemory) {
+  auto stats = agents_fleet();
+  stats.at("shards").as_array()[0].as_object()["stats"].as_object()["memRSS"] = 0;
+  EXPECT_EQ(columns_csv(stats, {"name", "memory"}), "name,memory\r\naaa,\r\nbbb,104857600\r\nmmm,\r\n");
 }
 
 TEST(Columns, ABotThatIsParkedStartsWhenThatIsOver) {

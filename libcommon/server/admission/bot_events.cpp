@@ -28,15 +28,16 @@ std::string close_text(std::int64_t code) {
   return std::to_string(code) + (words.empty() ? "" : ", " + std::string(words));
 }
 
-/// "exit 1" and "signal 9" as they are; "other" for what is none: agents write it, and a label has few
-/// values.
+/// "exit 1", "signal 9"; "other" for what is none: agents write it, and a label has few values.
 std::string exit_label(std::string_view exit) {
   const auto number = [exit](std::string_view word) {
     return exit.starts_with(word) ? parse_int<int>(exit.substr(word.size())).value_or(-1) : -1;
   };
-  const bool known =
-      (number("exit ") >= 0 && number("exit ") <= 255) || (number("signal ") > 0 && number("signal ") <= 64);
-  return known ? std::string(exit) : "other";
+  if (const auto code = number("exit "); code >= 0 && code <= 255) return "exit " + std::to_string(code);
+  if (const auto signal = number("signal "); signal > 0 && signal <= 64) {
+    return "signal " + std::to_string(signal);
+  }
+  return "other";
 }
 
 /// The codes of RFC 6455 and of Discord; "none" for 0.

@@ -1,6 +1,6 @@
 # bash completion for smaster.
 _smaster() {
-  local candidates line word width current=${COMP_WORDS[COMP_CWORD]} lines=()
+  local candidates i line word width current=${COMP_WORDS[COMP_CWORD]} lines=()
   mapfile -t candidates < <("${COMP_WORDS[0]}" __complete "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
   COMPREPLY=()
   for line in "${candidates[@]}"; do

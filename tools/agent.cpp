@@ -7,6 +7,7 @@
 #include "base/text.hpp"
 #include "log/log.hpp"
 #include "tool.hpp"
+#include "wire/join/join_messages.hpp"
 
 extern char** environ;
 
@@ -91,13 +92,13 @@ int main(int argc, char** argv) {
       ->type_name("DIR");
   tool.app.add_option("--processes", options.processes, "Bot processes for each config")
       ->type_name("N")
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(std::int64_t{1}, wire::kMostProcesses))
       ->capture_default_str();
   tool.app
       .add_option("--shards-per-process", options.shards_per_process,
                   "Shard ids that one process takes at most")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(std::int64_t{1}, wire::kMostShardsPerProcess))
       ->capture_default_str();
   tool.app.add_option("--host", options.host, "What the master calls this host")
       ->type_name("LABEL")

@@ -10,6 +10,7 @@
 #include "net/http_client.hpp"
 #include "terminal.hpp"
 #include "tool.hpp"
+#include "wire/join/join_messages.hpp"
 
 namespace {
 
@@ -106,11 +107,11 @@ int main(int argc, char** argv) {
       });
   tool.app.add_option("--processes", processes, "Bot processes on the new host")
       ->type_name("N")
-      ->check(CLI::Range(1, 256))
+      ->check(CLI::Range(std::int64_t{1}, wire::kMostProcesses))
       ->capture_default_str();
   tool.app.add_option("--shards-per-process", per_process, "Shard ids that one process takes at most")
       ->type_name("N")
-      ->check(CLI::Range(1, 1024))
+      ->check(CLI::Range(std::int64_t{1}, wire::kMostShardsPerProcess))
       ->capture_default_str();
   (void)tools::add_duration(tool.app, "--valid", valid, "How long the line can be used, at most 7d");
   tool.app.add_option("--uses", uses, "How many hosts may join with it, at most 100")
@@ -118,16 +119,20 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
   auto* const lists = tool.app.add_flag("--list", list, "Print the tokens, make none");
-  tool.app.add_option("--revoke", revoke, "Revoke the token with this id; hosts that have joined stay")
-      ->type_name("ID")
-      ->excludes(lists);
+  auto* const revokes =
+      tool.app.add_option("--revoke", revoke, "Revoke the token with this id; hosts that have joined stay")
+          ->type_name("ID")
+          ->excludes(lists);
+  for (const char* const flag : {"--host", "--processes", "--shards-per-process", "--valid", "--uses"}) {
+    tool.app.get_option(flag)->excludes(lists)->excludes(revokes);
+  }
   tool.app.add_flag("--json", as_json, "Print the server's answer as JSON");
   tool.add_client_flags(Millis{15'000});
 
   return tool.run(argc, argv, [&] {
     if (list) return list_tokens(tool, as_json);
-    if (!revoke.empty()) {
-      const bool is_id = std::all_of(revoke.begin(), revoke.end(), [](unsigned char c) {
+    if (revokes->count() > 0) {
+      const bool is_id = !revoke.empty() && std::all_of(revoke.begin(), revoke.end(), [](unsigned char c) {
         return std::isalnum(c) != 0 || c == '-' || c == '_';
       });
       if (!is_id) return tool.report(fail(ErrorKind::usage, "\"" + revoke + "\" is no id of a join token"));

@@ -221,10 +221,12 @@ int main(int argc, char** argv) {
       .add_option("--output", flags.output,
                   "Folder for the config (default: this one; /etc/smaster/shards with --systemd)")
       ->type_name("DIR");
-  tool.app.add_flag("--systemd", flags.systemd, "Start the agent as a service, now and at each boot");
+  auto* const systemd =
+      tool.app.add_flag("--systemd", flags.systemd, "Start the agent as a service, now and at each boot");
   tool.app.add_option("--unit-dir", flags.unit_dir, "Folder for the service's settings")
       ->type_name("DIR")
-      ->capture_default_str();
+      ->capture_default_str()
+      ->needs(systemd);
   tool.app.add_option("--token-file", flags.token_file, "For the agent: file with the bot's token")
       ->type_name("FILE");
   tool.app.add_option("--ca-file", flags.ca_file, "More certificate authorities to trust for https, PEM")

@@ -121,8 +121,8 @@ void list(std::ostream& out) {
 int show(std::string_view topic) {
   auto page = std::string(topic == "smaster.toml" ? "" : kPrefix) + std::string(topic);
   ::execlp("man", "man", page.c_str(), static_cast<char*>(nullptr));
-  std::cerr << "smaster: cannot run man: " << std::strerror(errno) << "; install Debian's package man-db to read "
-            << page << '\n';
+  std::cerr << "smaster: cannot run man: " << std::strerror(errno)
+            << "; install Debian's package man-db to read " << page << '\n';
   return 69;
 }
 

@@ -152,7 +152,9 @@ auto without_signals(Make make) {
 
 void hear(watch::View& view, Fetcher::News news) {
   if (auto* const snapshot = std::get_if<watch::Snapshot>(&news)) view.update(std::move(*snapshot));
-  if (const auto* const error = std::get_if<Error>(&news)) view.failed(error->message);
+  if (const auto* const error = std::get_if<Error>(&news)) {
+    view.failed(error->message, error->kind != ErrorKind::unavailable && error->kind != ErrorKind::timed_out);
+  }
   if (const auto* const past = std::get_if<Fetcher::Past>(&news)) view.past(past->name, past->statuses);
 }
 

@@ -52,6 +52,8 @@ void Commands::start(int run, const std::vector<std::string>& words) {
     ::dup2(ends[1], STDOUT_FILENO);
     ::dup2(ends[1], STDERR_FILENO);
     ::execv(program.c_str(), pointers.data());
+    constexpr std::string_view kMissing = "it cannot be started: install all of smaster's programs\n";
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMissing.data(), kMissing.size());
     ::_exit(kNotStarted);
   }
   const int failure = errno;

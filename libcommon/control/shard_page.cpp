@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/outlet.hpp"
+#include "control/columns.hpp"
 #include "control/render.hpp"
 #include "control/select.hpp"
 #include "control/sparkline.hpp"
@@ -55,7 +56,8 @@ std::string bot(const bj::object& row, std::int64_t now_ms) {
     words += ", started " + ago(started, now_ms);
   }
   if (words.starts_with("waiting"))
-    words += fmt::format(", starts in {:.0f} s", number(of("nextStartIn")) / 1000);
+    words += fmt::format(", starts in {:.0f} s",
+                         std::max(0.0, static_cast<double>(next_start(row) - now_ms)) / 1000);
   if (const auto deaths = number(of("deaths")); deaths > 0) words += fmt::format("; died {} times", deaths);
   const auto* const exit = of("lastExit");
   if (exit != nullptr && exit->is_string() && !exit->get_string().empty()) {

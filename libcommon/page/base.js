@@ -63,10 +63,10 @@ function zone(ms) {
 }
 const time = (ms) => element('time', {dateTime: new Date(ms).toISOString(), title: zone(ms), textContent: iso(ms)});
 
-const UNSAFE = '\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb';
-const unsafe = new RegExp(`[${UNSAFE}]`, 'g');
+const UNSAFE = '\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}';
+const unsafe = new RegExp(`[${UNSAFE}]`, 'gu');
 /** Finds JSON that may have such characters: as they are, or as an escape other than \" \\ \/ \n. */
-const maybe_unsafe = new RegExp(`[${UNSAFE}]|\\\\[^"\\\\/n]`);
+const maybe_unsafe = new RegExp(`[${UNSAFE}]|\\\\[^"\\\\/n]`, 'u');
 /** What shards and bots wrote, as the page shows it: nothing that turns the reading direction or hides text (it never becomes HTML). */
 const plain = (text) => text.replace(unsafe, ' ');
 /** The server's JSON with all its texts so. */

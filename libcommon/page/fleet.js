@@ -144,7 +144,7 @@ const few = (list, most) => list.length > most ? `${list.slice(0, most).join('; 
 function draw_trouble() {
   const alerts = head.alerts ?? [];
   // Troubles of the server itself have alerts, too.
-  const own = (head.troubles ?? []).map((text) => ({text}));
+  const own = [head.connections_trouble, ...head.troubles ?? []].filter(Boolean).map((text) => ({text}));
   const shown = [...own, ...alerts.filter(({key}) => !own.length || (key !== 'store' && key !== 'connections' && !key.startsWith('server ')))].sort((a, b) => (a.silenced ?? false) - (b.silenced ?? false));
   const words = JSON.stringify(shown);
   if ($('alerts').dataset.words !== words) {
@@ -161,6 +161,7 @@ function draw_trouble() {
   if (!trouble_changed) return;
   trouble_changed = false;
   const list = [...shards.values()].filter(is_trouble).sort((a, b) => severity(b.state) - severity(a.state) || by_id(a, b));
+  const focus = document.activeElement?.closest('#troubled a')?.hash;
   $('troubled').replaceChildren(...list.slice(0, MOST_TROUBLED).map((shard) => {
     const item = element('li', {className: `s${severity(shard.state)}`}, sign(), element('a', {href: address_of(shard)}, title_of(shard)), `: ${shard.state}`);
     if (shard.since) item.append(' since ', time(shard.since));
@@ -168,6 +169,7 @@ function draw_trouble() {
     if (shard.deaths) item.append(`, ${shard.deaths} deaths`);
     return item;
   }));
+  if (focus) $('troubled').querySelector(`a[href="${focus}"]`)?.focus();
   $('troubled-more').hidden = list.length <= MOST_TROUBLED;
   $('troubled-more').textContent = `and ${list.length - MOST_TROUBLED} more: choose a state below to see its shards`;
   const loud = shown.filter(({silenced}) => !silenced).length;
@@ -292,7 +294,7 @@ $('grid').addEventListener('focusin', (event) => event.target.dataset?.name && f
 
 function keep_a_tab_stop() {
   const cell = cells.get(focused);
-  if (cell && !cell.hidden && cell.tabIndex === 0 && cell.isConnected) return;
+  if (cell && !cell.hidden && cell.tabIndex === 0 && cell.isConnected && !cell.closest('.group').hidden) return;
   const first = $('grid').querySelector('.group:not([hidden]) .cell:not([hidden])');
   if (first) focus_cell(first);
 }

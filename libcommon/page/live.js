@@ -6,10 +6,18 @@ let source = null;
 let heard = 0; // when the server has last sent something
 let connected = 0;
 let lost = false; // the stream has ended
+let patience = AGAIN; // of the present stream: a large fleet on a slow link takes longer
+let retry = 0;
+
+function start_soon() {
+  clearTimeout(retry);
+  retry = setTimeout(start, 2000);
+}
 
 function show_login() {
   source?.close();
   source = null;
+  clearTimeout(retry);
   reading?.abort();
   document.body.classList.remove('stale');
   $('stale').hidden = $('page').hidden = true;
@@ -70,6 +78,7 @@ function connect() {
   source.onopen = () => fresh = true;
   source.onmessage = ({data}) => {
     heard = performance.now();
+    patience = AGAIN;
     lost = false;
     take_changes(parse(data), fresh);
     fresh = false;
@@ -78,7 +87,7 @@ function connect() {
   source.onerror = () => {
     lost = true;
     draw_link();
-    if (mine.readyState === EventSource.CLOSED) setTimeout(() => mine === source && start(), 2000);
+    if (mine.readyState === EventSource.CLOSED && mine === source) start_soon();
   };
 }
 
@@ -86,9 +95,10 @@ async function start() {
   try {
     const response = await fetch('/api/about', {signal: AbortSignal.timeout(10_000)});
     if (response.status === 401) return show_login();
+    if (!response.ok) throw new Error(`${response.status}`);
     about = parse(await response.text());
   } catch {
-    setTimeout(start, 2000);
+    start_soon();
     return;
   }
   $('login').hidden = true;
@@ -105,7 +115,9 @@ async function start() {
 setInterval(() => {
   if (source === null) return;
   draw_link();
-  if (performance.now() - Math.max(heard, connected) > AGAIN) connect();
+  if (source.readyState === EventSource.CLOSED || performance.now() - Math.max(heard, connected) < patience) return;
+  patience = Math.min(2 * patience, 320_000);
+  connect();
 }, 1000);
 setInterval(() => source && $('stale').hidden && $('unzoom').hidden && !document.hidden && load_graphs(), 30_000);
 start();

@@ -91,6 +91,7 @@ async function load_shard() {
   }
   if (mine !== scope) return;
   $('about-error').textContent = '';
+  if ($('facts').contains(getSelection().anchorNode) && !getSelection().isCollapsed) return; // it is being copied
   const [first, ...lines] = answer.text.split('\n').filter(Boolean);
   const shard = shards.get(answer.name);
   $('about-title').replaceChildren(...shard ? [sign()] : [], first);
@@ -232,7 +233,7 @@ function add_lines(pending) {
   const log = $('log');
   const below = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   pending.sort((a, b) => a.at - b.at);
-  log.append(...pending.map(({at, kind, who, text}) => {
+  log.append(...pending.slice(-MOST_LINES).map(({at, kind, who, text}) => {
     const line = element('div', {}, time(at));
     if (scope.kind !== 'shard') line.append(`${who}  `);
     line.append(kind === 2 ? element('b', {title: 'standard error'}, '! ') : '', kind === 0 ? element('i', {}, text) : text);

@@ -72,9 +72,10 @@ bool View::gone(std::int64_t now_ms) const {
 void View::draw_alarm(std::vector<Line>& screen, std::int64_t now_ms) const {
   if (!gone(now_ms)) return;
   const auto seconds = std::max<std::int64_t>(0, now_ms - snapshot_->at_ms) / 1'000;
-  screen.push_back(bar("NO ANSWER FROM THE SERVER for " + std::to_string(seconds) +
-                           " s; the figures are of " + control::local_time(snapshot_->at_ms) +
-                           (failure_.empty() ? "" : ": " + failure_),
+  const auto* const words =
+      refused_ && !failure_.empty() ? "THE FIGURES ARE OLD, for " : "NO ANSWER FROM THE SERVER for ";
+  screen.push_back(bar(words + std::to_string(seconds) + " s; the figures are of " +
+                           control::local_time(snapshot_->at_ms) + (failure_.empty() ? "" : ": " + failure_),
                        width_, kAlarm));
 }
 

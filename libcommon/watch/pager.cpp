@@ -117,7 +117,8 @@ bool Pager::key(char32_t key, std::size_t height) {
 }
 
 void Pager::draw(std::vector<Line>& screen, std::size_t width, std::size_t height) {
-  if (std::exchange(width_, std::max<std::size_t>(width, 1)) != width_) {
+  const auto was = std::exchange(width_, std::max<std::size_t>(width, 1));
+  if (was != width_) {
     const auto before = std::max<std::size_t>(rows_.size(), 1);
     wrap_all();
     top_ = top_ * rows_.size() / before;

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "control/select.hpp"
+#include "control/shard_filter.hpp"
 #include "json/json.hpp"
 #include "watch/keys.hpp"
 #include "watch/pager.hpp"
@@ -93,13 +94,13 @@ Result<void> ShardList::filter(const std::string& text) {
     auto parsed = control::parse_where(text);
     if (!parsed) return fail(ErrorKind::usage, "the filter " + parsed.error().message);
     conditions = std::move(*parsed);
+    const auto& shards = snapshot_->shards();
     for (const auto& condition : conditions) {
-      const auto& shards = snapshot_->shards();
-      if (std::none_of(shards.begin(), shards.end(), [&](const bj::value& shard) {
-            return control::has_field(shard.get_object(), condition.path);
-          }))
-        return fail(ErrorKind::usage, "no shard has a field \"" + condition.path +
-                                          "\"; \"smaster stats --json\" shows which there are");
+      const auto has = [&](const bj::value& shard) {
+        return control::has_field(shard.get_object(), condition.path);
+      };
+      if (!shards.empty() && std::none_of(shards.begin(), shards.end(), has))
+        return control::unknown_field(condition.path);
     }
   }
   filter_ = std::string(trim(text));

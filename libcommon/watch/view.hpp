@@ -47,7 +47,11 @@ class View {
   /// The server has answered.
   void update(Snapshot snapshot);
   /// It has not; the figures stay.
-  void failed(std::string why) { failure_ = std::move(why); }
+  /// `answered`: by the server, which refused.
+  void failed(std::string why, bool answered) {
+    failure_ = std::move(why);
+    refused_ = answered;
+  }
   void past(const std::string& name, const boost::json::array& statuses) { past_.add(name, statuses); }
   /// A command has printed something, or has ended.
   void output(int run, std::string_view bytes);
@@ -122,6 +126,7 @@ class View {
   std::shared_ptr<const Snapshot> snapshot_;
   std::string unassigned_;  ///< a sentence about the ids that no shard has; empty: each has one
   std::string failure_;
+  bool refused_ = false;  ///< the failure is an answer
   ShardList list_;
   Past past_;
   std::vector<Page> pages_;  ///< the last one is on the screen

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "base/outlet.hpp"
+#include "control/columns.hpp"
 #include "control/render.hpp"
 #include "control/select.hpp"
 #include "json/json.hpp"
@@ -91,12 +92,8 @@ std::string of_state(const bj::object& shard, std::string_view state, std::int64
     return "last sign of life " + control::ago(number(shard.if_contains("lastSeen")), now_ms);
   if (state == "crashing" || state == "parked") {
     auto words = last_end(shard);
-    const auto next = number(bot_field(shard, "nextStartIn"));
-    const auto until = number(shard.if_contains("parkedUntil"));
-    if (until > 0)
-      words += "; starts again in " + seconds(until - static_cast<double>(now_ms));
-    else if (next > 0)
-      words += "; starts again in " + seconds(next);
+    const auto at = control::next_start(shard);
+    if (at > 0) words += "; starts again in " + seconds(static_cast<double>(at - now_ms));
     return words;
   }
   if (state == "refused" || state == "disconnected" || state == "deaf" || state == "hung")

@@ -32,7 +32,7 @@ const shells = Object.fromEntries(Object.entries({
   fish: ['/usr/bin/fish', '--no-config', '-c', `source "${root}/completions/smaster.fish"
     complete -C (string join -- ' ' smaster $argv) | string split -f 1 \\t`, '--'],
 }).map(([shell, [program, ...args]]) => [shell, async function (...words) {
-  const {stdout, stderr} = await run(program, [...args, ...words], {env: {...process.env, ...this, PATH: `${bin}:${process.env.PATH}`}});
+  const {stdout, stderr} = await run(program, [...args, ...words], {env: {...process.env, SMASTER_COMPLETE_TIMEOUT: '60s', ...this, PATH: `${bin}:${process.env.PATH}`}});
   assert.equal(stderr, '', shell);
   return [...new Set(stdout.trimEnd().split('\n'))].sort();
 }]));
@@ -101,6 +101,16 @@ test('the shells complete the ids and names of the running server\'s shards', as
     const names = (await asked('shards', 'show', '')).filter((word) => !word.startsWith('-'));
     assert.deepEqual(names, configs.map(({id}) => id).sort(), shell);
   }
+});
+
+test('a line that is completed runs nothing of it', async (t) => {
+  const folder = mkdtempSync(path.join(tmpdir(), 'smaster-complete-'));
+  t.after(() => rmSync(folder, {recursive: true}));
+  for (const word of [`-x/x/;1e touch ${folder}/run;#`, `--shard$(touch ${folder}/run)`, '`touch run`', '-"']) {
+    await run(path.join(bin, 'smaster'), ['__complete', 'eval', word, ''], {cwd: folder});
+    await run(path.join(bin, 'smaster'), ['__complete', word, ''], {cwd: folder});
+  }
+  assert.deepEqual(readdirSync(folder), []);
 });
 
 test('what is almost right is said to be meant', async () => {

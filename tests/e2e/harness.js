@@ -27,7 +27,7 @@ const bots = path.join(import.meta.dirname ?? path.dirname(fileURLToPath(import.
 export {alive} from './bots/announce.js';
 
 /** Timeout of any wait: generous, since the machine may be busy. */
-const patience = 180_000;
+export const patience = 180_000; // ms
 
 /** Calls `check` until it returns a truthy value, which is returned. */
 export async function until(what, check) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import {spawn} from 'node:child_process';
 import {createHash, createHmac, createPublicKey, createSign, createVerify, generateKeyPairSync, randomBytes} from 'node:crypto';
+import {once} from 'node:events';
 import {chmodSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync} from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
@@ -100,7 +101,7 @@ test('join -- COMMAND becomes the agent', async (t) => {
   const text = await line(server, '--host', 'fra1');
   const child = spawn(path.join(bin, 'smaster'), ['join', '-', ...trust, '--output', `${server.folder}/new`, '--', process.execPath, bot], {env: {...process.env, BOT_LOG: server.botLog}});
   child.stdin.end(`${text}\n`);
-  const exited = next(child, 'exit');
+  const exited = once(child, 'exit');
   await server.running(1);
   assert.deepEqual(readdirSync(`${server.folder}/new`).filter((name) => name.endsWith('.json')).length, 1);
   child.kill('SIGTERM');

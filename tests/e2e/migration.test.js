@@ -36,15 +36,16 @@ class Machine {
     writeFileSync(path.join(programs, 'systemctl'), `#!/bin/sh
 [ "$*" = "enable --now smaster" ] || exit 64
 smaster serve --config ${this.folder}/smaster.toml >${this.folder}/log 2>&1 &
-until smaster stats >/dev/null 2>&1; do sleep 0.1; done
+while kill -0 $! && ! smaster stats >/dev/null 2>&1; do sleep 0.1; done
 `, {mode: 0o755});
     writeFileSync(path.join(this.folder, 'token'), 'a token', {mode: 0o600});
     this.env = {...process.env, PATH: `${programs}:${path.resolve(bin)}:${process.env.PATH}`, SMASTER_SOCKET: this.socket, XDG_STATE_HOME: `${this.folder}/state`, BOT_LOG: `${this.folder}/bots`};
     this.agents = [];
     t.after(async () => {
       for (const agent of this.agents) {
+        if (agent.exitCode !== null || agent.signalCode !== null) continue;
         agent.kill('SIGTERM');
-        await once(agent, 'close');
+        await once(agent, 'exit');
       }
       await this.run('smaster stop --yes');
       await until('the server to end', () => !existsSync(this.socket));
@@ -72,7 +73,8 @@ until smaster stats >/dev/null 2>&1; do sleep 0.1; done
   }
 
   async stats() {
-    return JSON.parse((await this.run('smaster stats --json')).stdout);
+    const {code, stdout} = await this.run('smaster stats --json');
+    return code === 0 ? JSON.parse(stdout) : {};
   }
 }
 

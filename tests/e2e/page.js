@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import {readFileSync} from 'node:fs';
 import http from 'node:http';
 import {chromium} from 'playwright-core';
-import {next, serve, until} from './harness.js';
+import {next, patience, serve, until} from './harness.js';
 
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
@@ -19,6 +19,7 @@ export async function dashboard(t, {settings = '', shards = 3, lines = ''} = {})
 export async function open(t, url, {before = () => {}, ...options} = {}) {
   const browser = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
   const page = await browser.newPage(options);
+  page.setDefaultTimeout(patience);
   const errors = [];
   page.on('pageerror', (error) => errors.push(`${error}`));
   page.on('console', (message) => message.type() === 'error' && !/Failed to load resource/.test(message.text()) && errors.push(message.text()));
@@ -32,8 +33,17 @@ export async function open(t, url, {before = () => {}, ...options} = {}) {
   return page;
 }
 
-/** What axe finds wrong with what the page shows now. */
-export async function axe_finds(page) {
+/** Axe finds nothing wrong with what the page shows; looks again while the page is grey, since the server is slow. */
+export async function axe_finds_nothing(page) {
+  let found;
+  await until('axe to look at a page that is not grey', async () => {
+    found = await axe_finds(page);
+    return !found.length || !await page.evaluate(() => document.body.classList.contains('stale'));
+  });
+  assert.deepEqual(found, []);
+}
+
+async function axe_finds(page) {
   await page.evaluate(axe); // by the debugger: the page's policy forbids other scripts
   return page.evaluate(async () => (await globalThis.axe.run()).violations.map(({id, nodes}) => `${id}: ${nodes.slice(0, 3).map(({html}) => html.slice(0, 200)).join(' | ')}`));
 }

@@ -10,7 +10,7 @@ export class Terminal {
   constructor(t, server, {width = 120, height = 20, env = {}, shell = ['bash', '--norc', '--noprofile']} = {}) {
     const folder = mkdtempSync(path.join(tmpdir(), 'smaster-tmux-'));
     this.socket = path.join(folder, 'socket');
-    const variables = {SMASTER_SOCKET: server?.socket ?? '', PATH: `${path.resolve(bin)}:${process.env.PATH}`, PS1: '$ ', LC_ALL: 'C.UTF-8', PAGER: '', ...env};
+    const variables = {SMASTER_SOCKET: server?.socket ?? '', PATH: `${path.resolve(bin)}:${process.env.PATH}`, PS1: '$ ', LC_ALL: 'C.UTF-8', PAGER: '', SMASTER_COMPLETE_TIMEOUT: '60s', ...env};
     this.tmux('-u', '-f', '/dev/null', 'new-session', '-d', '-x', `${width}`, '-y', `${height}`,
       'env', ...Object.entries(variables).map(([name, value]) => `${name}=${value}`), ...shell);
     t.after(() => {

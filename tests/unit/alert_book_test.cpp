@@ -204,6 +204,24 @@ TEST_F(RestartedBook, WhatWasToldIsKnownByKeyAndIds) {
   EXPECT_FALSE(book_.was_told("parked", {ShardId{3}}, before));
   EXPECT_FALSE(book_.was_told("parked", {ShardId{2}}, now_)) << "too long ago";
   EXPECT_FALSE(book_.was_told("refused", {ShardId{2}}, before));
+  EXPECT_FALSE(book_.was_told("parked", {}, before)) << "of no id nothing was told";
+}
+
+TEST_F(RestartedBook, WhatThisServerHasSeenItselfWasNotToldByAnEarlierOne) {
+  auto parked = about("parked", {ShardId{1}});
+  parked.told_by_event = true;
+  EXPECT_EQ(update(Millis{0}, {parked}), Words{}) << "the event tells it";
+  EXPECT_FALSE(book_.was_told("parked", {ShardId{1}}, now_ - Millis{1}));
+}
+
+TEST_F(RestartedBook, AnIdThatRunsTwiceIsNotWellBecauseItRuns) {
+  auto twice = about("duplicate aaa", {ShardId{1}});
+  twice.runs = true;
+  EXPECT_EQ(update(Millis{0}, {twice}), Words{"begins duplicate aaa"});
+  restart();
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{});
+  EXPECT_EQ(update(AlertBook::kSettle, {}), Words{}) << "it may show itself yet";
+  EXPECT_EQ(update(Millis{0}, {twice}), Words{});
 }
 
 }  // namespace

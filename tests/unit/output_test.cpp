@@ -179,6 +179,14 @@ TEST(OutputRing, TheTokenIsCutOut) {
             R"([[1,1,"login with [token] and [token]!"],[2,1,"half [token]…"],[3,1,"other )" +
                 token.substr(0, 30) + R"("]])");
   EXPECT_EQ(ring.tail(0, 10, 1'000).front(), "login with [token] and [token]!");
+  OutputRing parts(10, token);
+  const std::string cut(kCut);
+  parts.add(log_time(1), OutputStream::out, "a " + token.substr(0, 10) + cut);
+  parts.add(log_time(2), OutputStream::out, token.substr(10, 10) + cut);
+  parts.add(log_time(3), OutputStream::out, token.substr(20, 12) + cut);
+  parts.add(log_time(4), OutputStream::out, token.substr(32) + " end");
+  EXPECT_EQ(parts.select({}),
+            R"([[1,1,"a [token]…"],[2,1,"[token]…"],[3,1,"[token]…"],[4,1,"[token] end"]])");
   OutputRing short_one(10, "x");
   short_one.add(log_time(1), OutputStream::out, "xyz");
   EXPECT_EQ(short_one.select({}), R"x([[1,1,"xyz"]])x") << "no secret is so short";

@@ -390,12 +390,15 @@ TEST(WatchView, SaysLoudlyThatTheServerIsGoneAndHowOldTheFiguresAre) {
   const auto alarm = screen.lines(kNow + 12'000).front();
   EXPECT_EQ(alarm.find("NO ANSWER FROM THE SERVER for 12 s; the figures are of 20"), 0) << alarm;
   EXPECT_TRUE(screen.view.draw(kNow + 12'000)[3].front().style.faint);
-  screen.view.failed("no server answers on the control socket");
+  screen.view.failed("no server answers on the control socket", false);
   EXPECT_NE(screen.lines(kNow + 1'000).front().find("no server answers"), std::string::npos);
   screen.view.key('?');  // and over every page
   EXPECT_NE(screen.lines(kNow + 1'000).front().find("NO ANSWER"), std::string::npos);
   screen.view.update(three(kNow + 13'000));
   EXPECT_EQ(screen.all(kNow + 14'000).find("NO ANSWER"), std::string::npos);
+  screen.view.failed("no shard is on a host \"fra1\"", true);
+  EXPECT_EQ(screen.lines(kNow + 14'000).front().find("THE FIGURES ARE OLD, for 1 s"), 0);
+  EXPECT_NE(screen.lines(kNow + 14'000).front().find("no shard is on a host"), std::string::npos);
 }
 
 TEST(WatchView, ShowsAlertsAboveTheShards) {
@@ -462,8 +465,8 @@ TEST(WatchWhy, SaysWhatIsKnownOfTheCause) {
   EXPECT_EQ(of(R"({"id":"a","state":"dead","lastSeen":0,"left":true})"),
             "its agent was stopped, last seen never");
   EXPECT_EQ(
-      of(R"({"id":"a","state":"crashing","stats":{"bot":{"lastExit":"signal 9","nextStartIn":3000,"lastLines":["one","two"]}}})"),
-      "signal 9: two; starts again in 3 s");
+      of(R"({"id":"a","state":"crashing","lastHeartbeat":1764399999000,"stats":{"bot":{"lastExit":"signal 9","nextStartIn":3000,"lastLines":["one","two"]}}})"),
+      "signal 9: two; starts again in 2 s");
   EXPECT_EQ(
       of(R"({"id":"a","state":"refused","stats":{"bot":{"gateways":[{"id":4,"state":"ready"},{"id":5,"state":"refused","code":4004}]}}})"),
       "Discord closed shard id 5 with code 4004: the token is not valid; give the bot a new one");

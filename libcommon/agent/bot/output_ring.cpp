@@ -30,9 +30,17 @@ std::string OutputRing::without_secret(OutputStream stream, std::string_view tex
   if (secret_.size() < kLeastSecret) return clean;
   // Its beginning may have been passed on with the line before.
   auto& begun = begun_secret_.at(static_cast<std::size_t>(stream));
-  if (const auto rest = std::string_view(secret_).substr(std::exchange(begun, 0));
-      rest.size() < secret_.size() && clean.starts_with(rest)) {
-    clean.replace(0, rest.size(), kSecret);
+  const auto before = std::exchange(begun, 0);
+  if (const auto rest = std::string_view(secret_).substr(before); before > 0) {
+    if (clean.starts_with(rest)) {
+      clean.replace(0, rest.size(), kSecret);
+    } else if (text.ends_with(kCut)) {
+      const auto part = text.substr(0, text.size() - kCut.size());
+      if (!part.empty() && rest.starts_with(part)) {  // its middle: the rest comes with a later part
+        begun = before + part.size();
+        return std::string(kSecret) + std::string(kCut);
+      }
+    }
   }
   for (auto at = clean.find(secret_); at != std::string::npos; at = clean.find(secret_, at)) {
     clean.replace(at, secret_.size(), kSecret);

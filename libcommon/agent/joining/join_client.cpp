@@ -21,6 +21,8 @@ using wire::JoinRefusal;
 
 constexpr Millis kExchange{15'000};
 constexpr Millis kPause{1'000};
+/// Each request has at least that long, however little is left of the timeout.
+constexpr Millis kLeast{1'000};
 constexpr std::size_t kMaxAnswer = 64u << 10;
 constexpr std::size_t kNonceBytes = 32;
 /// How often all servers are asked if none can be reached at all.
@@ -91,7 +93,9 @@ class Asking {
       bool answered = false;
       for (std::size_t at = 0; at < servers.size(); ++at) {
         const auto server = servers[at];
-        auto asked = co_await ask(server);
+        if (at > 0 && net::now() >= until) co_return;
+        auto asked =
+            co_await ask(server, std::max(std::chrono::duration_cast<Millis>(until - net::now()), kLeast));
         // A refusal says more than a server that cannot be reached.
         if (asked.answered || !answered) result = std::move(asked.result);
         if (result || (asked.answered && !asked.again)) co_return;
@@ -111,7 +115,7 @@ class Asking {
   }
 
  private:
-  net::Task<Asked> ask(std::string server) {
+  net::Task<Asked> ask(std::string server, Millis longest) {
     Asked asked;
     const auto url = net::parse_http_url(server);
     if (!url) {
@@ -130,7 +134,8 @@ class Asking {
     request.keep_alive(false);
     request.body() = wire::to_text(sealed);
     net::HttpClient client(context_.get_executor(), endpoint);
-    const auto response = co_await client.exchange(std::move(request), kExchange, kMaxAnswer);
+    const auto response =
+        co_await client.exchange(std::move(request), std::min(kExchange, longest), kMaxAnswer);
     if (!response) {
       asked.result = response.error();
       asked.again = true;

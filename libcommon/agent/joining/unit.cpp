@@ -53,15 +53,21 @@ std::string plain(const std::string& text) {
   return plain;
 }
 
-/// A word of ExecStart, see "COMMAND LINES" in systemd.service(5).
+/// A quoted word of a setting, see "QUOTING" in systemd.syntax(7).
 std::string quoted(const std::string& word) {
   std::string text = "\"";
   for (const char c : plain(word)) {
     if (c == '"' || c == '\\') text += '\\';
-    if (c == '$') text += c;
     text += c;
   }
   return text + '"';
+}
+
+/// A word of ExecStart, see "COMMAND LINES" in systemd.service(5).
+std::string argument(const std::string& word) {
+  std::string text;
+  for (const char c : quoted(word)) text += c == '$' ? "$$" : std::string(1, c);
+  return text;
 }
 
 }  // namespace
@@ -107,9 +113,9 @@ Result<std::string> drop_in(const UnitCommand& unit) {
     text += "ReadWritePaths=" + quoted(folder.string()) + '\n';
   }
   text += "ExecStart=\nExecStart=";
-  for (const auto& word : unit.agent) text += quoted(word) + ' ';
-  text += "--config " + quoted(unit.config.string()) + " $AGENT_FLAGS --";
-  for (const auto& word : unit.command) text += ' ' + quoted(word);
+  for (const auto& word : unit.agent) text += argument(word) + ' ';
+  text += "--config " + argument(unit.config.string()) + " $AGENT_FLAGS --";
+  for (const auto& word : unit.command) text += ' ' + argument(word);
   return text + '\n';
 }
 

@@ -46,12 +46,15 @@ std::string close_label(std::int64_t code) {
   return (code >= 1000 && code <= 1015) || (code >= 4000 && code <= 4014) ? std::to_string(code) : "other";
 }
 
+/// Adds what came since the last status. Agents write the numbers: of one status at most 100 count.
+void count(std::uint64_t& total, std::int64_t was, std::int64_t is) {
+  constexpr std::uint64_t kMost = 100;
+  if (is > was) total += std::min(static_cast<std::uint64_t>(is) - static_cast<std::uint64_t>(was), kMost);
+}
+
 /// What happened to one gateway connection.
 void record_gateway(Events& events, Metrics& metrics, const Shard& shard, const GatewaySeen& before,
                     const GatewaySeen& now) {
-  const auto count = [](std::uint64_t& total, std::int64_t was, std::int64_t is) {
-    total += static_cast<std::uint64_t>(std::max<std::int64_t>(is - was, 0));
-  };
   count(metrics.logins["identify"], before.logins, now.logins);
   count(metrics.logins["resume"], before.resumes, now.resumes);
   const auto record = [&](EventKind kind, const std::string& what) {
@@ -108,7 +111,7 @@ void record_changes(Events& events, Metrics& metrics, Shard& shard, const fleet:
   if (!before.known) return;
   const auto& seen = shard.bot_seen;
   if (seen.deaths > before.deaths) {
-    metrics.deaths[exit_label(bot.last_exit)] += static_cast<std::uint64_t>(seen.deaths - before.deaths);
+    count(metrics.deaths[exit_label(bot.last_exit)], before.deaths, seen.deaths);
     const auto next = bot.next_start_in > 0
                           ? "; it is started again in " + format_duration(Millis{bot.next_start_in})
                           : std::string();

@@ -71,6 +71,7 @@ std::string told_text(const std::vector<ToldAlert>& alerts) {
                               {"text", each.text},
                               {"host", each.host},
                               {"ids", std::move(ids)},
+                              {"runs", each.runs},
                               {"since", to_unix_ms(each.since)},
                               {"told", to_unix_ms(each.told)}});
   }
@@ -92,6 +93,7 @@ std::vector<ToldAlert> parse_told(const std::string& text) {
     json::read(object, "host", alert.host);
     json::read(object, "since", since);
     json::read(object, "told", told);
+    if (const auto* const runs = object.if_contains("runs")) alert.runs = runs->is_bool() && runs->get_bool();
     if (const auto* const ids = object.if_contains("ids"); ids != nullptr && ids->is_array()) {
       for (const auto& id : ids->get_array()) {
         if (id.is_int64()) alert.ids.push_back(ShardId{static_cast<std::int32_t>(id.get_int64())});
@@ -190,7 +192,10 @@ void Alerts::heard(const fleet::Event& event) {
   const bool each = event.kind == fleet::EventKind::duplicate || event.kind == fleet::EventKind::idle;
   AlertCondition condition{each ? key : kind, event.text};
   condition.host = event.host;
-  if (const auto id = parse_int<std::int32_t>(event.ids)) condition.ids = {ShardId{*id}};
+  for (const auto part : split(event.ids, ',')) {
+    if (const auto id = parse_int<std::int32_t>(part)) condition.ids.push_back(ShardId{*id});
+  }
+  std::sort(condition.ids.begin(), condition.ids.end());
   if (parts_.book.was_told(condition.key, condition.ids, now - kEventAgain)) return;  // by an earlier server
   for (const auto& silence : parts_.book.silences()) {
     if (silence.covers(condition) && silence.until > now) return;

@@ -91,6 +91,7 @@ void add_shard(Findings& findings, const Shard& shard, std::string_view state) {
                              "the config of shard " + shard.info.id.str() + " is used twice"};
     condition.host = shard.info.host;
     condition.ids = ids;
+    condition.runs = true;
     condition.told_by_event = true;
     if (findings.single.size() < 100) findings.single.push_back(std::move(condition));
   }

@@ -82,8 +82,8 @@ net::Task<Answer> get_join_tokens(ControlContext context, Call) {
 net::Task<Answer> post_join_token(ControlContext context, Call call) {
   const auto body = body_object(call);
   if (!body) co_return control::error_reply(body.error());
-  const auto processes = read_number(*body, "processes", 256, 1);
-  const auto shards = read_number(*body, "shards_per_process", 1'024, 1);
+  const auto processes = read_number(*body, "processes", wire::kMostProcesses, 1);
+  const auto shards = read_number(*body, "shards_per_process", wire::kMostShardsPerProcess, 1);
   const auto uses = read_number(*body, "uses", static_cast<std::int64_t>(TokenBook::kMostUses), 1);
   const auto valid = read_number(*body, "valid_ms", Millis(TokenBook::kLongest).count(), 3'600'000);
   for (const auto* const each : {&processes, &shards, &uses, &valid}) {

@@ -73,7 +73,8 @@ std::vector<Notice> AlertBook::update(Time now, const std::vector<AlertCondition
     if (there || trouble.away <= trouble.seen) trouble.away = now;
     const auto& restored = trouble.told_ids;
     if (now < trouble.held_until && !there) {
-      const bool well = is_up && !restored.empty() && std::all_of(restored.begin(), restored.end(), is_up);
+      const bool well = is_up && !trouble.condition.runs && !restored.empty() &&
+                        std::all_of(restored.begin(), restored.end(), is_up);
       if (!well) trouble.seen = trouble.away = now;
     }
     if (!there && now - trouble.seen >= kSettle) {
@@ -111,8 +112,8 @@ std::vector<ToldAlert> AlertBook::told() const {
   std::vector<ToldAlert> told;
   for (const auto& [key, trouble] : troubles_) {
     if (!trouble.told) continue;
-    told.push_back(
-        {key, trouble.told_text, trouble.condition.host, trouble.told_ids, trouble.since, *trouble.told});
+    told.push_back({key, trouble.told_text, trouble.condition.host, trouble.told_ids, trouble.condition.runs,
+                    trouble.since, *trouble.told});
   }
   return told;
 }
@@ -123,11 +124,13 @@ void AlertBook::restore(const std::vector<ToldAlert>& alerts, Time now, Time hel
     trouble.condition = {alert.key, alert.text};
     trouble.condition.host = alert.host;
     trouble.condition.ids = alert.ids;
+    trouble.condition.runs = alert.runs;
     trouble.since = alert.since;
     trouble.seen = trouble.away = now;
     trouble.told = alert.told;
     trouble.told_ids = alert.ids;
     trouble.told_text = alert.text;
+    trouble.before = alert;
     trouble.held_until = alert.ids.empty() ? now + kUnsure : held_until;
     trouble.due = true;
     troubles_.try_emplace(alert.key, std::move(trouble));
@@ -136,9 +139,9 @@ void AlertBook::restore(const std::vector<ToldAlert>& alerts, Time now, Time hel
 
 bool AlertBook::was_told(const std::string& key, const std::vector<ShardId>& ids, Time after) const {
   const auto found = troubles_.find(key);
-  if (found == troubles_.end() || !found->second.told || *found->second.told <= after) return false;
-  const auto& told = found->second.told_ids;
-  return std::includes(told.begin(), told.end(), ids.begin(), ids.end());
+  if (found == troubles_.end() || !found->second.before || found->second.before->told <= after) return false;
+  const auto& told = found->second.before->ids;
+  return ids.empty() ? told.empty() : std::includes(told.begin(), told.end(), ids.begin(), ids.end());
 }
 
 std::vector<ActiveAlert> AlertBook::active() const {

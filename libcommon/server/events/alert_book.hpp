@@ -20,6 +20,7 @@ struct AlertCondition {
   bool told_by_event = false;  ///< operators hear of its beginning by an event, which says more
   std::string host{};          ///< that it is about; empty: none, or several
   std::vector<ShardId> ids{};  ///< that it is about; sorted
+  bool runs = false;           ///< its ids have running bots all the same
 };
 
 /// Alerts that operators do not want for a while: all, those about a host, or those about an id.
@@ -63,6 +64,7 @@ struct ToldAlert {
   std::string text;  ///< as it was told
   std::string host{};
   std::vector<ShardId> ids{};  ///< that operators were told of; sorted
+  bool runs = false;           ///< AlertCondition::runs
   Time since{};
   Time told{};
   bool operator==(const ToldAlert&) const = default;
@@ -87,7 +89,7 @@ class AlertBook {
   /// Adds those of an earlier server. A server that has just started has not had the time to find out what is
   /// wrong: until `held_until`, one about ids is only over when all of them have a running bot.
   void restore(const std::vector<ToldAlert>& alerts, Time now, Time held_until);
-  /// True if operators were told after `after` of a trouble with this key and all of these ids.
+  /// True if an earlier server told after `after` of a trouble with this key and all of these ids.
   [[nodiscard]] bool was_told(const std::string& key, const std::vector<ShardId>& ids, Time after) const;
 
   void set_silences(std::vector<Silence> silences) { silences_ = std::move(silences); }
@@ -105,8 +107,9 @@ class AlertBook {
     std::optional<Time> told{};       ///< when operators were told last
     std::vector<ShardId> told_ids{};  ///< that they were told of; sorted
     std::string told_text{};
-    Time held_until{};  ///< of one that was restored
-    bool due = false;   ///< has outlasted its patience
+    std::optional<ToldAlert> before{};  ///< as an earlier server told it
+    Time held_until{};                  ///< of one that was restored
+    bool due = false;                   ///< has outlasted its patience
     bool silenced = false;
   };
 

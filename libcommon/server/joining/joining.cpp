@@ -67,10 +67,15 @@ net::Task<Result<Joining::Made>> Joining::make(Wanted wanted) {
   token.uses = wanted.uses;
   token.until = net::wall_clock() + wanted.valid;
   token.by = std::move(wanted.by);
+  made.urls = parts_.registrar.urls();
+  if (made.urls.size() > wire::kMostJoinServers) {
+    co_return fail(ErrorKind::not_permitted, "[cluster] masters names more than " +
+                                                 std::to_string(wire::kMostJoinServers) +
+                                                 " servers, which a line cannot");
+  }
   auto book = book_;
   if (auto added = book.add(token, net::wall_clock()); !added) co_return added.error();
   if (auto saved = co_await save(std::move(book)); !saved) co_return saved.error();
-  made.urls = parts_.registrar.urls();
   made.line = wire::to_text(
       wire::JoinLine{made.urls, crypto::fingerprint(parts_.proof.public_pem()), token.id, token.secret});
   co_return made;
@@ -146,7 +151,11 @@ net::Task<Joining::Outcome> Joining::join_in_turn(wire::Sealed sealed, wire::Joi
     }
   };
   if (judged.refused) co_return refuse(*judged.refused, address, words());
-  if (request.fingerprint != crypto::fingerprint(parts_.proof.public_pem())) {
+  // The answer is signed by the key that is compared here, whatever happens meanwhile.
+  const auto key_turn = co_await parts_.registrar.key_turn();
+  if (!key_turn) co_return Outcome{JoinRefusal::busy, {}};
+  const auto signer = parts_.proof.signer();
+  if (request.fingerprint != crypto::fingerprint(signer->public_pem())) {
     co_return refuse(JoinRefusal::other_key, address,
                      "its line has the fingerprint of another key than this server's");
   }
@@ -162,8 +171,9 @@ net::Task<Joining::Outcome> Joining::join_in_turn(wire::Sealed sealed, wire::Joi
   if (reserved) {
     const auto added = co_await parts_.registrar.add(name, false, request.public_key, master_key);
     if (!added) {
+      // In memory whatever the store says: it may be what is broken.
+      book_.give_back(request.token, name.str());
       auto before = book_;
-      before.give_back(request.token, name.str());
       (void)co_await save(std::move(before));
       co_return failed();
     }
@@ -181,7 +191,6 @@ net::Task<Joining::Outcome> Joining::join_in_turn(wire::Sealed sealed, wire::Joi
                        "shard " + name.str() + " of join token " + token.id + " is not registered any more");
     }
   }
-  const auto signer = parts_.proof.signer();
   wire::JoinAnswer answer{name,
                           parts_.registrar.config_without_key(name, request.public_key, master_key),
                           token.host,

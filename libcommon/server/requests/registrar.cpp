@@ -19,11 +19,6 @@
 namespace smaster::server {
 namespace {
 
-Error known_otherwise(const ShardName& name) {
-  return fail(ErrorKind::bad_data,
-              "shard \"" + name.str() + "\" is known already, with another key; nothing was imported");
-}
-
 bool never_connected(const Shard& shard) { return !shard.info.registered() && shard.session == nullptr; }
 
 }  // namespace
@@ -165,7 +160,6 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
   if (!shards) co_return shards.error();
   Imported imported;
   std::vector<fleet::ShardInfo> fresh;
-  std::vector<ShardName> taken;  ///< names of configs that never connected
   fresh.reserve(shards->size());
   Slice slice(parts_.slices, kForOperators);
   co_await slice.next();
@@ -176,21 +170,14 @@ net::Task<Result<Registrar::Imported>> Registrar::import(std::string known_shard
       fresh.push_back(std::move(info));
     } else if (known != nullptr && known->info.key == info.key) {
       ++imported.unchanged;
-    } else if (known != nullptr && never_connected(*known)) {
-      taken.push_back(info.id);
-      fresh.push_back(std::move(info));
     } else {
-      co_return known_otherwise(info.id);
+      co_return fail(ErrorKind::bad_data, "shard \"" + info.id.str() +
+                                              "\" is known already, with another key; nothing was imported");
     }
   }
   slice.end();
-  auto unused = co_await undelivered(taken);
-  for (const auto& name : taken) {
-    if (std::find(unused.begin(), unused.end(), name) == unused.end()) co_return known_otherwise(name);
-  }
   co_await net::run_in(parts_.slow_work, [&] { shards->clear(); });  // thousands take milliseconds
   imported.added = fresh.size();
-  if (auto dropped = co_await drop(std::move(unused)); !dropped) co_return dropped.error();
   if (!fresh.empty()) {
     if (auto added = co_await parts_.registration.add(std::move(fresh)); !added) co_return added.error();
   }
@@ -261,6 +248,14 @@ net::Task<Result<std::vector<ShardName>>> Registrar::import_key(std::string priv
   });
   slice.end();
   unused = co_await undelivered(std::move(unused));
+  // It may have been copied, and used just now.
+  const auto keep_unused = [&] {
+    std::erase_if(unused, [&](const ShardName& name) {
+      const auto* const shard = parts_.directory.find(name);
+      return shard == nullptr || !never_connected(*shard);
+    });
+  };
+  keep_unused();
   const auto others = parts_.directory.shards().size() - unused.size();
   if (others > 0 && !force) {
     co_return fail(
@@ -269,11 +264,12 @@ net::Task<Result<std::vector<ShardName>>> Registrar::import_key(std::string priv
             " shards are known already, and their configs have this server's present key: they would "
             "refuse it from now on");
   }
-  dropped = unused;
-  if (auto done = co_await drop(std::move(unused)); !done) co_return done.error();
   if (auto replaced = co_await parts_.rotation.replace(std::move(private_pem)); !replaced) {
     co_return replaced.error();
   }
+  keep_unused();
+  dropped = unused;
+  if (auto done = co_await drop(std::move(unused)); !done) co_return done.error();
   co_return dropped;
 }
 

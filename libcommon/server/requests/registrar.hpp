@@ -90,8 +90,7 @@ class Registrar {
     std::size_t added = 0;
     std::size_t unchanged = 0;  ///< known already, with the same key
   };
-  /// Imports a knownShards.json, all of it or nothing. Replaces undelivered configs of the same names.
-  /// Errors: bad_data, which names the shard in conflict.
+  /// Imports a knownShards.json, all of it or nothing. Errors: bad_data, which names the shard in conflict.
   net::Task<Result<Imported>> import(std::string known_shards);
 
   struct ImportedHistory {
@@ -101,6 +100,8 @@ class Registrar {
   };
   /// Imports a shardStatsHistory.json.
   net::Task<Result<ImportedHistory>> import_history(std::string history);
+  /// Until it is given back, the master's key stays what it is; false: too many wait.
+  net::Task<FairSemaphore::Turn> key_turn() { co_return co_await key_turns_.take(""); }
   /// Imports a master's private key. Undelivered configs, which trust the present key, are revoked and
   /// their files removed: returns their names. not_permitted if other shards are known, unless forced.
   net::Task<Result<std::vector<ShardName>>> import_key(std::string private_pem, bool force);

@@ -23,9 +23,6 @@ constexpr std::array<std::pair<JoinRefusal, std::string_view>, 9> kRefusals{{
     {JoinRefusal::failed, "failed"},
 }};
 
-constexpr std::int64_t kMostProcesses = 256;
-constexpr std::int64_t kMostShards = 1'024;
-
 Result<bj::object> read_object(std::string_view text, const char* what) {
   auto value = json::parse(text);
   if (!value || !value->is_object())
@@ -101,7 +98,7 @@ Result<JoinAnswer> parse_join_answer(std::string_view text) {
   json::read(*object, "shardsPerProcess", shards);
   json::read(*object, "time", answer.time);
   if (answer.config.empty() || processes < 1 || processes > kMostProcesses || shards < 1 ||
-      shards > kMostShards) {
+      shards > kMostShardsPerProcess) {
     return fail(ErrorKind::bad_data, "the answer has no config, or numbers out of range");
   }
   answer.processes = static_cast<int>(processes);

@@ -17,6 +17,9 @@ inline constexpr const char* kJoinPath = "/api/public/join";
 /// Maximum size of a public key in PEM, in bytes: one of 4,096 bits has 800.
 inline constexpr std::size_t kMostPublicKey = 1'000;
 inline constexpr std::size_t kMostNonce = 64;
+/// Of a host: what an agent can run.
+inline constexpr std::int64_t kMostProcesses = 256;
+inline constexpr std::int64_t kMostShardsPerProcess = 1'024;
 
 /// A message with its proof: the text is exactly what was proved.
 struct Sealed {

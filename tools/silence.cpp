@@ -80,6 +80,7 @@ int main(int argc, char** argv) {
   auto* const lists = tool.app.add_flag("--list", list, "Print alerts and silences, change nothing");
   tool.app.add_flag("--end", end, "End the silence")->excludes(lists);
   tool.app.add_flag("--json", as_json, "Print the server's answer as JSON");
+  tool.add_yes_flag();
   tool.add_client_flags(Millis{10'000});
   return tool.run(argc, argv, [&] {
     const auto client = tool.client();
@@ -94,6 +95,11 @@ int main(int argc, char** argv) {
     // Nor is an unset shell variable one: it must not silence all alerts.
     if (by_host->count() > 0 && !tools::is_label(host)) {
       return tool.report(fail(ErrorKind::usage, "no host is called \"" + host + "\": " + tools::kLabelRule));
+    }
+    if (!end && host.empty() && shard < 0 && !tool.yes) {
+      const auto refused = tool.confirm("This silences all alerts for " + format_duration(length) +
+                                        "; --host and --shard silence some, --list shows what is wrong.");
+      if (refused) return *refused;
     }
     bj::object request;
     if (!host.empty()) request["host"] = host;

@@ -213,7 +213,9 @@ void Tool::add_yes_flag() { app.add_flag("--yes", yes, "Do not ask, also where i
 
 std::optional<int> Tool::confirm(const std::string& what) const {
   if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDERR_FILENO) != 1) {
-    return report(fail(ErrorKind::usage, what + " Nobody can be asked without a terminal: say --yes"));
+    return report(
+        fail(ErrorKind::usage,
+             "nothing was done, since nobody can be asked without a terminal; say --yes to do it. " + what));
   }
   std::cerr << outlet::terminal(what) << " Go on? [y/N] ";
   std::string answer;

@@ -52,8 +52,6 @@ void Commands::start(int run, const std::vector<std::string>& words) {
     ::dup2(ends[1], STDOUT_FILENO);
     ::dup2(ends[1], STDERR_FILENO);
     ::execv(program.c_str(), pointers.data());
-    constexpr std::string_view kMissing = "it cannot be started: install all of smaster's programs\n";
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, kMissing.data(), kMissing.size());
     ::_exit(kNotStarted);
   }
   const int failure = errno;
@@ -100,7 +98,11 @@ void Commands::read() {
       }
       if (size < 0 && (errno == EAGAIN || errno == EINTR)) break;
       children_.erase(run);
-      events_.ended(run, end(child));
+      const int status = end(child);
+      if (status == kNotStarted) {
+        events_.output(run, "it cannot be started: install all of smaster's programs\n");
+      }
+      events_.ended(run, status);
       break;
     }
   }

@@ -31,6 +31,7 @@ class Pager {
   void replace(std::string_view text);
   /// Shows only lines with these words; empty: all.
   void find(std::string words);
+  [[nodiscard]] bool finds() const { return !words_.empty(); }
   [[nodiscard]] bool empty() const { return lines_.empty(); }
 
   /// Moves; false if the key does not move. `height`: rows on the screen.

@@ -171,6 +171,7 @@ void View::list_key(char32_t key) {
 
 void View::page_key(char32_t key) {
   auto& page = pages_.back();
+  if (key == kEscape && page.pager.finds()) return page.pager.find({});
   if (key == 'q' || key == kEscape || key == kBackspace) return close();
   if (key == 'f') {
     // A command that has ended, as with the server, is started again.

@@ -82,7 +82,8 @@ test('a webhook that fails gets the message later; a silence holds back, and end
   await until('the alert about the id without a shard', () => told(hook, 'begins', /^id 0 has had no running bot for 1\s?s or more$/).length === 1);
   assert.match(server.log, /alerts: http:\/\/127.0.0.1:\d+\/… did not take one: it answered with HTTP status 500/);
 
-  const silenced = await server.tool(['silence', '--for', '1h', '--why', 'new disk']);
+  assert.equal((await server.tool(['silence'])).code, 64, 'all alerts: asked first');
+  const silenced = await server.tool(['silence', '--for', '1h', '--why', 'new disk', '--yes']);
   assert.equal(silenced.stdout, 'all alerts: silenced for 1h\n');
   assert.match((await server.tool(['silence', '--list'])).stdout, /\nsilence {2}until .* all alerts, by \S+: new disk\n/);
   await server.end();

@@ -21,7 +21,7 @@ test('what would harm is said, asked for on a terminal, and not done without one
   const script = await server.tool(['reshard', '1']);
   assert.equal(script.code, 64);
   assert.match(script.stdout, /^from 3 to 1 shards, /);
-  assert.match(script.stderr, /Nobody can be asked without a terminal: say --yes/);
+  assert.match(script.stderr, /nothing was done, since nobody can be asked without a terminal; say --yes/);
   assert.equal((await server.stats()).goal, 3, 'nothing was done');
   assert.equal((await server.tool(['reshard', '1', '--yes'])).code, 0);
   await until('the old count', async () => (await server.stats()).configured === 1);
@@ -36,7 +36,7 @@ test('what would harm is said, asked for on a terminal, and not done without one
   for (const [args, question] of questions) {
     const unasked = await server.tool(args);
     assert.equal(unasked.code, 64, args.join(' '));
-    assert.match(unasked.stderr, /Nobody can be asked without a terminal: say --yes/);
+    assert.match(unasked.stderr, /nothing was done, since nobody can be asked without a terminal; say --yes/);
     for (const answer of ['n\n', '\n', 'what?\n']) {
       const asked = await onTerminal(server, answer, args);
       assert.equal(asked.code, 1, asked.stdout);

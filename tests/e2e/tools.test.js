@@ -345,7 +345,7 @@ test('the control API speaks HTTP with JSON: errors have a sentence and a kind',
   assert.equal((await control(server, 'GET', '/v1/eval')).status, 405);
   for (const [target, body] of [
     ['/v1/eval', {}], ['/v1/eval', {script: 5}], ['/v1/eval', {script: '1', shards: 'all'}], ['/v1/eval', {script: '1', shards: [-1]}],
-    ['/v1/eval', {script: '1', timeout_ms: -1}], ['/v1/genconfig', {count: 0}], ['/v1/respawn', {delay_ms: 'x'}], ['/v1/eval', []],
+    ['/v1/eval', {script: '1', timeout_ms: -1}], ['/v1/genconfig', {count: 0}], ['/v1/respawn', {delay_ms: 'x'}], ['/v1/respawn', {shard: [0]}], ['/v1/eval', {script: '1', names: ['aaa']}], ['/v1/eval', {script: '1', host: 5}], ['/v1/reboot', {what: 'bots', id: 3}], ['/v1/logs', {shard: 0}], ['/v1/eval', []],
   ]) {
     const answer = await control(server, 'POST', target, body);
     assert.equal(answer.status, 400, JSON.stringify(body));

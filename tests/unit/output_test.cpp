@@ -179,6 +179,10 @@ TEST(OutputRing, TheTokenIsCutOut) {
             R"([[1,1,"login with [token] and [token]!"],[2,1,"half [token]…"],[3,1,"other )" +
                 token.substr(0, 30) + R"("]])");
   EXPECT_EQ(ring.tail(0, 10, 1'000).front(), "login with [token] and [token]!");
+  OutputRing coloured(10, token);
+  coloured.add(log_time(1), OutputStream::out,
+               "\x1b[31m" + token.substr(0, 20) + "\x1b[0;1m" + token.substr(20) + "\x1b[0m!");
+  EXPECT_EQ(coloured.select({}), R"([[1,1,"[token]!"]])");
   OutputRing parts(10, token);
   const std::string cut(kCut);
   parts.add(log_time(1), OutputStream::out, "a " + token.substr(0, 10) + cut);

@@ -295,6 +295,11 @@ TEST(WatchView, LogsFollowUntilSomebodyScrollsAndBeginAnew) {
   EXPECT_FALSE(screen.shows("line 2"));
   screen.view.key(kEscape);
   EXPECT_TRUE(screen.shows("line 2"));
+  screen.type(U"/line 39");
+  screen.view.key(kEnter);
+  EXPECT_FALSE(screen.shows("line 2"));
+  screen.view.key(kEscape);
+  EXPECT_TRUE(screen.shows("line 2")) << "it shows all again, and does not leave the page";
   screen.view.output(1, "gone");
   screen.view.ended(1, 69);
   EXPECT_TRUE(screen.shows("ended with exit code 69"));

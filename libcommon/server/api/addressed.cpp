@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "control/shard_filter.hpp"
+#include "server/api/request.hpp"
 #include "server/fairness/slices.hpp"
 #include "server/requests/messages.hpp"
 
@@ -60,6 +61,22 @@ net::Task<Result<std::vector<ShardId>>> ids_where(const StatsParts& parts,
 
 }  // namespace
 
+Result<bj::object> selecting_body(const control::Call& call, std::initializer_list<std::string_view> own) {
+  constexpr std::string_view kSelection[] = {"shards", "guild", "host", "where"};
+  auto body = body_object(call);
+  if (!body) return body;
+  for (const auto& field : *body) {
+    const std::string_view key = field.key();
+    if (std::find(own.begin(), own.end(), key) != own.end()) continue;
+    if (std::find(std::begin(kSelection), std::end(kSelection), key) != std::end(kSelection)) continue;
+    std::string known;
+    for (const auto each : own) known.append(each).append(", ");
+    return fail(ErrorKind::usage, "there is no field \"" + std::string(key) + "\"; there are " + known +
+                                      "shards, guild, host, where");
+  }
+  return body;
+}
+
 net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(const StatsParts& parts,
                                                                  const bj::object& body) {
   auto ids = listed_ids(body);
@@ -83,7 +100,8 @@ net::Task<Result<std::optional<std::vector<ShardId>>>> addressed(const StatsPart
     if (!parsed) co_return fail(ErrorKind::usage, "\"where\" " + parsed.error().message);
     conditions = std::move(*parsed);
   }
-  if (const auto* host = body.if_contains("host"); host != nullptr && host->is_string()) {
+  if (const auto* host = body.if_contains("host"); host != nullptr) {
+    if (!host->is_string()) co_return fail(ErrorKind::usage, "\"host\" is not the label of a host");
     conditions.push_back({"host", control::Condition::Compare::equal, std::string(host->get_string())});
   }
   if (!conditions.empty()) {

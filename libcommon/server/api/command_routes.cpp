@@ -54,7 +54,7 @@ net::Task<> update(const ControlParts& parts, std::shared_ptr<LineStream> lines,
 /// Request: {"what": "bots" | "programs" | "all" | "master"}; for the first two also a selection
 /// (addressed.hpp).
 net::Task<Answer> post_reboot(ControlContext context, Call call) {
-  const auto body = body_object(call);
+  const auto body = selecting_body(call, {"what"});
   if (!body) co_return control::error_reply(body.error());
   auto ids = co_await addressed(context.parts.stats, *body);
   if (!ids) co_return control::error_reply(ids.error());
@@ -112,7 +112,7 @@ net::Task<Answer> post_undrain(ControlContext context, Call call) {
 
 /// Request: {lines?, age_ms?, follow?, timeout_ms?} and a selection (addressed.hpp).
 net::Task<Answer> post_logs(ControlContext context, Call call) {
-  const auto body = body_object(call);
+  const auto body = selecting_body(call, {"lines", "age_ms", "follow", "timeout_ms"});
   if (!body) co_return control::error_reply(body.error());
   const auto ids = co_await addressed(context.parts.stats, *body);
   const auto timeout = milliseconds(*body, "timeout_ms", kEvalTimeout);

@@ -109,7 +109,7 @@ Answer get_history(ControlContext& context, const Call& call) {
 }
 
 net::Task<Answer> post_eval(ControlContext context, Call call) {
-  const auto body = body_object(call);
+  const auto body = selecting_body(call, {"script", "timeout_ms"});
   if (!body) co_return control::error_reply(body.error());
   const auto* script = body->if_contains("script");
   if (script == nullptr || !script->is_string()) co_return usage("\"script\" is missing or not a text");
@@ -151,7 +151,7 @@ net::Task<> watch_respawn(std::shared_ptr<RespawnWatch> watch, Millis delay, Mil
 }
 
 net::Task<Answer> post_respawn(ControlContext context, Call call) {
-  const auto body = body_object(call);
+  const auto body = selecting_body(call, {"delay_ms", "wait", "timeout_ms"});
   if (!body) co_return control::error_reply(body.error());
   const auto ids = co_await addressed(context.parts.stats, *body);
   const auto delay = milliseconds(*body, "delay_ms", context.parts.settings.respawn_delay);

@@ -47,7 +47,7 @@ net::Task<> with_each(Files& files, std::shared_ptr<LineStream> lines, std::vect
 net::Task<Answer> for_shards(ControlContext context, Call call,
                              net::Task<Result<void>> (Files::*act)(ShardName, std::string),
                              const char* what) {
-  const auto body = body_object(call);
+  const auto body = selecting_body(call, {"name"});
   if (!body) co_return control::error_reply(body.error());
   std::string name;
   json::read(*body, "name", name);

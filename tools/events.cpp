@@ -81,8 +81,7 @@ int main(int argc, char** argv) {
     if (follow) base += "&follow=1";
     auto target = base + "&limit=" + std::to_string(lines);
     if (since > Millis{0}) {
-      const auto now = std::chrono::floor<Millis>(std::chrono::system_clock::now());
-      target += "&since=" + std::to_string(to_unix_ms(now - since));  // not when it asks again
+      target += "&since=" + std::to_string(tools::now_ms() - since.count());  // not when it asks again
     }
     const bool colours = tools::look().colour;
     std::optional<Error> failure;

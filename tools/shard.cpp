@@ -33,7 +33,7 @@ int main(int argc, char** argv) {
       tools::print_json(json::serialize(*row) + '\n');
       return static_cast<int>(tools::kDone);
     }
-    const auto now = to_unix_ms(std::chrono::floor<Millis>(std::chrono::system_clock::now()));
+    const auto now = tools::now_ms();
     const auto columns = tools::look().width;
     control::PastView view{.from_ms = now - kPast.count(), .utf8 = tools::utf8()};
     if (columns > 0) view.width = std::clamp<std::size_t>(columns, kLabels + 10, kLabels + 60) - kLabels;

@@ -23,14 +23,10 @@ namespace bj = boost::json;
 
 enum class Format { table, json, ndjson, csv, prometheus };
 
-std::int64_t now_ms() {
-  return std::chrono::duration_cast<Millis>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 std::string render_stats(const bj::object& stats, Format format, const control::Columns& columns) {
   switch (format) {
     case Format::table:
-      return control::stats_as_table(stats, now_ms(), tools::look(), columns);
+      return control::stats_as_table(stats, tools::now_ms(), tools::look(), columns);
     case Format::json:
       return json::serialize(stats) + '\n';
     case Format::ndjson:
@@ -47,7 +43,7 @@ std::string render_stats(const bj::object& stats, Format format, const control::
 /// per day.
 Result<void> print_history(const control::Client& client, const bj::object& stats, Millis since,
                            Format format) {
-  const auto from = std::to_string(now_ms() - since.count());
+  const auto from = std::to_string(tools::now_ms() - since.count());
   bj::object table;
   bool first = true;
   for (const auto& shard : stats.at("shards").as_array()) {

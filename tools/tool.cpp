@@ -230,6 +230,8 @@ int Tool::report(const Error& error) const {
   return exit_code(error.kind);
 }
 
+std::int64_t now_ms() { return to_unix_ms(std::chrono::floor<Millis>(std::chrono::system_clock::now())); }
+
 std::string seconds(std::int64_t ms) {
   return std::to_string(ms / 1000) + '.' + std::to_string(ms / 100 % 10) + " s";
 }

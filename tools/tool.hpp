@@ -66,6 +66,8 @@ class Tool {
   std::string name_;
 };
 
+/// The present unix time in milliseconds.
+[[nodiscard]] std::int64_t now_ms();
 /// Formats milliseconds: "2.5 s".
 [[nodiscard]] std::string seconds(std::int64_t ms);
 using control::local_time;

@@ -136,8 +136,6 @@ class Wake {
   int file_;
 };
 
-std::int64_t wall_clock() { return to_unix_ms(std::chrono::floor<Millis>(std::chrono::system_clock::now())); }
-
 /// A thread that handles none of the signals: they are for the one that draws.
 template <class Make>
 auto without_signals(Make make) {
@@ -176,7 +174,7 @@ void run(watch::View& view, Fetcher& fetcher, Commands& commands, const Wake& wa
   int empty = 0;
   while (asked_to_end == 0 && !view.quit()) {
     view.resize(static_cast<std::size_t>(std::max(COLS, 1)), static_cast<std::size_t>(std::max(LINES, 1)));
-    screen.draw(view.draw(wall_clock()));
+    screen.draw(view.draw(now_ms()));
     for (const auto& request : view.requests()) {
       if (request.kind == watch::Request::Kind::run) commands.start(request.run, request.words);
       if (request.kind == watch::Request::Kind::stop) commands.stop(request.run);
@@ -202,7 +200,7 @@ Result<void> watch(const control::Client& client, const std::function<Result<boo
   auto first = fetch();
   if (!first) return first.error();
   watch::View view({options.pause, options.sort, options.reverse, utf8()});
-  view.update({std::move(*first), wall_clock()});
+  view.update({std::move(*first), now_ms()});
   const Wake wake;
   const auto fetcher = without_signals(
       [&] { return std::make_unique<Fetcher>(client, fetch, options.pause, [&wake] { wake.set(); }); });

@@ -9,12 +9,6 @@
 #include "watch/past.hpp"
 
 namespace smaster::tools {
-namespace {
-
-std::int64_t unix_ms() { return to_unix_ms(std::chrono::floor<Millis>(std::chrono::system_clock::now())); }
-
-}  // namespace
-
 Fetcher::Fetcher(const control::Client& client, std::function<Result<boost::json::object>()> fetch,
                  Millis pause, std::function<void()> wake)
     : client_(client), fetch_(std::move(fetch)), pause_(pause), wake_(std::move(wake)), thread_([this] {
@@ -56,7 +50,7 @@ Fetcher::News Fetcher::ask() const {
   try {
     auto stats = fetch_();
     if (!stats) return stats.error();
-    return watch::Snapshot{std::move(*stats), unix_ms()};
+    return watch::Snapshot{std::move(*stats), now_ms()};
   } catch (const std::exception& e) {
     return fail(ErrorKind::internal, e.what());
   }
@@ -80,7 +74,7 @@ void Fetcher::run() {
       busy_ = true;
     }
     if (name) {
-      auto statuses = fetch_history(client_, *name, unix_ms() - watch::Past::kWindow);
+      auto statuses = fetch_history(client_, *name, now_ms() - watch::Past::kWindow);
       tell(Past{std::move(*name), std::move(statuses)});
       continue;
     }

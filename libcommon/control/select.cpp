@@ -22,11 +22,6 @@ constexpr std::string_view kStates[] = {
 /// The first state of those that an operator should look at.
 constexpr std::string_view kFirstTrouble = "silent";
 
-std::string_view text(const bj::object& shard, std::string_view key) {
-  const auto* const value = shard.if_contains(key);
-  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
-}
-
 bool is_master(const bj::object& shard) {
   const auto* const master = shard.if_contains("isMaster");
   return master != nullptr && master->is_bool() && master->get_bool();
@@ -56,6 +51,10 @@ std::optional<double> amount(const bj::object& shard, std::string_view key) {
 
 std::span<const std::string_view> sort_keys() { return kKeys; }
 std::span<const std::string_view> shard_states() { return kStates; }
+
+std::string_view text(const bj::value* value) {
+  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
+}
 
 double number(const bj::value* value) {
   return value != nullptr && value->is_number() ? value->to_number<double>() : 0;
@@ -104,7 +103,7 @@ void keep_shards(bj::object& stats, const std::set<std::int64_t>& ids) {
 }
 
 void keep_states(bj::object& stats, const std::set<std::string, std::less<>>& states) {
-  keep_if(stats, [&](const bj::object& shard) { return states.contains(text(shard, "state")); });
+  keep_if(stats, [&](const bj::object& shard) { return states.contains(text(shard.if_contains("state"))); });
 }
 
 double severity(const bj::object& shard) {
@@ -112,7 +111,7 @@ double severity(const bj::object& shard) {
   constexpr double kWithoutId = kTrouble;
   constexpr double kRunsInTrouble = kTrouble + 50;
   constexpr double kWithId = kTrouble + 100;
-  const auto* const at = std::find(std::begin(kStates), std::end(kStates), text(shard, "state"));
+  const auto* const at = std::find(std::begin(kStates), std::end(kStates), text(shard.if_contains("state")));
   const auto place = static_cast<double>(at - std::begin(kStates));
   if (at < std::find(std::begin(kStates), std::end(kStates), kFirstTrouble)) {
     return shard_troubles(shard).empty() ? place : kRunsInTrouble;
@@ -137,7 +136,7 @@ std::vector<std::size_t> sorted_order(const bj::array& shards, std::string_view 
   for (const auto& each : shards) {
     const auto& shard = each.get_object();
     items.push_back({rank(shard), by_text || key == "shard" ? std::nullopt : amount(shard, key),
-                     by_text ? text(shard, member) : std::string_view(), items.size()});
+                     by_text ? text(shard.if_contains(member)) : std::string_view(), items.size()});
   }
   std::sort(items.begin(), items.end(), [&](const Item& a, const Item& b) {
     if (a.text != b.text) return reverse ? a.text > b.text : a.text < b.text;

@@ -48,6 +48,8 @@ inline constexpr double kTrouble = 100;
 /// unknown.
 [[nodiscard]] std::optional<double> cpu_of(const boost::json::object& shard);
 
+/// The characters of a text; none for other values.
+[[nodiscard]] std::string_view text(const boost::json::value* value);
 /// The value of a number; 0 for other values.
 [[nodiscard]] double number(const boost::json::value* value);
 /// The mean of an array of numbers; 0 for other values.

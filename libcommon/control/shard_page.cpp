@@ -19,12 +19,6 @@ namespace {
 
 namespace bj = boost::json;
 
-std::string said(const bj::object& object, std::string_view key) {
-  std::string value;
-  json::read(object, key, value);
-  return value;
-}
-
 /// "5,6 of 16", of the goal or of what runs; `none` without an id.
 std::string assignment(const bj::object& row, const std::string& which, const std::string& none) {
   const auto ids = ids_of(row, which);
@@ -33,8 +27,8 @@ std::string assignment(const bj::object& row, const std::string& which, const st
 }
 
 std::string place(const bj::object& row) {
-  const auto host = said(row, "host");
-  const auto address = said(row, "address");
+  const std::string host(text(row.if_contains("host")));
+  const std::string address(text(row.if_contains("address")));
   const auto agent = bot_field(row, "agent");
   bool drained = false;
   json::read(row, "drained", drained);
@@ -68,7 +62,7 @@ std::string bot(const bj::object& row, std::int64_t now_ms) {
 
 std::string gateway(const bj::object& report) {
   const auto of = [&report](std::string_view key) { return number(report.if_contains(key)); };
-  auto words = fmt::format("shard id {}: {}", of("id"), said(report, "state"));
+  auto words = fmt::format("shard id {}: {}", of("id"), text(report.if_contains("state")));
   if (of("code") > 0) words += fmt::format(", closed with code {}", of("code"));
   if (of("ping") >= 0) words += fmt::format(", heartbeat {} ms", of("ping"));
   if (of("acksMissed") > 0) words += fmt::format(" ({} not acknowledged)", of("acksMissed"));
@@ -88,8 +82,8 @@ std::string drawn(const std::vector<Sample>& samples, double Sample::*which, con
 
 /// The commands that help a shard in this state; `which` selects it.
 std::vector<std::string> advice(const bj::object& row, const std::string& which) {
-  const auto state = said(row, "state");
-  const auto host = said(row, "host");
+  const std::string state(text(row.if_contains("state")));
+  const std::string host(text(row.if_contains("host")));
   bool left = false;
   json::read(row, "left", left);
   if (left)
@@ -118,8 +112,8 @@ std::vector<std::string> advice(const bj::object& row, const std::string& which)
 
 std::string shard_page(const bj::object& row, const bj::array& past, const PastView& view,
                        std::int64_t now_ms) {
-  const auto state = said(row, "state");
-  const auto name = said(row, "id");
+  const std::string state(text(row.if_contains("state")));
+  const std::string name(text(row.if_contains("id")));
   const auto id = number(row.if_contains("goalShardId"));
   const auto now = [&row](std::string_view key) { return status_field(row, key); };
   std::string page =

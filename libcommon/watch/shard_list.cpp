@@ -17,9 +17,7 @@ namespace {
 namespace bj = boost::json;
 
 std::string word(const bj::object& shard, std::string_view key) {
-  std::string value;
-  json::read(shard, key, value);
-  return value;
+  return std::string(control::text(shard.if_contains(key)));
 }
 
 Target target_of(const bj::object& shard) {

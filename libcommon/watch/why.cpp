@@ -19,22 +19,19 @@ namespace {
 namespace bj = boost::json;
 using control::bot_field;
 using control::number;
+using control::text;
 
 constexpr std::size_t kLongestLine = 300;  ///< bytes of a bot's output
 
-std::string_view word(const bj::value* value) {
-  return value != nullptr && value->is_string() ? std::string_view(value->get_string()) : std::string_view();
-}
-
 /// "exit 1: Error: no token". Of the bot's last lines the one that names an error: others say where it was.
 std::string last_end(const bj::object& shard) {
-  std::string words(word(bot_field(shard, "lastExit")));
+  std::string words(text(bot_field(shard, "lastExit")));
   const auto* const lines = bot_field(shard, "lastLines");
   if (lines == nullptr || !lines->is_array()) return words;
   std::string_view told;
   bool error = false;
   for (const auto& each : lines->get_array()) {
-    const auto line = word(&each);
+    const auto line = text(&each);
     const bool is_error = line.find("rror") != line.npos;
     if (!line.empty() && (is_error || !error)) told = line;
     error = error || is_error;
@@ -57,7 +54,7 @@ std::string gateway(const bj::object& shard, std::string_view state) {
     const auto& report = each.get_object();
     if (state == "hung" || state == "deaf") {
       if (worst == nullptr || of(report, age) > of(*worst, age)) worst = &report;
-    } else if (worst == nullptr && word(report.if_contains("state")) != "ready") {
+    } else if (worst == nullptr && text(report.if_contains("state")) != "ready") {
       worst = &report;
     }
   }
@@ -68,7 +65,7 @@ std::string gateway(const bj::object& shard, std::string_view state) {
     return fmt::format("connected, but no event of Discord for {:.0f} s", of(*worst, age) / 1000);
   const auto id = of(*worst, "id");
   const auto code = static_cast<std::int64_t>(of(*worst, "code"));
-  if (code <= 0) return fmt::format("shard id {} is {}", id, word(worst->if_contains("state")));
+  if (code <= 0) return fmt::format("shard id {} is {}", id, text(worst->if_contains("state")));
   const auto meaning = fleet::refusal_words(code);
   return fmt::format("Discord closed shard id {} with code {}{}{}", id, code, meaning.empty() ? "" : ": ",
                      meaning);
@@ -79,14 +76,14 @@ std::string of_state(const bj::object& shard, std::string_view state, std::int64
   if (state == "offline" || state == "dead") {
     bool left = false;
     json::read(shard, "left", left);
-    const auto host = word(shard.if_contains("host"));
+    const auto host = text(shard.if_contains("host"));
     auto words = fmt::format("{}, last seen {}{}{}", left ? "its agent was stopped" : "no connection",
                              control::ago(number(shard.if_contains("lastSeen")), now_ms),
                              host.empty() ? "" : " on ", host);
     if (const auto end = last_end(shard); !end.empty()) words += "; its bot's last exit: " + end;
     return words;
   }
-  if (state == "drained") return fmt::format("its host {} is drained", word(shard.if_contains("host")));
+  if (state == "drained") return fmt::format("its host {} is drained", text(shard.if_contains("host")));
   if (state == "new") return "has never connected: start its agent";
   if (state == "silent")
     return "last sign of life " + control::ago(number(shard.if_contains("lastSeen")), now_ms);
@@ -104,7 +101,7 @@ std::string of_state(const bj::object& shard, std::string_view state, std::int64
 }  // namespace
 
 std::string why(const bj::object& shard, std::int64_t now_ms) {
-  auto words = of_state(shard, word(shard.if_contains("state")), now_ms);
+  auto words = of_state(shard, text(shard.if_contains("state")), now_ms);
   for (const auto& trouble : control::shard_troubles(shard)) words += (words.empty() ? "" : "; ") + trouble;
   return words;
 }

@@ -19,9 +19,10 @@ std::string line_json(Time time, OutputStream stream, std::string_view text) {
          json::quote(text) + ']';
 }
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 /// Without control characters and sequences (ECMA-48, 5.4).
 std::string shown_of(std::string_view text) {
-  const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
   const auto ends = [](char c) { return c >= '@' && c <= '~'; };
   std::string shown;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -58,7 +59,9 @@ std::string OutputRing::without_secret(OutputStream stream, std::string_view tex
     }
   }
   // What a terminal does not show may stand inside it, such as a colour.
-  if (auto shown = shown_of(clean); shown.find(secret_) != std::string::npos) clean = std::move(shown);
+  if (std::any_of(clean.begin(), clean.end(), is_control)) {
+    if (auto shown = shown_of(clean); shown.find(secret_) != std::string::npos) clean = std::move(shown);
+  }
   for (auto at = clean.find(secret_); at != std::string::npos; at = clean.find(secret_, at)) {
     clean.replace(at, secret_.size(), kSecret);
   }
